@@ -1,0 +1,236 @@
+//! Metadata made ready: entities, attributes and relationships of a published model, found by name or number.
+
+use std::collections::HashMap;
+
+use haversack_proto::model;
+
+use crate::ids::{AttributeNumber, EntityNumber};
+
+pub use model::{AttributeType, Ownership};
+
+/// The metadata of one organization at one revision. Immutable and shared.
+#[derive(Clone, Debug, Default)]
+pub struct Schema {
+    entities: Vec<Entity>,
+    by_name: HashMap<String, usize>,
+    by_number: HashMap<EntityNumber, usize>,
+    relationships: HashMap<String, Relationship>,
+}
+
+/// An entity.
+#[derive(Clone, Debug)]
+pub struct Entity {
+    /// Persisted number.
+    pub number: EntityNumber,
+    /// Logical name.
+    pub name: String,
+    /// Who owns its rows.
+    pub ownership: Ownership,
+    /// Field number of the primary id.
+    pub primary_id: AttributeNumber,
+    /// Columns in order of number.
+    pub attributes: Vec<Attribute>,
+    by_name: HashMap<String, usize>,
+    by_number: HashMap<AttributeNumber, usize>,
+}
+
+/// A column.
+#[derive(Clone, Debug)]
+pub struct Attribute {
+    /// Field number.
+    pub number: AttributeNumber,
+    /// Logical name.
+    pub name: String,
+    /// Kind of values.
+    pub kind: AttributeType,
+    /// Entities that a lookup may point at and that the schema knows.
+    pub targets: Vec<String>,
+    /// Field that tells a lookup's target entity, where there are several.
+    pub entity_field: Option<AttributeNumber>,
+}
+
+/// A link between entities, with numbers in place of names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Relationship {
+    /// A lookup attribute.
+    OneToMany(Lookup),
+    /// Two lookups of an intersect entity, in the order of the metadata.
+    ManyToMany {
+        /// From the link row to the first linked entity.
+        first: Lookup,
+        /// From the link row to the second linked entity.
+        second: Lookup,
+    },
+}
+
+/// A lookup attribute seen as an edge from `referencing` rows to `referenced` rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Lookup {
+    /// The entity that has the attribute.
+    pub referencing: EntityNumber,
+    /// The attribute.
+    pub attribute: AttributeNumber,
+    /// The entity that it points at.
+    pub referenced: EntityNumber,
+}
+
+/// A contradiction in metadata: a bug of the control plane, or of a hand-written model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaError {
+    /// Two entities or attributes have one name or number.
+    #[error("{0} appears twice; names and numbers must be unique")]
+    Duplicate(String),
+    /// Something is referred to that is not there.
+    #[error("{referrer} refers to {missing}, which is not in the metadata")]
+    Missing {
+        /// Who refers.
+        referrer: String,
+        /// To what.
+        missing: String,
+    },
+    /// An enum has no value, or a number is out of range.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl Schema {
+    /// Reads the metadata of a model. Fails on contradictions; relationships to unknown entities are left out.
+    pub fn from_model(model: &model::Model) -> Result<Self, SchemaError> {
+        let mut schema = Self::default();
+        for entity in &model.entities {
+            let entity = Entity::from_model(entity)?;
+            let index = schema.entities.len();
+            if schema.by_name.insert(entity.name.clone(), index).is_some()
+                || schema.by_number.insert(entity.number, index).is_some()
+            {
+                return Err(SchemaError::Duplicate(format!("entity {}", entity.name)));
+            }
+            schema.entities.push(entity);
+        }
+        for relationship in &model.relationships {
+            if let Some(resolved) = schema.resolve(relationship)? {
+                schema.relationships.insert(relationship.schema_name.clone(), resolved);
+            }
+        }
+        Ok(schema)
+    }
+
+    /// All entities, in the model's order.
+    pub fn entities(&self) -> &[Entity] {
+        &self.entities
+    }
+
+    /// The entity of this logical name.
+    pub fn entity(&self, name: &str) -> Option<&Entity> {
+        self.by_name.get(name).map(|&index| &self.entities[index])
+    }
+
+    /// The entity of this number.
+    pub fn entity_by_number(&self, number: EntityNumber) -> Option<&Entity> {
+        self.by_number.get(&number).map(|&index| &self.entities[index])
+    }
+
+    /// The relationship of this schema name.
+    pub fn relationship(&self, name: &str) -> Option<&Relationship> {
+        self.relationships.get(name)
+    }
+
+    /// Every relationship with its schema name, in no order.
+    pub fn relationships(&self) -> impl Iterator<Item = (&str, &Relationship)> {
+        self.relationships.iter().map(|(name, relationship)| (name.as_str(), relationship))
+    }
+
+    fn resolve(&self, relationship: &model::Relationship) -> Result<Option<Relationship>, SchemaError> {
+        use model::relationship::Form;
+        let name = &relationship.schema_name;
+        match &relationship.form {
+            Some(Form::OneToMany(it)) => {
+                let edge = self.lookup(name, &it.referencing_entity, &it.referencing_attribute, &it.referenced_entity)?;
+                Ok(edge.map(Relationship::OneToMany))
+            }
+            Some(Form::ManyToMany(it)) => {
+                let first = self.lookup(name, &it.intersect_entity, &it.attribute1, &it.entity1)?;
+                let second = self.lookup(name, &it.intersect_entity, &it.attribute2, &it.entity2)?;
+                Ok(first.zip(second).map(|(first, second)| Relationship::ManyToMany { first, second }))
+            }
+            None => Err(SchemaError::Invalid(format!("relationship {name} has no form"))),
+        }
+    }
+
+    fn lookup(&self, name: &str, from: &str, attribute: &str, to: &str) -> Result<Option<Lookup>, SchemaError> {
+        let (Some(referencing), Some(referenced)) = (self.entity(from), self.entity(to)) else {
+            return Ok(None);
+        };
+        let attribute = referencing.attribute(attribute).ok_or_else(|| SchemaError::Missing {
+            referrer: format!("relationship {name}"),
+            missing: format!("attribute {from}.{attribute}"),
+        })?;
+        Ok(Some(Lookup { referencing: referencing.number, attribute: attribute.number, referenced: referenced.number }))
+    }
+}
+
+impl Entity {
+    /// Reads one entity of a model.
+    pub fn from_model(entity: &model::Entity) -> Result<Self, SchemaError> {
+        let mut read = Self {
+            number: EntityNumber(entity.number),
+            name: entity.logical_name.clone(),
+            ownership: entity.ownership(),
+            primary_id: AttributeNumber(0),
+            attributes: Vec::with_capacity(entity.attributes.len()),
+            by_name: HashMap::new(),
+            by_number: HashMap::new(),
+        };
+        if read.ownership == Ownership::Unspecified || entity.number == 0 {
+            return Err(SchemaError::Invalid(format!("entity {} needs an ownership and a number above 0", read.name)));
+        }
+        for attribute in &entity.attributes {
+            read.add(Attribute::from_model(&read.name, attribute)?)?;
+        }
+        read.primary_id = read
+            .attribute(&entity.primary_id_attribute)
+            .ok_or_else(|| SchemaError::Missing {
+                referrer: format!("entity {}", read.name),
+                missing: format!("its primary id attribute \"{}\"", entity.primary_id_attribute),
+            })?
+            .number;
+        Ok(read)
+    }
+
+    /// The attribute of this logical name.
+    pub fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.by_name.get(name).map(|&index| &self.attributes[index])
+    }
+
+    /// The attribute of this field number.
+    pub fn attribute_by_number(&self, number: AttributeNumber) -> Option<&Attribute> {
+        self.by_number.get(&number).map(|&index| &self.attributes[index])
+    }
+
+    fn add(&mut self, attribute: Attribute) -> Result<(), SchemaError> {
+        let index = self.attributes.len();
+        if self.by_name.insert(attribute.name.clone(), index).is_some()
+            || self.by_number.insert(attribute.number, index).is_some()
+        {
+            return Err(SchemaError::Duplicate(format!("attribute {}.{}", self.name, attribute.name)));
+        }
+        self.attributes.push(attribute);
+        Ok(())
+    }
+}
+
+impl Attribute {
+    fn from_model(entity: &str, attribute: &model::Attribute) -> Result<Self, SchemaError> {
+        if attribute.number == 0 || attribute.r#type() == AttributeType::Unspecified {
+            let name = &attribute.logical_name;
+            return Err(SchemaError::Invalid(format!("attribute {entity}.{name} needs a type and a number above 0")));
+        }
+        Ok(Self {
+            number: AttributeNumber(attribute.number),
+            name: attribute.logical_name.clone(),
+            kind: attribute.r#type(),
+            targets: attribute.targets.clone(),
+            entity_field: (attribute.entity_field_number != 0).then_some(AttributeNumber(attribute.entity_field_number)),
+        })
+    }
+}

@@ -1,0 +1,316 @@
+from haversack.error.v1 import error_pb2 as _error_pb2
+from haversack.model.v1 import model_pb2 as _model_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class IngestFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    INGEST_FORMAT_UNSPECIFIED: _ClassVar[IngestFormat]
+    INGEST_FORMAT_CSV: _ClassVar[IngestFormat]
+    INGEST_FORMAT_JSON_LINES: _ClassVar[IngestFormat]
+
+class IngestAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    INGEST_ACTION_UNSPECIFIED: _ClassVar[IngestAction]
+    INGEST_ACTION_UPSERT: _ClassVar[IngestAction]
+    INGEST_ACTION_PATCH: _ClassVar[IngestAction]
+    INGEST_ACTION_DELETE: _ClassVar[IngestAction]
+INGEST_FORMAT_UNSPECIFIED: IngestFormat
+INGEST_FORMAT_CSV: IngestFormat
+INGEST_FORMAT_JSON_LINES: IngestFormat
+INGEST_ACTION_UNSPECIFIED: IngestAction
+INGEST_ACTION_UPSERT: IngestAction
+INGEST_ACTION_PATCH: IngestAction
+INGEST_ACTION_DELETE: IngestAction
+
+class Organization(_message.Message):
+    __slots__ = ("name", "settings", "revision", "lsn", "epoch", "rows")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    LSN_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    settings: _model_pb2.Settings
+    revision: int
+    lsn: int
+    epoch: bytes
+    rows: _containers.RepeatedCompositeFieldContainer[EntityRows]
+    def __init__(self, name: _Optional[str] = ..., settings: _Optional[_Union[_model_pb2.Settings, _Mapping]] = ..., revision: _Optional[int] = ..., lsn: _Optional[int] = ..., epoch: _Optional[bytes] = ..., rows: _Optional[_Iterable[_Union[EntityRows, _Mapping]]] = ...) -> None: ...
+
+class EntityRows(_message.Message):
+    __slots__ = ("entity", "rows", "bytes")
+    ENTITY_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    entity: str
+    rows: int
+    bytes: int
+    def __init__(self, entity: _Optional[str] = ..., rows: _Optional[int] = ..., bytes: _Optional[int] = ...) -> None: ...
+
+class CreateOrganizationRequest(_message.Message):
+    __slots__ = ("name", "settings")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    settings: _model_pb2.Settings
+    def __init__(self, name: _Optional[str] = ..., settings: _Optional[_Union[_model_pb2.Settings, _Mapping]] = ...) -> None: ...
+
+class CreateOrganizationResponse(_message.Message):
+    __slots__ = ("organization",)
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    organization: Organization
+    def __init__(self, organization: _Optional[_Union[Organization, _Mapping]] = ...) -> None: ...
+
+class GetOrganizationRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetOrganizationResponse(_message.Message):
+    __slots__ = ("organization",)
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    organization: Organization
+    def __init__(self, organization: _Optional[_Union[Organization, _Mapping]] = ...) -> None: ...
+
+class ListOrganizationsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListOrganizationsResponse(_message.Message):
+    __slots__ = ("organizations",)
+    ORGANIZATIONS_FIELD_NUMBER: _ClassVar[int]
+    organizations: _containers.RepeatedCompositeFieldContainer[Organization]
+    def __init__(self, organizations: _Optional[_Iterable[_Union[Organization, _Mapping]]] = ...) -> None: ...
+
+class ImportMetadataRequest(_message.Message):
+    __slots__ = ("organization", "documents")
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    organization: str
+    documents: _containers.RepeatedCompositeFieldContainer[MetadataDocument]
+    def __init__(self, organization: _Optional[str] = ..., documents: _Optional[_Iterable[_Union[MetadataDocument, _Mapping]]] = ...) -> None: ...
+
+class MetadataDocument(_message.Message):
+    __slots__ = ("name", "content")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    content: bytes
+    def __init__(self, name: _Optional[str] = ..., content: _Optional[bytes] = ...) -> None: ...
+
+class ImportMetadataResponse(_message.Message):
+    __slots__ = ("added", "changed", "unchanged", "notes")
+    ADDED_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    UNCHANGED_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    added: _containers.RepeatedScalarFieldContainer[str]
+    changed: _containers.RepeatedScalarFieldContainer[str]
+    unchanged: _containers.RepeatedScalarFieldContainer[str]
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, added: _Optional[_Iterable[str]] = ..., changed: _Optional[_Iterable[str]] = ..., unchanged: _Optional[_Iterable[str]] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ListEntitiesRequest(_message.Message):
+    __slots__ = ("organization", "offline_only")
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    OFFLINE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    organization: str
+    offline_only: bool
+    def __init__(self, organization: _Optional[str] = ..., offline_only: _Optional[bool] = ...) -> None: ...
+
+class ListEntitiesResponse(_message.Message):
+    __slots__ = ("entities",)
+    ENTITIES_FIELD_NUMBER: _ClassVar[int]
+    entities: _containers.RepeatedCompositeFieldContainer[_model_pb2.Entity]
+    def __init__(self, entities: _Optional[_Iterable[_Union[_model_pb2.Entity, _Mapping]]] = ...) -> None: ...
+
+class GetEntityRequest(_message.Message):
+    __slots__ = ("organization", "entity")
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    ENTITY_FIELD_NUMBER: _ClassVar[int]
+    organization: str
+    entity: str
+    def __init__(self, organization: _Optional[str] = ..., entity: _Optional[str] = ...) -> None: ...
+
+class GetEntityResponse(_message.Message):
+    __slots__ = ("entity", "relationships")
+    ENTITY_FIELD_NUMBER: _ClassVar[int]
+    RELATIONSHIPS_FIELD_NUMBER: _ClassVar[int]
+    entity: _model_pb2.Entity
+    relationships: _containers.RepeatedCompositeFieldContainer[_model_pb2.Relationship]
+    def __init__(self, entity: _Optional[_Union[_model_pb2.Entity, _Mapping]] = ..., relationships: _Optional[_Iterable[_Union[_model_pb2.Relationship, _Mapping]]] = ...) -> None: ...
+
+class EnableEntityRequest(_message.Message):
+    __slots__ = ("organization", "entity", "organization_filter")
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    ENTITY_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_FILTER_FIELD_NUMBER: _ClassVar[int]
+    organization: str
+    entity: str
+    organization_filter: str
+    def __init__(self, organization: _Optional[str] = ..., entity: _Optional[str] = ..., organization_filter: _Optional[str] = ...) -> None: ...
+
+class EnableEntityResponse(_message.Message):
+    __slots__ = ("entity",)
+    ENTITY_FIELD_NUMBER: _ClassVar[int]
+    entity: _model_pb2.Entity
+    def __init__(self, entity: _Optional[_Union[_model_pb2.Entity, _Mapping]] = ...) -> None: ...
+
+class DisableEntityRequest(_message.Message):
+    __slots__ = ("organization", "entity")
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    ENTITY_FIELD_NUMBER: _ClassVar[int]
+    organization: str
+    entity: str
+    def __init__(self, organization: _Optional[str] = ..., entity: _Optional[str] = ...) -> None: ...
+
+class DisableEntityResponse(_message.Message):
+    __slots__ = ("entity",)
+    ENTITY_FIELD_NUMBER: _ClassVar[int]
+    entity: _model_pb2.Entity
+    def __init__(self, entity: _Optional[_Union[_model_pb2.Entity, _Mapping]] = ...) -> None: ...
+
+class IngestRequest(_message.Message):
+    __slots__ = ("header", "data")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    header: IngestHeader
+    data: bytes
+    def __init__(self, header: _Optional[_Union[IngestHeader, _Mapping]] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class IngestHeader(_message.Message):
+    __slots__ = ("organization", "entity", "format", "action", "atomic", "file_name")
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    ENTITY_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    ATOMIC_FIELD_NUMBER: _ClassVar[int]
+    FILE_NAME_FIELD_NUMBER: _ClassVar[int]
+    organization: str
+    entity: str
+    format: IngestFormat
+    action: IngestAction
+    atomic: bool
+    file_name: str
+    def __init__(self, organization: _Optional[str] = ..., entity: _Optional[str] = ..., format: _Optional[_Union[IngestFormat, str]] = ..., action: _Optional[_Union[IngestAction, str]] = ..., atomic: _Optional[bool] = ..., file_name: _Optional[str] = ...) -> None: ...
+
+class IngestResponse(_message.Message):
+    __slots__ = ("read", "inserted", "updated", "deleted", "unchanged", "rejected", "errors", "lsn", "bytes")
+    READ_FIELD_NUMBER: _ClassVar[int]
+    INSERTED_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_FIELD_NUMBER: _ClassVar[int]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
+    UNCHANGED_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    ERRORS_FIELD_NUMBER: _ClassVar[int]
+    LSN_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    read: int
+    inserted: int
+    updated: int
+    deleted: int
+    unchanged: int
+    rejected: int
+    errors: _containers.RepeatedCompositeFieldContainer[RowError]
+    lsn: int
+    bytes: int
+    def __init__(self, read: _Optional[int] = ..., inserted: _Optional[int] = ..., updated: _Optional[int] = ..., deleted: _Optional[int] = ..., unchanged: _Optional[int] = ..., rejected: _Optional[int] = ..., errors: _Optional[_Iterable[_Union[RowError, _Mapping]]] = ..., lsn: _Optional[int] = ..., bytes: _Optional[int] = ...) -> None: ...
+
+class RowError(_message.Message):
+    __slots__ = ("file_name", "line", "attribute", "message", "reason")
+    FILE_NAME_FIELD_NUMBER: _ClassVar[int]
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    file_name: str
+    line: int
+    attribute: str
+    message: str
+    reason: _error_pb2.ErrorReason
+    def __init__(self, file_name: _Optional[str] = ..., line: _Optional[int] = ..., attribute: _Optional[str] = ..., message: _Optional[str] = ..., reason: _Optional[_Union[_error_pb2.ErrorReason, str]] = ...) -> None: ...
+
+class ProfileSummary(_message.Message):
+    __slots__ = ("name", "revision", "items", "users", "changed")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    revision: int
+    items: int
+    users: int
+    changed: bool
+    def __init__(self, name: _Optional[str] = ..., revision: _Optional[int] = ..., items: _Optional[int] = ..., users: _Optional[int] = ..., changed: _Optional[bool] = ...) -> None: ...
+
+class SaveProfileRequest(_message.Message):
+    __slots__ = ("organization", "profile")
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    organization: str
+    profile: _model_pb2.Profile
+    def __init__(self, organization: _Optional[str] = ..., profile: _Optional[_Union[_model_pb2.Profile, _Mapping]] = ...) -> None: ...
+
+class SaveProfileResponse(_message.Message):
+    __slots__ = ("summary", "warnings")
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    summary: ProfileSummary
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, summary: _Optional[_Union[ProfileSummary, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class GetProfileRequest(_message.Message):
+    __slots__ = ("organization", "name")
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    organization: str
+    name: str
+    def __init__(self, organization: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+
+class GetProfileResponse(_message.Message):
+    __slots__ = ("profile", "summary")
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    profile: _model_pb2.Profile
+    summary: ProfileSummary
+    def __init__(self, profile: _Optional[_Union[_model_pb2.Profile, _Mapping]] = ..., summary: _Optional[_Union[ProfileSummary, _Mapping]] = ...) -> None: ...
+
+class ListProfilesRequest(_message.Message):
+    __slots__ = ("organization",)
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    organization: str
+    def __init__(self, organization: _Optional[str] = ...) -> None: ...
+
+class ListProfilesResponse(_message.Message):
+    __slots__ = ("profiles",)
+    PROFILES_FIELD_NUMBER: _ClassVar[int]
+    profiles: _containers.RepeatedCompositeFieldContainer[ProfileSummary]
+    def __init__(self, profiles: _Optional[_Iterable[_Union[ProfileSummary, _Mapping]]] = ...) -> None: ...
+
+class PublishProfileRequest(_message.Message):
+    __slots__ = ("organization", "name")
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    organization: str
+    name: str
+    def __init__(self, organization: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+
+class PublishProfileResponse(_message.Message):
+    __slots__ = ("profile_revision", "revision", "lsn")
+    PROFILE_REVISION_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    LSN_FIELD_NUMBER: _ClassVar[int]
+    profile_revision: int
+    revision: int
+    lsn: int
+    def __init__(self, profile_revision: _Optional[int] = ..., revision: _Optional[int] = ..., lsn: _Optional[int] = ...) -> None: ...

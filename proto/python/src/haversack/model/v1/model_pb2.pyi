@@ -1,0 +1,363 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Collation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COLLATION_UNSPECIFIED: _ClassVar[Collation]
+    COLLATION_CI_AI: _ClassVar[Collation]
+    COLLATION_CI_AS: _ClassVar[Collation]
+
+class Ownership(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OWNERSHIP_UNSPECIFIED: _ClassVar[Ownership]
+    OWNERSHIP_USER: _ClassVar[Ownership]
+    OWNERSHIP_BUSINESS: _ClassVar[Ownership]
+    OWNERSHIP_ORGANIZATION: _ClassVar[Ownership]
+    OWNERSHIP_NONE: _ClassVar[Ownership]
+
+class AttributeType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ATTRIBUTE_TYPE_UNSPECIFIED: _ClassVar[AttributeType]
+    ATTRIBUTE_TYPE_STRING: _ClassVar[AttributeType]
+    ATTRIBUTE_TYPE_MEMO: _ClassVar[AttributeType]
+    ATTRIBUTE_TYPE_INTEGER: _ClassVar[AttributeType]
+    ATTRIBUTE_TYPE_BIGINT: _ClassVar[AttributeType]
+    ATTRIBUTE_TYPE_DECIMAL: _ClassVar[AttributeType]
+    ATTRIBUTE_TYPE_MONEY: _ClassVar[AttributeType]
+    ATTRIBUTE_TYPE_DOUBLE: _ClassVar[AttributeType]
+    ATTRIBUTE_TYPE_BOOLEAN: _ClassVar[AttributeType]
+    ATTRIBUTE_TYPE_PICKLIST: _ClassVar[AttributeType]
+    ATTRIBUTE_TYPE_STATE: _ClassVar[AttributeType]
+    ATTRIBUTE_TYPE_STATUS: _ClassVar[AttributeType]
+    ATTRIBUTE_TYPE_MULTI_SELECT_PICKLIST: _ClassVar[AttributeType]
+    ATTRIBUTE_TYPE_DATETIME: _ClassVar[AttributeType]
+    ATTRIBUTE_TYPE_DATETIME_INDEPENDENT: _ClassVar[AttributeType]
+    ATTRIBUTE_TYPE_DATE_ONLY: _ClassVar[AttributeType]
+    ATTRIBUTE_TYPE_UNIQUEIDENTIFIER: _ClassVar[AttributeType]
+    ATTRIBUTE_TYPE_LOOKUP: _ClassVar[AttributeType]
+    ATTRIBUTE_TYPE_OWNER: _ClassVar[AttributeType]
+    ATTRIBUTE_TYPE_CUSTOMER: _ClassVar[AttributeType]
+    ATTRIBUTE_TYPE_ENTITY_NAME: _ClassVar[AttributeType]
+
+class RecordCriteria(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RECORD_CRITERIA_UNSPECIFIED: _ClassVar[RecordCriteria]
+    RECORD_CRITERIA_RELATED_ONLY: _ClassVar[RecordCriteria]
+    RECORD_CRITERIA_ALL: _ClassVar[RecordCriteria]
+    RECORD_CRITERIA_OTHER: _ClassVar[RecordCriteria]
+    RECORD_CRITERIA_CUSTOM: _ClassVar[RecordCriteria]
+
+class AssociationDirection(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ASSOCIATION_DIRECTION_UNSPECIFIED: _ClassVar[AssociationDirection]
+    ASSOCIATION_DIRECTION_TO_MANY: _ClassVar[AssociationDirection]
+    ASSOCIATION_DIRECTION_TO_ONE: _ClassVar[AssociationDirection]
+
+class FilterJoin(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FILTER_JOIN_UNSPECIFIED: _ClassVar[FilterJoin]
+    FILTER_JOIN_AND: _ClassVar[FilterJoin]
+    FILTER_JOIN_OR: _ClassVar[FilterJoin]
+
+class FilterOperator(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FILTER_OPERATOR_UNSPECIFIED: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_EQ: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NE: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_GT: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_GE: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_LT: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_LE: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_IN: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NOT_IN: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NULL: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NOT_NULL: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_LIKE: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NOT_LIKE: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_EQ_USER_ID: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_EQ_USER_TEAMS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_EQ_BUSINESS_ID: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_LAST_X_DAYS: _ClassVar[FilterOperator]
+COLLATION_UNSPECIFIED: Collation
+COLLATION_CI_AI: Collation
+COLLATION_CI_AS: Collation
+OWNERSHIP_UNSPECIFIED: Ownership
+OWNERSHIP_USER: Ownership
+OWNERSHIP_BUSINESS: Ownership
+OWNERSHIP_ORGANIZATION: Ownership
+OWNERSHIP_NONE: Ownership
+ATTRIBUTE_TYPE_UNSPECIFIED: AttributeType
+ATTRIBUTE_TYPE_STRING: AttributeType
+ATTRIBUTE_TYPE_MEMO: AttributeType
+ATTRIBUTE_TYPE_INTEGER: AttributeType
+ATTRIBUTE_TYPE_BIGINT: AttributeType
+ATTRIBUTE_TYPE_DECIMAL: AttributeType
+ATTRIBUTE_TYPE_MONEY: AttributeType
+ATTRIBUTE_TYPE_DOUBLE: AttributeType
+ATTRIBUTE_TYPE_BOOLEAN: AttributeType
+ATTRIBUTE_TYPE_PICKLIST: AttributeType
+ATTRIBUTE_TYPE_STATE: AttributeType
+ATTRIBUTE_TYPE_STATUS: AttributeType
+ATTRIBUTE_TYPE_MULTI_SELECT_PICKLIST: AttributeType
+ATTRIBUTE_TYPE_DATETIME: AttributeType
+ATTRIBUTE_TYPE_DATETIME_INDEPENDENT: AttributeType
+ATTRIBUTE_TYPE_DATE_ONLY: AttributeType
+ATTRIBUTE_TYPE_UNIQUEIDENTIFIER: AttributeType
+ATTRIBUTE_TYPE_LOOKUP: AttributeType
+ATTRIBUTE_TYPE_OWNER: AttributeType
+ATTRIBUTE_TYPE_CUSTOMER: AttributeType
+ATTRIBUTE_TYPE_ENTITY_NAME: AttributeType
+RECORD_CRITERIA_UNSPECIFIED: RecordCriteria
+RECORD_CRITERIA_RELATED_ONLY: RecordCriteria
+RECORD_CRITERIA_ALL: RecordCriteria
+RECORD_CRITERIA_OTHER: RecordCriteria
+RECORD_CRITERIA_CUSTOM: RecordCriteria
+ASSOCIATION_DIRECTION_UNSPECIFIED: AssociationDirection
+ASSOCIATION_DIRECTION_TO_MANY: AssociationDirection
+ASSOCIATION_DIRECTION_TO_ONE: AssociationDirection
+FILTER_JOIN_UNSPECIFIED: FilterJoin
+FILTER_JOIN_AND: FilterJoin
+FILTER_JOIN_OR: FilterJoin
+FILTER_OPERATOR_UNSPECIFIED: FilterOperator
+FILTER_OPERATOR_EQ: FilterOperator
+FILTER_OPERATOR_NE: FilterOperator
+FILTER_OPERATOR_GT: FilterOperator
+FILTER_OPERATOR_GE: FilterOperator
+FILTER_OPERATOR_LT: FilterOperator
+FILTER_OPERATOR_LE: FilterOperator
+FILTER_OPERATOR_IN: FilterOperator
+FILTER_OPERATOR_NOT_IN: FilterOperator
+FILTER_OPERATOR_NULL: FilterOperator
+FILTER_OPERATOR_NOT_NULL: FilterOperator
+FILTER_OPERATOR_LIKE: FilterOperator
+FILTER_OPERATOR_NOT_LIKE: FilterOperator
+FILTER_OPERATOR_EQ_USER_ID: FilterOperator
+FILTER_OPERATOR_EQ_USER_TEAMS: FilterOperator
+FILTER_OPERATOR_EQ_BUSINESS_ID: FilterOperator
+FILTER_OPERATOR_LAST_X_DAYS: FilterOperator
+
+class Model(_message.Message):
+    __slots__ = ("revision", "organization", "settings", "entities", "relationships", "profiles")
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    ENTITIES_FIELD_NUMBER: _ClassVar[int]
+    RELATIONSHIPS_FIELD_NUMBER: _ClassVar[int]
+    PROFILES_FIELD_NUMBER: _ClassVar[int]
+    revision: int
+    organization: str
+    settings: Settings
+    entities: _containers.RepeatedCompositeFieldContainer[Entity]
+    relationships: _containers.RepeatedCompositeFieldContainer[Relationship]
+    profiles: _containers.RepeatedCompositeFieldContainer[Profile]
+    def __init__(self, revision: _Optional[int] = ..., organization: _Optional[str] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., entities: _Optional[_Iterable[_Union[Entity, _Mapping]]] = ..., relationships: _Optional[_Iterable[_Union[Relationship, _Mapping]]] = ..., profiles: _Optional[_Iterable[_Union[Profile, _Mapping]]] = ...) -> None: ...
+
+class Settings(_message.Message):
+    __slots__ = ("time_zone", "collation", "null_never_matches")
+    TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
+    COLLATION_FIELD_NUMBER: _ClassVar[int]
+    NULL_NEVER_MATCHES_FIELD_NUMBER: _ClassVar[int]
+    time_zone: str
+    collation: Collation
+    null_never_matches: bool
+    def __init__(self, time_zone: _Optional[str] = ..., collation: _Optional[_Union[Collation, str]] = ..., null_never_matches: _Optional[bool] = ...) -> None: ...
+
+class Entity(_message.Message):
+    __slots__ = ("number", "logical_name", "schema_name", "display_name", "entity_set_name", "primary_id_attribute", "primary_name_attribute", "ownership", "attributes", "offline", "organization_filter")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    LOGICAL_NAME_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_NAME_FIELD_NUMBER: _ClassVar[int]
+    DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
+    ENTITY_SET_NAME_FIELD_NUMBER: _ClassVar[int]
+    PRIMARY_ID_ATTRIBUTE_FIELD_NUMBER: _ClassVar[int]
+    PRIMARY_NAME_ATTRIBUTE_FIELD_NUMBER: _ClassVar[int]
+    OWNERSHIP_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    OFFLINE_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_FILTER_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    logical_name: str
+    schema_name: str
+    display_name: str
+    entity_set_name: str
+    primary_id_attribute: str
+    primary_name_attribute: str
+    ownership: Ownership
+    attributes: _containers.RepeatedCompositeFieldContainer[Attribute]
+    offline: bool
+    organization_filter: Filter
+    def __init__(self, number: _Optional[int] = ..., logical_name: _Optional[str] = ..., schema_name: _Optional[str] = ..., display_name: _Optional[str] = ..., entity_set_name: _Optional[str] = ..., primary_id_attribute: _Optional[str] = ..., primary_name_attribute: _Optional[str] = ..., ownership: _Optional[_Union[Ownership, str]] = ..., attributes: _Optional[_Iterable[_Union[Attribute, _Mapping]]] = ..., offline: _Optional[bool] = ..., organization_filter: _Optional[_Union[Filter, _Mapping]] = ...) -> None: ...
+
+class Attribute(_message.Message):
+    __slots__ = ("number", "logical_name", "display_name", "type", "targets", "entity_field_number", "options", "max_length")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    LOGICAL_NAME_FIELD_NUMBER: _ClassVar[int]
+    DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    TARGETS_FIELD_NUMBER: _ClassVar[int]
+    ENTITY_FIELD_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    MAX_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    logical_name: str
+    display_name: str
+    type: AttributeType
+    targets: _containers.RepeatedScalarFieldContainer[str]
+    entity_field_number: int
+    options: _containers.RepeatedCompositeFieldContainer[Option]
+    max_length: int
+    def __init__(self, number: _Optional[int] = ..., logical_name: _Optional[str] = ..., display_name: _Optional[str] = ..., type: _Optional[_Union[AttributeType, str]] = ..., targets: _Optional[_Iterable[str]] = ..., entity_field_number: _Optional[int] = ..., options: _Optional[_Iterable[_Union[Option, _Mapping]]] = ..., max_length: _Optional[int] = ...) -> None: ...
+
+class Option(_message.Message):
+    __slots__ = ("value", "label")
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    value: int
+    label: str
+    def __init__(self, value: _Optional[int] = ..., label: _Optional[str] = ...) -> None: ...
+
+class Relationship(_message.Message):
+    __slots__ = ("schema_name", "one_to_many", "many_to_many")
+    SCHEMA_NAME_FIELD_NUMBER: _ClassVar[int]
+    ONE_TO_MANY_FIELD_NUMBER: _ClassVar[int]
+    MANY_TO_MANY_FIELD_NUMBER: _ClassVar[int]
+    schema_name: str
+    one_to_many: OneToMany
+    many_to_many: ManyToMany
+    def __init__(self, schema_name: _Optional[str] = ..., one_to_many: _Optional[_Union[OneToMany, _Mapping]] = ..., many_to_many: _Optional[_Union[ManyToMany, _Mapping]] = ...) -> None: ...
+
+class OneToMany(_message.Message):
+    __slots__ = ("referenced_entity", "referencing_entity", "referencing_attribute")
+    REFERENCED_ENTITY_FIELD_NUMBER: _ClassVar[int]
+    REFERENCING_ENTITY_FIELD_NUMBER: _ClassVar[int]
+    REFERENCING_ATTRIBUTE_FIELD_NUMBER: _ClassVar[int]
+    referenced_entity: str
+    referencing_entity: str
+    referencing_attribute: str
+    def __init__(self, referenced_entity: _Optional[str] = ..., referencing_entity: _Optional[str] = ..., referencing_attribute: _Optional[str] = ...) -> None: ...
+
+class ManyToMany(_message.Message):
+    __slots__ = ("intersect_entity", "entity1", "attribute1", "entity2", "attribute2")
+    INTERSECT_ENTITY_FIELD_NUMBER: _ClassVar[int]
+    ENTITY1_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTE1_FIELD_NUMBER: _ClassVar[int]
+    ENTITY2_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTE2_FIELD_NUMBER: _ClassVar[int]
+    intersect_entity: str
+    entity1: str
+    attribute1: str
+    entity2: str
+    attribute2: str
+    def __init__(self, intersect_entity: _Optional[str] = ..., entity1: _Optional[str] = ..., attribute1: _Optional[str] = ..., entity2: _Optional[str] = ..., attribute2: _Optional[str] = ...) -> None: ...
+
+class Profile(_message.Message):
+    __slots__ = ("name", "revision", "items", "users", "priority")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    revision: int
+    items: _containers.RepeatedCompositeFieldContainer[ProfileItem]
+    users: _containers.RepeatedScalarFieldContainer[str]
+    priority: int
+    def __init__(self, name: _Optional[str] = ..., revision: _Optional[int] = ..., items: _Optional[_Iterable[_Union[ProfileItem, _Mapping]]] = ..., users: _Optional[_Iterable[str]] = ..., priority: _Optional[int] = ...) -> None: ...
+
+class ProfileItem(_message.Message):
+    __slots__ = ("entity", "criteria", "owned_by_me", "owned_by_my_teams", "owned_by_my_business_unit", "filter", "associations", "columns", "mandatory", "priority", "sync_interval_minutes")
+    ENTITY_FIELD_NUMBER: _ClassVar[int]
+    CRITERIA_FIELD_NUMBER: _ClassVar[int]
+    OWNED_BY_ME_FIELD_NUMBER: _ClassVar[int]
+    OWNED_BY_MY_TEAMS_FIELD_NUMBER: _ClassVar[int]
+    OWNED_BY_MY_BUSINESS_UNIT_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    ASSOCIATIONS_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    MANDATORY_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    SYNC_INTERVAL_MINUTES_FIELD_NUMBER: _ClassVar[int]
+    entity: str
+    criteria: RecordCriteria
+    owned_by_me: bool
+    owned_by_my_teams: bool
+    owned_by_my_business_unit: bool
+    filter: Filter
+    associations: _containers.RepeatedCompositeFieldContainer[Association]
+    columns: _containers.RepeatedScalarFieldContainer[str]
+    mandatory: bool
+    priority: int
+    sync_interval_minutes: int
+    def __init__(self, entity: _Optional[str] = ..., criteria: _Optional[_Union[RecordCriteria, str]] = ..., owned_by_me: _Optional[bool] = ..., owned_by_my_teams: _Optional[bool] = ..., owned_by_my_business_unit: _Optional[bool] = ..., filter: _Optional[_Union[Filter, _Mapping]] = ..., associations: _Optional[_Iterable[_Union[Association, _Mapping]]] = ..., columns: _Optional[_Iterable[str]] = ..., mandatory: _Optional[bool] = ..., priority: _Optional[int] = ..., sync_interval_minutes: _Optional[int] = ...) -> None: ...
+
+class Association(_message.Message):
+    __slots__ = ("relationship", "direction", "filter")
+    RELATIONSHIP_FIELD_NUMBER: _ClassVar[int]
+    DIRECTION_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    relationship: str
+    direction: AssociationDirection
+    filter: Filter
+    def __init__(self, relationship: _Optional[str] = ..., direction: _Optional[_Union[AssociationDirection, str]] = ..., filter: _Optional[_Union[Filter, _Mapping]] = ...) -> None: ...
+
+class Filter(_message.Message):
+    __slots__ = ("fetch_xml", "compiled")
+    FETCH_XML_FIELD_NUMBER: _ClassVar[int]
+    COMPILED_FIELD_NUMBER: _ClassVar[int]
+    fetch_xml: str
+    compiled: FilterNode
+    def __init__(self, fetch_xml: _Optional[str] = ..., compiled: _Optional[_Union[FilterNode, _Mapping]] = ...) -> None: ...
+
+class FilterNode(_message.Message):
+    __slots__ = ("group", "condition")
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    CONDITION_FIELD_NUMBER: _ClassVar[int]
+    group: FilterGroup
+    condition: FilterCondition
+    def __init__(self, group: _Optional[_Union[FilterGroup, _Mapping]] = ..., condition: _Optional[_Union[FilterCondition, _Mapping]] = ...) -> None: ...
+
+class FilterGroup(_message.Message):
+    __slots__ = ("join", "nodes")
+    JOIN_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    join: FilterJoin
+    nodes: _containers.RepeatedCompositeFieldContainer[FilterNode]
+    def __init__(self, join: _Optional[_Union[FilterJoin, str]] = ..., nodes: _Optional[_Iterable[_Union[FilterNode, _Mapping]]] = ...) -> None: ...
+
+class FilterCondition(_message.Message):
+    __slots__ = ("attribute_number", "operator", "operands")
+    ATTRIBUTE_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    OPERANDS_FIELD_NUMBER: _ClassVar[int]
+    attribute_number: int
+    operator: FilterOperator
+    operands: _containers.RepeatedCompositeFieldContainer[FilterOperand]
+    def __init__(self, attribute_number: _Optional[int] = ..., operator: _Optional[_Union[FilterOperator, str]] = ..., operands: _Optional[_Iterable[_Union[FilterOperand, _Mapping]]] = ...) -> None: ...
+
+class FilterOperand(_message.Message):
+    __slots__ = ("text", "integer", "real", "truth", "id", "integers")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    INTEGER_FIELD_NUMBER: _ClassVar[int]
+    REAL_FIELD_NUMBER: _ClassVar[int]
+    TRUTH_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    INTEGERS_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    integer: int
+    real: float
+    truth: bool
+    id: bytes
+    integers: IntegerSet
+    def __init__(self, text: _Optional[str] = ..., integer: _Optional[int] = ..., real: _Optional[float] = ..., truth: _Optional[bool] = ..., id: _Optional[bytes] = ..., integers: _Optional[_Union[IntegerSet, _Mapping]] = ...) -> None: ...
+
+class IntegerSet(_message.Message):
+    __slots__ = ("values",)
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    values: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, values: _Optional[_Iterable[int]] = ...) -> None: ...

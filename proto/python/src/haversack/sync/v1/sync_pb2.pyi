@@ -1,0 +1,247 @@
+from haversack.model.v1 import model_pb2 as _model_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class SyncMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SYNC_MODE_UNSPECIFIED: _ClassVar[SyncMode]
+    SYNC_MODE_ONCE: _ClassVar[SyncMode]
+    SYNC_MODE_LIVE: _ClassVar[SyncMode]
+
+class Compression(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COMPRESSION_UNSPECIFIED: _ClassVar[Compression]
+    COMPRESSION_NONE: _ClassVar[Compression]
+    COMPRESSION_ZSTD: _ClassVar[Compression]
+SYNC_MODE_UNSPECIFIED: SyncMode
+SYNC_MODE_ONCE: SyncMode
+SYNC_MODE_LIVE: SyncMode
+COMPRESSION_UNSPECIFIED: Compression
+COMPRESSION_NONE: Compression
+COMPRESSION_ZSTD: Compression
+
+class SyncRequest(_message.Message):
+    __slots__ = ("install_id", "cookie", "mode", "accept", "holdings", "inventories", "mismatches", "client")
+    INSTALL_ID_FIELD_NUMBER: _ClassVar[int]
+    COOKIE_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    ACCEPT_FIELD_NUMBER: _ClassVar[int]
+    HOLDINGS_FIELD_NUMBER: _ClassVar[int]
+    INVENTORIES_FIELD_NUMBER: _ClassVar[int]
+    MISMATCHES_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    install_id: bytes
+    cookie: bytes
+    mode: SyncMode
+    accept: _containers.RepeatedScalarFieldContainer[Compression]
+    holdings: _containers.RepeatedCompositeFieldContainer[EntityBlocks]
+    inventories: _containers.RepeatedCompositeFieldContainer[Inventory]
+    mismatches: _containers.RepeatedCompositeFieldContainer[DigestMismatch]
+    client: str
+    def __init__(self, install_id: _Optional[bytes] = ..., cookie: _Optional[bytes] = ..., mode: _Optional[_Union[SyncMode, str]] = ..., accept: _Optional[_Iterable[_Union[Compression, str]]] = ..., holdings: _Optional[_Iterable[_Union[EntityBlocks, _Mapping]]] = ..., inventories: _Optional[_Iterable[_Union[Inventory, _Mapping]]] = ..., mismatches: _Optional[_Iterable[_Union[DigestMismatch, _Mapping]]] = ..., client: _Optional[str] = ...) -> None: ...
+
+class EntityBlocks(_message.Message):
+    __slots__ = ("entity", "blocks")
+    ENTITY_FIELD_NUMBER: _ClassVar[int]
+    BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    entity: int
+    blocks: _containers.RepeatedCompositeFieldContainer[BlockDigest]
+    def __init__(self, entity: _Optional[int] = ..., blocks: _Optional[_Iterable[_Union[BlockDigest, _Mapping]]] = ...) -> None: ...
+
+class BlockDigest(_message.Message):
+    __slots__ = ("block", "count", "membership")
+    BLOCK_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    MEMBERSHIP_FIELD_NUMBER: _ClassVar[int]
+    block: int
+    count: int
+    membership: int
+    def __init__(self, block: _Optional[int] = ..., count: _Optional[int] = ..., membership: _Optional[int] = ...) -> None: ...
+
+class Inventory(_message.Message):
+    __slots__ = ("entity", "block", "ordinals")
+    ENTITY_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_FIELD_NUMBER: _ClassVar[int]
+    ORDINALS_FIELD_NUMBER: _ClassVar[int]
+    entity: int
+    block: int
+    ordinals: bytes
+    def __init__(self, entity: _Optional[int] = ..., block: _Optional[int] = ..., ordinals: _Optional[bytes] = ...) -> None: ...
+
+class DigestMismatch(_message.Message):
+    __slots__ = ("entity", "attempt")
+    ENTITY_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    entity: int
+    attempt: int
+    def __init__(self, entity: _Optional[int] = ..., attempt: _Optional[int] = ...) -> None: ...
+
+class SyncEvent(_message.Message):
+    __slots__ = ("model", "plan", "removals", "rows", "checkpoint", "pass_complete", "inventory_required", "heartbeat", "cookie")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    REMOVALS_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    PASS_COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    INVENTORY_REQUIRED_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    COOKIE_FIELD_NUMBER: _ClassVar[int]
+    model: Model
+    plan: Plan
+    removals: Removals
+    rows: RowBatch
+    checkpoint: Checkpoint
+    pass_complete: PassComplete
+    inventory_required: InventoryRequired
+    heartbeat: Heartbeat
+    cookie: bytes
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., plan: _Optional[_Union[Plan, _Mapping]] = ..., removals: _Optional[_Union[Removals, _Mapping]] = ..., rows: _Optional[_Union[RowBatch, _Mapping]] = ..., checkpoint: _Optional[_Union[Checkpoint, _Mapping]] = ..., pass_complete: _Optional[_Union[PassComplete, _Mapping]] = ..., inventory_required: _Optional[_Union[InventoryRequired, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., cookie: _Optional[bytes] = ...) -> None: ...
+
+class Model(_message.Message):
+    __slots__ = ("version", "revision", "descriptors", "entities")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTORS_FIELD_NUMBER: _ClassVar[int]
+    ENTITIES_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    revision: int
+    descriptors: bytes
+    entities: _containers.RepeatedCompositeFieldContainer[CarriedEntity]
+    def __init__(self, version: _Optional[int] = ..., revision: _Optional[int] = ..., descriptors: _Optional[bytes] = ..., entities: _Optional[_Iterable[_Union[CarriedEntity, _Mapping]]] = ...) -> None: ...
+
+class CarriedEntity(_message.Message):
+    __slots__ = ("entity", "logical_name", "message_name", "primary_id_attribute", "attributes", "fingerprint", "mandatory")
+    ENTITY_FIELD_NUMBER: _ClassVar[int]
+    LOGICAL_NAME_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_NAME_FIELD_NUMBER: _ClassVar[int]
+    PRIMARY_ID_ATTRIBUTE_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    MANDATORY_FIELD_NUMBER: _ClassVar[int]
+    entity: int
+    logical_name: str
+    message_name: str
+    primary_id_attribute: str
+    attributes: _containers.RepeatedCompositeFieldContainer[CarriedAttribute]
+    fingerprint: int
+    mandatory: bool
+    def __init__(self, entity: _Optional[int] = ..., logical_name: _Optional[str] = ..., message_name: _Optional[str] = ..., primary_id_attribute: _Optional[str] = ..., attributes: _Optional[_Iterable[_Union[CarriedAttribute, _Mapping]]] = ..., fingerprint: _Optional[int] = ..., mandatory: _Optional[bool] = ...) -> None: ...
+
+class CarriedAttribute(_message.Message):
+    __slots__ = ("number", "logical_name", "type", "entity_field_number", "target")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    LOGICAL_NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    ENTITY_FIELD_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    logical_name: str
+    type: _model_pb2.AttributeType
+    entity_field_number: int
+    target: str
+    def __init__(self, number: _Optional[int] = ..., logical_name: _Optional[str] = ..., type: _Optional[_Union[_model_pb2.AttributeType, str]] = ..., entity_field_number: _Optional[int] = ..., target: _Optional[str] = ...) -> None: ...
+
+class Plan(_message.Message):
+    __slots__ = ("epoch", "entities")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    ENTITIES_FIELD_NUMBER: _ClassVar[int]
+    epoch: bytes
+    entities: _containers.RepeatedCompositeFieldContainer[EntityPlan]
+    def __init__(self, epoch: _Optional[bytes] = ..., entities: _Optional[_Iterable[_Union[EntityPlan, _Mapping]]] = ...) -> None: ...
+
+class EntityPlan(_message.Message):
+    __slots__ = ("entity", "rows", "bytes", "removals")
+    ENTITY_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    REMOVALS_FIELD_NUMBER: _ClassVar[int]
+    entity: int
+    rows: int
+    bytes: int
+    removals: int
+    def __init__(self, entity: _Optional[int] = ..., rows: _Optional[int] = ..., bytes: _Optional[int] = ..., removals: _Optional[int] = ...) -> None: ...
+
+class Removals(_message.Message):
+    __slots__ = ("entity", "ordinals", "all")
+    ENTITY_FIELD_NUMBER: _ClassVar[int]
+    ORDINALS_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    entity: int
+    ordinals: bytes
+    all: bool
+    def __init__(self, entity: _Optional[int] = ..., ordinals: _Optional[bytes] = ..., all: _Optional[bool] = ...) -> None: ...
+
+class RowBatch(_message.Message):
+    __slots__ = ("entity", "ordinal_deltas", "lsn_deltas", "compression", "rows", "rows_size", "planned_bytes")
+    ENTITY_FIELD_NUMBER: _ClassVar[int]
+    ORDINAL_DELTAS_FIELD_NUMBER: _ClassVar[int]
+    LSN_DELTAS_FIELD_NUMBER: _ClassVar[int]
+    COMPRESSION_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    ROWS_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PLANNED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    entity: int
+    ordinal_deltas: _containers.RepeatedScalarFieldContainer[int]
+    lsn_deltas: _containers.RepeatedScalarFieldContainer[int]
+    compression: Compression
+    rows: bytes
+    rows_size: int
+    planned_bytes: int
+    def __init__(self, entity: _Optional[int] = ..., ordinal_deltas: _Optional[_Iterable[int]] = ..., lsn_deltas: _Optional[_Iterable[int]] = ..., compression: _Optional[_Union[Compression, str]] = ..., rows: _Optional[bytes] = ..., rows_size: _Optional[int] = ..., planned_bytes: _Optional[int] = ...) -> None: ...
+
+class Checkpoint(_message.Message):
+    __slots__ = ("lsn", "revision", "instant_us", "digests")
+    LSN_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    INSTANT_US_FIELD_NUMBER: _ClassVar[int]
+    DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    lsn: int
+    revision: int
+    instant_us: int
+    digests: _containers.RepeatedCompositeFieldContainer[EntityDigest]
+    def __init__(self, lsn: _Optional[int] = ..., revision: _Optional[int] = ..., instant_us: _Optional[int] = ..., digests: _Optional[_Iterable[_Union[EntityDigest, _Mapping]]] = ...) -> None: ...
+
+class EntityDigest(_message.Message):
+    __slots__ = ("entity", "count", "digest")
+    ENTITY_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    entity: int
+    count: int
+    digest: int
+    def __init__(self, entity: _Optional[int] = ..., count: _Optional[int] = ..., digest: _Optional[int] = ...) -> None: ...
+
+class PassComplete(_message.Message):
+    __slots__ = ("floor",)
+    FLOOR_FIELD_NUMBER: _ClassVar[int]
+    floor: int
+    def __init__(self, floor: _Optional[int] = ...) -> None: ...
+
+class InventoryRequired(_message.Message):
+    __slots__ = ("blocks",)
+    BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    blocks: _containers.RepeatedCompositeFieldContainer[BlockRef]
+    def __init__(self, blocks: _Optional[_Iterable[_Union[BlockRef, _Mapping]]] = ...) -> None: ...
+
+class BlockRef(_message.Message):
+    __slots__ = ("entity", "block")
+    ENTITY_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_FIELD_NUMBER: _ClassVar[int]
+    entity: int
+    block: int
+    def __init__(self, entity: _Optional[int] = ..., block: _Optional[int] = ...) -> None: ...
+
+class Heartbeat(_message.Message):
+    __slots__ = ("instant_us", "lsn")
+    INSTANT_US_FIELD_NUMBER: _ClassVar[int]
+    LSN_FIELD_NUMBER: _ClassVar[int]
+    instant_us: int
+    lsn: int
+    def __init__(self, instant_us: _Optional[int] = ..., lsn: _Optional[int] = ...) -> None: ...
