@@ -1,0 +1,111 @@
+"""The Rust core: staging databases, ingest, filter and model checks, and the sync endpoint.
+
+Every call that can block releases the GIL. Bytes cross the border as serialized messages of the contract.
+Errors of every call are one `CoreError`, whose `reason` is a name of `haversack.error.v1.ErrorReason` without its prefix.
+"""
+
+class CoreError(Exception):
+    """A named failure. `str(error)` says what to do next."""
+
+    reason: str
+
+class Staging:
+    """An organization's staging database: one SQLite file, one writer at a time, any number of readers."""
+
+    @staticmethod
+    def create(path: str) -> Staging:
+        """Makes a new database with a fresh epoch. Raises STAGING_FAILED if the file exists."""
+
+    @staticmethod
+    def open(path: str) -> Staging:
+        """Opens an existing database."""
+
+    @property
+    def epoch(self) -> bytes:
+        """Identity of this database, 16 bytes."""
+
+    def head(self) -> int:
+        """Position of the last commit."""
+
+    def publish(self, model: bytes) -> int:
+        """Stores a serialized `haversack.model.v1.Model` (checked by `check_model`); returns the LSN it drew.
+
+        Live devices follow it at once. Its revision must be one above the last.
+        """
+
+    def statistics(self) -> list[tuple[int, int, int]]:
+        """(entity number, rows not deleted, their bytes) for every entity that has any; reads no payload."""
+
+    def ingest(
+        self,
+        model: bytes,
+        entity: str,
+        *,
+        format: str,  # noqa: A002
+        action: str,
+        atomic: bool,
+        file_name: str,
+    ) -> Ingest:
+        """Starts an ingest into `entity` of a serialized Model (metadata is enough; it need not be published).
+
+        `format` is "csv" or "json-lines"; `action` is "upsert", "patch" or "delete".
+        """
+
+    def close(self) -> None:
+        """Closes the database; later calls raise STAGING_FAILED."""
+
+class Ingest:
+    """A file of rows on its way in. Parsing and writing go on in threads of their own while bytes are fed."""
+
+    def feed(self, data: bytes) -> None:
+        """Takes the next bytes of the file, cut anywhere. Blocks while the writer is behind."""
+
+    def progress(self) -> tuple[int, int]:
+        """(rows read, rows written) so far."""
+
+    def finish(self) -> bytes:
+        """Writes what remains; returns a serialized `haversack.ingest report`: see `IngestReport` in ingest docs.
+
+        The bytes are UTF-8 JSON with the fields of `haversack.admin.v1.IngestResponse` in snake case, `errors` being a
+        list of objects with file_name, line, attribute, message, reason (a name without prefix).
+        """
+
+    def abort(self) -> None:
+        """Ends without committing what is not yet committed."""
+
+class SyncServer:
+    """The sync endpoint (tonic), on threads and a runtime of its own."""
+
+    def __init__(self, config: str) -> None:
+        """Takes a JSON object.
+
+        `listen` ("127.0.0.1:7421"; port 0 picks one), `issuers` (list of {"issuer", "audience", "public_key_pem"}),
+        `heartbeat_seconds` (15), `streams_max` (20000), `ingest_cache_bytes`… unknown keys are refused.
+        """
+
+    def start(self) -> str:
+        """Begins to listen; returns the bound "host:port"."""
+
+    def add_organization(self, name: str, staging: Staging) -> None:
+        """Serves an organization from now on. Its index is loaded at first use."""
+
+    def statistics(self) -> str:
+        """JSON: streams, organizations (lsn, revision, rows, index bytes, live views)."""
+
+    def stop(self, grace_seconds: float) -> None:
+        """Ends every stream with UNAVAILABLE (SERVER_STOPPING) and waits at most this long. Idempotent."""
+
+def compile_filter(model: bytes, entity: str, fetch_xml: str, criteria_max: int = 0) -> bytes:
+    """Compiles FetchXML for an entity of a serialized Model; returns a serialized FilterNode.
+
+    `criteria_max` above 0 limits the number of conditions (organization filters: 3).
+    """
+
+def check_model(model: bytes) -> list[str]:
+    """Loads a serialized Model as the engine would; returns every breach as a sentence, empty if it is sound."""
+
+def schema_proto(model: bytes, entities: list[str]) -> str:
+    """Returns proto3 source for the row messages of these entities (all offline ones if the list is empty)."""
+
+def verify_token(token: str, audience: str, issuers: str, now_seconds: int) -> str:
+    """Verifies an EdDSA JWT against a JSON list of issuers as in `SyncServer`; returns its claims as JSON."""

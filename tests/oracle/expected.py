@@ -1,0 +1,128 @@
+"""What a device should hold, asked in SQL: the definition of a view, spelled a second time."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from haversack_server.demo.replica import Replica
+from oracle import filters
+from oracle.world import MANY_TO_MANY, ONE_TO_MANY, OWNERSHIP, READ, Association, Item
+
+WINDOWS = (1, 2, 5)
+
+
+class Oracle:
+    """Answers for one user at one instant over a replica of the staging database."""
+
+    def __init__(self, replica: Replica, user: str, now: datetime, zone: str) -> None:
+        self._replica = replica
+        stamp = "%Y-%m-%dT%H:%M:%S.%fZ"
+        (unit,) = replica.rows("SELECT businessunitid FROM systemuser WHERE systemuserid = ?", (user,))[0]
+        self._parameters: dict[str, object] = {"user": user, "unit": unit, "now": now.strftime(stamp), "read": READ}
+        for days in WINDOWS:
+            midnight = filters.local_midnight(now, ZoneInfo(zone), days).astimezone(UTC)
+            self._parameters[f"midnight_{days}"] = midnight.strftime(stamp)
+        replica.connection.create_function("fold", 1, filters.fold, deterministic=True)
+        self._prepare()
+
+    def view(self, items: list[Item], limits: dict[str, filters.Filter | None]) -> dict[str, dict[int, int]]:
+        """Ordinal to LSN of every row in the view, per entity."""
+        for item in items:
+            self._run(f"CREATE TEMP TABLE in_{item.entity} AS {self._own(item, limits)}")
+        while any([self._pull(item, association, limits) for item in items for association in item.associations]):
+            pass
+        names = {item.entity for item in items}
+        held = {item.entity: f"SELECT _ordinal, _lsn FROM {item.entity} WHERE _ordinal IN in_{item.entity}" for item in items}
+        for link, entity1, attribute1, entity2, attribute2 in MANY_TO_MANY.values():
+            if {entity1, entity2} <= names:
+                held[link] = (
+                    f"SELECT _ordinal, _lsn FROM {link} "
+                    f"WHERE {attribute1} IN (SELECT {entity1}id FROM {entity1} WHERE _ordinal IN in_{entity1}) "
+                    f"AND {attribute2} IN (SELECT {entity2}id FROM {entity2} WHERE _ordinal IN in_{entity2})"
+                )
+        view = {entity: dict(self._replica.rows(sql)) for entity, sql in held.items()}
+        for item in items:
+            self._run(f"DROP TABLE in_{item.entity}")
+        return view
+
+    def _run(self, sql: str) -> int:
+        return self._replica.connection.execute(sql, self._parameters).rowcount
+
+    def _prepare(self) -> None:
+        for name in ("my_teams", "my_rights"):
+            self._run(f"DROP TABLE IF EXISTS temp.{name}")
+        self._run("CREATE TEMP TABLE my_teams AS SELECT teamid FROM teammembership WHERE systemuserid = :user")
+        self._run(
+            "CREATE TEMP TABLE my_rights AS SELECT p.entityname, p.depth, h.unit FROM roleprivileges p JOIN ("
+            " SELECT roleid, :unit AS unit FROM systemuserroles WHERE systemuserid = :user"
+            " UNION SELECT r.roleid, t.businessunitid FROM teamroles r JOIN team t USING (teamid)"
+            "  WHERE r.teamid IN (SELECT teamid FROM my_teams)"
+            ") h ON h.roleid = p.roleid WHERE p.accessright = :read"
+        )
+
+    def _readable(self, entity: str) -> str:
+        if OWNERSHIP[entity] == "None":
+            return "1"
+        granted = f"SELECT 1 FROM my_rights WHERE entityname = '{entity}'"
+        clauses = [f"EXISTS ({granted} AND depth = 8)"]
+        if OWNERSHIP[entity] == "UserOwned":
+            mine = "(t.ownerid = :user OR t.ownerid IN (SELECT teamid FROM my_teams))"
+            clauses.append(f"({mine} AND EXISTS ({granted}))")
+        if OWNERSHIP[entity] in ("UserOwned", "BusinessOwned"):
+            below = (
+                "WITH RECURSIVE below(unit) AS ("
+                f" SELECT unit FROM my_rights WHERE entityname = '{entity}' AND depth = 4"
+                " UNION SELECT b.businessunitid FROM businessunit b JOIN below ON b.parentbusinessunitid = below.unit"
+                ") SELECT unit FROM below"
+            )
+            local = f"SELECT unit FROM my_rights WHERE entityname = '{entity}' AND depth = 2"
+            clauses.append(f"t.owningbusinessunit IN ({local})")
+            clauses.append(f"t.owningbusinessunit IN ({below})")
+        return "(" + " OR ".join(clauses) + ")"
+
+    def _gate(self, entity: str, limits: dict[str, filters.Filter | None]) -> str:
+        limit = limits[entity]
+        return self._readable(entity) + (f" AND {limit.sql}" if limit else "")
+
+    def _own(self, item: Item, limits: dict[str, filters.Filter | None]) -> str:
+        chosen = {"ALL": ["1"]}.get(item.criteria, [])
+        if item.mine:
+            chosen.append("t.ownerid = :user")
+        if item.my_teams:
+            chosen.append("t.ownerid IN (SELECT teamid FROM my_teams)")
+        if item.my_unit:
+            chosen.append("t.owningbusinessunit = :unit")
+        if item.filter:
+            chosen.append(item.filter.sql)
+        own = "(" + (" OR ".join(chosen) or "0") + ")"
+        return f"SELECT t._ordinal FROM {item.entity} t WHERE {own} AND {self._gate(item.entity, limits)}"
+
+    def _pull(self, item: Item, association: Association, limits: dict[str, filters.Filter | None]) -> bool:
+        pulled, joined = self._link(item.entity, association)
+        narrowed = f" AND {association.filter.sql}" if association.filter else ""
+        return bool(
+            self._run(
+                f"INSERT INTO in_{pulled} SELECT DISTINCT t._ordinal FROM {pulled} t JOIN {joined} "
+                f"WHERE s._ordinal IN in_{item.entity} AND t._ordinal NOT IN in_{pulled} "
+                f"AND {self._gate(pulled, limits)}{narrowed}"
+            )
+        )
+
+    def _link(self, entity: str, association: Association) -> tuple[str, str]:
+        """The pulled entity, and how its rows `t` join the item's rows `s`."""
+        name = association.relationship
+        if name in MANY_TO_MANY:
+            link, entity1, attribute1, entity2, attribute2 = MANY_TO_MANY[name]
+            if entity != entity1:
+                entity1, attribute1, entity2, attribute2 = entity2, attribute2, entity1, attribute1
+            joined = f"{link} l ON l.{attribute2} = t.{entity2}id JOIN {entity1} s ON s.{entity1}id = l.{attribute1}"
+            return entity2, joined
+        target, referencing, attribute = ONE_TO_MANY[name]
+        companion = f"{attribute}_entity"
+        if association.direction == "TO_MANY":
+            return referencing, f"{target} s ON t.{attribute} = s.{target}id{self._typed('t', referencing, companion, target)}"
+        return target, f"{referencing} s ON s.{attribute} = t.{target}id{self._typed('s', referencing, companion, target)}"
+
+    def _typed(self, alias: str, referencing: str, companion: str, target: str) -> str:
+        """Ids are unique over all entities here, so a companion only has to be present; it says which entity."""
+        columns = [row[1] for row in self._replica.rows(f"PRAGMA table_info({referencing})")]
+        return f" AND {alias}.{companion} = {self._replica.number(target)}" if companion in columns else ""
