@@ -49,7 +49,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         with_comments = Path(scratch) / "descriptors.bin"
         run_protoc(f"--descriptor_set_out={with_comments}", "--include_imports", "--include_source_info")
-        command = ["cargo", "run", "--quiet", "--locked", "-p", "haversack-proto-generate", "--", with_comments, RUST_OUT]
+        command = [
+            "cargo",
+            "run",
+            "--quiet",
+            "--locked",
+            "-p",
+            "haversack-proto-generate",
+            "--",
+            with_comments,
+            RUST_OUT,
+        ]
         subprocess.run(command, check=True, cwd=PROTO.parent)
     (RUST_OUT / "haversack.admin.v1.rs").unlink(missing_ok=True)
 

@@ -1,13 +1,18 @@
 """What a device should hold, asked in SQL: the definition of a view, spelled a second time."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from haversack_server.demo.replica import Replica
+from haversack_server.demo.replica import Replica, instant_text
 from oracle import filters
 from oracle.world import MANY_TO_MANY, ONE_TO_MANY, OWNERSHIP, READ, Association, Item
 
 WINDOWS = (1, 2, 5)
+
+
+def stamp(moment: datetime) -> str:
+    """An instant as the replica spells it."""
+    return instant_text((moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1))
 
 
 class Oracle:
@@ -15,12 +20,11 @@ class Oracle:
 
     def __init__(self, replica: Replica, user: str, now: datetime, zone: str) -> None:
         self._replica = replica
-        stamp = "%Y-%m-%dT%H:%M:%S.%fZ"
         (unit,) = replica.rows("SELECT businessunitid FROM systemuser WHERE systemuserid = ?", (user,))[0]
-        self._parameters: dict[str, object] = {"user": user, "unit": unit, "now": now.strftime(stamp), "read": READ}
+        self._parameters: dict[str, object] = {"user": user, "unit": unit, "now": stamp(now), "read": READ}
         for days in WINDOWS:
             midnight = filters.local_midnight(now, ZoneInfo(zone), days).astimezone(UTC)
-            self._parameters[f"midnight_{days}"] = midnight.strftime(stamp)
+            self._parameters[f"midnight_{days}"] = stamp(midnight)
         replica.connection.create_function("fold", 1, filters.fold, deterministic=True)
         self._prepare()
 
@@ -31,7 +35,10 @@ class Oracle:
         while any([self._pull(item, association, limits) for item in items for association in item.associations]):
             pass
         names = {item.entity for item in items}
-        held = {item.entity: f"SELECT _ordinal, _lsn FROM {item.entity} WHERE _ordinal IN in_{item.entity}" for item in items}
+        held = {
+            item.entity: f"SELECT _ordinal, _lsn FROM {item.entity} WHERE _ordinal IN in_{item.entity}"
+            for item in items
+        }
         for link, entity1, attribute1, entity2, attribute2 in MANY_TO_MANY.values():
             if {entity1, entity2} <= names:
                 held[link] = (
@@ -119,8 +126,14 @@ class Oracle:
         target, referencing, attribute = ONE_TO_MANY[name]
         companion = f"{attribute}_entity"
         if association.direction == "TO_MANY":
-            return referencing, f"{target} s ON t.{attribute} = s.{target}id{self._typed('t', referencing, companion, target)}"
-        return target, f"{referencing} s ON s.{attribute} = t.{target}id{self._typed('s', referencing, companion, target)}"
+            return (
+                referencing,
+                f"{target} s ON t.{attribute} = s.{target}id{self._typed('t', referencing, companion, target)}",
+            )
+        return (
+            target,
+            f"{referencing} s ON s.{attribute} = t.{target}id{self._typed('s', referencing, companion, target)}",
+        )
 
     def _typed(self, alias: str, referencing: str, companion: str, target: str) -> str:
         """Ids are unique over all entities here, so a companion only has to be present; it says which entity."""

@@ -137,7 +137,9 @@ class World:
             {"businessunitid": unit, "name": f"unit {index}", "parentbusinessunitid": parent}
             for index, (unit, parent) in enumerate(zip(self.units, parents, strict=True))
         ]
-        teams = [{"teamid": team, "name": "team", "businessunitid": self.draw.choice(self.units)} for team in self.teams]
+        teams = [
+            {"teamid": team, "name": "team", "businessunitid": self.draw.choice(self.units)} for team in self.teams
+        ]
         roles = [{"roleid": role, "name": "role", "businessunitid": self.units[0]} for role in self.roles]
         return [
             Change("businessunit", units),
@@ -151,7 +153,12 @@ class World:
 
     def user(self, user: str) -> Row:
         """A user, somewhere."""
-        return {"systemuserid": user, "fullname": "user", "businessunitid": self.draw.choice(self.units), "isdisabled": False}
+        return {
+            "systemuserid": user,
+            "fullname": "user",
+            "businessunitid": self.draw.choice(self.units),
+            "isdisabled": False,
+        }
 
     def link(self, entity: str, key: str, row: Row) -> Change:
         """A link row that exists once per pair: made if it is new, else deleted."""

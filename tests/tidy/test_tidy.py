@@ -13,7 +13,9 @@ FILE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 70
 REPOSITORY_BYTES_MAX = 15 * 1024 * 1024
 DRAWERS = re.compile(r"(^|/)(utils?|common|helpers?|misc|manager)(\.|/)")
-LEFTOVERS = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError)\b|todo!\(|unimplemented!\(|mark\.(skip|xfail)|#\[ignore")
+LEFTOVERS = re.compile(
+    r"\b(TODO|FIXME|XXX|NotImplementedError)\b|todo!\(|unimplemented!\(|mark\.(skip|xfail)|#\[ignore"
+)
 GENERATED = ("proto/python/src/", "proto/rust/src/generated/")
 
 

@@ -1,0 +1,78 @@
+"""Haversack on a device: a local SQLite copy of what its user may carry, always exact.
+
+```python
+with Device.open("crm.sqlite3", "https://sync.example.com", token) as device:
+    device.sync()
+    for row in device.query("SELECT name FROM account ORDER BY name"):
+        print(row["name"])
+```
+
+`Device` is where to begin. From the outside in: `_device` and `_live` are what applications use; `_synchronizer` is the
+loop that calls and applies; `_session` is the protocol, without IO; `_store` is the database that one session writes,
+`_reader` what everybody reads of it, `_tables` its tables; `_transport` is gRPC; `_rows`, `_model`, `_roaring` and
+`_digest` are the forms in which rows, tables and sets travel.
+"""
+
+from haversack_client._device import Device
+from haversack_client._errors import (
+    AuthenticationError,
+    DigestMismatchError,
+    FencedError,
+    HaversackError,
+    PermissionDeniedError,
+    ProtocolError,
+    RemoteError,
+    StoreError,
+    SupersededError,
+    SyncRunningError,
+    TokenError,
+    UnavailableError,
+)
+from haversack_client._held import Checkpoint
+from haversack_client._live import (
+    CheckpointReached,
+    Connection,
+    ConnectionChanged,
+    EventsDropped,
+    Live,
+    LiveEvent,
+    ModelChanged,
+    RowsChanged,
+)
+from haversack_client._progress import Progress
+from haversack_client._reader import EntityStatus, Status
+from haversack_client._result import EntityResult, SyncResult
+from haversack_client._stage import Stage
+from haversack_client._synchronizer import Backoff
+
+__all__ = [
+    "AuthenticationError",
+    "Backoff",
+    "Checkpoint",
+    "CheckpointReached",
+    "Connection",
+    "ConnectionChanged",
+    "Device",
+    "DigestMismatchError",
+    "EntityResult",
+    "EntityStatus",
+    "EventsDropped",
+    "FencedError",
+    "HaversackError",
+    "Live",
+    "LiveEvent",
+    "ModelChanged",
+    "PermissionDeniedError",
+    "Progress",
+    "ProtocolError",
+    "RemoteError",
+    "RowsChanged",
+    "Stage",
+    "Status",
+    "StoreError",
+    "SupersededError",
+    "SyncResult",
+    "SyncRunningError",
+    "TokenError",
+    "UnavailableError",
+]

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use haversack_proto::model;
 
 use crate::ids::{AttributeNumber, EntityNumber};
+use crate::row::FieldType;
 
 pub use model::{AttributeType, Ownership};
 
@@ -94,25 +95,36 @@ pub enum SchemaError {
 }
 
 impl Schema {
-    /// Reads the metadata of a model. Fails on contradictions; relationships to unknown entities are left out.
+    /// Reads the metadata of a model. Relationships to unknown entities are left out.
+    ///
+    /// # Errors
+    /// The first contradiction.
     pub fn from_model(model: &model::Model) -> Result<Self, SchemaError> {
+        let mut breaches = Vec::new();
+        let schema = Self::read(model, &mut breaches);
+        breaches.into_iter().next().map_or(Ok(schema), Err)
+    }
+
+    /// Reads the metadata of a model and adds every contradiction to `breaches`. What contradicts is left out.
+    pub fn read(model: &model::Model, breaches: &mut Vec<SchemaError>) -> Self {
         let mut schema = Self::default();
         for entity in &model.entities {
-            let entity = Entity::from_model(entity)?;
-            let index = schema.entities.len();
-            if schema.by_name.insert(entity.name.clone(), index).is_some()
-                || schema.by_number.insert(entity.number, index).is_some()
-            {
-                return Err(SchemaError::Duplicate(format!("entity {}", entity.name)));
-            }
-            schema.entities.push(entity);
+            let added = Entity::from_model(entity).and_then(|entity| schema.add(entity));
+            breaches.extend(added.err());
         }
         for relationship in &model.relationships {
-            if let Some(resolved) = schema.resolve(relationship)? {
-                schema.relationships.insert(relationship.schema_name.clone(), resolved);
+            match schema.resolve(relationship) {
+                Ok(Some(resolved)) => {
+                    let name = &relationship.schema_name;
+                    if schema.relationships.insert(name.clone(), resolved).is_some() {
+                        breaches.push(SchemaError::Duplicate(format!("relationship {name}")));
+                    }
+                }
+                Ok(None) => {}
+                Err(breach) => breaches.push(breach),
             }
         }
-        Ok(schema)
+        schema
     }
 
     /// All entities, in the model's order.
@@ -140,12 +152,23 @@ impl Schema {
         self.relationships.iter().map(|(name, relationship)| (name.as_str(), relationship))
     }
 
+    fn add(&mut self, entity: Entity) -> Result<(), SchemaError> {
+        if self.by_name.contains_key(&entity.name) || self.by_number.contains_key(&entity.number) {
+            return Err(SchemaError::Duplicate(format!("entity {}", entity.name)));
+        }
+        self.by_name.insert(entity.name.clone(), self.entities.len());
+        self.by_number.insert(entity.number, self.entities.len());
+        self.entities.push(entity);
+        Ok(())
+    }
+
     fn resolve(&self, relationship: &model::Relationship) -> Result<Option<Relationship>, SchemaError> {
         use model::relationship::Form;
         let name = &relationship.schema_name;
         match &relationship.form {
             Some(Form::OneToMany(it)) => {
-                let edge = self.lookup(name, &it.referencing_entity, &it.referencing_attribute, &it.referenced_entity)?;
+                let edge =
+                    self.lookup(name, &it.referencing_entity, &it.referencing_attribute, &it.referenced_entity)?;
                 Ok(edge.map(Relationship::OneToMany))
             }
             Some(Form::ManyToMany(it)) => {
@@ -165,12 +188,19 @@ impl Schema {
             referrer: format!("relationship {name}"),
             missing: format!("attribute {from}.{attribute}"),
         })?;
+        if FieldType::from(attribute.kind) != FieldType::Id {
+            let attribute = &attribute.name;
+            return Err(SchemaError::Invalid(format!("relationship {name} needs {from}.{attribute} to be a lookup")));
+        }
         Ok(Some(Lookup { referencing: referencing.number, attribute: attribute.number, referenced: referenced.number }))
     }
 }
 
 impl Entity {
     /// Reads one entity of a model.
+    ///
+    /// # Errors
+    /// The first contradiction within it.
     pub fn from_model(entity: &model::Entity) -> Result<Self, SchemaError> {
         let mut read = Self {
             number: EntityNumber(entity.number),
@@ -209,11 +239,16 @@ impl Entity {
 
     fn add(&mut self, attribute: Attribute) -> Result<(), SchemaError> {
         let index = self.attributes.len();
-        if self.by_name.insert(attribute.name.clone(), index).is_some()
-            || self.by_number.insert(attribute.number, index).is_some()
-        {
+        let fields = attribute.entity_field.iter().chain([&attribute.number]);
+        let is_taken = fields.into_iter().any(|field| {
+            let is_companion = |other: &Attribute| other.entity_field == Some(*field);
+            self.by_number.contains_key(field) || self.attributes.iter().any(is_companion)
+        });
+        if is_taken || self.by_name.contains_key(&attribute.name) {
             return Err(SchemaError::Duplicate(format!("attribute {}.{}", self.name, attribute.name)));
         }
+        self.by_name.insert(attribute.name.clone(), index);
+        self.by_number.insert(attribute.number, index);
         self.attributes.push(attribute);
         Ok(())
     }
@@ -230,7 +265,8 @@ impl Attribute {
             name: attribute.logical_name.clone(),
             kind: attribute.r#type(),
             targets: attribute.targets.clone(),
-            entity_field: (attribute.entity_field_number != 0).then_some(AttributeNumber(attribute.entity_field_number)),
+            entity_field: (attribute.entity_field_number != 0)
+                .then_some(AttributeNumber(attribute.entity_field_number)),
         })
     }
 }

@@ -9,7 +9,7 @@ use crate::ids::{EntityNumber, Instant, Lsn, Ordinal, Revision};
 /// The set of rows that a device should hold, at one LSN, one revision, one instant.
 ///
 /// Immutable to its readers: upkeep replaces the sets of entities that changed and leaves the others shared.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
     /// Position in the commit order that this view is exact at.
     pub lsn: Lsn,
@@ -24,7 +24,7 @@ pub struct View {
 }
 
 /// The part of a view in one entity.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntityView {
     /// The entity.
     pub entity: EntityNumber,
@@ -37,7 +37,7 @@ pub struct EntityView {
 }
 
 /// Why a user's view is empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Denial {
     /// The directory has no such user.
     UserUnknown,

@@ -1,1 +1,35 @@
-//! placeholder
+//! The sync endpoint: streams to each device what makes it equal to its user's view.
+//!
+//! The decisions are made elsewhere: which rows, by [`haversack_engine::engine`]; what to send next, by
+//! [`haversack_engine::reconcile`]. This crate is the shell around them. It owns sockets, tokens, time, seals and
+//! payloads:
+//!
+//! - [`Gateway`] owns a runtime, listens, and knows the organizations that it serves.
+//! - `service` admits a call: token, organization, cookie, limits.
+//! - `stream` is one device's stream: it is asked for its next event only when the connection has room for one, so a
+//!   slow device holds back nobody and needs no queue.
+//! - `organization` keeps an engine and its one writer, a follower that reads commits from staging.
+
+mod auth;
+mod clock;
+mod config;
+mod connections;
+mod cookie;
+mod errors;
+mod gateway;
+pub mod limits;
+mod organization;
+mod payloads;
+mod recent;
+mod service;
+mod signal;
+mod statistics;
+mod stream;
+
+pub use auth::{Claims, Verifier};
+pub use clock::{Clock, SystemClock};
+pub use config::{Config, IssuerConfig};
+pub use errors::{SyncError, reason_name};
+pub use gateway::Gateway;
+pub use organization::ROWS_PACKAGE;
+pub use statistics::{OrganizationStatistics, Statistics};

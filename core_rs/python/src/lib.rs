@@ -1,6 +1,29 @@
-//! The extension module `haversack_server._core`.
+//! The extension module `haversack_server._core`: conversion between Python and the Rust crates, nothing else.
+//!
+//! What Python sees is documented in `_core.pyi`. Whatever can block runs detached from the interpreter, and no Rust
+//! thread ever calls into Python.
 
-use pyo3::pymodule;
+mod errors;
+mod functions;
+mod logging;
+mod models;
+mod server;
+mod staging;
 
-#[pymodule]
-mod _core {}
+#[pyo3::pymodule]
+mod _core {
+    #[pymodule_export]
+    use crate::errors::CoreError;
+    #[pymodule_export]
+    use crate::functions::{check_model, compile_filter, schema_proto, verify_token};
+    #[pymodule_export]
+    use crate::server::SyncServer;
+    #[pymodule_export]
+    use crate::staging::{Ingest, Staging};
+
+    #[pymodule_init]
+    fn start_logging(_module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        crate::logging::start();
+        Ok(())
+    }
+}

@@ -1,1 +1,18 @@
-//! placeholder
+//! An organization's staging database: its rows in commit order, the models published over them, and the ingest
+//! that fills it.
+//!
+//! [`Staging`] is the interface, and everything above this crate speaks to it alone; [`SqliteStaging`] keeps it in
+//! one file. [`ingest`] turns CSV and JSON Lines into rows. All calls block: an async caller makes them on a thread
+//! that may.
+
+mod error;
+pub mod ingest;
+mod sqlite;
+mod store;
+
+pub use error::StagingError;
+pub use sqlite::SqliteStaging;
+pub use store::{
+    Change, Commit, CommitListener, EntityStatistics, Identity, PublishedModel, ROW_BYTES_MAX, RowId, Snapshot,
+    Staging, StoredRow,
+};

@@ -60,9 +60,6 @@ class Ingest:
     def feed(self, data: bytes) -> None:
         """Takes the next bytes of the file, cut anywhere. Blocks while the writer is behind."""
 
-    def progress(self) -> tuple[int, int]:
-        """(rows read, rows written) so far."""
-
     def finish(self) -> bytes:
         """Writes what remains; returns a serialized `haversack.ingest report`: see `IngestReport` in ingest docs.
 

@@ -4,6 +4,7 @@ The demo and the oracle tests ask it, in SQL, what a device should hold. It deco
 message types that it makes from the published metadata.
 """
 
+import json
 import sqlite3
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -35,8 +36,9 @@ INSTANT_TYPES = {Type.ATTRIBUTE_TYPE_DATETIME, Type.ATTRIBUTE_TYPE_DATETIME_INDE
 
 
 def instant_text(microseconds: int) -> str:
-    """An instant as fixed-width ISO text, which sorts as time does."""
-    return (EPOCH + timedelta(microseconds=microseconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """An instant as SQLite's own functions spell it, UTC; text of this form sorts as time does."""
+    moment = EPOCH + timedelta(microseconds=microseconds)
+    return moment.strftime("%Y-%m-%d %H:%M:%S.%f" if moment.microsecond else "%Y-%m-%d %H:%M:%S")
 
 
 def _id_text(value: bytes) -> str:
@@ -59,7 +61,7 @@ def _reader(kind: int) -> Callable[[Any], object]:
     if kind == Type.ATTRIBUTE_TYPE_DATE_ONLY:
         return _day_text
     if kind == Type.ATTRIBUTE_TYPE_MULTI_SELECT_PICKLIST:
-        return lambda values: ",".join(map(str, values))
+        return lambda values: json.dumps(list(values), separators=(",", ":"))
     if kind == Type.ATTRIBUTE_TYPE_BOOLEAN:
         return int
     return _same
@@ -110,7 +112,7 @@ class _Decoder:
 class Replica:
     """All rows of an organization as SQL tables named like the entities, with `_ordinal` and `_lsn`.
 
-    Ids are canonical UUID text, instants fixed-width ISO text, days ISO text, decimals canonical text, booleans 0 and 1.
+    Values have the form that devices store, so that the two compare directly.
     """
 
     def __init__(self, staging: Path) -> None:

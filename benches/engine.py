@@ -1,0 +1,64 @@
+"""The engine alone: a CRM in memory, views from scratch, and one row's change against a thousand live views."""
+
+from collections.abc import Iterator
+
+from benches.figures import Figure, at_least, at_most
+from benches.measure import Answer, example, json_lines
+from benches.session import Session
+
+CHANGES = {
+    "in_no_view": "a row that is in no view",
+    "in_one_view": "a row that is in one view",
+    "in_every_view": "a row that is in every view",
+    "enters_or_leaves": "a row that enters or leaves a view by its filter",
+    "changes_owner": "a row, with what it pulls, that goes to another user",
+}
+
+
+def run(session: Session) -> list[Figure]:
+    """Runs the engine's benchmark program."""
+    session.doing("building")
+    program = example("haversack-engine", "bench_views")
+    rows, views, rounds = session.size(1_000_000, 20_000), session.size(1_000, 50), session.size(5, 1)
+    session.doing(f"{rows:,} rows, {views:,} live views")
+    [found] = json_lines([program, "--rows", str(rows), "--views", str(views), "--rounds", str(rounds)])
+    return [*_index(found), *_views(found), *_live(found)]
+
+
+def _index(found: Answer) -> Iterator[Figure]:
+    case = f"{found['rows']:,} rows of a CRM"
+    rebuild, floor = found["rebuild_rows_per_second"], found["enter_ids_rows_per_second"]
+    yield Figure(
+        case, "rebuild, rows/s a core", rebuild, at_least(1_000_000), {"entering ids into a hash map": rebuild / floor}
+    )
+    payload = found["payload_bytes_per_row"]
+    counted, resident = found["index_bytes_per_row"], found["resident_bytes_per_row"]
+    yield Figure(case, "index bytes a row, as counted", counted, at_most(64), {"payload": counted / payload})
+    yield Figure(case, "index bytes a row, resident", resident, at_most(64), {"payload": resident / payload})
+    for part, size in found["index"].items():
+        yield Figure(case, f"index bytes a row, of these {part}", size / found["rows"])
+
+
+def _views(found: Answer) -> Iterator[Figure]:
+    for user, goal in (("seller", at_most(1)), ("manager", at_most(1)), ("director", None)):
+        view = found["views"][user]
+        case = f"view of a {user}, {view['rows']:,} rows"
+        yield Figure(case, "from scratch, ms", view["seconds"] * 1e3, goal)
+    seller = found["views"]["seller"]
+    ratio = {"warm": seller["cold_seconds"] / seller["seconds"]}
+    yield Figure(
+        "view of a seller, first of a filter", "publish and view, ms", seller["cold_seconds"] * 1e3, None, ratio
+    )
+
+
+def _live(found: Answer) -> Iterator[Figure]:
+    live, moves = found["live"]["changes"], found["live"]["manager_moves"]
+    views = live["views"]
+    idle = live["in_no_view"]["seconds"]
+    for name, case in CHANGES.items():
+        seconds = live[name]["seconds"]
+        yield Figure(case, "ns a live view", seconds / views * 1e9, at_most(1_000), {"in no view": seconds / idle})
+    subscribe = live["subscribe_seconds"]
+    yield Figure(f"{views:,} users begin to follow", "us a view", subscribe * 1e6)
+    yield Figure("live views", "bytes a view", live["statistics_view_bytes"] / views)
+    yield Figure("the manager changes business unit", "change to new view, ms", moves["seconds"] * 1e3)

@@ -1,0 +1,102 @@
+"""`haversack serve` in a process and a data folder of its own, and organizations in it."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import grpc
+from haversack.model.v1 import model_pb2
+from haversack_server.demo.organization import Organization
+from haversack_server.endpoints import Endpoints
+from haversack_server.identity import ADMIN_AUDIENCE, ANY_ORGANIZATION, SYNC_AUDIENCE, DevelopmentIssuer
+
+from benches.crm import Crm
+from benches.measure import STOP_SECONDS_MAX, MeasureError, cpu_seconds, resident_bytes
+
+START_SECONDS_MAX = 30
+POLL_SECONDS = 0.05
+TOKEN_HOURS = 24.0
+
+
+class Server:
+    """A running server."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        command = [str(Path(sys.executable).with_name("haversack")), "serve", "--data", str(data)]
+        listen = ["--admin", "127.0.0.1:0", "--sync", "127.0.0.1:0"]
+        self._process = subprocess.Popen([*command, *listen], stdout=subprocess.DEVNULL)
+        self._endpoints = self._started()
+        self._issuer = DevelopmentIssuer.open(data)
+        self._channel = grpc.insecure_channel(self._endpoints.admin)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._channel.close()
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(STOP_SECONDS_MAX)
+
+    @property
+    def endpoint(self) -> str:
+        """URL of the sync endpoint."""
+        return f"http://{self._endpoints.sync}"
+
+    def cpu_seconds(self) -> float:
+        """CPU time of the server so far."""
+        return cpu_seconds(self._process.pid)
+
+    def resident_bytes(self) -> int:
+        """Memory that the server has resident."""
+        return resident_bytes(self._process.pid)
+
+    def organization(self, name: str, crm: Crm, profiles: Sequence[model_pb2.Profile]) -> Organization:
+        """Makes an organization, fills it with a CRM and publishes profiles over it."""
+        organization = Organization(self._channel, self._admin_token(), name)
+        organization.create()
+        for entity, table in crm.tables():
+            organization.ingest(entity, table)
+        for entity in {item.entity for profile in profiles for item in profile.items}:
+            organization.enable(entity)
+        for profile in profiles:
+            organization.publish(profile)
+        return organization
+
+    def staging_file(self, organization: str) -> Path:
+        """The staging database of an organization."""
+        return self.data / "organizations" / organization / "staging.sqlite3"
+
+    def entity_number(self, organization: str, entity: str) -> int:
+        """The number of a published entity."""
+        with closing(sqlite3.connect(self.staging_file(organization))) as staging:
+            [newest] = staging.execute("SELECT model FROM models ORDER BY revision DESC LIMIT 1").fetchone()
+        model = model_pb2.Model.FromString(newest)
+        return next(found.number for found in model.entities if found.logical_name == entity)
+
+    def token(self, organization: str, user: str) -> str:
+        """A token for a user's devices."""
+        return self._token(SYNC_AUDIENCE, user, organization)
+
+    def _admin_token(self) -> str:
+        return self._token(ADMIN_AUDIENCE, "administrator", ANY_ORGANIZATION)
+
+    def _token(self, audience: str, user: str, organization: str) -> str:
+        return self._issuer.token(user=user, organization=organization, audience=audience, hours=TOKEN_HOURS)
+
+    def _started(self) -> Endpoints:
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while time.monotonic() < deadline and self._process.poll() is None:
+            if endpoints := Endpoints.read(self.data):
+                return endpoints
+            time.sleep(POLL_SECONDS)
+        raise MeasureError(f"the server did not start; its status is {self._process.poll()}")

@@ -1,0 +1,65 @@
+"""The command line of the benchmarks: which there are, at which size, and how their figures are shown."""
+
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from benches import engine, first_sync, ingest, live
+from benches.figures import Figure, show
+from benches.measure import machine
+from benches.session import Session
+
+BENCHES: dict[str, Callable[[Session], list[Figure]]] = {
+    "ingest": ingest.run,
+    "engine": engine.run,
+    "first-sync": first_sync.run,
+    "live": live.run,
+}
+
+
+def run(
+    *,
+    quick: Annotated[bool, typer.Option(help="Small sizes, to see that the benchmarks work.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help=f"One of {', '.join(BENCHES)}; may be repeated.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")] = False,
+) -> None:
+    """Runs the benchmarks. Every figure is a median, and is compared with others of the same run."""
+    chosen = only or list(BENCHES)
+    for name in chosen:
+        if name not in BENCHES:
+            raise typer.BadParameter(f"{name} is none of {', '.join(BENCHES)}", param_hint="--only")
+    figures = {name: _measured(name, quick) for name in chosen}
+    if as_json:
+        flat = [figure.as_json(name) for name, found in figures.items() for figure in found]
+        typer.echo(json.dumps({"machine": machine(), "quick": quick, "figures": flat}, indent=2))
+        return
+    console = Console()
+    console.print(machine())
+    for name, found in figures.items():
+        show(console, name, found)
+
+
+def _measured(name: str, quick: bool) -> list[Figure]:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.fields[bench]}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with tempfile.TemporaryDirectory() as folder, Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("", bench=name, total=None)
+        session = Session(quick, Path(folder), lambda doing: progress.update(task, description=doing))
+        figures = BENCHES[name](session)
+        progress.update(task, description="done", total=1, completed=1)
+        return figures
+
+
+def main() -> None:
+    """Reads the command line."""
+    typer.run(run)

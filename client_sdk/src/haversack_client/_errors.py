@@ -1,0 +1,90 @@
+"""What can go wrong on a device.
+
+```
+HaversackError
+├── RemoteError               the call failed at the server or on the way: code, reason, retry_delay_seconds
+│   ├── UnavailableError      no server answered, or it asks to come again; sync() has already retried
+│   ├── AuthenticationError   the token is missing, wrong or expired: get a new one
+│   ├── PermissionDeniedError this user may not sync; what the server withdrew is already removed
+│   └── SupersededError       another stream of this device took over
+├── ProtocolError             the server broke the contract; nothing of the event was applied
+├── DigestMismatchError       an entity still disagrees after it was fetched anew: report it, it is a bug
+├── StoreError                the local database cannot be read or written, or is not a device's
+│   └── FencedError           another process syncs into this database
+├── SyncRunningError          this Device object is already syncing
+└── TokenError                the token callable failed
+```
+
+`reason` is a name of `haversack.error.v1.ErrorReason` without its prefix, or "" if the network failed.
+"""
+
+from collections.abc import Iterable
+
+
+class HaversackError(Exception):
+    """Any failure of this library."""
+
+
+class RemoteError(HaversackError):
+    """The call failed at the server or on the way to it.
+
+    Attributes:
+        code: Name of the gRPC status code, as in "UNAVAILABLE".
+        reason: Name of the ErrorReason without prefix; empty if no Haversack server said one.
+        retry_delay_seconds: How long the server asks to wait before the next call; None if it asks for nothing.
+    """
+
+    def __init__(self, message: str, *, code: str, reason: str = "", retry_delay_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.retry_delay_seconds = retry_delay_seconds
+
+
+class UnavailableError(RemoteError):
+    """No server answered, the stream was cut, or the server asks to come again later."""
+
+
+class AuthenticationError(RemoteError):
+    """The token is missing, wrong or expired."""
+
+
+class PermissionDeniedError(RemoteError):
+    """The user may not sync. Rows that the server withdrew are already removed."""
+
+
+class SupersededError(RemoteError):
+    """A newer stream of this device took over."""
+
+
+class ProtocolError(HaversackError):
+    """The server broke the contract. Nothing of the event was applied."""
+
+
+class DigestMismatchError(HaversackError):
+    """Entities still disagree with the server after they were reset and fetched anew.
+
+    Attributes:
+        entities: Logical names of the entities, sorted.
+    """
+
+    def __init__(self, entities: Iterable[str]) -> None:
+        self.entities = tuple(sorted(entities))
+        names = ", ".join(self.entities)
+        super().__init__(f"{names}: rows disagree with the server even after fetching them anew; report this as a bug")
+
+
+class StoreError(HaversackError):
+    """The local database cannot be read or written, or is not a device's."""
+
+
+class FencedError(StoreError):
+    """Another process began to sync into this database; this one stopped before it wrote anything more."""
+
+
+class SyncRunningError(HaversackError):
+    """This Device object is already syncing. Stop the live stream, or let the other call end."""
+
+
+class TokenError(HaversackError):
+    """The callable that was to give a fresh token raised; its exception is the cause."""

@@ -1,0 +1,73 @@
+"""What a device holds: what the session must know of the database, and all that it may know."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from haversack_client._model import CarriedModel
+from haversack_client._stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The moment when the device equalled its view.
+
+    Attributes:
+        lsn: Position in the organization's commit order.
+        revision: The organization revision that the view follows.
+        instant_us: The view's instant, microseconds since the Unix epoch.
+    """
+
+    lsn: int
+    revision: int
+    instant_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a database knows about itself, beside its rows. Bytes are empty where there is nothing yet."""
+
+    install_id: bytes
+    fence: bytes = b""
+    epoch: bytes = b""
+    cookie: bytes = b""
+    model: bytes = b""
+    stage: int = Stage.REGISTERED
+    checkpoint: str = "null"
+
+
+@dataclass(frozen=True, slots=True)
+class BlockState:
+    """What is held of a block: how many rows, and the sum of their membership hashes."""
+
+    block: int
+    count: int
+    membership: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntityState:
+    """What is held of an entity: how many rows, and the sum of their version hashes."""
+
+    count: int
+    digest: int
+
+
+class Held(Protocol):
+    """What the database holds. The session only reads it."""
+
+    @property
+    def model(self) -> CarriedModel | None:
+        """The model that the tables follow."""
+
+    def facts(self) -> Facts:
+        """What the database knows about itself."""
+
+    def blocks(self) -> Mapping[int, Sequence[BlockState]]:
+        """Every block with rows, ascending, by entity."""
+
+    def entities(self) -> Mapping[int, EntityState]:
+        """Count and digest of every entity that has a table."""
+
+    def ordinals(self, entity: int, block: int) -> Sequence[int]:
+        """The ordinals held within a block, ascending."""

@@ -1,0 +1,174 @@
+"""A device that follows its view: one thread applies what comes, the application reads what changed."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from enum import Enum
+from types import TracebackType
+from typing import TypeAlias
+
+from haversack_client._errors import RemoteError
+from haversack_client._held import Checkpoint
+from haversack_client._synchronizer import Applied, Connecting, Happening, Synchronizer, Waiting
+
+EVENTS_MAX = 1024
+"""Events kept for an application that does not read; older ones are dropped and counted."""
+
+
+class Connection(Enum):
+    """Where the connection stands."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    WAITING = "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionChanged:
+    """The connection came or went. `error` says why it is waiting; a new call begins after `delay_seconds`."""
+
+    connection: Connection
+    error: RemoteError | None = None
+    delay_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RowsChanged:
+    """Rows of an entity are in the database, or gone from it. They are readable already."""
+
+    entity: str
+    written: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChanged:
+    """Tables or columns came or went."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointReached:
+    """The device equals its view."""
+
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class EventsDropped:
+    """This many events were dropped here, because nobody read them in time. The database is as it should be."""
+
+    count: int
+
+
+LiveEvent: TypeAlias = ConnectionChanged | RowsChanged | ModelChanged | CheckpointReached | EventsDropped
+
+
+class _Events:
+    """A bounded queue between two threads. The writer never waits: a device that stopped to sync would be worse off."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._queue: deque[LiveEvent] = deque()
+        self._dropped = 0
+        self._ended = False
+        self._changed = threading.Condition()
+
+    def put(self, event: LiveEvent) -> None:
+        with self._changed:
+            if len(self._queue) >= self._limit:
+                self._queue.popleft()
+                self._dropped += 1
+            self._queue.append(event)
+            self._changed.notify()
+
+    def end(self) -> None:
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def get(self) -> LiveEvent | None:
+        """The next event; waits for one. None when no more will come."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._ended)
+            if self._dropped:
+                dropped, self._dropped = self._dropped, 0
+                return EventsDropped(dropped)
+            return self._queue.popleft() if self._queue else None
+
+
+class Live:
+    """A running live stream. Iterate it for events; `stop` it, or use it as a context manager.
+
+    The thread goes on until it is stopped or meets what does not pass by itself (a denied user, an expired token, a
+    broken database): then iteration raises that error, once every event before it is read.
+    """
+
+    def __init__(self, synchronizer: Synchronizer, on_end: Callable[[], None], *, events_max: int = EVENTS_MAX) -> None:
+        self._synchronizer = synchronizer
+        self._on_end = on_end
+        self._events = _Events(events_max)
+        self._error: Exception | None = None
+        self._connected = False
+        self._thread = threading.Thread(target=self._run, name="haversack-live", daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[LiveEvent]:
+        """Yields events as they come, until the stream ends; raises what ended it, unless that was `stop`."""
+        while (event := self._events.get()) is not None:
+            yield event
+        if self._error:
+            raise self._error
+
+    def __enter__(self) -> "Live":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread still follows the view."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Ends the stream and waits for its thread. Whatever is applied stays applied."""
+        self._synchronizer.stop()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            with closing(self._synchronizer.run()) as happenings:
+                for happening in happenings:
+                    self._tell(happening)
+        except Exception as error:  # A bug must reach the reader too; nobody looks into this thread.
+            self._error = error
+        finally:
+            self._on_end()
+            self._events.end()
+
+    def _tell(self, happening: Happening) -> None:
+        match happening:
+            case Connecting():
+                self._connected = False
+                self._events.put(ConnectionChanged(Connection.CONNECTING))
+            case Waiting(error, delay_seconds):
+                self._events.put(ConnectionChanged(Connection.WAITING, error, delay_seconds))
+            case Applied():
+                self._tell_applied(happening)
+
+    def _tell_applied(self, applied: Applied) -> None:
+        if not self._connected:
+            self._connected = True
+            self._events.put(ConnectionChanged(Connection.CONNECTED))
+        if applied.model_changed:
+            self._events.put(ModelChanged())
+        for entity, changes in applied.changes.items():
+            if changes.written or changes.removed:
+                self._events.put(RowsChanged(entity, changes.written, changes.removed))
+        if applied.step.checkpoint:
+            self._events.put(CheckpointReached(applied.step.checkpoint))

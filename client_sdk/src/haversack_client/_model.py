@@ -1,0 +1,188 @@
+"""What a device carries: the entities of a `Model` as tables with typed columns.
+
+| attribute type | column | value |
+| --- | --- | --- |
+| string, memo, entity name | TEXT | as it is |
+| decimal, money | TEXT | canonical decimal, exact: `CAST(x AS REAL)` to compare or order by it |
+| integer, bigint, picklist, state, status | INTEGER | as it is |
+| boolean | INTEGER | 0 or 1 |
+| double | REAL | as it is |
+| multi-select picklist | TEXT | JSON array of numbers: `json_each(x)` |
+| datetime, datetime independent | TEXT | `YYYY-MM-DD HH:MM:SS`, `.ffffff` if not zero; UTC, or the wall clock |
+| date only | TEXT | `YYYY-MM-DD` |
+| uniqueidentifier, lookup, owner, customer | TEXT | canonical UUID in lower case, or the source's text |
+| `<lookup>_entity` | INTEGER | entity number of the row that the lookup points at |
+
+Dates have the form that SQLite's own functions read and return, so that `createdon > datetime('now', '-7 days')` is a
+plain comparison of text that sorts by time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from google.protobuf.message import DecodeError
+from haversack.model.v1 import model_pb2
+from haversack.sync.v1 import sync_pb2
+
+from haversack_client._errors import ProtocolError
+
+COLUMNS_MAX = 1990
+"""Columns of a table. SQLite takes 2,000, `_ordinal` and `_lsn` among them."""
+
+ENTITIES_MAX = 4096
+"""Tables of a device."""
+
+NAME_LENGTH_MAX = 128
+
+OWN_COLUMNS = ("_ordinal", "_lsn")
+OWN_PREFIXES = ("_haversack", "sqlite_")
+"""Names that the device or SQLite keeps for itself."""
+
+
+class Kind(Enum):
+    """How a field becomes a column: the attribute types fold into these."""
+
+    TEXT = "TEXT"
+    INTEGER = "INTEGER"
+    REAL = "REAL"
+    BOOLEAN = "INTEGER, 0 or 1"
+    INSTANT = "TEXT, instant"
+    DAY = "TEXT, day"
+    ID = "TEXT, id"
+    CHOICES = "TEXT, JSON array"
+
+    @property
+    def sql_type(self) -> str:
+        """The type in CREATE TABLE."""
+        return self.value.partition(",")[0]
+
+
+_KINDS: Mapping[int, Kind] = {
+    model_pb2.ATTRIBUTE_TYPE_STRING: Kind.TEXT,
+    model_pb2.ATTRIBUTE_TYPE_MEMO: Kind.TEXT,
+    model_pb2.ATTRIBUTE_TYPE_INTEGER: Kind.INTEGER,
+    model_pb2.ATTRIBUTE_TYPE_BIGINT: Kind.INTEGER,
+    model_pb2.ATTRIBUTE_TYPE_DECIMAL: Kind.TEXT,
+    model_pb2.ATTRIBUTE_TYPE_MONEY: Kind.TEXT,
+    model_pb2.ATTRIBUTE_TYPE_DOUBLE: Kind.REAL,
+    model_pb2.ATTRIBUTE_TYPE_BOOLEAN: Kind.BOOLEAN,
+    model_pb2.ATTRIBUTE_TYPE_PICKLIST: Kind.INTEGER,
+    model_pb2.ATTRIBUTE_TYPE_STATE: Kind.INTEGER,
+    model_pb2.ATTRIBUTE_TYPE_STATUS: Kind.INTEGER,
+    model_pb2.ATTRIBUTE_TYPE_MULTI_SELECT_PICKLIST: Kind.CHOICES,
+    model_pb2.ATTRIBUTE_TYPE_DATETIME: Kind.INSTANT,
+    model_pb2.ATTRIBUTE_TYPE_DATETIME_INDEPENDENT: Kind.INSTANT,
+    model_pb2.ATTRIBUTE_TYPE_DATE_ONLY: Kind.DAY,
+    model_pb2.ATTRIBUTE_TYPE_UNIQUEIDENTIFIER: Kind.ID,
+    model_pb2.ATTRIBUTE_TYPE_LOOKUP: Kind.ID,
+    model_pb2.ATTRIBUTE_TYPE_OWNER: Kind.ID,
+    model_pb2.ATTRIBUTE_TYPE_CUSTOMER: Kind.ID,
+    model_pb2.ATTRIBUTE_TYPE_ENTITY_NAME: Kind.TEXT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: the field that fills it, and how."""
+
+    name: str
+    number: int
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: an entity that the device carries."""
+
+    entity: int
+    name: str
+    message_name: str
+    primary_id: str
+    columns: tuple[Column, ...]
+    mandatory: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedModel:
+    """A model made ready: its tables by entity number in download order, and its serialized form.
+
+    Equal versions are equal models.
+    """
+
+    version: int
+    revision: int
+    tables: Mapping[int, Table]
+    descriptors: bytes
+    serialized: bytes
+
+    @classmethod
+    def from_message(cls, message: sync_pb2.Model) -> "CarriedModel":
+        """Reads a model. Raises ProtocolError if it contradicts itself or cannot become SQLite tables."""
+        if len(message.entities) > ENTITIES_MAX:
+            raise ProtocolError(f"a model has {len(message.entities)} entities; at most {ENTITIES_MAX} are allowed")
+        tables = [_table(entity) for entity in message.entities]
+        _require_distinct("entity numbers of a model", [str(table.entity) for table in tables])
+        _require_distinct("names of entities", [table.name.lower() for table in tables])
+        return cls(
+            version=message.version,
+            revision=message.revision,
+            tables={table.entity: table for table in tables},
+            descriptors=message.descriptors,
+            serialized=message.SerializeToString(deterministic=True),
+        )
+
+    @classmethod
+    def parse(cls, serialized: bytes) -> "CarriedModel":
+        """Reads a model from `serialized`. Raises ProtocolError as `from_message` does."""
+        try:
+            return cls.from_message(sync_pb2.Model.FromString(serialized))
+        except DecodeError as error:
+            raise ProtocolError("a model cannot be parsed") from error
+
+
+def _table(entity: sync_pb2.CarriedEntity) -> Table:
+    name = _checked(entity.logical_name)
+    columns = [column for attribute in entity.attributes for column in _columns(attribute)]
+    if len(columns) > COLUMNS_MAX:
+        raise ProtocolError(f"entity {name} has {len(columns)} columns; at most {COLUMNS_MAX} are allowed")
+    names = [column.name for column in columns]
+    _require_distinct(f"columns of {name}", [column.lower() for column in names])
+    _require_distinct(f"field numbers of {name}", [str(column.number) for column in columns])
+    if entity.primary_id_attribute not in names:
+        raise ProtocolError(f"entity {name} does not carry its primary id, {entity.primary_id_attribute!r}")
+    if not entity.entity:
+        raise ProtocolError(f"entity {name} has no number")
+    return Table(
+        entity=entity.entity,
+        name=name,
+        message_name=entity.message_name,
+        primary_id=entity.primary_id_attribute,
+        columns=tuple(columns),
+        mandatory=entity.mandatory,
+    )
+
+
+def _columns(attribute: sync_pb2.CarriedAttribute) -> list[Column]:
+    """One column for an attribute; two for a lookup that may point at several entities."""
+    name = _checked(attribute.logical_name)
+    kind = _KINDS.get(attribute.type)
+    if kind is None:
+        raise ProtocolError(f"attribute {name} has type {attribute.type}, which this version does not know; update it")
+    column = Column(name, attribute.number, kind)
+    if not attribute.entity_field_number:
+        return [column]
+    return [column, Column(f"{name}_entity", attribute.entity_field_number, Kind.INTEGER)]
+
+
+def _checked(name: str) -> str:
+    """Names become quoted SQL identifiers, so nearly everything goes."""
+    is_own = name.lower() in OWN_COLUMNS or name.lower().startswith(OWN_PREFIXES)
+    if is_own or not name.isprintable() or not 0 < len(name) <= NAME_LENGTH_MAX:
+        raise ProtocolError(f"{name!r} cannot be the name of a table or column")
+    return name
+
+
+def _require_distinct(what: str, values: list[str]) -> None:
+    if len(set(values)) != len(values):
+        raise ProtocolError(f"the {what} are not distinct")

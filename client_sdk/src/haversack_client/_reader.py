@@ -1,0 +1,180 @@
+"""Reading a device's database: what it holds, where it stands, and whether its rows are what it believes.
+
+Every reader opens the file read-only, so nothing that an application does with it can make the device inexact.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from haversack_client import _tables as sql
+from haversack_client._digest import WORD_MASK, membership_sum, version_sum
+from haversack_client._errors import StoreError
+from haversack_client._held import BlockState, Checkpoint, EntityState, Facts
+from haversack_client._model import CarriedModel
+from haversack_client._roaring import BLOCK_BITS
+from haversack_client._stage import Stage
+
+ROWS_PER_READ = 8192
+"""Rows hashed at once when digests are made anew."""
+
+READ_TIMEOUT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class EntityStatus:
+    """What a device holds of one entity.
+
+    Attributes:
+        name: Logical name, and name of the table.
+        rows: How many rows.
+        mandatory: Whether the user must have it before starting work.
+        verified: Whether the digests made anew from the rows are those on record; None if not asked.
+    """
+
+    name: str
+    rows: int
+    mandatory: bool
+    verified: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where a device stands.
+
+    Attributes:
+        install_id: Identity of this database.
+        stage: The stage that was reached last.
+        checkpoint: The last checkpoint; None before the first.
+        model_version: Version of the model that the tables follow; None before the first.
+        model_revision: Organization revision that the model was taken from; None before the first.
+        database_bytes: Size of the database file; its log is not counted.
+        entities: What is held, in download order.
+    """
+
+    install_id: bytes
+    stage: Stage
+    checkpoint: Checkpoint | None
+    model_version: int | None
+    model_revision: int | None
+    database_bytes: int
+    entities: tuple[EntityStatus, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows over all entities."""
+        return sum(entity.rows for entity in self.entities)
+
+    @property
+    def verified(self) -> bool | None:
+        """Whether every entity is verified; None if not asked."""
+        if any(entity.verified is None for entity in self.entities):
+            return None
+        return all(entity.verified for entity in self.entities)
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Opens a device's database for reading. Raises StoreError if there is none."""
+    with store_errors(path):
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=READ_TIMEOUT_SECONDS)
+        try:
+            require_device(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def read_status(path: Path, *, verify: bool) -> Status:
+    """Says where a device stands, at one moment of its database.
+
+    With `verify`, every digest is made anew from the rows' ordinals and LSNs. Raises StoreError.
+    """
+    with closing(open_read_only(path)) as connection, store_errors(path):
+        connection.row_factory = None
+        connection.execute("BEGIN")
+        facts = read_facts(connection)
+        model = CarriedModel.parse(facts.model) if facts.model else None
+        checkpoint = json.loads(facts.checkpoint)
+        return Status(
+            install_id=facts.install_id,
+            stage=Stage(facts.stage),
+            checkpoint=Checkpoint(*checkpoint) if checkpoint else None,
+            model_version=model.version if model else None,
+            model_revision=model.revision if model else None,
+            database_bytes=path.stat().st_size,
+            entities=_entity_statuses(connection, model, verify=verify) if model else (),
+        )
+
+
+def _entity_statuses(connection: sqlite3.Connection, model: CarriedModel, *, verify: bool) -> tuple[EntityStatus, ...]:
+    held, blocks = read_entities(connection), read_blocks(connection)
+
+    def verified(entity: int, name: str) -> bool:
+        return recompute(connection, entity, name) == (held[entity], blocks.get(entity, []))
+
+    return tuple(
+        EntityStatus(table.name, held[entity].count, table.mandatory, verified(entity, table.name) if verify else None)
+        for entity, table in model.tables.items()
+    )
+
+
+def recompute(connection: sqlite3.Connection, entity: int, table: str) -> tuple[EntityState, list[BlockState]]:
+    """Makes an entity's digests anew from its rows."""
+    rows = connection.execute(f"SELECT _ordinal, _lsn FROM {sql.quoted(table)} ORDER BY _ordinal")
+    count, digest = 0, 0
+    blocks: dict[int, BlockState] = {}
+    while part := rows.fetchmany(ROWS_PER_READ):
+        ordinals = [ordinal for ordinal, _ in part]
+        count += len(part)
+        digest += version_sum(entity, ordinals, [lsn for _, lsn in part])
+        for block, group in groupby(ordinals, lambda ordinal: ordinal >> BLOCK_BITS):
+            members = list(group)
+            before = blocks.get(block, BlockState(block, 0, 0))
+            membership = (before.membership + membership_sum(entity, members)) & WORD_MASK
+            blocks[block] = BlockState(block, before.count + len(members), membership)
+    return EntityState(count, digest & WORD_MASK), list(blocks.values())
+
+
+def read_facts(connection: sqlite3.Connection) -> Facts:
+    """Reads what the database knows about itself."""
+    return Facts(**dict(connection.execute("SELECT key, value FROM _haversack_meta")))
+
+
+def read_entities(connection: sqlite3.Connection) -> dict[int, EntityState]:
+    """Reads count and digest of every entity that has a table."""
+    rows = connection.execute("SELECT entity, count, digest FROM _haversack_entity")
+    return {entity: EntityState(count, sql.unsigned(digest)) for entity, count, digest in rows}
+
+
+def read_blocks(connection: sqlite3.Connection) -> dict[int, list[BlockState]]:
+    """Reads every block with rows, ascending, by entity."""
+    held: dict[int, list[BlockState]] = {}
+    query = "SELECT entity, block, count, membership FROM _haversack_block ORDER BY entity, block"
+    for entity, block, count, membership in connection.execute(query):
+        held.setdefault(entity, []).append(BlockState(block, count, sql.unsigned(membership)))
+    return held
+
+
+def require_device(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises StoreError unless the database is a device's, of a version that this library reads."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != sql.APPLICATION_ID:
+        raise StoreError(f"{path} is not a Haversack device's database; name another file")
+    if version != sql.FORMAT_VERSION:
+        raise StoreError(f"{path} has format {version}, this library reads {sql.FORMAT_VERSION}; update the library")
+
+
+@contextmanager
+def store_errors(path: Path) -> Iterator[None]:
+    """Names what SQLite raises."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: {error}; is the path right, and is there space on the disk?") from error

@@ -1,0 +1,304 @@
+"""The device's database: SQLite, written by one session at a time, read by anybody at any time.
+
+The operations of one event, its cookie among them, are one transaction. The file is in WAL mode with
+synchronous=NORMAL: a process that is killed loses at most the transaction that it was in, a computer that loses power
+may lose the last few, and either way cookie and rows are of one moment, so the next sync goes on from there.
+Removed rows are overwritten with zeros (secure_delete), for a removal may mean that somebody may no longer see them.
+
+Two processes cannot write over each other: a session draws a fence when it begins, and every transaction checks it.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from itertools import groupby
+from pathlib import Path
+
+from haversack_client import _tables as sql
+from haversack_client._digest import WORD_MASK, membership_sum, version_sum
+from haversack_client._errors import FencedError
+from haversack_client._held import BlockState, EntityState, Facts
+from haversack_client._model import CarriedModel, Table
+from haversack_client._operations import (
+    AdoptModel,
+    BuildIndexes,
+    ExpectRows,
+    KeepCookie,
+    Operation,
+    PutRows,
+    ReachStage,
+    RecordCheckpoint,
+    RemoveRows,
+    StartEpoch,
+)
+from haversack_client._reader import (
+    read_blocks,
+    read_entities,
+    read_facts,
+    require_device,
+    store_errors,
+)
+from haversack_client._roaring import BLOCK_BITS, Bitmap
+
+INSTALL_ID_BYTES = 16
+FENCE_BYTES = 16
+BUSY_TIMEOUT_SECONDS = 30.0
+"""How long to wait for another writer before the database counts as locked."""
+
+CACHE_KIB = 32 * 1024
+WAL_PAGES_BEFORE_CHECKPOINT = 4000
+"""16 MiB of log between copies into the main file: fewer flushes than SQLite's default of 4 MiB."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """How many rows of an entity a transaction wrote and removed."""
+
+    written: int = 0
+    removed: int = 0
+
+
+class Store:
+    """The one writer. Implements `Held` for the session."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens or creates the database. Raises StoreError if the file is something else or of a newer version."""
+        self._path = path
+        self._fence = b""
+        self._unindexed: set[int] = set()
+        with store_errors(path):
+            self._connection = sqlite3.connect(
+                path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare(path)
+                self._load()
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def _prepare(self, path: Path) -> None:
+        with self._writing():
+            if self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
+                sql.create_bookkeeping(self._connection)
+                self._remember("install_id", os.urandom(INSTALL_ID_BYTES))
+            require_device(self._connection, path)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute("PRAGMA secure_delete = ON")
+        self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        self._connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES_BEFORE_CHECKPOINT}")
+
+    def close(self) -> None:
+        """Closes the database."""
+        with store_errors(self._path):
+            self._connection.close()
+
+    def begin_session(self) -> None:
+        """Takes the database over: a session of another process fails at its next transaction."""
+        fence = os.urandom(FENCE_BYTES)
+        with store_errors(self._path), self._writing():
+            self._remember("fence", fence)
+        self._fence = fence
+        self._load()
+
+    @property
+    def model(self) -> CarriedModel | None:
+        """The model that the tables follow."""
+        return self._model
+
+    def facts(self) -> Facts:
+        """What the database knows about itself."""
+        with store_errors(self._path):
+            return read_facts(self._connection)
+
+    def blocks(self) -> dict[int, list[BlockState]]:
+        """Every block with rows, ascending, by entity."""
+        with store_errors(self._path):
+            return read_blocks(self._connection)
+
+    def entities(self) -> dict[int, EntityState]:
+        """Count and digest of every entity that has a table."""
+        with store_errors(self._path):
+            return read_entities(self._connection)
+
+    def ordinals(self, entity: int, block: int) -> list[int]:
+        """The ordinals held within a block, ascending."""
+        table = self._tables.get(entity)
+        if table is None:
+            return []
+        first = block << BLOCK_BITS
+        query = f"SELECT _ordinal FROM {sql.quoted(table.name)} WHERE _ordinal BETWEEN ? AND ? ORDER BY _ordinal"
+        with store_errors(self._path):
+            rows = self._connection.execute(query, (first, first + (1 << BLOCK_BITS) - 1))
+            return [ordinal for (ordinal,) in rows]
+
+    def commit(self, operations: Sequence[Operation]) -> dict[int, Changes]:
+        """Carries operations out in one transaction; returns what it did to rows, by entity.
+
+        Raises StoreError, and leaves everything as it was, if the database cannot be written.
+        """
+        changes: dict[int, Changes] = {}
+        if not operations:
+            return changes
+        try:
+            with store_errors(self._path), self._writing():
+                self._require_fence()
+                for operation in operations:
+                    self._carry_out(operation, changes)
+        except BaseException:
+            self._load()
+            raise
+        return changes
+
+    def _carry_out(self, operation: Operation, changes: dict[int, Changes]) -> None:
+        match operation:
+            case AdoptModel(model):
+                self._adopt(model)
+            case StartEpoch(epoch):
+                self._start_epoch(epoch)
+            case ExpectRows(entity, rows):
+                self._expect(self._tables[entity], rows)
+            case RemoveRows(entity, ordinals):
+                if table := self._tables.get(entity):
+                    removed = self._empty(table) if ordinals is None else self._remove(table, ordinals)
+                    changes.setdefault(entity, Changes()).removed += removed
+            case PutRows(entity, batch):
+                self._put(self._tables[entity], batch.ordinals, batch.lsns, batch.rows)
+                changes.setdefault(entity, Changes()).written += len(batch.ordinals)
+            case BuildIndexes(entities):
+                self._build_indexes(self._unindexed & entities)
+            case ReachStage() | RecordCheckpoint() | KeepCookie():
+                self._record(operation)
+
+    def _record(self, operation: ReachStage | RecordCheckpoint | KeepCookie) -> None:
+        match operation:
+            case ReachStage(stage):
+                self._remember("stage", int(stage))
+            case RecordCheckpoint(checkpoint):
+                self._remember("checkpoint", json.dumps(astuple(checkpoint)))
+            case KeepCookie(cookie):
+                self._remember("cookie", cookie)
+
+    def _adopt(self, model: CarriedModel) -> None:
+        sql.migrate(self._connection, self._model, model)
+        self._remember("model", model.serialized)
+        self._use(model)
+
+    def _start_epoch(self, epoch: bytes) -> None:
+        for table in self._tables.values():
+            self._empty(table)
+        self._remember("epoch", epoch)
+
+    def _expect(self, table: Table, rows: int) -> None:
+        """Entering ids in random order costs thrice what sorting them once does, when they are many."""
+        if rows > read_entities(self._connection)[table.entity].count:
+            sql.drop_id_index(self._connection, table)
+            self._unindexed.add(table.entity)
+
+    def _build_indexes(self, entities: Set[int]) -> None:
+        for entity in entities:
+            sql.create_id_index(self._connection, self._tables[entity])
+        self._unindexed -= entities
+
+    def _put(self, table: Table, ordinals: list[int], lsns: list[int], rows: Iterable[tuple[object, ...]]) -> None:
+        held = self._held_lsns(table, ordinals)
+        new = [ordinal for ordinal in ordinals if ordinal not in held] if held else ordinals
+        self._connection.executemany(self._upserts[table.entity], rows)
+        gained = version_sum(table.entity, ordinals, lsns)
+        lost = version_sum(table.entity, list(held), list(held.values()))
+        self._account(table.entity, len(new), gained - lost)
+        self._account_blocks(table.entity, new, 1)
+
+    def _held_lsns(self, table: Table, ordinals: list[int]) -> dict[int, int]:
+        """LSN by ordinal of those rows that are held; a first download, which goes upwards, never looks."""
+        name = sql.quoted(table.name)
+        (last,) = self._connection.execute(f"SELECT max(_ordinal) FROM {name}").fetchone()
+        if last is None or last < ordinals[0]:
+            return {}
+        query = f"SELECT _ordinal, _lsn FROM {name} WHERE _ordinal IN (SELECT value FROM json_each(?))"
+        return dict(self._connection.execute(query, (json.dumps(ordinals),)))
+
+    def _remove(self, table: Table, bitmap: Bitmap) -> int:
+        query = "SELECT block FROM _haversack_block WHERE entity = ?"
+        held = {block for (block,) in self._connection.execute(query, (table.entity,))}
+        return sum(self._remove_ordinals(table, bitmap.ordinals(block)) for block in bitmap.blocks() if block in held)
+
+    def _remove_ordinals(self, table: Table, ordinals: list[int]) -> int:
+        statement = (
+            f"DELETE FROM {sql.quoted(table.name)} WHERE _ordinal IN (SELECT value FROM json_each(?))"
+            " RETURNING _ordinal, _lsn"
+        )
+        gone = sorted(self._connection.execute(statement, (json.dumps(ordinals),)))
+        gone_ordinals = [ordinal for ordinal, _ in gone]
+        self._account(table.entity, -len(gone), -version_sum(table.entity, gone_ordinals, [lsn for _, lsn in gone]))
+        self._account_blocks(table.entity, gone_ordinals, -1)
+        return len(gone)
+
+    def _empty(self, table: Table) -> int:
+        """Deletes all rows of a table; returns how many there were."""
+        count = self._connection.execute(f"DELETE FROM {sql.quoted(table.name)}").rowcount
+        self._connection.execute("DELETE FROM _haversack_block WHERE entity = ?", (table.entity,))
+        self._connection.execute("UPDATE _haversack_entity SET count = 0, digest = 0 WHERE entity = ?", (table.entity,))
+        return count
+
+    def _account(self, entity: int, rows: int, digest: int) -> None:
+        """Adds to an entity's count and digest. Sums wrap at 2^64, which SQL's do not, so they are made here."""
+        query = "SELECT count, digest FROM _haversack_entity WHERE entity = ?"
+        count, before = self._connection.execute(query, (entity,)).fetchone()
+        after = sql.signed((sql.unsigned(before) + digest) & WORD_MASK)
+        self._connection.execute(
+            "UPDATE _haversack_entity SET count = ?, digest = ? WHERE entity = ?", (count + rows, after, entity)
+        )
+
+    def _account_blocks(self, entity: int, ordinals: list[int], sign: int) -> None:
+        """Adds ascending ordinals to the digests of their blocks, or takes them off."""
+        for block, group in groupby(ordinals, lambda ordinal: ordinal >> BLOCK_BITS):
+            members = list(group)
+            self._account_block(entity, block, sign * len(members), sign * membership_sum(entity, members))
+
+    def _account_block(self, entity: int, block: int, rows: int, membership: int) -> None:
+        query = "SELECT count, membership FROM _haversack_block WHERE entity = ? AND block = ?"
+        count, before = self._connection.execute(query, (entity, block)).fetchone() or (0, 0)
+        if count + rows == 0:
+            self._connection.execute("DELETE FROM _haversack_block WHERE entity = ? AND block = ?", (entity, block))
+            return
+        after = sql.signed((sql.unsigned(before) + membership) & WORD_MASK)
+        self._connection.execute(
+            "INSERT OR REPLACE INTO _haversack_block VALUES (?, ?, ?, ?)", (entity, block, count + rows, after)
+        )
+
+    def _remember(self, key: str, value: bytes | int | str) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO _haversack_meta VALUES (?, ?)", (key, value))
+
+    def _load(self) -> None:
+        """Reads anew what the tables look like: at the start, and after a transaction that failed."""
+        serialized = self.facts().model
+        self._use(CarriedModel.parse(serialized) if serialized else None)
+
+    def _use(self, model: CarriedModel | None) -> None:
+        self._model = model
+        self._tables: Mapping[int, Table] = model.tables if model else {}
+        self._upserts = {entity: sql.upsert(table) for entity, table in self._tables.items()}
+        indexes = {name for (name,) in self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
+        self._unindexed = {entity for entity, table in self._tables.items() if sql.id_index(table) not in indexes}
+
+    def _require_fence(self) -> None:
+        query = "SELECT value FROM _haversack_meta WHERE key = 'fence'"
+        if self._connection.execute(query).fetchone() != (self._fence,):
+            raise FencedError(f"another process began to sync into {self._path}; this one has stopped")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One transaction: all of the block, or, if it raises, nothing of it."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise

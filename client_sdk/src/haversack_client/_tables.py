@@ -1,0 +1,136 @@
+"""The database's tables as SQL: the device's own, and one per entity, made and changed as models come.
+
+| table | what it holds |
+| --- | --- |
+| `_haversack_meta` | install id, epoch, cookie, model, checkpoint, stage: one row per fact |
+| `_haversack_entity` | one row per entity: its table, how many rows, their digest |
+| `_haversack_block` | one row per block with rows: how many, the sum of their membership hashes |
+| `<logical name>` | an entity's rows: `_ordinal`, `_lsn`, then one column per carried attribute |
+
+Digests are 64-bit words; SQLite's integers are signed, so they are stored as the signed number of the same bits.
+
+An entity's table has one index beside its key: unique, on the primary id, because that is how rows are found and
+joined everywhere. Lookups have none. Which of a table's dozen lookups an application walks, only the application
+knows, and each index on random ids costs more to maintain than all the rest of a row.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+
+from haversack_client._model import CarriedModel, Table
+
+APPLICATION_ID = 0x48565359
+"""Marks a SQLite file as a device's: "HVSY"."""
+
+FORMAT_VERSION = 1
+"""Version of the device's own tables, in `PRAGMA user_version`."""
+
+BOOKKEEPING = (
+    "CREATE TABLE _haversack_meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    "CREATE TABLE _haversack_entity"
+    ' (entity INTEGER PRIMARY KEY, "table" TEXT NOT NULL UNIQUE, count INTEGER NOT NULL, digest INTEGER NOT NULL)',
+    "CREATE TABLE _haversack_block (entity INTEGER NOT NULL, block INTEGER NOT NULL, count INTEGER NOT NULL,"
+    " membership INTEGER NOT NULL, PRIMARY KEY (entity, block)) WITHOUT ROWID",
+)
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier, so that `order` and `group` can be names too."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def signed(word: int) -> int:
+    """The signed 64-bit number with the bits of `word`."""
+    return word - (1 << 64) if word >> 63 else word
+
+
+def unsigned(number: int) -> int:
+    """The 64-bit word with the bits of a signed number."""
+    return number & ((1 << 64) - 1)
+
+
+def create_bookkeeping(connection: sqlite3.Connection) -> None:
+    """Makes an empty file a device's."""
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+    for statement in BOOKKEEPING:
+        connection.execute(statement)
+
+
+def upsert(table: Table) -> str:
+    """The statement that puts one row. A row keeps its id for ever, so its index entry is never touched again."""
+    names = ["_ordinal", "_lsn", *(column.name for column in table.columns)]
+    changing = [quoted(name) for name in names if name not in ("_ordinal", table.primary_id)]
+    return (
+        f"INSERT INTO {quoted(table.name)} ({', '.join(map(quoted, names))}) VALUES ({', '.join('?' * len(names))})"
+        f" ON CONFLICT (_ordinal) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in changing)}"
+    )
+
+
+def id_index(table: Table) -> str:
+    """Name of the index on a table's primary id."""
+    return f"_haversack_id_{table.name}"
+
+
+def create_id_index(connection: sqlite3.Connection, table: Table) -> None:
+    """Indexes a table's ids, unless that is done."""
+    connection.execute(
+        f"CREATE UNIQUE INDEX IF NOT EXISTS {quoted(id_index(table))}"
+        f" ON {quoted(table.name)} ({quoted(table.primary_id)})"
+    )
+
+
+def drop_id_index(connection: sqlite3.Connection, table: Table) -> None:
+    """Takes the index of a table's ids away, if there is one."""
+    connection.execute(f"DROP INDEX IF EXISTS {quoted(id_index(table))}")
+
+
+def migrate(connection: sqlite3.Connection, old: CarriedModel | None, new: CarriedModel) -> None:
+    """Makes the tables of `old` those of `new`, within the caller's transaction.
+
+    A table that stays keeps its rows. New columns are NULL until the server sends the rows again, which it does
+    because the entity's fingerprint changed; columns that are gone, or changed their meaning, lose their values.
+    """
+    before = old.tables if old else {}
+    staying = {entity for entity, table in new.tables.items() if entity in before and _stays(before[entity], table)}
+    _drop(connection, (table for entity, table in before.items() if entity not in staying))
+    for entity, table in new.tables.items():
+        if entity in staying:
+            _alter(connection, before[entity], table)
+        else:
+            _create(connection, table)
+
+
+def _stays(before: Table, after: Table) -> bool:
+    """Whether the rows of a table are worth keeping: it is the same entity, and rows are found by the same id."""
+    return before.name == after.name and _column_of_id(before) == _column_of_id(after)
+
+
+def _column_of_id(table: Table) -> object:
+    return next(column for column in table.columns if column.name == table.primary_id)
+
+
+def _drop(connection: sqlite3.Connection, tables: Iterable[Table]) -> None:
+    for table in tables:
+        connection.execute(f"DROP TABLE {quoted(table.name)}")
+        connection.execute("DELETE FROM _haversack_block WHERE entity = ?", (table.entity,))
+        connection.execute("DELETE FROM _haversack_entity WHERE entity = ?", (table.entity,))
+
+
+def _create(connection: sqlite3.Connection, table: Table) -> None:
+    columns = [f"{quoted(column.name)} {column.kind.sql_type}" for column in table.columns]
+    own = ["_ordinal INTEGER PRIMARY KEY", "_lsn INTEGER NOT NULL"]
+    connection.execute(f"CREATE TABLE {quoted(table.name)} ({', '.join([*own, *columns])})")
+    connection.execute("INSERT INTO _haversack_entity VALUES (?, ?, 0, 0)", (table.entity, table.name))
+
+
+def _alter(connection: sqlite3.Connection, before: Table, after: Table) -> None:
+    had: Mapping[str, object] = {column.name: column for column in before.columns}
+    has: Mapping[str, object] = {column.name: column for column in after.columns}
+    name = quoted(after.name)
+    for column in before.columns:
+        if has.get(column.name) != column:
+            connection.execute(f"ALTER TABLE {name} DROP COLUMN {quoted(column.name)}")
+    for column in after.columns:
+        if had.get(column.name) != column:
+            connection.execute(f"ALTER TABLE {name} ADD COLUMN {quoted(column.name)} {column.kind.sql_type}")

@@ -1,0 +1,279 @@
+"""The way to the server: gRPC, and nothing else in this package knows of it.
+
+Each stream has a connection of its own. A connection that died without a sign would otherwise take the next stream
+with it, and the channel's own waiting times would add to ours.
+"""
+
+import ipaddress
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+from urllib.parse import urlsplit
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from haversack.sync.v1 import sync_pb2
+
+from haversack_client._errors import (
+    AuthenticationError,
+    HaversackError,
+    PermissionDeniedError,
+    RemoteError,
+    SupersededError,
+    TokenError,
+    UnavailableError,
+)
+
+METHOD = "/haversack.sync.v1.SyncService/Sync"
+MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+SILENCE_SECONDS_MAX = 60.0
+"""A server sends a heartbeat when nothing was sent for 15 s. After four missed ones the stream counts as dead."""
+
+ERROR_DOMAIN = "haversack"
+STATUS_DETAILS_KEY = "grpc-status-details-bin"
+
+Token: TypeAlias = str | Callable[[], str]
+"""A bearer token, or what gives a fresh one at every call."""
+
+_NETWORK_CODES = frozenset(
+    {
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNKNOWN,
+    }
+)
+"""What gRPC makes of cut connections and of proxies, beside UNAVAILABLE. Our server never fails without a reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An event, and its size on the wire in bytes, before the transport's framing and encryption."""
+
+    event: sync_pb2.SyncEvent
+    size: int
+
+
+class Stream(Protocol):
+    """One Sync call."""
+
+    def __iter__(self) -> Iterator[Received]:
+        """Yields events until the server ends the stream; raises RemoteError if it fails."""
+
+    def cancel(self) -> None:
+        """Ends the stream; any thread may call it, any number of times."""
+
+
+class Transport(Protocol):
+    """Makes Sync calls."""
+
+    @property
+    def renews_token(self) -> bool:
+        """Whether the next call may have another token."""
+
+    def open(self, request: sync_pb2.SyncRequest) -> Stream:
+        """Starts a call. Raises TokenError if no token can be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the server is, and whether the connection is encrypted."""
+
+    target: str
+    encrypted: bool
+
+    @classmethod
+    def parse(cls, text: str) -> "Endpoint":
+        """Reads `https://host:port`, `http://host:port` or `host:port`; the last is plain on loopback, else encrypted.
+
+        Raises ValueError if it is none of them.
+        """
+        parts = urlsplit(text if "://" in text else f"//{text}")
+        if parts.scheme not in ("", "http", "https") or not parts.hostname or parts.path not in ("", "/"):
+            raise ValueError(f"{text!r} is no endpoint; write host:port, http://host:port or https://host:port")
+        encrypted = parts.scheme == "https" or (not parts.scheme and not _is_loopback(parts.hostname))
+        port = parts.port or (443 if encrypted else 80)
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        return cls(f"{host}:{port}", encrypted)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class GrpcTransport:
+    """The Sync service of one endpoint."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        token: Token,
+        *,
+        root_certificates: bytes | None = None,
+        silence_seconds_max: float = SILENCE_SECONDS_MAX,
+    ) -> None:
+        """Takes where the server is and who calls.
+
+        Args:
+            endpoint: As `Endpoint.parse` reads it.
+            token: A bearer token, or a callable that gives a fresh one.
+            root_certificates: PEM of the authorities to trust; None means the system's.
+            silence_seconds_max: After this long without any event a stream counts as dead.
+        """
+        self._endpoint = Endpoint.parse(endpoint)
+        self._token = token
+        self._root_certificates = root_certificates
+        self._silence_seconds_max = silence_seconds_max
+
+    @property
+    def renews_token(self) -> bool:
+        """Whether the next call may have another token."""
+        return callable(self._token)
+
+    def open(self, request: sync_pb2.SyncRequest) -> "GrpcStream":
+        """Starts a call. Raises TokenError if no token can be had."""
+        metadata = (("authorization", f"Bearer {self._bearer()}"),)
+        return GrpcStream(self._channel(), request, metadata, self._silence_seconds_max)
+
+    def _bearer(self) -> str:
+        if isinstance(self._token, str):
+            return self._token
+        try:
+            return self._token()
+        except Exception as error:
+            raise TokenError(f"no token could be had: {error}") from error
+
+    def _channel(self) -> grpc.Channel:
+        options = [("grpc.max_receive_message_length", MESSAGE_BYTES_MAX), ("grpc.use_local_subchannel_pool", 1)]
+        if not self._endpoint.encrypted:
+            return grpc.insecure_channel(self._endpoint.target, options)
+        credentials = grpc.ssl_channel_credentials(self._root_certificates)
+        return grpc.secure_channel(self._endpoint.target, credentials, options)
+
+
+class GrpcStream:
+    """One Sync call over a connection of its own."""
+
+    def __init__(
+        self,
+        channel: grpc.Channel,
+        request: sync_pb2.SyncRequest,
+        metadata: tuple[tuple[str, str], ...],
+        silence_seconds_max: float,
+    ) -> None:
+        self._channel = channel
+        call = channel.unary_stream(
+            METHOD, request_serializer=sync_pb2.SyncRequest.SerializeToString, response_deserializer=_received
+        )
+        self._call = call(request, metadata=metadata)
+        self._silence = _SilenceWatch(self._call.cancel, silence_seconds_max)
+
+    def __iter__(self) -> Iterator[Received]:
+        """Yields events until the server ends the stream; raises RemoteError if it fails."""
+        events = iter(self._call)
+        try:
+            while True:
+                with self._silence.waiting():
+                    received = next(events)
+                yield received
+        except StopIteration:
+            return
+        except grpc.RpcError as error:
+            raise self._named(error) from error
+        finally:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Ends the stream; any thread may call it, any number of times."""
+        self._silence.end()
+        self._call.cancel()
+        self._channel.close()
+
+    def _named(self, error: grpc.RpcError) -> HaversackError:
+        if self._silence.expired:
+            return UnavailableError(
+                "the server went silent; is the network there?", code=grpc.StatusCode.DEADLINE_EXCEEDED.name
+            )
+        return remote_error(error.code(), error.details() or "", _pairs(error))
+
+
+def _pairs(error: grpc.RpcError) -> list[tuple[str, str | bytes]]:
+    return [(item.key, item.value) for item in error.trailing_metadata() or ()]
+
+
+def _received(raw: bytes) -> Received:
+    return Received(sync_pb2.SyncEvent.FromString(raw), len(raw))
+
+
+class _SilenceWatch:
+    """Cancels a call that has waited too long for its next event. Time that the device takes itself does not count."""
+
+    def __init__(self, cancel: Callable[[], object], seconds_max: float) -> None:
+        self._cancel = cancel
+        self._seconds_max = seconds_max
+        self._since: float | None = None
+        self._ended = threading.Event()
+        self.expired = False
+        threading.Thread(target=self._watch, name="haversack-silence", daemon=True).start()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        self._since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._since = None
+
+    def end(self) -> None:
+        self._ended.set()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(self._seconds_max / 4):
+            since = self._since
+            if since is not None and time.monotonic() - since > self._seconds_max:
+                self.expired = True
+                self._cancel()
+                return
+
+
+def remote_error(code: grpc.StatusCode, message: str, metadata: Iterable[tuple[str, str | bytes]]) -> RemoteError:
+    """Names a failed call by its status and the details in its trailing metadata."""
+    reason, delay = _details(metadata)
+    text = f"{message or 'the call failed'} ({reason or code.name})"
+    kind = RemoteError
+    if code is grpc.StatusCode.UNAUTHENTICATED:
+        kind = AuthenticationError
+    elif code is grpc.StatusCode.PERMISSION_DENIED:
+        kind = PermissionDeniedError
+    elif reason == "STREAM_SUPERSEDED":
+        kind = SupersededError
+    elif code is grpc.StatusCode.UNAVAILABLE or delay is not None or (not reason and code in _NETWORK_CODES):
+        kind = UnavailableError
+    return kind(text, code=code.name, reason=reason, retry_delay_seconds=delay)
+
+
+def _details(metadata: Iterable[tuple[str, str | bytes]]) -> tuple[str, float | None]:
+    """Returns (reason, retry delay in seconds) of a `google.rpc.Status`; details that cannot be read count as none."""
+    reason, delay = "", None
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    for key, value in metadata:
+        if key != STATUS_DETAILS_KEY or isinstance(value, str):
+            continue
+        try:
+            for detail in status_pb2.Status.FromString(value).details:
+                if detail.Unpack(info) and info.domain == ERROR_DOMAIN:
+                    reason = info.reason
+                elif detail.Unpack(retry):
+                    delay = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
+        except DecodeError:
+            continue
+    return reason, delay

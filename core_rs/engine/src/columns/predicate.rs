@@ -1,0 +1,188 @@
+//! The rows that pass one test: one bitmap, shared by every profile and user that states the test.
+
+use std::collections::{BTreeSet, HashMap};
+use std::mem::replace;
+use std::ops::Range;
+
+use jiff::tz::TimeZone;
+use roaring::RoaringBitmap;
+
+use super::column::{Column, Verdicts};
+use crate::filter::{Test, WindowTest};
+use crate::ids::{AttributeNumber, EntityNumber, Instant, Ordinal};
+use crate::schema::AttributeType;
+
+/// What a predicate is known by: equal tests of one attribute are one predicate.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PredicateKey {
+    /// The entity.
+    pub entity: EntityNumber,
+    /// The attribute.
+    pub attribute: AttributeNumber,
+    /// The test.
+    pub test: SharedTest,
+}
+
+/// A test that does not depend on who asks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SharedTest {
+    /// Depends on the row alone.
+    Fixed(Test),
+    /// Depends on the row and the instant.
+    Window(WindowTest),
+}
+
+/// The rows that pass a test, kept as rows and time change.
+#[derive(Debug)]
+pub struct Predicate {
+    key: PredicateKey,
+    rows: RoaringBitmap,
+    /// False until every row has been judged once.
+    complete: bool,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Fixed(Verdicts),
+    Window(Window),
+}
+
+/// Where a window stands, and the rows that it has yet to reach.
+#[derive(Debug)]
+struct Window {
+    range: Range<i64>,
+    ahead: BTreeSet<(i64, Ordinal)>,
+    numbers: HashMap<Ordinal, i64>,
+}
+
+impl Predicate {
+    /// A predicate that has judged no row yet.
+    pub fn new(key: PredicateKey) -> Self {
+        let state = match key.test {
+            SharedTest::Fixed(_) => State::Fixed(Verdicts::default()),
+            SharedTest::Window(_) => {
+                State::Window(Window { range: 0..0, ahead: BTreeSet::new(), numbers: HashMap::new() })
+            }
+        };
+        Self { key, rows: RoaringBitmap::new(), complete: false, state }
+    }
+
+    /// What it is known by.
+    pub fn key(&self) -> &PredicateKey {
+        &self.key
+    }
+
+    /// The rows that pass. Dead rows never do.
+    pub fn rows(&self) -> &RoaringBitmap {
+        &self.rows
+    }
+
+    /// Whether every row has been judged; if not, the next [`Self::update`] judges all.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Judges the `changed` rows again, of which those among `alive` can pass. Returns the rows that came or went.
+    pub fn update(&mut self, column: &Column, changed: &RoaringBitmap, alive: &RoaringBitmap) -> RoaringBitmap {
+        let everything = !replace(&mut self.complete, true);
+        let (changed, judged) = if everything { (alive, alive.clone()) } else { (changed, changed & alive) };
+        let passing = match (&mut self.state, &self.key.test) {
+            (State::Fixed(verdicts), SharedTest::Fixed(test)) => column.passing(test, verdicts, &judged),
+            (State::Window(window), _) => {
+                window.forget(changed);
+                window.await_rows(column.from(window.range.end, &judged));
+                column.within(&window.range, &judged)
+            }
+            (State::Fixed(_), SharedTest::Window(_)) => unreachable!("the state is made from the test"),
+        };
+        let flips = (&self.rows & changed) ^ passing;
+        self.rows ^= &flips;
+        flips
+    }
+
+    /// Moves a window to `instant`. Returns the rows that came or went; none for a test without a window.
+    pub fn advance(
+        &mut self,
+        column: &Column,
+        alive: &RoaringBitmap,
+        kind: AttributeType,
+        instant: Instant,
+        zone: &TimeZone,
+    ) -> RoaringBitmap {
+        let (State::Window(window), SharedTest::Window(test)) = (&mut self.state, &self.key.test) else {
+            return RoaringBitmap::new();
+        };
+        let range = test.values(kind, instant, zone);
+        if range == window.range || !self.complete {
+            window.range = range;
+            return RoaringBitmap::new();
+        }
+        let flips = window.advance(range, &self.rows, column, alive);
+        self.rows ^= &flips;
+        flips
+    }
+
+    /// The next instant at which other rows may pass, if nothing but time changes.
+    pub fn next_change(&self, kind: AttributeType, instant: Instant, zone: &TimeZone) -> Option<Instant> {
+        let (State::Window(window), SharedTest::Window(test)) = (&self.state, &self.key.test) else { return None };
+        let next = window.ahead.first().map(|&(number, _)| number);
+        (next.is_some() || !self.rows.is_empty()).then(|| test.next_change(kind, instant, zone, next))
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        let state = match &self.state {
+            State::Fixed(verdicts) => verdicts.bytes(),
+            State::Window(window) => window.ahead.len() * 3 * size_of::<(i64, Ordinal)>(),
+        };
+        super::bitmap_bytes(&self.rows) + state
+    }
+}
+
+impl Window {
+    /// Moves to `range` and returns the rows that come or go. The ends of a window move back only where a wall clock
+    /// is set back or the organization's time zone changes.
+    fn advance(
+        &mut self,
+        range: Range<i64>,
+        rows: &RoaringBitmap,
+        column: &Column,
+        alive: &RoaringBitmap,
+    ) -> RoaringBitmap {
+        let old = replace(&mut self.range, range);
+        if self.range.start < old.start || self.range.end < old.end {
+            (self.ahead, self.numbers) = (BTreeSet::new(), HashMap::new());
+            self.await_rows(column.from(self.range.end, alive));
+            return rows ^ column.within(&self.range, alive);
+        }
+        let mut flips = RoaringBitmap::new();
+        if self.range.start > old.start {
+            flips = column.within(&(i64::MIN..self.range.start), rows);
+        }
+        while let Some(&(number, row)) = self.ahead.first().filter(|(number, _)| *number < self.range.end) {
+            self.ahead.pop_first();
+            self.numbers.remove(&row);
+            if number >= self.range.start {
+                flips.insert(row);
+            }
+        }
+        flips
+    }
+
+    fn forget(&mut self, rows: &RoaringBitmap) {
+        if self.numbers.is_empty() {
+            return;
+        }
+        for row in rows {
+            if let Some(number) = self.numbers.remove(&row) {
+                self.ahead.remove(&(number, row));
+            }
+        }
+    }
+
+    fn await_rows(&mut self, rows: BTreeSet<(i64, Ordinal)>) {
+        self.numbers.extend(rows.iter().map(|&(number, row)| (row, number)));
+        self.ahead.extend(rows);
+    }
+}

@@ -1,0 +1,300 @@
+//! The engine of one organization: which rows belong on every live user's device, exact as everything changes.
+//!
+//! It is fed commits ([`Engine::begin`]): rows, and now and then a model. What a commit changed becomes visible all at
+//! once when it is finished, and [`Applied`] names the subscribers whose view is another. Time is a change as well
+//! ([`Engine::advance`]); [`Engine::next_boundary`] says when it next matters.
+//!
+//! A [`model`] compiles to [`profile`]s, graphs of [`rule`]s over the columns; [`inputs`] are what a view depends on
+//! beside rows; [`solver`] computes a view from nothing and [`upkeep`] keeps one; [`live`] shares them.
+
+mod commit;
+mod compile;
+mod components;
+mod fingerprint;
+mod inputs;
+mod live;
+mod model;
+mod profile;
+mod rule;
+mod solver;
+mod statistics;
+mod upkeep;
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use roaring::RoaringBitmap;
+
+use self::inputs::{Inputs, Standing};
+use self::live::Live;
+use self::profile::Profile;
+use self::solver::Solver;
+use self::upkeep::Upkeep;
+use crate::columns::Index;
+use crate::digest::version_hash;
+use crate::directory::Directory;
+use crate::ids::{EntityNumber, Instant, Lsn, Ordinal, Revision, RowKey};
+use crate::schema::Schema;
+use crate::view::{EntityView, RowFacts, View};
+
+pub use crate::columns::{IndexBytes, RowChange};
+pub use commit::{Commit, RowUnreadable};
+pub use live::Subscriber;
+pub use model::{ModelErrors, ORGANIZATION_FILTER_CONDITIONS_MAX, PreparedModel};
+pub use profile::Carried;
+pub use statistics::Statistics;
+
+/// One organization's rows, directory, model and live views.
+#[derive(Debug, Default)]
+pub struct Engine {
+    model: Option<PreparedModel>,
+    index: Index,
+    directory: Directory,
+    live: Live,
+    upkeep: Upkeep,
+    head: Lsn,
+    instant: Instant,
+}
+
+/// What came of a commit, or of time going on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Subscribers whose view has other rows, rows in other versions, or another denial than before, ascending; after
+    /// a publish, all of them.
+    pub touched: Vec<Subscriber>,
+}
+
+impl Engine {
+    /// An engine that knows nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Position in the commit order up to which everything has been fed.
+    pub fn head(&self) -> Lsn {
+        self.head
+    }
+
+    /// The instant that time windows are judged at.
+    pub fn instant(&self) -> Instant {
+        self.instant
+    }
+
+    /// The revision that is followed; 0 before the first.
+    pub fn revision(&self) -> Revision {
+        self.model.as_ref().map_or(Revision(0), PreparedModel::revision)
+    }
+
+    /// The metadata of the revision that is followed.
+    pub fn schema(&self) -> Option<&Arc<Schema>> {
+        self.model.as_ref().map(PreparedModel::schema)
+    }
+
+    /// Entities whose rows have to be fed anew if this model is to be followed, since it asks more of them.
+    pub fn reload_needed(&self, model: &PreparedModel) -> Vec<EntityNumber> {
+        let mut entities = self.index.missing(&model.needs);
+        entities.extend(self.directory.missing(&model.layout));
+        entities.sort_unstable();
+        entities.dedup();
+        entities
+    }
+
+    /// Begins to feed what changed up to `head`.
+    pub fn begin(&mut self, head: Lsn) -> Commit<'_> {
+        Commit::new(self, head)
+    }
+
+    /// Lets time go on to `instant`; it never goes back.
+    pub fn advance(&mut self, instant: Instant) -> Applied {
+        self.apply(instant, false)
+    }
+
+    /// The next instant at which a live view may change by itself.
+    pub fn next_boundary(&self) -> Option<Instant> {
+        let zone = self.model.as_ref()?.zone();
+        self.live.views().next()?;
+        self.index.next_change(self.instant, zone)
+    }
+
+    /// Follows the view of a user (a `systemuserid`) from now on.
+    pub fn subscribe(&mut self, user: RowKey) -> Subscriber {
+        let subscriber = self.live.new_subscriber();
+        self.attach(subscriber, user, self.standing(user), None);
+        subscriber
+    }
+
+    /// Ends a subscription.
+    pub fn unsubscribe(&mut self, subscriber: Subscriber) {
+        self.live.detach(subscriber);
+    }
+
+    /// The view of a subscriber; `None` if the subscription has ended.
+    pub fn view(&self, subscriber: Subscriber) -> Option<&View> {
+        self.live.of(subscriber).map(|live| &live.view)
+    }
+
+    /// What a subscriber's device carries, in the order of its view's entities; empty if the view is denied.
+    pub fn carried(&self, subscriber: Subscriber) -> Arc<[Carried]> {
+        match self.live.of(subscriber).map(|live| &live.standing) {
+            Some(Standing::Follows(inputs)) => Arc::clone(&self.profile(inputs).carried),
+            Some(Standing::Denied(_)) | None => Arc::default(),
+        }
+    }
+
+    /// The view of a user as it is computed from nothing. It is what a subscriber of that user sees.
+    pub fn from_scratch(&self, user: RowKey) -> View {
+        self.make(&self.standing(user))
+    }
+
+    fn standing(&self, user: RowKey) -> Standing {
+        match &self.model {
+            Some(model) => Standing::of(user, model, &self.directory),
+            None => Standing::Denied(crate::view::Denial::ProfileMissing),
+        }
+    }
+
+    fn profile(&self, inputs: &Inputs) -> &Profile {
+        self.model.as_ref().expect("inputs come from a model").profile(inputs.profile)
+    }
+
+    fn make(&self, standing: &Standing) -> View {
+        let mut view = View { lsn: self.head, revision: self.revision(), instant: self.instant, ..View::default() };
+        match standing {
+            Standing::Denied(denial) => view.denial = Some(*denial),
+            Standing::Follows(inputs) => view.entities = self.entities(inputs),
+        }
+        view
+    }
+
+    fn entities(&self, inputs: &Inputs) -> Vec<EntityView> {
+        let profile = self.profile(inputs);
+        let empty = |carried: &Carried| EntityView {
+            entity: carried.entity,
+            rows: Arc::default(),
+            digest: 0,
+            fingerprint: carried.fingerprint,
+        };
+        let mut entities: Vec<EntityView> = profile.carried.iter().map(empty).collect();
+        let solver = Solver { index: &self.index, profile, inputs };
+        solver.solve(&mut entities);
+        for (node, view) in entities.iter_mut().enumerate() {
+            let hash = |row| version_hash(view.entity, row, solver.table(node).lsn(row));
+            view.digest = view.rows.iter().fold(0, |sum, row| sum.wrapping_add(hash(row)));
+        }
+        entities
+    }
+
+    /// Attaches a subscriber to the view of a standing. A new view shares what it can with `old`.
+    fn attach(&mut self, subscriber: Subscriber, user: RowKey, standing: Standing, old: Option<&View>) {
+        let mut live = std::mem::take(&mut self.live);
+        live.attach(subscriber, user, standing, |standing| {
+            let mut view = self.make(standing);
+            for entity in &mut view.entities {
+                let same = old.and_then(|old| old.entities.iter().find(|other| other.entity == entity.entity));
+                if let Some(same) = same.filter(|same| same.rows == entity.rows) {
+                    entity.rows = Arc::clone(&same.rows);
+                }
+            }
+            view
+        });
+        self.live = live;
+    }
+
+    /// Makes true what was fed, at `instant`.
+    fn apply(&mut self, instant: Instant, has_model: bool) -> Applied {
+        self.instant = self.instant.max(instant);
+        let zone = self.model.as_ref().map_or(TimeZone::UTC, |model| model.zone().clone());
+        self.index.settle(self.instant, &zone);
+        let directory_changed = self.directory.take_changed();
+        let mut touched = if has_model {
+            self.follow_model()
+        } else {
+            let moved = if directory_changed { self.detach_moved() } else { Vec::new() };
+            let mut touched = self.keep_up();
+            touched.extend(self.reattach(moved));
+            touched
+        };
+        self.index.forget_changes();
+        touched.sort_unstable();
+        Applied { touched }
+    }
+
+    /// Gives every subscriber the view that the new model says.
+    fn follow_model(&mut self) -> Vec<Subscriber> {
+        let old = std::mem::take(&mut self.live);
+        self.live.continue_after(&old);
+        for (subscriber, user) in old.subscribers() {
+            let view = old.of(subscriber).map(|live| &live.view);
+            self.attach(subscriber, user, self.standing(user), view);
+        }
+        old.subscribers().into_iter().map(|(subscriber, _)| subscriber).collect()
+    }
+
+    /// Takes subscribers off views that are no longer theirs. Returns them with what they have seen last.
+    fn detach_moved(&mut self) -> Vec<(Subscriber, RowKey, View)> {
+        let mut moved = Vec::new();
+        for (subscriber, user) in self.live.subscribers() {
+            let live = self.live.of(subscriber).expect("every subscriber has a view");
+            if live.standing != self.standing(user) {
+                moved.push((subscriber, user, live.view.clone()));
+                self.live.detach(subscriber);
+            }
+        }
+        moved
+    }
+
+    /// Attaches subscribers to the views that are theirs now. Returns those who see something else than before.
+    fn reattach(&mut self, moved: Vec<(Subscriber, RowKey, View)>) -> Vec<Subscriber> {
+        let mut touched = Vec::new();
+        for (subscriber, user, old) in moved {
+            self.attach(subscriber, user, self.standing(user), Some(&old));
+            let new = self.view(subscriber).expect("was attached");
+            if (&new.entities, new.denial) != (&old.entities, old.denial) {
+                touched.push(subscriber);
+            }
+        }
+        touched
+    }
+
+    /// Brings every live view up to what was fed. Returns the subscribers of those that changed.
+    fn keep_up(&mut self) -> Vec<Subscriber> {
+        let Some(model) = &self.model else { return Vec::new() };
+        let affected: Vec<bool> = model.profiles().iter().map(|profile| profile.is_affected(&self.index)).collect();
+        let mut touched = Vec::new();
+        for live in self.live.views_mut() {
+            (live.view.lsn, live.view.instant) = (self.head, self.instant);
+            let Standing::Follows(inputs) = &live.standing else { continue };
+            if !affected[inputs.profile] {
+                continue;
+            }
+            let solver = Solver { index: &self.index, profile: model.profile(inputs.profile), inputs };
+            if self.upkeep.keep_up(&solver, &mut live.view.entities) {
+                touched.extend(&live.subscribers);
+            }
+        }
+        touched
+    }
+}
+
+impl RowFacts for Engine {
+    fn lsn(&self, entity: EntityNumber, ordinal: Ordinal) -> Lsn {
+        self.index.table_of(entity).map_or(Lsn(0), |table| table.lsn(ordinal))
+    }
+
+    fn size(&self, entity: EntityNumber, ordinal: Ordinal) -> u32 {
+        self.index.table_of(entity).map_or(0, |table| table.size(ordinal))
+    }
+
+    fn changed_since(&self, entity: EntityNumber, rows: &RoaringBitmap, floor: Lsn) -> RoaringBitmap {
+        let Some(table) = self.index.table_of(entity) else { return RoaringBitmap::new() };
+        match table.log().since(floor) {
+            _ if floor == Lsn(0) => rows.clone(),
+            Some(changed) => changed.filter(|row| rows.contains(*row)).collect(),
+            None => rows.iter().filter(|row| table.lsn(*row) > floor).collect(),
+        }
+    }
+
+    fn allocated(&self, entity: EntityNumber) -> Ordinal {
+        self.index.table_of(entity).map_or(0, |table| table.ids().allocated())
+    }
+}

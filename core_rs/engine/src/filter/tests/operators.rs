@@ -1,0 +1,246 @@
+//! Every operator on every type and on NULL.
+
+use haversack_proto::model::{AttributeType, Collation};
+
+use super::{FilterRules, RULES, condition, listing, plan};
+use crate::filter::{FilterError, Leaf, LeafTest, Plan, Test, real_order};
+use crate::row::sample::kinds;
+use crate::row::{Value, parse_text};
+
+fn test_of(xml: &str, rules: FilterRules) -> Test {
+    match plan(xml, rules).unwrap_or_else(|error| panic!("{xml}: {error}")) {
+        Plan::Leaf(Leaf { test: LeafTest::Shared(test), .. }) => test,
+        other => panic!("{xml}: {other:?}"),
+    }
+}
+
+/// Values of a type in ascending order; those of one group are equal.
+fn ladder(kind: AttributeType) -> Vec<Vec<&'static str>> {
+    use AttributeType as Kind;
+    match kind {
+        Kind::String | Kind::Memo | Kind::EntityName => {
+            vec![vec![""], vec!["10"], vec!["9"], vec!["Abc", "abc  ", "ÁBC"], vec!["abd"], vec!["ß"], vec!["ж", "Ж"]]
+        }
+        Kind::Integer | Kind::Picklist | Kind::State | Kind::Status => {
+            vec![vec!["-2147483648"], vec!["-1"], vec!["0", "-0"], vec!["9", "+9"], vec!["10"], vec!["2147483647"]]
+        }
+        Kind::Bigint => vec![vec!["-9223372036854775808"], vec!["0"], vec!["1"], vec!["9223372036854775807"]],
+        Kind::Decimal | Kind::Money => {
+            vec![
+                vec!["-10.5", "-10.50"],
+                vec!["-9.99"],
+                vec!["0", "-0.00"],
+                vec!["0.30", ".3"],
+                vec!["9"],
+                vec!["10.0", "10"],
+            ]
+        }
+        Kind::Double => {
+            vec![vec!["-1e300"], vec!["-1.5"], vec!["0", "-0.0"], vec!["5e-324"], vec!["0.5", "5e-1"], vec!["1e300"]]
+        }
+        Kind::Boolean => vec![vec!["0", "false"], vec!["1", "true", "TRUE"]],
+        Kind::MultiSelectPicklist => vec![vec!["1"], vec!["1,2", "2,1,2"], vec!["2"], vec!["1,2,3"]],
+        Kind::Datetime => vec![
+            vec!["1753-01-01"],
+            vec!["2024-05-31T10:00:00Z", "2024-05-31 12:00:00+02:00"],
+            vec!["2024-05-31T10:00:00.000001Z"],
+            vec!["9999-12-31T23:59:59.999999Z"],
+        ],
+        Kind::DatetimeIndependent => {
+            vec![vec!["1753-01-01"], vec!["2024-05-31T10:00:00", "2024-05-31T10:00Z"], vec!["9999-12-31"]]
+        }
+        Kind::DateOnly => vec![vec!["1753-01-01"], vec!["2024-05-31", "2024-05-31T00:00:00Z"], vec!["9999-12-31"]],
+        Kind::Uniqueidentifier | Kind::Lookup | Kind::Owner | Kind::Customer => vec![
+            vec!["00000000-0000-0000-0000-000000000001"],
+            vec!["ABCDEF01-0000-0000-0000-000000000001", "{abcdef01-0000-0000-0000-000000000001}"],
+        ],
+        Kind::Unspecified => vec![],
+    }
+}
+
+/// Every value of a ladder with its rung.
+fn rungs(kind: AttributeType) -> Vec<(usize, &'static str)> {
+    let groups = ladder(kind).into_iter().enumerate();
+    groups.flat_map(|(rung, texts)| texts.into_iter().map(move |text| (rung, text))).collect()
+}
+
+fn passes(test: &Test, kind: AttributeType, value: &str) -> bool {
+    let parsed = parse_text(kind, value).unwrap_or_else(|error| panic!("\"{value}\" {error}"));
+    let matches = test.matches(Some(&parsed.as_value()));
+    let integer = match parsed.as_value() {
+        Value::Integer(integer) => Some(integer),
+        Value::Truth(truth) => Some(i64::from(truth)),
+        Value::Real(real) => Some(real_order(real)),
+        _ => None,
+    };
+    if let Some(integer) = integer {
+        let form = test.integer_form().expect("the values count as whole numbers");
+        assert_eq!(form.matches(integer), matches, "the integer form of {test:?} on {value}");
+    }
+    matches
+}
+
+fn is_ordered(kind: AttributeType) -> bool {
+    use AttributeType as Kind;
+    !matches!(
+        kind,
+        Kind::Boolean
+            | Kind::MultiSelectPicklist
+            | Kind::Uniqueidentifier
+            | Kind::Lookup
+            | Kind::Owner
+            | Kind::Customer
+    )
+}
+
+fn is_date(kind: AttributeType) -> bool {
+    matches!(kind, AttributeType::Datetime | AttributeType::DatetimeIndependent | AttributeType::DateOnly)
+}
+
+fn is_text(kind: AttributeType) -> bool {
+    matches!(kind, AttributeType::String | AttributeType::Memo | AttributeType::EntityName)
+}
+
+fn is_id(kind: AttributeType) -> bool {
+    rungs(kind).iter().any(|(_, text)| text.starts_with("00000000-"))
+}
+
+#[test]
+fn comparisons_of_every_type() {
+    type Holds = fn(usize, usize) -> bool;
+    let operators: [(&str, Holds); 7] = [
+        ("eq", |value, operand| value == operand),
+        ("ne", |value, operand| value != operand),
+        ("neq", |value, operand| value != operand),
+        ("gt", |value, operand| value > operand),
+        ("ge", |value, operand| value >= operand),
+        ("lt", |value, operand| value < operand),
+        ("le", |value, operand| value <= operand),
+    ];
+    for kind in kinds() {
+        for (operator, expected) in operators.iter().take(if is_ordered(kind) { 7 } else { 3 }) {
+            for (operand_rung, operand) in rungs(kind) {
+                let test = test_of(&condition(kind, operator, operand), RULES);
+                for (value_rung, value) in rungs(kind) {
+                    let found = passes(&test, kind, value);
+                    assert_eq!(found, expected(value_rung, operand_rung), "{kind:?}: {value} {operator} {operand}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn lists_of_every_type() {
+    for kind in kinds().filter(|kind| !is_date(*kind) && *kind != AttributeType::MultiSelectPicklist) {
+        let rungs = rungs(kind);
+        for listed in [&rungs[..1], &rungs[1..], &[rungs[0], rungs[rungs.len() - 1], rungs[0]]] {
+            let operands: Vec<_> = listed.iter().map(|it| it.1).collect();
+            let (within, without) =
+                (test_of(&listing(kind, "in", &operands), RULES), test_of(&listing(kind, "not-in", &operands), RULES));
+            for (value_rung, value) in &rungs {
+                let expected = listed.iter().any(|(rung, _)| rung == value_rung);
+                assert_eq!(passes(&within, kind, value), expected, "{kind:?}: {value} in {operands:?}");
+                assert_eq!(passes(&without, kind, value), !expected, "{kind:?}: {value} not-in {operands:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn lists_of_choices_are_one_set() {
+    let kind = AttributeType::MultiSelectPicklist;
+    let test = test_of(&listing(kind, "in", &["3", "2"]), RULES);
+    for (value, expected) in [("2,3", true), ("3,2", true), ("2", false), ("3", false), ("1,2,3", false)] {
+        assert_eq!(passes(&test, kind, value), expected, "{value}");
+    }
+    assert_eq!(test, test_of(&condition(kind, "eq", "2,3"), RULES));
+}
+
+#[test]
+fn null_in_every_operator_and_type() {
+    let strict = FilterRules { null_never_matches: true, ..RULES };
+    for kind in kinds() {
+        let operand = rungs(kind)[0].1;
+        let mut cases = vec![
+            (condition(kind, "eq", operand), false, false),
+            (condition(kind, "ne", operand), true, false),
+            (listing(kind, "null", &[]), true, true),
+            (listing(kind, "not-null", &[]), false, false),
+        ];
+        if is_ordered(kind) {
+            cases.extend(["gt", "ge", "lt", "le"].map(|operator| (condition(kind, operator, operand), false, false)));
+        }
+        if !is_date(kind) {
+            cases.push((listing(kind, "in", &[operand]), false, false));
+            cases.push((listing(kind, "not-in", &[operand]), true, false));
+        }
+        if is_text(kind) {
+            cases.push((condition(kind, "like", "%"), false, false));
+            cases.push((condition(kind, "not-like", "a%"), true, false));
+        }
+        for (xml, by_default, strictly) in cases {
+            for (rules, expected) in [(RULES, by_default), (strict, strictly)] {
+                let test = test_of(&xml, rules);
+                assert_eq!((test.matches(None), test.matches_null()), (expected, expected), "{xml} {rules:?}");
+            }
+        }
+        for (_, value) in rungs(kind) {
+            assert!(!passes(&test_of(&listing(kind, "null", &[]), RULES), kind, value));
+            assert!(passes(&test_of(&listing(kind, "not-null", &[]), RULES), kind, value));
+        }
+    }
+}
+
+#[test]
+fn operators_refuse_types_that_they_do_not_apply_to() {
+    type Applies = fn(AttributeType) -> bool;
+    let operators: [(&[&str], Applies); 5] = [
+        (&["gt", "ge", "lt", "le"], is_ordered),
+        (&["in", "not-in"], |kind| !is_date(kind)),
+        (&["like", "not-like"], is_text),
+        (&["eq-userid", "eq-userteams", "eq-businessid"], is_id),
+        (&["last-x-days"], is_date),
+    ];
+    for kind in kinds() {
+        for (operator, applies) in
+            operators.iter().flat_map(|(names, applies)| names.iter().map(move |it| (it, applies)))
+        {
+            let error = plan(&condition(kind, operator, "nothing fits"), RULES).err();
+            let refused = matches!(error, Some(FilterError::OperatorMismatch { .. }));
+            assert_eq!(refused, !applies(kind), "{operator} on {kind:?}: {error:?}");
+        }
+    }
+}
+
+#[test]
+fn patterns_see_trailing_spaces_and_comparisons_do_not() {
+    let kind = AttributeType::String;
+    assert!(passes(&test_of(&condition(kind, "eq", "x "), RULES), kind, "X"));
+    assert!(!passes(&test_of(&condition(kind, "like", "x "), RULES), kind, "X"));
+    assert!(passes(&test_of(&condition(kind, "like", "C%F_ "), RULES), kind, "café "));
+    let accents = FilterRules { collation: Collation::CiAs, ..RULES };
+    assert!(!passes(&test_of(&condition(kind, "eq", "cafe"), accents), kind, "café"));
+    assert!(passes(&test_of(&condition(kind, "eq", "CAFÉ"), accents), kind, "café"));
+}
+
+#[test]
+fn tests_that_mean_the_same_are_equal() {
+    let (integer, string) = (AttributeType::Integer, AttributeType::String);
+    for (left, right) in [
+        (condition(integer, "eq", "5"), listing(integer, "in", &["5", "5"])),
+        (condition(integer, "gt", "4"), condition(integer, "ge", "5")),
+        (listing(integer, "in", &["3", "1", "2"]), listing(integer, "in", &["1", "2", "3"])),
+        (condition(string, "eq", "CAFÉ "), condition(string, "eq", "cafe")),
+        (condition(string, "like", "A%%b"), condition(string, "like", "a%B")),
+        (condition(AttributeType::Money, "lt", "10.00"), condition(AttributeType::Money, "lt", "1e1")),
+        (condition(integer, "ne", "5"), condition(integer, "neq", "5.0")),
+    ] {
+        assert_eq!(test_of(&left, RULES), test_of(&right, RULES), "{left} {right}");
+    }
+    let form = |xml: &str| format!("{:?}", test_of(xml, RULES).integer_form().map(|form| form.values));
+    assert_eq!(form(&listing(integer, "in", &["2", "1"])), "Some(Range(1, 2))");
+    assert_eq!(form(&listing(integer, "in", &["3", "1"])), "Some(Set([1, 3]))");
+    assert_eq!(form(&condition(AttributeType::Bigint, "gt", "9223372036854775807")), "Some(Set([]))");
+    assert_eq!(form(&condition(string, "eq", "1")), "None");
+}

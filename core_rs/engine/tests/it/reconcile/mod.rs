@@ -1,0 +1,8 @@
+//! The reconcile machine from the outside: against a simulated device, and against the golden session scripts.
+
+mod device;
+
+mod properties;
+
+mod simulation;
+mod world;

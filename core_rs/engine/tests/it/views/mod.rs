@@ -1,0 +1,164 @@
+//! Views of random organizations: kept up incrementally, computed from nothing, and by reading the definition.
+
+mod draw;
+mod oracle;
+mod organization;
+mod world;
+
+use haversack_engine::digest::version_hash;
+use haversack_engine::engine::{Applied, Engine, Subscriber};
+use haversack_engine::ids::{EntityNumber, Instant, Lsn, RowKey};
+use haversack_engine::view::{RowFacts, View};
+use proptest::prelude::*;
+use roaring::RoaringBitmap;
+
+use self::draw::key;
+use self::oracle::Oracle;
+use self::organization::{ACCOUNT, USER};
+use self::world::World;
+
+/// Users that are asked for: those that there are, and one that there is not.
+const USERS: u32 = 6;
+
+/// An engine with somebody following every user's view.
+struct Followed {
+    world: World,
+    engine: Engine,
+    followers: Vec<(RowKey, Subscriber)>,
+    seen: Vec<View>,
+}
+
+impl Followed {
+    fn new(seed: u64) -> Self {
+        let mut world = World::new(seed);
+        let mut engine = Engine::new();
+        world.feed(&mut engine);
+        let users = (0..USERS).map(|user| RowKey(key(USER, user)));
+        let followers: Vec<_> = users.map(|user| (user, engine.subscribe(user))).collect();
+        let mut followed = Self { world, engine, followers, seen: Vec::new() };
+        followed.look();
+        followed
+    }
+
+    fn view(&self, follower: usize) -> &View {
+        self.engine.view(self.followers[follower].1).expect("is subscribed")
+    }
+
+    fn look(&mut self) {
+        self.seen = (0..self.followers.len()).map(|follower| self.view(follower).clone()).collect();
+    }
+
+    fn step(&mut self, kind: u8) {
+        self.check_nothing_changes_before_the_boundary();
+        let boundary = self.engine.next_boundary();
+        self.world.step(kind, boundary);
+        let applied = self.world.feed(&mut self.engine);
+        self.check_touched(&applied);
+        self.check_views();
+        self.look();
+    }
+
+    /// What no step changed is the same until the boundary.
+    fn check_nothing_changes_before_the_boundary(&mut self) {
+        let Some(boundary) = self.engine.next_boundary() else { return };
+        assert!(boundary > Instant(self.world.instant), "a boundary lies ahead");
+        let now = std::mem::replace(&mut self.world.instant, boundary.0 - 1);
+        for (follower, (user, _)) in self.followers.iter().enumerate() {
+            assert_eq!(expected(&self.world, *user), held(self.view(follower)), "until the boundary");
+        }
+        self.world.instant = now;
+    }
+
+    fn check_touched(&self, applied: &Applied) {
+        for (follower, (_, subscriber)) in self.followers.iter().enumerate() {
+            let (old, new) = (&self.seen[follower], self.view(follower));
+            let differs = (&old.entities, old.denial, old.revision) != (&new.entities, new.denial, new.revision);
+            assert_eq!(applied.touched.contains(subscriber), differs, "touched is what changed");
+        }
+        assert!(applied.touched.is_sorted());
+    }
+
+    fn check_views(&self) {
+        for (follower, (user, subscriber)) in self.followers.iter().enumerate() {
+            let view = self.view(follower);
+            assert_eq!(*view, self.engine.from_scratch(*user), "kept up as from scratch");
+            assert_eq!(held(view), expected(&self.world, *user), "as defined");
+            assert_eq!((view.lsn, view.instant), (Lsn(self.world.head), Instant(self.world.instant)));
+            let carried = self.engine.carried(*subscriber);
+            assert!(carried.iter().map(|carried| carried.entity).eq(view.entities.iter().map(|part| part.entity)));
+            for part in &view.entities {
+                let hashes = part.rows.iter().map(|row| version_hash(part.entity, row, self.lsn(part.entity, row)));
+                assert_eq!(part.digest, hashes.fold(0, u64::wrapping_add), "the digest is of these rows and versions");
+                self.check_changed_since(part.entity, &part.rows);
+            }
+        }
+    }
+
+    fn lsn(&self, entity: EntityNumber, row: u32) -> Lsn {
+        Lsn(self.world.rows[&entity.0][row as usize].lsn)
+    }
+
+    fn check_changed_since(&self, entity: EntityNumber, rows: &RoaringBitmap) {
+        for floor in [0, self.world.head / 2, self.world.head - 1, self.world.head] {
+            let expected: RoaringBitmap = rows.iter().filter(|&row| self.lsn(entity, row) > Lsn(floor)).collect();
+            assert_eq!(self.engine.changed_since(entity, rows, Lsn(floor)), expected);
+        }
+        assert_eq!(self.engine.allocated(entity) as usize, self.world.rows[&entity.0].len());
+    }
+}
+
+/// What a view holds, comparable with [`expected`].
+type Held = Result<Vec<(u32, Vec<u32>)>, haversack_engine::view::Denial>;
+
+fn held(view: &View) -> Held {
+    match view.denial {
+        Some(denial) => Err(denial),
+        None => Ok(view.entities.iter().map(|part| (part.entity.0, part.rows.iter().collect())).collect()),
+    }
+}
+
+fn expected(world: &World, user: RowKey) -> Held {
+    let view = Oracle::new(world, user.0)?.view();
+    Ok(view.into_iter().map(|(entity, rows)| (entity, rows.into_iter().collect())).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(std::env::var("VC").map_or(64, |v| v.parse().unwrap())))]
+
+    #[test]
+    fn views_are_what_their_definition_says_after_every_change(
+        seed in any::<u64>(),
+        steps in prop::collection::vec(0_u8..16, 1..20),
+    ) {
+        let mut followed = Followed::new(seed);
+        followed.check_views();
+        for kind in steps {
+            followed.step(kind);
+        }
+    }
+}
+
+#[test]
+fn an_engine_loaded_late_says_what_one_that_followed_says() {
+    for seed in 0..4 {
+        let mut followed = Followed::new(seed);
+        (0..16).for_each(|kind| followed.step(kind));
+        followed.world.forget_what_was_fed();
+        let mut late = Engine::new();
+        followed.world.feed(&mut late);
+        for (user, _) in &followed.followers {
+            assert_eq!(late.from_scratch(*user), followed.engine.from_scratch(*user));
+        }
+        assert_eq!(late.allocated(EntityNumber(ACCOUNT)), followed.engine.allocated(EntityNumber(ACCOUNT)));
+    }
+}
+#[test]
+fn debug_stats() {
+    let (mut rows, mut nonempty, mut views, mut denied, mut touched, mut carried) = (0, 0, 0, 0, 0, 0);
+    for seed in 0..200 {
+        let mut f = Followed::new(seed);
+        for k in 0..16 { let old = f.seen.clone(); let b = f.engine.next_boundary(); f.world.step(k, b); let a = f.world.feed(&mut f.engine); f.look();
+            for (i,v) in f.seen.iter().enumerate() { views += 1; if v.denial.is_some() {denied += 1;} carried += v.entities.len(); for e in &v.entities { rows += e.rows.len(); if !e.rows.is_empty() {nonempty += 1;} } if v.entities != old[i].entities && k != 12 { touched += 1; } } let _ = a; }
+    }
+    eprintln!("views {views} denied {denied} entities {carried} nonempty {nonempty} rows {rows} touched {touched}");
+}

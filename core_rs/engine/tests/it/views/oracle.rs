@@ -1,0 +1,370 @@
+//! The definition of a view, read literally: loops over rows until nothing more comes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use haversack_engine::view::Denial;
+use haversack_proto::model::filter_node::Kind;
+use haversack_proto::model::filter_operand::Value as Operand;
+use haversack_proto::model::{
+    self, AssociationDirection as Direction, FilterJoin, FilterOperator as Op, Ownership, RecordCriteria as Criteria,
+};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+
+use super::draw::{Cell, Cells, DAY_MICROS, key, uuid_text};
+use super::organization::*;
+use super::world::World;
+
+type Id = [u8; 16];
+/// Rows by entity.
+type Sets = BTreeMap<u32, BTreeSet<u32>>;
+
+/// Answers for one user.
+pub(crate) struct Oracle<'w> {
+    world: &'w World,
+    user: Id,
+    unit: Option<Id>,
+    teams: Vec<Id>,
+    profile: &'w model::Profile,
+    pulls: Vec<Pull<'w>>,
+}
+
+/// A lookup towards one of its targets: referencing entity, attribute, target.
+type Edge = (u32, u32, u32);
+
+/// An association followed in one direction.
+struct Pull<'w> {
+    source: u32,
+    target: u32,
+    way: Way,
+    filter: Option<&'w model::Filter>,
+}
+
+/// How a pull gets from a row to others.
+#[derive(Clone, Copy)]
+enum Way {
+    ToMany(Edge),
+    ToOne(Edge),
+    /// By link rows: to the source, and to the target.
+    Through(Edge, Edge),
+}
+
+impl<'w> Oracle<'w> {
+    /// Fails with the denial that the user should get.
+    pub(crate) fn new(world: &'w World, user: Id) -> Result<Self, Denial> {
+        let cells = alive(world, USER).find(|(ordinal, _)| key(USER, *ordinal) == user).map(|(_, cells)| cells);
+        let cells = cells.ok_or(Denial::UserUnknown)?;
+        if cells.get(&3) == Some(&Cell::Truth(true)) {
+            return Err(Denial::UserDisabled);
+        }
+        let followed = world.model.profiles.iter().filter(|profile| profile.users.contains(&uuid_text(user)));
+        let profile = followed.min_by_key(|profile| (profile.priority, &profile.name)).ok_or(Denial::ProfileMissing)?;
+        let is_team = |team: &Id| alive(world, TEAM).any(|(ordinal, _)| key(TEAM, ordinal) == *team);
+        let teams = alive(world, MEMBERSHIP).filter(|(_, cells)| id(cells, 3) == Some(user));
+        let teams = teams.filter_map(|(_, cells)| id(cells, 2)).filter(is_team).collect();
+        Ok(Self { world, user, unit: id(cells, 2), teams, profile, pulls: pulls(profile) })
+    }
+
+    /// The rows that the user's device should hold, in download order of entities.
+    pub(crate) fn view(&self) -> Vec<(u32, BTreeSet<u32>)> {
+        let entities = self.entities();
+        let mut sets: Sets = entities.iter().map(|&entity| (entity, BTreeSet::new())).collect();
+        let bounds: Sets = entities.iter().map(|&entity| (entity, self.admitted(entity))).collect();
+        loop {
+            let mut grown = sets.clone();
+            for (&entity, set) in &mut grown {
+                let joins = |row: &u32| self.owns(entity, *row) || self.is_pulled(entity, *row, &sets, &bounds);
+                set.extend(bounds[&entity].iter().filter(|row| joins(row)));
+            }
+            if grown == sets {
+                break;
+            }
+            sets = grown;
+        }
+        entities.into_iter().map(|entity| (entity, sets.remove(&entity).expect("is an entity"))).collect()
+    }
+
+    fn entities(&self) -> Vec<u32> {
+        let mut items: Vec<(bool, u32, u32)> =
+            self.profile.items.iter().map(|item| (!item.mandatory, item.priority, number(&item.entity))).collect();
+        items.sort_unstable();
+        let mut entities: Vec<u32> = items.iter().map(|item| item.2).collect();
+        for (link, _, first, _, second) in LINKS {
+            let has = |entity| items.iter().any(|item| item.2 == entity);
+            if has(first) && has(second) && !has(link) {
+                entities.push(link);
+            }
+        }
+        entities
+    }
+
+    /// Live rows that pass the organization filter and that the user may read.
+    fn admitted(&self, entity: u32) -> BTreeSet<u32> {
+        let metadata = self.world.model.entities.iter().find(|other| other.number == entity).expect("is in the model");
+        let limit = metadata.organization_filter.as_ref();
+        let reads = self.reads(entity);
+        let passes = |cells: &Cells| limit.is_none_or(|limit| self.matches(limit, cells));
+        alive(self.world, entity)
+            .filter(|(ordinal, cells)| passes(cells) && reads(*ordinal, cells))
+            .map(|(ordinal, _)| ordinal)
+            .collect()
+    }
+
+    /// What the user may read of an entity.
+    fn reads(&self, entity: u32) -> impl Fn(u32, &Cells) -> bool {
+        let grants = self.grants(entity);
+        let mut units = BTreeSet::new();
+        for &(depth, unit) in &grants {
+            match (depth, unit) {
+                (2, Some(unit)) => drop(units.insert(unit)),
+                (4, Some(unit)) => units.extend(self.units_below(unit)),
+                _ => {}
+            }
+        }
+        let any = !grants.is_empty();
+        let global = grants.iter().any(|(depth, _)| *depth == 8);
+        move |ordinal, cells| {
+            let owner = id(cells, OWNER);
+            let is_mine = owner == Some(self.user) || self.teams.iter().any(|team| owner == Some(*team));
+            let unit = unit_of(entity, ordinal, cells);
+            let by_unit = unit.is_some_and(|unit| units.contains(&unit));
+            match ownership(entity) {
+                Ownership::None => true,
+                Ownership::Organization => global,
+                Ownership::User => global || (any && is_mine) || by_unit,
+                _ => global || by_unit || (any && entity == USER && key(USER, ordinal) == self.user),
+            }
+        }
+    }
+
+    /// Depths of reading, each with the unit of the role's holder.
+    fn grants(&self, entity: u32) -> Vec<(i64, Option<Id>)> {
+        let world = self.world;
+        let mut roles: Vec<(Id, Option<Id>)> = Vec::new();
+        for (_, cells) in alive(world, USER_ROLE).filter(|(_, cells)| id(cells, 2) == Some(self.user)) {
+            roles.extend(id(cells, 3).map(|role| (role, self.unit)));
+        }
+        for (_, cells) in alive(world, TEAM_ROLE) {
+            let team = alive(world, TEAM).find(|(ordinal, _)| id(cells, 2) == Some(key(TEAM, *ordinal)));
+            if let (Some((ordinal, team)), Some(role)) = (team, id(cells, 3)) {
+                roles.extend(self.teams.contains(&key(TEAM, ordinal)).then(|| (role, id(team, 2))));
+            }
+        }
+        roles.retain(|(role, _)| alive(world, ROLE).any(|(ordinal, _)| key(ROLE, ordinal) == *role));
+        let mut grants = Vec::new();
+        for (_, cells) in alive(world, PRIVILEGE) {
+            let is_read = cells.get(&4) == Some(&Cell::Integer(2));
+            if let (true, Some(Cell::Text(about)), Some(Cell::Integer(depth))) = (is_read, cells.get(&3), cells.get(&5)) {
+                let held = roles.iter().filter(|(role, _)| id(cells, 2) == Some(*role) && about == name(entity));
+                grants.extend(held.map(|&(_, unit)| (*depth, unit)));
+            }
+        }
+        grants
+    }
+
+    fn units_below(&self, top: Id) -> BTreeSet<Id> {
+        let mut units = BTreeSet::from([top]);
+        loop {
+            let below = alive(self.world, UNIT).filter(|(_, cells)| id(cells, 2).is_some_and(|unit| units.contains(&unit)));
+            let more: Vec<Id> = below.map(|(ordinal, _)| key(UNIT, ordinal)).collect();
+            let before = units.len();
+            units.extend(more);
+            if units.len() == before {
+                return units;
+            }
+        }
+    }
+
+    fn owns(&self, entity: u32, row: u32) -> bool {
+        let Some(item) = self.profile.items.iter().find(|item| item.entity == name(entity)) else { return false };
+        let cells = cells(self.world, entity, row);
+        let owner = id(cells, OWNER);
+        let unit = unit_of(entity, row, cells);
+        let held = item.criteria() == Criteria::Other
+            && ((item.owned_by_me && owner == Some(self.user))
+                || (item.owned_by_my_teams && self.teams.iter().any(|team| owner == Some(*team)))
+                || (item.owned_by_my_business_unit && unit.is_some() && unit == self.unit));
+        held || item.criteria() == Criteria::All || item.filter.as_ref().is_some_and(|filter| self.matches(filter, cells))
+    }
+
+    fn is_pulled(&self, entity: u32, row: u32, sets: &Sets, bounds: &Sets) -> bool {
+        let world = self.world;
+        let pulls = |pull: &&Pull<'_>| {
+            let sources = &sets[&pull.source];
+            let has_source = |edge: Edge, child: u32| parent(world, edge, child).is_some_and(|row| sources.contains(&row));
+            match pull.way {
+                Way::ToMany(edge) => has_source(edge, row),
+                Way::ToOne(edge) => sources.iter().any(|&child| parent(world, edge, child) == Some(row)),
+                Way::Through(near, far) => bounds[&near.0]
+                    .iter()
+                    .any(|&link| parent(world, far, link) == Some(row) && has_source(near, link)),
+            }
+        };
+        let narrows = |pull: &Pull<'_>| {
+            pull.filter.is_none_or(|filter| self.matches(filter, cells(world, entity, row)))
+        };
+        let is_in = |edge: Edge| {
+            let rows = sets.get(&edge.2);
+            rows.is_some_and(|rows| parent(world, edge, row).is_some_and(|parent| rows.contains(&parent)))
+        };
+        self.pulls.iter().filter(|pull| pull.target == entity).filter(pulls).any(narrows)
+            || LINKS.iter().any(|&(link, first, first_entity, second, second_entity)| {
+                link == entity && is_in((link, first, first_entity)) && is_in((link, second, second_entity))
+            })
+    }
+
+    fn matches(&self, filter: &model::Filter, cells: &Cells) -> bool {
+        self.node(filter.compiled.as_ref().expect("test filters are compiled"), cells)
+    }
+
+    fn node(&self, node: &model::FilterNode, cells: &Cells) -> bool {
+        match node.kind.as_ref().expect("test filters have no empty nodes") {
+            Kind::Condition(condition) => self.condition(condition, cells),
+            Kind::Group(group) if group.join() == FilterJoin::And => group.nodes.iter().all(|node| self.node(node, cells)),
+            Kind::Group(group) => group.nodes.iter().any(|node| self.node(node, cells)),
+        }
+    }
+
+    fn condition(&self, condition: &model::FilterCondition, cells: &Cells) -> bool {
+        let cell = cells.get(&condition.attribute_number);
+        let operands: Vec<&Operand> = condition.operands.iter().filter_map(|operand| operand.value.as_ref()).collect();
+        let is_id = |wanted: Id| cell == Some(&Cell::Id(wanted));
+        let order = |operand: &Operand| cell.map(|cell| compare(cell, operand));
+        let equal = || operands.iter().any(|operand| order(operand).is_some_and(std::cmp::Ordering::is_eq));
+        match condition.operator() {
+            Op::EqUserId => is_id(self.user),
+            Op::EqUserTeams => self.teams.iter().any(|team| is_id(*team)),
+            Op::EqBusinessId => self.unit.is_some_and(is_id),
+            Op::Null => cell.is_none(),
+            Op::NotNull => cell.is_some(),
+            Op::Eq | Op::In => equal(),
+            Op::Ne | Op::NotIn => !equal(),
+            Op::Gt => order(operands[0]).is_some_and(std::cmp::Ordering::is_gt),
+            Op::Ge => order(operands[0]).is_some_and(std::cmp::Ordering::is_ge),
+            Op::Lt => order(operands[0]).is_some_and(std::cmp::Ordering::is_lt),
+            Op::Le => order(operands[0]).is_some_and(std::cmp::Ordering::is_le),
+            Op::Like => is_like(cell, operands[0]),
+            Op::NotLike => !is_like(cell, operands[0]),
+            Op::LastXDays => self.in_last_days(condition.attribute_number, cell, operands[0]),
+            Op::Unspecified => unreachable!("test filters state their operators"),
+        }
+    }
+
+    fn in_last_days(&self, attribute: u32, cell: Option<&Cell>, days: &Operand) -> bool {
+        let (Some(Cell::Integer(value)), Operand::Integer(days)) = (cell, days) else { return false };
+        let settings = self.world.model.settings.as_ref().expect("the model has settings");
+        let name = Some(settings.time_zone.as_str()).filter(|name| !name.is_empty()).unwrap_or("UTC");
+        let zone = TimeZone::get(name).expect("is a zone");
+        let now = Timestamp::from_microsecond(self.world.instant).expect("is in range").to_zoned(zone.clone());
+        let first = now.date().checked_sub(days.days()).expect("is in range");
+        if attribute == DAY {
+            let day = |date: jiff::civil::Date| date.to_zoned(TimeZone::UTC).expect("is in range").timestamp().as_microsecond() / DAY_MICROS;
+            return (day(first)..=day(now.date())).contains(value);
+        }
+        let start = first.to_zoned(zone).expect("is in range").timestamp().as_microsecond();
+        (start..self.world.instant).contains(value)
+    }
+}
+
+fn pulls(profile: &model::Profile) -> Vec<Pull<'_>> {
+    let mut pulls = Vec::new();
+    for (item, association) in profile.items.iter().flat_map(|item| item.associations.iter().map(move |it| (item, it))) {
+        let (source, filter) = (number(&item.entity), association.filter.as_ref());
+        for (way, target) in ways(source, association) {
+            pulls.push(Pull { source, target, way, filter });
+        }
+    }
+    pulls
+}
+
+/// The ways of an association from rows of `source`, each with the entity that it leads to.
+fn ways(source: u32, association: &model::Association) -> Vec<(Way, u32)> {
+    let direction = association.direction();
+    let mut ways = Vec::new();
+    for (referencing, attribute, _, targets) in LOOKUPS {
+        let is_meant = |target: &&u32| association.relationship == relationship_name(referencing, attribute, **target);
+        for &target in targets.iter().filter(is_meant) {
+            let edge = (referencing, attribute, target);
+            if source == target && direction != Direction::ToOne {
+                ways.push((Way::ToMany(edge), referencing));
+            }
+            if source == referencing && direction != Direction::ToMany {
+                ways.push((Way::ToOne(edge), target));
+            }
+        }
+    }
+    for (link, first, first_entity, second, second_entity) in LINKS {
+        let ends = [(link, first, first_entity), (link, second, second_entity)];
+        for (near, far, way) in [(ends[0], ends[1], Direction::ToMany), (ends[1], ends[0], Direction::ToOne)] {
+            let is_meant = association.relationship == link_name(link) && [Direction::Unspecified, way].contains(&direction);
+            if is_meant && source == near.2 {
+                ways.push((Way::Through(near, far), far.2));
+            }
+        }
+    }
+    ways
+}
+
+fn alive(world: &World, entity: u32) -> impl Iterator<Item = (u32, &Cells)> {
+    let rows = world.rows.get(&entity).into_iter().flatten().zip(0..);
+    rows.filter_map(|(row, ordinal)| Some((ordinal, row.cells.as_ref()?)))
+}
+
+fn cells(world: &World, entity: u32, row: u32) -> &Cells {
+    world.rows[&entity][row as usize].cells.as_ref().expect("is alive")
+}
+
+fn id(cells: &Cells, attribute: u32) -> Option<Id> {
+    match cells.get(&attribute) {
+        Some(Cell::Id(id)) => Some(*id),
+        _ => None,
+    }
+}
+
+fn unit_of(entity: u32, ordinal: u32, cells: &Cells) -> Option<Id> {
+    match entity {
+        UNIT => Some(key(UNIT, ordinal)),
+        USER => id(cells, 2),
+        _ => id(cells, OWNING_UNIT),
+    }
+}
+
+/// The row that a live row's lookup refers to, if it refers to one of the target entity that has ever been.
+fn parent(world: &World, (referencing, attribute, target): Edge, row: u32) -> Option<u32> {
+    let cells = world.rows.get(&referencing)?[row as usize].cells.as_ref()?;
+    let wanted = id(cells, attribute)?;
+    let count = world.rows.get(&target).map_or(0, Vec::len) as u32;
+    let ordinal = u32::from_be_bytes(wanted[12..].try_into().expect("four bytes"));
+    (ordinal < count && key(target, ordinal) == wanted).then_some(ordinal)
+}
+
+fn number(entity: &str) -> u32 {
+    ITEM_ENTITIES.into_iter().find(|&number| name(number) == entity).expect("is an entity of items")
+}
+
+fn compare(cell: &Cell, operand: &Operand) -> std::cmp::Ordering {
+    let real = |text: &str| text.parse::<f64>().expect("is a number");
+    match (cell, operand) {
+        (Cell::Integer(left), Operand::Integer(right)) => left.cmp(right),
+        (Cell::Truth(left), Operand::Truth(right)) => left.cmp(right),
+        (Cell::Id(left), Operand::Id(right)) => left.as_slice().cmp(right),
+        (Cell::Text(left), Operand::Text(right)) if left.parse::<f64>().is_ok() => real(left).total_cmp(&real(right)),
+        (Cell::Text(left), Operand::Text(right)) => {
+            left.to_lowercase().trim_end().cmp(right.to_lowercase().trim_end())
+        }
+        _ => unreachable!("operands are of the attribute's type"),
+    }
+}
+
+/// The patterns of test filters, spelled out.
+fn is_like(cell: Option<&Cell>, pattern: &Operand) -> bool {
+    let (Some(Cell::Text(text)), Operand::Text(pattern)) = (cell, pattern) else { return false };
+    let text = text.to_lowercase();
+    match pattern.as_str() {
+        "al%" => text.starts_with("al"),
+        "%a" => text.ends_with('a'),
+        "%t%" => text.contains('t'),
+        "_amm_" => text.len() == 5 && text.get(1..4) == Some("amm"),
+        _ => unreachable!("is one of the patterns of test filters"),
+    }
+}

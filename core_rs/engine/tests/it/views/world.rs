@@ -1,0 +1,214 @@
+//! An organization's staging database as a test keeps it, and the engine that follows it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use haversack_engine::engine::{Applied, Engine, PreparedModel, RowChange};
+use haversack_engine::ids::{AttributeNumber, EntityNumber, Instant, Lsn, RowKey};
+use haversack_engine::row::{RowWriter, Value};
+use haversack_proto::model;
+
+use super::draw::{Cell, Cells, DAY_MICROS, Draw, MINUTE, START, key};
+use super::organization::*;
+
+const ZONES: [&str; 4] = ["", "Asia/Kolkata", "Europe/Berlin", "America/New_York"];
+
+/// A row as staging has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) lsn: u64,
+    /// `None` if it is deleted.
+    pub(crate) cells: Option<Cells>,
+}
+
+/// Everything that has been committed.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) draw: Draw,
+    pub(crate) rows: BTreeMap<u32, Vec<Row>>,
+    pub(crate) head: u64,
+    pub(crate) instant: i64,
+    pub(crate) model: model::Model,
+    /// Rows changed since the engine was last fed.
+    changed: BTreeSet<(u32, u32)>,
+    published: bool,
+}
+
+impl World {
+    /// An organization with some of everything.
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut world = Self {
+            draw: Draw(seed),
+            rows: BTreeMap::new(),
+            head: 0,
+            instant: START,
+            model: model::Model::default(),
+            changed: BTreeSet::new(),
+            published: false,
+        };
+        for (entity, count) in [(UNIT, 4), (USER, 5), (TEAM, 2), (ROLE, 3), (MEMBERSHIP, 4), (USER_ROLE, 10), (TEAM_ROLE, 2)] {
+            (0..count).for_each(|_| world.insert(entity));
+        }
+        world.grant();
+        for entity in BUSINESS_ENTITIES {
+            let count = 4 + world.draw.below(10);
+            (0..count).for_each(|_| world.insert(entity));
+        }
+        world.publish();
+        world
+    }
+
+    /// Gives roles something to read, so that views are not all empty.
+    fn grant(&mut self) {
+        for (entity, role) in ITEM_ENTITIES.into_iter().flat_map(|entity| (0..3).map(move |role| (entity, role))) {
+            if self.draw.chance(75) {
+                let cells = self.draw.privilege_of(role, entity);
+                self.insert(PRIVILEGE);
+                let ordinal = self.rows[&PRIVILEGE].len() as u32 - 1;
+                self.write(PRIVILEGE, ordinal, Some(cells));
+            }
+        }
+    }
+
+    pub(crate) fn counts(&self) -> BTreeMap<u32, u32> {
+        self.rows.iter().map(|(&entity, rows)| (entity, rows.len() as u32)).collect()
+    }
+
+    fn insert(&mut self, entity: u32) {
+        let ordinal = self.rows.get(&entity).map_or(0, Vec::len) as u32;
+        self.rows.entry(entity).or_default().push(Row { lsn: 0, cells: None });
+        self.rewrite(entity, ordinal);
+    }
+
+    /// Gives a row new values; a deleted row comes back.
+    fn rewrite(&mut self, entity: u32, ordinal: u32) {
+        let mut cells = self.draw.cells(entity, &self.counts());
+        cells.insert(ID, Cell::Id(key(entity, ordinal)));
+        self.write(entity, ordinal, Some(cells));
+    }
+
+    pub(crate) fn write(&mut self, entity: u32, ordinal: u32, cells: Option<Cells>) {
+        self.head += 1;
+        self.rows.entry(entity).or_default()[ordinal as usize] = Row { lsn: self.head, cells };
+        self.changed.insert((entity, ordinal));
+    }
+
+    fn some_row(&mut self, entity: u32) -> Option<u32> {
+        let count = self.rows.get(&entity).map_or(0, Vec::len) as u64;
+        (count > 0).then(|| self.draw.below(count) as u32)
+    }
+
+    /// Publishes other profiles, organization filters and settings.
+    fn publish(&mut self) {
+        let counts = self.counts();
+        let mut entities = entities();
+        for entity in entities.iter_mut().filter(|entity| BUSINESS_ENTITIES.contains(&entity.number)) {
+            let filter = self.draw.chance(10).then(|| self.draw.filter(entity.number, 3, &counts));
+            entity.organization_filter = filter;
+        }
+        self.model = model::Model {
+            revision: self.model.revision + 1,
+            settings: Some(model::Settings { time_zone: self.draw.of(&ZONES).to_owned(), ..model::Settings::default() }),
+            entities,
+            relationships: relationships(),
+            profiles: (0..2).map(|number| self.draw.profile(number, &counts)).collect(),
+            ..model::Model::default()
+        };
+        self.head += 1;
+        self.published = true;
+    }
+
+    /// One random change.
+    pub(crate) fn step(&mut self, kind: u8, next_boundary: Option<Instant>) {
+        let directory = [USER, TEAM, MEMBERSHIP, UNIT, ROLE, USER_ROLE, TEAM_ROLE, PRIVILEGE];
+        match kind {
+            0..=5 => self.change_rows(BUSINESS_ENTITIES.as_slice(), 4),
+            6 => self.change_rows(&[ACCOUNT, CONTACT, NOTE], 60),
+            7 => self.delete(&BUSINESS_ENTITIES),
+            8 | 9 => self.change_rows(&directory, 1),
+            10 => self.delete(&directory),
+            11 => self.touch(),
+            12 => self.publish(),
+            13 => self.instant += self.draw.below(36 * 60) as i64 * MINUTE,
+            14 => self.instant = next_boundary.map_or(self.instant, |boundary| boundary.0),
+            _ => self.instant += self.draw.below(3) as i64 * DAY_MICROS,
+        }
+    }
+
+    fn change_rows(&mut self, entities: &[u32], count_max: u64) {
+        for _ in 0..=self.draw.below(count_max) {
+            let entity = self.draw.of(entities);
+            match self.some_row(entity) {
+                Some(ordinal) if self.draw.chance(70) => self.rewrite(entity, ordinal),
+                _ => self.insert(entity),
+            }
+        }
+    }
+
+    fn delete(&mut self, entities: &[u32]) {
+        let entity = self.draw.of(entities);
+        if let Some(ordinal) = self.some_row(entity) {
+            self.write(entity, ordinal, None);
+        }
+    }
+
+    /// Gives a row a new version with the values that it had.
+    fn touch(&mut self) {
+        let entity = self.draw.of(&BUSINESS_ENTITIES);
+        if let Some(ordinal) = self.some_row(entity) {
+            let cells = self.rows[&entity][ordinal as usize].cells.clone();
+            self.write(entity, ordinal, cells);
+        }
+    }
+
+    /// Lets the next engine that is fed see everything.
+    pub(crate) fn forget_what_was_fed(&mut self) {
+        self.published = true;
+        self.changed.clear();
+    }
+
+    /// Feeds an engine what it has not seen.
+    pub(crate) fn feed(&mut self, engine: &mut Engine) -> Applied {
+        let model = std::mem::take(&mut self.published).then(|| PreparedModel::compile(&self.model));
+        let model = model.map(|model| model.expect("random models are right"));
+        let mut commit = engine.begin(Lsn(self.head));
+        let reload = model.map_or(Vec::new(), |model| commit.model(model));
+        let mut payload = Vec::new();
+        let mut feed = |entity: u32, ordinal: u32, row: &Row| {
+            payload.clear();
+            let alive = row.cells.as_ref().map(|cells| encode(cells, &mut payload));
+            let change = RowChange {
+                entity: EntityNumber(entity),
+                ordinal,
+                key: RowKey(key(entity, ordinal)),
+                lsn: Lsn(row.lsn),
+                payload: alive.map(|()| payload.as_slice()),
+            };
+            commit.row(&change).expect("the row is sound");
+        };
+        for entity in &reload {
+            let rows = self.rows.get(&entity.0).into_iter().flatten();
+            rows.zip(0..).for_each(|(row, ordinal)| feed(entity.0, ordinal, row));
+        }
+        for (entity, ordinal) in std::mem::take(&mut self.changed) {
+            if !reload.contains(&EntityNumber(entity)) || self.draw.chance(30) {
+                feed(entity, ordinal, &self.rows[&entity][ordinal as usize]);
+            }
+        }
+        commit.finish(Instant(self.instant))
+    }
+}
+
+fn encode(cells: &Cells, payload: &mut Vec<u8>) {
+    let mut writer = RowWriter::new(payload);
+    for (&number, cell) in cells {
+        let value = match cell {
+            Cell::Integer(number) => Value::Integer(*number),
+            Cell::Text(text) => Value::Text(text),
+            Cell::Truth(truth) => Value::Truth(*truth),
+            Cell::Id(id) => Value::Id(*id),
+            Cell::Entity(entity) => Value::Entity(EntityNumber(*entity)),
+        };
+        writer.push(AttributeNumber(number), &value);
+    }
+    writer.finish();
+}

@@ -1,0 +1,237 @@
+//! Every way in which a call fails, and the one place where it becomes a gRPC status.
+//!
+//! A status carries a `google.rpc.ErrorInfo` whose reason is a name of `haversack.error.v1.ErrorReason`, and a
+//! `google.rpc.RetryInfo` where trying again helps.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use haversack_engine::engine::RowUnreadable;
+use haversack_engine::ids::{EntityNumber, Lsn};
+use haversack_engine::reconcile::ReconcileError;
+use haversack_engine::row::RowError;
+use haversack_engine::view::Denial;
+use haversack_proto::error::ErrorReason;
+use haversack_staging::StagingError;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::limits::RETRY_DELAY;
+
+/// The `domain` of every `ErrorInfo`.
+const DOMAIN: &str = "haversack";
+
+/// What every name of the registry begins with.
+const REASON_PREFIX: &str = "ERROR_REASON_";
+
+/// Why a call or the gateway itself failed. The text says what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// The call carries no token.
+    #[error("the call carries no bearer token; sign in and send `authorization: Bearer <JWT>`")]
+    TokenMissing,
+    /// The token cannot be trusted.
+    #[error("the token is not valid: {0}; get a new one")]
+    TokenInvalid(String),
+    /// The token's lifetime is over.
+    #[error("the token has expired; get a new one, nothing on the device is lost")]
+    TokenExpired,
+    /// The token is good, but not for this.
+    #[error("the token does not allow this call: {0}")]
+    TokenNotAllowed(String),
+    /// The user's view is empty, for a reason that the user must know.
+    #[error("{}", denial_text(*.0))]
+    Denied(Denial),
+    /// The token's organization is not served here.
+    #[error("no organization is called {0:?}; check the token's `org` claim")]
+    OrganizationUnknown(String),
+    /// An organization of this name is served already.
+    #[error("an organization is called {0:?} already; choose another name")]
+    OrganizationExists(String),
+    /// The organization has no model yet.
+    #[error("nothing is published in {0:?} yet; an administrator publishes a profile first")]
+    NothingPublished(String),
+    /// The request breaks the contract.
+    #[error("{0}")]
+    RequestInvalid(String),
+    /// The cookie was not made by us for this device.
+    #[error("the cookie is damaged or was made for another device; sync without one")]
+    CookieInvalid,
+    /// The engine has not read as far as the device has seen.
+    #[error("this server has read up to LSN {} and the device has seen {}; try again shortly", .reached.0, .wanted.0)]
+    ServerBehind {
+        /// Where the engine is.
+        reached: Lsn,
+        /// Where the device is.
+        wanted: Lsn,
+    },
+    /// The organization's index is still being built.
+    #[error("this server is still reading {0:?}; try again shortly")]
+    Loading(String),
+    /// The staging database is not the one that the stream began with.
+    #[error("the staging database was replaced; call again")]
+    StagingReplaced,
+    /// A newer stream of the same install id took over.
+    #[error("a newer stream of this install id took over; keep one stream a device")]
+    StreamSuperseded,
+    /// The device's digests kept disagreeing.
+    #[error("entity {} disagrees even after it was reset; report this, it is a bug", .0.0)]
+    DigestMismatch(EntityNumber),
+    /// A named limit is reached.
+    #[error("{0}; try again later")]
+    LimitReached(String),
+    /// The server is stopping.
+    #[error("the server is stopping; connect again")]
+    ServerStopping,
+    /// The staging database could not be read. The text is for the log, not for the device.
+    #[error("the staging database failed: {0}")]
+    StagingFailed(String),
+    /// A bug. The text is for the log, not for the device.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+const fn denial_text(denial: Denial) -> &'static str {
+    match denial {
+        Denial::UserUnknown => "the user is not in the organization's directory; an administrator adds the user",
+        Denial::UserDisabled => "the user's account is disabled; this device must hold no rows",
+        Denial::ProfileMissing => "no published profile has this user; this device must hold no rows",
+    }
+}
+
+impl From<ReconcileError> for SyncError {
+    fn from(error: ReconcileError) -> Self {
+        match error {
+            ReconcileError::CookieDamaged(_) => Self::CookieInvalid,
+            ReconcileError::RequestInvalid(_) => Self::RequestInvalid(error.to_string()),
+            ReconcileError::LimitReached { .. } => Self::LimitReached(error.to_string()),
+            ReconcileError::DigestMismatch { entity } => Self::DigestMismatch(entity),
+            ReconcileError::ServerBehind { needed, reached } => Self::ServerBehind { reached, wanted: needed },
+            ReconcileError::Disagreement { .. } | ReconcileError::FetchUnanswered { .. } => {
+                Self::Internal(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<RowError> for SyncError {
+    fn from(error: RowError) -> Self {
+        Self::StagingFailed(error.to_string())
+    }
+}
+
+impl From<RowUnreadable> for SyncError {
+    fn from(error: RowUnreadable) -> Self {
+        Self::StagingFailed(format!("{error}: {}", error.source))
+    }
+}
+
+impl From<StagingError> for SyncError {
+    fn from(error: StagingError) -> Self {
+        Self::StagingFailed(error.to_string())
+    }
+}
+
+impl SyncError {
+    /// The failure's name in the registry that every language shares.
+    pub const fn reason(&self) -> ErrorReason {
+        match self {
+            Self::TokenMissing => ErrorReason::TokenMissing,
+            Self::TokenInvalid(_) => ErrorReason::TokenInvalid,
+            Self::TokenExpired => ErrorReason::TokenExpired,
+            Self::TokenNotAllowed(_) => ErrorReason::TokenNotAllowed,
+            Self::Denied(Denial::UserUnknown) => ErrorReason::UserUnknown,
+            Self::Denied(Denial::UserDisabled) => ErrorReason::UserDisabled,
+            Self::Denied(Denial::ProfileMissing) => ErrorReason::ProfileMissing,
+            Self::OrganizationUnknown(_) => ErrorReason::OrganizationUnknown,
+            Self::OrganizationExists(_) => ErrorReason::OrganizationExists,
+            Self::NothingPublished(_) => ErrorReason::NothingPublished,
+            Self::RequestInvalid(_) => ErrorReason::RequestInvalid,
+            Self::CookieInvalid => ErrorReason::CookieInvalid,
+            Self::ServerBehind { .. } | Self::Loading(_) | Self::StagingReplaced => ErrorReason::ServerBehind,
+            Self::StreamSuperseded => ErrorReason::StreamSuperseded,
+            Self::DigestMismatch(_) => ErrorReason::DigestMismatch,
+            Self::LimitReached(_) => ErrorReason::LimitReached,
+            Self::ServerStopping => ErrorReason::ServerStopping,
+            Self::StagingFailed(_) => ErrorReason::StagingFailed,
+            Self::Internal(_) => ErrorReason::Internal,
+        }
+    }
+
+    /// The gRPC code, as the registry gives it.
+    const fn code(&self) -> Code {
+        match self {
+            Self::TokenMissing | Self::TokenInvalid(_) | Self::TokenExpired => Code::Unauthenticated,
+            Self::TokenNotAllowed(_) | Self::Denied(_) => Code::PermissionDenied,
+            Self::OrganizationUnknown(_) => Code::NotFound,
+            Self::OrganizationExists(_) => Code::AlreadyExists,
+            Self::NothingPublished(_) => Code::FailedPrecondition,
+            Self::RequestInvalid(_) | Self::CookieInvalid => Code::InvalidArgument,
+            Self::ServerBehind { .. } | Self::Loading(_) | Self::StagingReplaced | Self::ServerStopping => Code::Unavailable,
+            Self::StreamSuperseded => Code::Aborted,
+            Self::DigestMismatch(_) => Code::DataLoss,
+            Self::LimitReached(_) => Code::ResourceExhausted,
+            Self::StagingFailed(_) | Self::Internal(_) => Code::Internal,
+        }
+    }
+
+    /// What the device is told. Causes inside the server stay in its log.
+    fn message(&self) -> String {
+        match self {
+            Self::StagingFailed(_) => "the staging database failed; operators find the cause in the server's log".into(),
+            Self::Internal(_) => "internal error; operators find the cause in the server's log".into(),
+            other => other.to_string(),
+        }
+    }
+
+    fn retry_delay(&self) -> Option<Duration> {
+        matches!(self.code(), Code::Unavailable | Code::ResourceExhausted).then_some(RETRY_DELAY)
+    }
+}
+
+/// A reason's name as it travels: without the registry's prefix.
+pub fn reason_name(reason: ErrorReason) -> &'static str {
+    let name = reason.as_str_name();
+    name.strip_prefix(REASON_PREFIX).unwrap_or(name)
+}
+
+impl From<SyncError> for Status {
+    fn from(error: SyncError) -> Self {
+        if error.code() == Code::Internal {
+            tracing::error!(reason = reason_name(error.reason()), %error, "a call failed");
+        }
+        let mut details = ErrorDetails::with_error_info(reason_name(error.reason()), DOMAIN, HashMap::new());
+        if let Some(delay) = error.retry_delay() {
+            details.set_retry_info(Some(delay));
+        }
+        Self::with_error_details(error.code(), error.message(), details)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(error: SyncError) -> (Status, ErrorDetails) {
+        let status = Status::from(error);
+        let details = status.get_error_details();
+        (status, details)
+    }
+
+    #[test]
+    fn an_unavailable_status_says_when_to_retry() {
+        let (status, details) = status(SyncError::ServerStopping);
+        assert_eq!(status.code(), Code::Unavailable);
+        let info = details.error_info().expect("every status has an ErrorInfo");
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("SERVER_STOPPING", "haversack"));
+        assert_eq!(details.retry_info().and_then(|info| info.retry_delay), Some(RETRY_DELAY));
+    }
+
+    #[test]
+    fn causes_inside_the_server_stay_there() {
+        let (status, details) = status(SyncError::StagingFailed("disk full at /secret/path".into()));
+        assert!(!status.message().contains("secret"));
+        assert_eq!(details.error_info().map(|info| info.reason.as_str()), Some("STAGING_FAILED"));
+        assert!(details.retry_info().is_none());
+    }
+}

@@ -1,0 +1,157 @@
+//! The endpoint as a whole: its runtime, its socket, its organizations, its end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use haversack_proto::sync::sync_service_server::SyncServiceServer;
+use haversack_staging::Staging;
+use parking_lot::Mutex;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+use tonic::service::Routes;
+use tonic_health::server::HealthReporter;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::connections;
+use crate::errors::SyncError;
+use crate::limits::{MESSAGE_BYTES_MAX, READER_THREADS_MAX};
+use crate::service::SyncEndpoint;
+use crate::statistics::Statistics;
+
+/// Name of every thread of the runtime, as process viewers show it.
+const THREAD_NAME: &str = "haversack-sync";
+
+type Server = SyncServiceServer<SyncEndpoint>;
+
+/// The sync endpoint. Everything blocks shortly or not at all, and nothing may be called from within a runtime.
+pub struct Gateway {
+    config: Config,
+    endpoint: SyncEndpoint,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    runtime: Runtime,
+    stopping: watch::Sender<bool>,
+    /// Gone when every connection has closed.
+    served: std::sync::mpsc::Receiver<()>,
+    health: HealthReporter,
+}
+
+impl Gateway {
+    /// Checks the configuration; listens to nothing yet.
+    pub fn new(config: Config) -> Result<Self, SyncError> {
+        Self::with_clock(config, Arc::new(SystemClock))
+    }
+
+    /// As [`Self::new`], with a clock of the caller's.
+    pub fn with_clock(config: Config, clock: Arc<dyn Clock>) -> Result<Self, SyncError> {
+        config.address()?;
+        let endpoint = SyncEndpoint::new(&config, clock)?;
+        Ok(Self { config, endpoint, running: Mutex::new(None) })
+    }
+
+    /// Begins to listen, and returns the address it has. Fails if it is in use, or if this gateway was started before.
+    pub fn start(&self) -> Result<SocketAddr, SyncError> {
+        let mut running = self.running.lock();
+        if running.is_some() || self.endpoint.is_stopping() {
+            return Err(SyncError::RequestInvalid("this server was started before; make a new one".into()));
+        }
+        let runtime = runtime(self.config.workers)?;
+        let (listener, address) = self.listen(&runtime)?;
+        let (health, routes) = runtime.block_on(routes(self.endpoint.clone()))?;
+        let (stopping, stop_requested) = watch::channel(false);
+        let (done, served) = std::sync::mpsc::channel();
+        runtime.spawn(async move {
+            connections::serve(listener, routes, stop_requested).await;
+            drop(done);
+        });
+        *running = Some(Running { runtime, stopping, served, health });
+        tracing::info!(%address, "the sync endpoint listens");
+        Ok(address)
+    }
+
+    /// Serves an organization from now on. Its index is built at first use.
+    pub fn add_organization(&self, name: &str, staging: Arc<dyn Staging>) -> Result<(), SyncError> {
+        self.endpoint.organizations().add(name, staging)
+    }
+
+    /// What is going on.
+    pub fn statistics(&self) -> Statistics {
+        self.endpoint.statistics()
+    }
+
+    /// Ends every stream with SERVER_STOPPING, waits up to `grace` for devices to read that, and gives up everything.
+    pub fn stop(&self, grace: Duration) {
+        let deadline = Instant::now() + grace;
+        self.endpoint.stop();
+        if let Some(running) = self.running.lock().take() {
+            running.stop(deadline);
+        }
+        self.endpoint.organizations().close();
+    }
+
+    fn listen(&self, runtime: &Runtime) -> Result<(TcpListener, SocketAddr), SyncError> {
+        let failed = |error| SyncError::RequestInvalid(format!("cannot listen on {:?}: {error}", self.config.listen));
+        let _entered = runtime.enter();
+        let listener = connections::listen(self.config.address()?).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok((listener, address))
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.stop(Duration::ZERO);
+    }
+}
+
+impl Running {
+    fn stop(self, deadline: Instant) {
+        self.runtime.block_on(self.health.set_not_serving::<Server>());
+        self.stopping.send_replace(true);
+        // The sender is dropped, never used: an error is what the wait is for.
+        let _ = self.served.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        self.runtime.shutdown_timeout(deadline.saturating_duration_since(Instant::now()));
+    }
+}
+
+fn runtime(workers: usize) -> Result<Runtime, SyncError> {
+    let mut builder = Builder::new_multi_thread();
+    if workers > 0 {
+        builder.worker_threads(workers);
+    }
+    builder
+        .thread_name(THREAD_NAME)
+        .max_blocking_threads(READER_THREADS_MAX)
+        .enable_all()
+        .build()
+        .map_err(|error| SyncError::Internal(format!("the runtime could not start: {error}")))
+}
+
+/// The sync service with health and reflection beside it.
+async fn routes(endpoint: SyncEndpoint) -> Result<(HealthReporter, Routes), SyncError> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<Server>().await;
+    let service = SyncServiceServer::new(endpoint)
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let broken = |error| SyncError::Internal(format!("the contract's descriptors are broken: {error}"));
+    let routes = Routes::new(service)
+        .add_service(health_service)
+        .add_service(reflection().build_v1().map_err(broken)?)
+        .add_service(reflection().build_v1alpha().map_err(broken)?);
+    Ok((health, routes.prepare()))
+}
+
+/// Tells of what is served here, although the contract has more.
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(haversack_proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .with_service_name(haversack_proto::sync::sync_service_server::SERVICE_NAME)
+        .with_service_name(tonic_health::pb::health_server::SERVICE_NAME)
+}

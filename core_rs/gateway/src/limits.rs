@@ -1,0 +1,92 @@
+//! Every bound of the gateway, by name.
+
+use std::time::Duration;
+
+/// Largest message that is sent or taken, in bytes.
+pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Size that a batch of rows aims at, in bytes: what the reconcile machine asks for at once.
+pub const BATCH_BYTES_TARGET: usize = 256 * 1024;
+
+/// How many rows are read from staging on the stream's own thread; more go to the blocking pool.
+pub const INLINE_ROWS_MAX: usize = 16;
+
+/// How many threads read payloads from staging at once, over all organizations.
+pub const READER_THREADS_MAX: usize = 16;
+
+/// Size from which a batch is worth compressing, in bytes.
+pub const COMPRESS_BYTES_MIN: usize = 1_024;
+
+/// zstd level: the quickest one.
+pub const COMPRESS_LEVEL: i32 = 1;
+
+/// Bytes of recently changed payloads that an organization keeps for its live streams.
+pub const RECENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How many recently changed rows an organization keeps for them.
+pub const RECENT_ROWS_MAX: usize = 16 * 1024;
+
+/// How many encoded models an organization keeps.
+pub const MODELS_MAX: usize = 256;
+
+/// How often a follower looks for commits that other processes made.
+pub const POLL_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long a call waits for the engine to reach what its device has seen.
+pub const CATCH_UP_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How long a call waits for commits that were made before it. Beyond that it is served what is there.
+pub const FRESH_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// How long a call waits for an organization's index to be built.
+pub const LOAD_WAIT_MAX: Duration = Duration::from_secs(120);
+
+/// When a device that was told UNAVAILABLE or RESOURCE_EXHAUSTED should try again.
+pub const RETRY_DELAY: Duration = Duration::from_secs(2);
+
+/// When a follower tries again after staging failed, and how long it waits at most.
+pub const FOLLOWER_RETRY_DELAY_MIN: Duration = Duration::from_millis(100);
+/// See [`FOLLOWER_RETRY_DELAY_MIN`].
+pub const FOLLOWER_RETRY_DELAY_MAX: Duration = Duration::from_secs(10);
+
+/// How far ahead of this server's clock a cookie's instant may be and still be followed, in microseconds.
+pub const CLOCK_SKEW_US_MAX: i64 = 5 * 60 * 1_000_000;
+
+/// Longest bearer token that is looked at, in bytes.
+pub const TOKEN_BYTES_MAX: usize = 8_192;
+
+/// Largest cookie, in bytes.
+pub const COOKIE_BYTES_MAX: usize = 16 * 1024;
+
+/// Longest name of a client library, in bytes.
+pub const CLIENT_BYTES_MAX: usize = 128;
+
+/// Length of an install id, in bytes.
+pub const INSTALL_ID_BYTES: usize = 16;
+
+/// How often a connection without traffic is probed, and how long an answer may take.
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// See [`KEEPALIVE_INTERVAL`].
+pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How many connections wait to be accepted: a reconnect storm of that size is not refused.
+pub const ACCEPT_BACKLOG: u32 = 4_096;
+
+/// How long accepting rests after it failed.
+pub const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
+
+/// How many connections are open at once; more wait in the backlog.
+pub const CONNECTIONS_MAX: usize = 65_536;
+
+/// How many calls one connection carries at once. A device makes one; proxies and load tests make many.
+pub const CONNECTION_STREAMS_MAX: u32 = 1_024;
+
+/// How long a new connection may stay silent.
+pub const HANDSHAKE_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Largest header list of a call, in bytes; a token is its largest part.
+pub const HEADER_BYTES_MAX: u32 = 16 * 1024;
+
+/// Bytes of a stream that wait for its device, beside the event that is being written. Together they are all that a
+/// device which does not read makes the server hold.
+pub const SEND_BUFFER_BYTES: usize = 128 * 1024;

@@ -1,0 +1,285 @@
+//! The follower: the one thread that keeps an organization's engine up with its staging database and the clock.
+//!
+//! It wakes at every commit of this process, looks for those of others now and then, and wakes when time alone changes
+//! a view. Whatever it finds, it reads in one snapshot, up to that snapshot's head. Where an engine cannot go on (other
+//! columns are needed, another epoch, a failure in the middle of a commit) it builds another one beside it and puts
+//! that in place: streams see one engine or the other.
+
+use std::sync::Arc;
+use std::thread::Builder;
+use std::time::Duration;
+
+use bytes::Bytes;
+use haversack_engine::engine::{Applied, Commit, Engine, PreparedModel, RowChange, RowUnreadable};
+use haversack_engine::ids::{EntityNumber, Instant, Lsn, Ordinal, Revision};
+use haversack_proto::model;
+use haversack_staging::{Identity, Snapshot, StoredRow};
+use prost::Message;
+
+use super::bell::Heard;
+use super::progress::{Progress, Standing};
+use super::state::Loaded;
+use super::{Organization, Signal};
+use crate::errors::SyncError;
+use crate::limits::{FOLLOWER_RETRY_DELAY_MAX, FOLLOWER_RETRY_DELAY_MIN, POLL_INTERVAL};
+
+/// A row that was just read, for streams that want it in a moment.
+type Recent = (EntityNumber, Ordinal, Lsn, Bytes);
+
+/// What the follower remembers between two looks.
+struct Follower {
+    organization: Arc<Organization>,
+    /// A revision that cannot be followed; the one before it stays.
+    refused: Revision,
+    retry_delay: Duration,
+}
+
+impl Organization {
+    /// Starts the follower, unless it runs.
+    pub(super) fn start(self: &Arc<Self>) -> Result<(), SyncError> {
+        let mut running = self.follower.lock();
+        if running.is_some() {
+            return Ok(());
+        }
+        let organization = Arc::clone(self);
+        let follower = Follower { organization, refused: Revision(0), retry_delay: FOLLOWER_RETRY_DELAY_MIN };
+        let started = Builder::new().name("haversack-follow".into()).spawn(|| follower.run());
+        *running = Some(started.map_err(|error| SyncError::Internal(format!("starting a follower: {error}")))?);
+        Ok(())
+    }
+}
+
+impl Follower {
+    fn run(mut self) {
+        let mut at_most = Duration::ZERO;
+        while let Heard::Follow(floor) = self.organization.bell.wait(at_most) {
+            let instant = self.organization.clock.instant().max(floor);
+            at_most = match self.look(instant) {
+                Ok(()) => {
+                    self.retry_delay = FOLLOWER_RETRY_DELAY_MIN;
+                    self.until_boundary().min(POLL_INTERVAL)
+                }
+                Err(error) => self.give_up(&error),
+            };
+        }
+    }
+
+    /// Brings the engine to the head of staging and to `instant`.
+    fn look(&mut self, instant: Instant) -> Result<(), SyncError> {
+        let organization = Arc::clone(&self.organization);
+        let identity = organization.staging.identity()?;
+        let Some((head, known)) = self.position().filter(|(_, known)| *known == identity) else {
+            return self.rebuild(organization.staging.snapshot()?.as_ref(), identity, instant);
+        };
+        let staged = organization.staging.head()?;
+        if staged < head {
+            tracing::error!(organization = organization.name, "the staging database went back in time; reading it anew");
+            return self.rebuild(organization.staging.snapshot()?.as_ref(), known, instant);
+        }
+        if staged > head {
+            return self.follow(organization.staging.snapshot()?.as_ref(), identity, instant);
+        }
+        self.advance(instant);
+        Ok(())
+    }
+
+    /// Where the engine is, and whose rows it has.
+    fn position(&self) -> Option<(Lsn, Identity)> {
+        let state = self.organization.state.read();
+        state.loaded().map(|loaded| (loaded.engine.head(), loaded.identity))
+    }
+
+    /// Feeds the engine what a snapshot has beyond it.
+    fn follow(&mut self, snapshot: &dyn Snapshot, identity: Identity, instant: Instant) -> Result<(), SyncError> {
+        let model = self.new_model(snapshot)?;
+        let needs_more = |loaded: &Loaded, model: &PreparedModel| !loaded.engine.reload_needed(model).is_empty();
+        let state = self.organization.state.read();
+        let rebuild = matches!((state.loaded(), &model), (Some(loaded), Some(model)) if needs_more(loaded, model));
+        drop(state);
+        if rebuild {
+            return self.rebuild(snapshot, identity, instant);
+        }
+        let touched = self.commit(snapshot, model, instant)?;
+        self.tell(Standing::Following);
+        touched.iter().for_each(|signal| signal.touch());
+        Ok(())
+    }
+
+    /// Makes a commit of what a snapshot has beyond the engine. Whatever fails in the middle costs the engine.
+    fn commit(
+        &self,
+        snapshot: &dyn Snapshot,
+        model: Option<PreparedModel>,
+        instant: Instant,
+    ) -> Result<Vec<Arc<Signal>>, SyncError> {
+        let mut state = self.organization.state.write();
+        let keep_recent = state.followers() > 0;
+        let Some(loaded) = state.loaded_mut() else { return Ok(Vec::new()) };
+        let floor = loaded.engine.head();
+        let fed = feed_changes(&mut loaded.engine, snapshot, floor, model, instant, keep_recent);
+        match fed {
+            Ok((applied, recent)) => {
+                self.organization.recent.extend(recent);
+                Ok(state.touched(&applied))
+            }
+            Err(error) => {
+                state.unload().iter().for_each(|signal| signal.restart());
+                Err(error)
+            }
+        }
+    }
+
+    /// Lets time go on, if that changes a view or if a device has seen a later instant elsewhere.
+    fn advance(&self, instant: Instant) {
+        let is_due = |engine: &Engine| engine.next_boundary().is_some_and(|boundary| boundary <= instant);
+        let state = self.organization.state.read();
+        let due = state.loaded().is_some_and(|loaded| is_due(&loaded.engine) || self.owes(&loaded.engine, instant));
+        drop(state);
+        if !due {
+            return;
+        }
+        let mut state = self.organization.state.write();
+        let Some(loaded) = state.loaded_mut() else { return };
+        let applied = loaded.engine.advance(instant);
+        let touched = state.touched(&applied);
+        drop(state);
+        self.tell(Standing::Following);
+        touched.iter().for_each(|signal| signal.touch());
+    }
+
+    /// Whether a device has seen a later instant than views are judged at.
+    fn owes(&self, engine: &Engine, instant: Instant) -> bool {
+        let floor = self.organization.bell.instant_floor();
+        floor > engine.instant() && instant >= floor
+    }
+
+    /// Builds an engine from all of a snapshot and puts it in place.
+    fn rebuild(&mut self, snapshot: &dyn Snapshot, identity: Identity, instant: Instant) -> Result<(), SyncError> {
+        let Some(engine) = self.build(snapshot, instant)? else {
+            self.organization.progress.send_modify(|progress| {
+                progress.standing = Standing::NothingPublished;
+                progress.lsn = snapshot.head();
+            });
+            return Ok(());
+        };
+        let organization = &self.organization;
+        let mut state = organization.state.write();
+        let same_epoch = state.loaded().is_none_or(|before| before.identity == identity);
+        let went_back = state.loaded().is_some_and(|before| before.engine.head() > engine.head());
+        let signals = state.replace(Loaded { engine, identity });
+        drop(state);
+        self.tell(Standing::Following);
+        for signal in signals {
+            if same_epoch && !went_back { signal.touch() } else { signal.restart() }
+        }
+        Ok(())
+    }
+
+    /// An engine with all of a snapshot and, already worked out, the views that are followed; none without a model.
+    fn build(&mut self, snapshot: &dyn Snapshot, instant: Instant) -> Result<Option<Engine>, SyncError> {
+        let Some(published) = snapshot.model_after(Revision(0))? else { return Ok(None) };
+        let mut engine = Engine::new();
+        let mut commit = engine.begin(snapshot.head());
+        let entities = commit.model(prepare(&published.model)?);
+        for entity in entities {
+            let mut failed = None;
+            snapshot.rows(entity, &mut |row| feed(&mut commit, row, &mut failed))?;
+            failed.map_or(Ok(()), Err)?;
+        }
+        commit.finish(instant);
+        for user in self.organization.state.read().users() {
+            engine.subscribe(user);
+        }
+        Ok(Some(engine))
+    }
+
+    /// The model that a snapshot has beyond the engine's, if it can be followed.
+    fn new_model(&mut self, snapshot: &dyn Snapshot) -> Result<Option<PreparedModel>, SyncError> {
+        let followed = self.organization.progress.borrow().revision;
+        let Some(published) = snapshot.model_after(followed.max(self.refused))? else { return Ok(None) };
+        match prepare(&published.model) {
+            Ok(model) => Ok(Some(model)),
+            Err(error) => {
+                let organization = &self.organization.name;
+                tracing::error!(organization, revision = published.revision.0, %error, "a revision cannot be followed");
+                self.refused = published.revision;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Says how far the engine is.
+    fn tell(&self, standing: Standing) {
+        let state = self.organization.state.read();
+        let Some(loaded) = state.loaded() else { return };
+        self.organization.progress.send_replace(Progress {
+            standing,
+            epoch: loaded.identity.epoch,
+            lsn: loaded.engine.head(),
+            revision: loaded.engine.revision(),
+            instant: loaded.engine.instant(),
+        });
+    }
+
+    /// Says why there is nothing to follow, and when to try again.
+    fn give_up(&mut self, error: &SyncError) -> Duration {
+        let organization = &self.organization;
+        tracing::error!(organization = organization.name, %error, "following staging failed; trying again");
+        if organization.state.read().loaded().is_none() {
+            let standing = Standing::Failed(error.to_string().into());
+            organization.progress.send_modify(|progress| progress.standing = standing);
+        }
+        let delay = self.retry_delay;
+        self.retry_delay = (delay * 2).min(FOLLOWER_RETRY_DELAY_MAX);
+        delay
+    }
+
+    /// How long it is until time alone changes a view.
+    fn until_boundary(&self) -> Duration {
+        let state = self.organization.state.read();
+        let boundary = state.loaded().and_then(|loaded| loaded.engine.next_boundary());
+        boundary.map_or(Duration::MAX, |boundary| {
+            let micros = boundary.0.saturating_sub(self.organization.clock.instant().0);
+            Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+        })
+    }
+}
+
+fn prepare(bytes: &[u8]) -> Result<PreparedModel, SyncError> {
+    let damaged = |error: &dyn std::fmt::Display| SyncError::StagingFailed(format!("the published model: {error}"));
+    let model = model::Model::decode(bytes).map_err(|error| damaged(&error))?;
+    PreparedModel::compile(&model).map_err(|error| damaged(&error))
+}
+
+/// Feeds an engine a model and every change after `floor`, and makes them true.
+fn feed_changes(
+    engine: &mut Engine,
+    snapshot: &dyn Snapshot,
+    floor: Lsn,
+    model: Option<PreparedModel>,
+    instant: Instant,
+    keep_recent: bool,
+) -> Result<(Applied, Vec<Recent>), SyncError> {
+    let mut commit = engine.begin(snapshot.head());
+    if let Some(model) = model {
+        commit.model(model);
+    }
+    let (mut recent, mut failed) = (Vec::new(), None);
+    snapshot.changes_after(floor, &mut |row| {
+        feed(&mut commit, row, &mut failed);
+        if let Some(payload) = row.payload.filter(|_| keep_recent) {
+            recent.push((row.entity, row.ordinal, row.lsn, Bytes::copy_from_slice(payload)));
+        }
+    })?;
+    failed.map_or(Ok(()), Err)?;
+    Ok((commit.finish(instant), recent))
+}
+
+/// Feeds one row, unless one before it could not be read.
+fn feed(commit: &mut Commit<'_>, row: StoredRow<'_>, failed: &mut Option<RowUnreadable>) {
+    if failed.is_some() {
+        return;
+    }
+    let StoredRow { entity, ordinal, key, lsn, payload } = row;
+    *failed = commit.row(&RowChange { entity, ordinal, key, lsn, payload }).err();
+}

@@ -1,0 +1,285 @@
+//! One organization as streams see it: views that are always exact, and rows read from staging.
+//!
+//! One follower (a thread) is the only one that changes the engine. Streams take the read lock for the time of a
+//! decision, never across a wait and never while payloads are read.
+
+mod bell;
+mod follower;
+mod models;
+mod progress;
+mod registry;
+mod state;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use haversack_engine::engine::{Engine, Subscriber};
+use haversack_engine::ids::{Instant, Lsn, Ordinal, Revision, RowKey};
+use haversack_engine::reconcile::Fetch;
+use haversack_engine::row::ColumnSelection;
+use haversack_engine::view::{RowFacts, View};
+use haversack_proto::sync::Model;
+use haversack_staging::{Identity, Staging};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+
+use self::bell::Bell;
+use self::models::Models;
+use self::progress::{Progress, Standing, wait};
+use self::state::{State, SubscriptionId};
+use crate::clock::Clock;
+use crate::errors::SyncError;
+use crate::limits::{
+    BATCH_BYTES_TARGET, CATCH_UP_WAIT_MAX, FRESH_WAIT_MAX, INLINE_ROWS_MAX, LOAD_WAIT_MAX, RECENT_BYTES_MAX,
+};
+use crate::payloads::Body;
+use crate::recent::RecentRows;
+use crate::signal::{Signal, Streams};
+use crate::statistics::OrganizationStatistics;
+
+pub use models::ROWS_PACKAGE;
+pub(crate) use registry::Organizations;
+
+/// An organization that is served.
+pub(crate) struct Organization {
+    name: String,
+    staging: Arc<dyn Staging>,
+    clock: Arc<dyn Clock>,
+    state: RwLock<State>,
+    progress: watch::Sender<Progress>,
+    bell: Arc<Bell>,
+    follower: Mutex<Option<JoinHandle<()>>>,
+    streams: Arc<Streams>,
+    recent: RecentRows,
+    models: Models,
+}
+
+/// Keeps a user's view alive and exact until it is dropped.
+pub(crate) struct Subscription {
+    organization: Arc<Organization>,
+    id: SubscriptionId,
+}
+
+/// A view and everything that belongs to it, at one moment.
+pub(crate) struct Moment<'a> {
+    /// What the device should hold.
+    pub view: &'a View,
+    /// LSNs and sizes of rows as the view was judged on.
+    pub facts: &'a dyn RowFacts,
+    engine: &'a Engine,
+    subscriber: Subscriber,
+    models: &'a Models,
+}
+
+impl Moment<'_> {
+    /// What the device is to be told of its tables.
+    pub(crate) fn model(&self) -> Result<Arc<Model>, SyncError> {
+        let unpublished = || SyncError::Internal("there is a view without a model".into());
+        let schema = self.engine.schema().ok_or_else(unpublished)?;
+        self.models.of(self.view.revision, schema, &self.engine.carried(self.subscriber))
+    }
+}
+
+impl Organization {
+    /// Reads nothing yet: the index is built when [`Self::ready`] is first awaited.
+    pub(crate) fn new(name: &str, staging: Arc<dyn Staging>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        let bell = Arc::<Bell>::default();
+        let rung = Arc::clone(&bell);
+        staging.on_commit(Box::new(move |_| rung.ring()));
+        Arc::new(Self {
+            name: name.to_owned(),
+            staging,
+            clock,
+            state: RwLock::default(),
+            progress: watch::Sender::new(Progress::default()),
+            bell,
+            follower: Mutex::new(None),
+            streams: Arc::default(),
+            recent: RecentRows::new(RECENT_BYTES_MAX),
+            models: Models::default(),
+        })
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its open streams.
+    pub(crate) fn streams(&self) -> &Arc<Streams> {
+        &self.streams
+    }
+
+    /// LSN of the last commit.
+    pub(crate) fn head(&self) -> Result<Lsn, SyncError> {
+        Ok(self.staging.head()?)
+    }
+
+    /// Waits until views are being followed, if possible up to the commits that were made before this call.
+    pub(crate) async fn ready(self: &Arc<Self>) -> Result<(), SyncError> {
+        self.start()?;
+        let head = self.head()?;
+        if self.progress.borrow().lsn < head {
+            self.bell.ring();
+        }
+        let settled = |progress: &Progress| progress.standing != Standing::Loading;
+        wait(&self.progress, LOAD_WAIT_MAX, settled).await;
+        let (progress, _) = wait(&self.progress, FRESH_WAIT_MAX, |progress| progress.lsn >= head).await;
+        progress.check(&self.name)
+    }
+
+    /// Waits until views have come as far as a device has seen.
+    pub(crate) async fn reach(&self, lsn: Lsn, revision: Revision, instant: Instant) -> Result<(), SyncError> {
+        let reached = |it: &Progress| it.lsn >= lsn && it.revision >= revision && it.instant >= instant;
+        if reached(&self.progress.borrow()) {
+            return Ok(());
+        }
+        self.bell.ring_for(instant);
+        let (progress, in_time) = wait(&self.progress, CATCH_UP_WAIT_MAX, reached).await;
+        progress.check(&self.name)?;
+        if in_time { Ok(()) } else { Err(SyncError::ServerBehind { reached: progress.lsn, wanted: lsn }) }
+    }
+
+    /// Replaces the epoch, because a device has proved that history was lost, and waits until it is followed.
+    pub(crate) async fn begin_anew(&self, lost: Identity) -> Result<Identity, SyncError> {
+        let identity = self.staging.mint_epoch(lost.epoch)?;
+        tracing::error!(organization = self.name, "staging has lost commits that a device had seen; a new epoch begins");
+        self.bell.ring();
+        let renewed = |progress: &Progress| progress.epoch == identity.epoch;
+        let (progress, in_time) = wait(&self.progress, LOAD_WAIT_MAX, renewed).await;
+        progress.check(&self.name)?;
+        if in_time { Ok(identity) } else { Err(SyncError::Loading(self.name.clone())) }
+    }
+
+    /// Who the staging database is that views are made from.
+    pub(crate) fn identity(&self) -> Result<Identity, SyncError> {
+        let state = self.state.read();
+        state.loaded().map(|loaded| loaded.identity).ok_or_else(|| self.loading())
+    }
+
+    /// Follows a user's view from now on. Works the view out if nobody follows it yet.
+    pub(crate) fn subscribe(self: &Arc<Self>, user: RowKey, signal: Arc<Signal>) -> Result<Subscription, SyncError> {
+        let id = self.state.write().subscribe(user, signal).ok_or_else(|| self.loading())?;
+        Ok(Subscription { organization: Arc::clone(self), id })
+    }
+
+    /// Looks at a view. Fails only if the engine had to be given up.
+    pub(crate) fn with_view<T>(
+        &self,
+        subscription: &Subscription,
+        look: impl FnOnce(&Moment<'_>) -> T,
+    ) -> Result<T, SyncError> {
+        let state = self.state.read();
+        let (engine, subscriber) = state.followed(subscription.id).ok_or_else(|| self.loading())?;
+        let view = engine.view(subscriber).ok_or_else(|| self.loading())?;
+        Ok(look(&Moment { view, facts: engine, engine, subscriber, models: &self.models }))
+    }
+
+    /// Reads the rows of a fetch, cut to the columns that the device carries.
+    pub(crate) async fn read(self: &Arc<Self>, subscription: &Subscription, fetch: Fetch) -> Result<Body, SyncError> {
+        let columns = self.columns(subscription, &fetch)?;
+        if let Some(body) = self.read_recent(subscription, &fetch, columns.as_ref())? {
+            return Ok(body);
+        }
+        if fetch.ordinals.len() <= INLINE_ROWS_MAX {
+            return self.read_staging(&fetch, columns.as_ref());
+        }
+        let organization = Arc::clone(self);
+        tokio::task::spawn_blocking(move || organization.read_staging(&fetch, columns.as_ref()))
+            .await
+            .map_err(|error| SyncError::Internal(format!("reading rows: {error}")))?
+    }
+
+    /// What is going on.
+    pub(crate) fn statistics(&self) -> OrganizationStatistics {
+        let state = self.state.read();
+        let mut statistics = OrganizationStatistics {
+            name: self.name.clone(),
+            streams: self.streams.len(),
+            ..OrganizationStatistics::default()
+        };
+        if let Some(loaded) = state.loaded() {
+            let engine = loaded.engine.statistics();
+            statistics.loaded = true;
+            statistics.lsn = loaded.engine.head().0;
+            statistics.revision = loaded.engine.revision().0;
+            statistics.rows = engine.rows;
+            statistics.index_bytes = engine.index.total() as u64;
+            statistics.live_views = engine.views;
+        }
+        statistics
+    }
+
+    /// Stops following, and waits until the follower has ended.
+    pub(crate) fn close(&self) {
+        self.bell.stop();
+        let follower = self.follower.lock().take();
+        if follower.is_some_and(|follower| follower.join().is_err()) {
+            tracing::error!(organization = self.name, "the follower had panicked");
+        }
+    }
+
+    fn loading(&self) -> SyncError {
+        SyncError::Loading(self.name.clone())
+    }
+
+    /// The columns that the device carries of the entity; none if all.
+    fn columns(&self, subscription: &Subscription, fetch: &Fetch) -> Result<Option<ColumnSelection>, SyncError> {
+        self.with_view(subscription, |moment| {
+            let carried = moment.engine.carried(moment.subscriber);
+            carried.iter().find(|it| it.entity == fetch.entity).and_then(|it| it.columns.clone())
+        })
+    }
+
+    /// The rows of a small fetch, if all of them changed a moment ago.
+    fn read_recent(
+        &self,
+        subscription: &Subscription,
+        fetch: &Fetch,
+        columns: Option<&ColumnSelection>,
+    ) -> Result<Option<Body>, SyncError> {
+        if fetch.ordinals.len() > INLINE_ROWS_MAX {
+            return Ok(None);
+        }
+        let versions = |moment: &Moment<'_>| -> Vec<Lsn> {
+            fetch.ordinals.iter().map(|&ordinal| moment.facts.lsn(fetch.entity, ordinal)).collect()
+        };
+        let versions = self.with_view(subscription, versions)?;
+        let rows: Option<Vec<(Ordinal, Lsn, Bytes)>> = fetch
+            .ordinals
+            .iter()
+            .zip(versions)
+            .map(|(&ordinal, lsn)| Some((ordinal, lsn, self.recent.get(fetch.entity, ordinal, lsn)?)))
+            .collect();
+        let Some(rows) = rows else { return Ok(None) };
+        let mut body = Body::with_capacity(rows.len(), 0);
+        for (ordinal, lsn, payload) in rows {
+            body.push(ordinal, lsn, &payload, columns)?;
+        }
+        Ok(Some(body))
+    }
+
+    /// Rows that staging no longer has are told with the head's LSN: they were deleted at or before it.
+    fn read_staging(&self, fetch: &Fetch, columns: Option<&ColumnSelection>) -> Result<Body, SyncError> {
+        let bytes = if fetch.ordinals.len() > INLINE_ROWS_MAX { BATCH_BYTES_TARGET } else { 0 };
+        let mut body = Body::with_capacity(fetch.ordinals.len(), bytes);
+        let mut damaged = None;
+        self.staging.payloads(fetch.entity, &fetch.ordinals, &mut |ordinal, lsn, payload| {
+            if let Err(error) = body.push(ordinal, lsn, payload, columns) {
+                damaged = Some(error);
+            }
+        })?;
+        match damaged {
+            Some(error) => Err(error.into()),
+            None if body.rows().len() == fetch.ordinals.len() => Ok(body),
+            None => Ok(body.with_absent(&fetch.ordinals, self.staging.head()?)),
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.organization.state.write().unsubscribe(self.id);
+    }
+}

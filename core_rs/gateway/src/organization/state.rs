@@ -1,0 +1,105 @@
+//! An engine and those who follow its views.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use haversack_engine::engine::{Applied, Engine, Subscriber};
+use haversack_engine::ids::RowKey;
+use haversack_staging::Identity;
+
+use crate::signal::Signal;
+
+/// What an organization has in memory. The follower alone changes the engine; streams come and go.
+#[derive(Default)]
+pub(super) struct State {
+    loaded: Option<Loaded>,
+    followers: HashMap<SubscriptionId, Follower>,
+    last_id: u64,
+}
+
+/// An engine and the staging database that it was read from.
+pub(super) struct Loaded {
+    /// Every row, view and model.
+    pub engine: Engine,
+    /// Whose rows they are.
+    pub identity: Identity,
+}
+
+/// A subscription's number. Unlike the engine's, it outlives the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct SubscriptionId(u64);
+
+struct Follower {
+    user: RowKey,
+    signal: Arc<Signal>,
+    subscriber: Subscriber,
+}
+
+impl State {
+    /// The engine, if there is one.
+    pub(super) fn loaded(&self) -> Option<&Loaded> {
+        self.loaded.as_ref()
+    }
+
+    /// The engine, to change it.
+    pub(super) fn loaded_mut(&mut self) -> Option<&mut Loaded> {
+        self.loaded.as_mut()
+    }
+
+    /// How many streams follow views.
+    pub(super) fn followers(&self) -> usize {
+        self.followers.len()
+    }
+
+    /// Subscribes to a user's view; none without an engine.
+    pub(super) fn subscribe(&mut self, user: RowKey, signal: Arc<Signal>) -> Option<SubscriptionId> {
+        let subscriber = self.loaded.as_mut()?.engine.subscribe(user);
+        self.last_id += 1;
+        let id = SubscriptionId(self.last_id);
+        self.followers.insert(id, Follower { user, signal, subscriber });
+        Some(id)
+    }
+
+    /// Ends a subscription.
+    pub(super) fn unsubscribe(&mut self, id: SubscriptionId) {
+        let gone = self.followers.remove(&id);
+        if let (Some(gone), Some(loaded)) = (gone, &mut self.loaded) {
+            loaded.engine.unsubscribe(gone.subscriber);
+        }
+    }
+
+    /// The engine and what it calls a subscription.
+    pub(super) fn followed(&self, id: SubscriptionId) -> Option<(&Engine, Subscriber)> {
+        Some((&self.loaded.as_ref()?.engine, self.followers.get(&id)?.subscriber))
+    }
+
+    /// Users who are followed, maybe repeated.
+    pub(super) fn users(&self) -> Vec<RowKey> {
+        self.followers.values().map(|follower| follower.user).collect()
+    }
+
+    /// Puts another engine in place; every stream follows its user's view there. Returns whom to wake.
+    pub(super) fn replace(&mut self, mut loaded: Loaded) -> Vec<Arc<Signal>> {
+        for follower in self.followers.values_mut() {
+            follower.subscriber = loaded.engine.subscribe(follower.user);
+        }
+        self.loaded = Some(loaded);
+        self.signals()
+    }
+
+    /// Gives the engine up. Streams must end, for there is no view to follow.
+    pub(super) fn unload(&mut self) -> Vec<Arc<Signal>> {
+        self.loaded = None;
+        self.signals()
+    }
+
+    /// Whom to wake after something was applied.
+    pub(super) fn touched(&self, applied: &Applied) -> Vec<Arc<Signal>> {
+        let is_touched = |follower: &&Follower| applied.touched.binary_search(&follower.subscriber).is_ok();
+        self.followers.values().filter(is_touched).map(|follower| Arc::clone(&follower.signal)).collect()
+    }
+
+    fn signals(&self) -> Vec<Arc<Signal>> {
+        self.followers.values().map(|follower| Arc::clone(&follower.signal)).collect()
+    }
+}

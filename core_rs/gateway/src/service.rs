@@ -1,0 +1,203 @@
+//! `SyncService`: admits a call and begins its stream.
+//!
+//! Every call passes here: token, organization, limits, cookie, in this order. Whatever fails before the stream begins
+//! is the call's status.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use haversack_engine::ids::Instant;
+use haversack_engine::reconcile::{Cookie, Limits, Mode, Opened, Opening, Session};
+use haversack_proto::sync::sync_service_server::SyncService;
+use haversack_proto::sync::{Compression, SyncMode, SyncRequest};
+use haversack_staging::Identity;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::{Request, Response, Status};
+
+use crate::auth::{Caller, Verifier};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::cookie::Seal;
+use crate::errors::SyncError;
+use crate::limits::{CLIENT_BYTES_MAX, CLOCK_SKEW_US_MAX, INSTALL_ID_BYTES};
+use crate::organization::{Organization, Organizations};
+use crate::signal::{Device, Streams};
+use crate::statistics::Statistics;
+use crate::stream::{DeviceStream, Events, inventory_required};
+
+/// Name of the token's organization that no device has.
+const EVERY_ORGANIZATION: &str = "*";
+
+/// The service; clones are one service.
+#[derive(Clone)]
+pub(crate) struct SyncEndpoint {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    verifier: Verifier,
+    clock: Arc<dyn Clock>,
+    heartbeat: Duration,
+    streams_max: usize,
+    permits: Arc<Semaphore>,
+    organizations: Organizations,
+    stopping: AtomicBool,
+}
+
+impl SyncEndpoint {
+    /// Reads the issuers' keys; serves no organization yet.
+    pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, SyncError> {
+        let inner = Inner {
+            verifier: Verifier::new(&config.issuers)?,
+            organizations: Organizations::new(Arc::clone(&clock)),
+            clock,
+            heartbeat: config.heartbeat(),
+            streams_max: config.streams_max,
+            permits: Arc::new(Semaphore::new(config.streams_max)),
+            stopping: AtomicBool::new(false),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The organizations that are served.
+    pub(crate) fn organizations(&self) -> &Organizations {
+        &self.inner.organizations
+    }
+
+    /// What is going on.
+    pub(crate) fn statistics(&self) -> Statistics {
+        let streams = self.inner.streams_max - self.inner.permits.available_permits();
+        Statistics { streams, organizations: self.inner.organizations.statistics() }
+    }
+
+    /// Refuses calls from now on, and ends every stream.
+    pub(crate) fn stop(&self) {
+        self.inner.stopping.store(true, Ordering::Release);
+        self.inner.organizations.end_streams();
+    }
+
+    /// Whether [`Self::stop`] was called.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.inner.stopping.load(Ordering::Acquire)
+    }
+
+    async fn admit(&self, request: Request<SyncRequest>) -> Result<Events, SyncError> {
+        let caller = self.inner.verifier.caller(request.metadata(), self.inner.clock.now())?;
+        if caller.organization == EVERY_ORGANIZATION {
+            return Err(SyncError::TokenNotAllowed("it is an administrator's; devices need one of a user".into()));
+        }
+        let organization = self.inner.organizations.get(&caller.organization)?;
+        let request = request.into_inner();
+        let install = install_id(&request)?;
+        let permit = self.permit()?;
+        organization.ready().await?;
+        let identity = organization.identity()?;
+        let seal = Seal::new(&identity.secret, organization.name(), caller.user, &install);
+        let cookie = open_cookie(&seal, &request)?;
+        let identity = match &cookie {
+            Some(cookie) => self.catch_up(&organization, identity, cookie).await?,
+            None => identity,
+        };
+        let call = Call { organization, caller, install, permit, seal };
+        self.begin(call, cookie.as_ref(), &identity.epoch, &request)
+    }
+
+    fn permit(&self) -> Result<OwnedSemaphorePermit, SyncError> {
+        let limit = self.inner.streams_max;
+        Arc::clone(&self.inner.permits)
+            .try_acquire_owned()
+            .map_err(|_| SyncError::LimitReached(format!("{limit} streams are open, which is the limit")))
+    }
+
+    /// Makes sure that the device is not served from a past that it has left behind.
+    ///
+    /// A cookie beyond the head of its own staging database proves that commits were lost: a new epoch begins.
+    async fn catch_up(
+        &self,
+        organization: &Arc<Organization>,
+        identity: Identity,
+        cookie: &Cookie,
+    ) -> Result<Identity, SyncError> {
+        if *cookie.epoch != identity.epoch {
+            return Ok(identity);
+        }
+        if organization.head()? < cookie.lsn {
+            return organization.begin_anew(identity).await;
+        }
+        let latest = Instant(self.inner.clock.instant().0.saturating_add(CLOCK_SKEW_US_MAX));
+        organization.reach(cookie.lsn, cookie.revision, cookie.instant.min(latest)).await?;
+        Ok(identity)
+    }
+
+    /// Subscribes to the user's view and opens the session.
+    fn begin(&self, call: Call, cookie: Option<&Cookie>, epoch: &[u8], request: &SyncRequest) -> Result<Events, SyncError> {
+        let Call { organization, caller, install, permit, seal } = call;
+        let presence = Streams::enter(organization.streams(), Device { user: caller.user, install });
+        let subscription = organization.subscribe(caller.user, Arc::clone(&presence.signal))?;
+        let opening = Opening {
+            epoch,
+            cookie,
+            holdings: &request.holdings,
+            inventories: &request.inventories,
+            mismatches: &request.mismatches,
+            mode: if request.mode() == SyncMode::Live { Mode::Live } else { Mode::Once },
+            limits: Limits::default(),
+        };
+        let opened =
+            organization.with_view(&subscription, |moment| Session::open(&opening, moment.view, moment.facts))??;
+        let session = match opened {
+            Opened::Session(session) => session,
+            Opened::InventoryRequired(required) => return Ok(inventory_required(required)),
+        };
+        let stream = DeviceStream {
+            organization,
+            subscription,
+            session,
+            seal,
+            presence,
+            clock: Arc::clone(&self.inner.clock),
+            expires: caller.expires,
+            heartbeat: self.inner.heartbeat,
+            zstd: request.accept().any(|it| it == Compression::Zstd),
+            permit,
+        };
+        Ok(stream.into_events())
+    }
+}
+
+/// A call that may be served, before its session is open.
+struct Call {
+    organization: Arc<Organization>,
+    caller: Caller,
+    install: [u8; INSTALL_ID_BYTES],
+    permit: OwnedSemaphorePermit,
+    seal: Seal,
+}
+
+fn install_id(request: &SyncRequest) -> Result<[u8; INSTALL_ID_BYTES], SyncError> {
+    if request.client.len() > CLIENT_BYTES_MAX {
+        return Err(SyncError::RequestInvalid(format!("client is longer than {CLIENT_BYTES_MAX} bytes")));
+    }
+    let wrong = |_| SyncError::RequestInvalid(format!("install_id must be {INSTALL_ID_BYTES} random bytes"));
+    request.install_id.as_ref().try_into().map_err(wrong)
+}
+
+fn open_cookie(seal: &Seal, request: &SyncRequest) -> Result<Option<Cookie>, SyncError> {
+    if request.cookie.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Cookie::decode(seal.open(&request.cookie)?)?))
+}
+
+#[tonic::async_trait]
+impl SyncService for SyncEndpoint {
+    type SyncStream = Events;
+
+    async fn sync(&self, request: Request<SyncRequest>) -> Result<Response<Events>, Status> {
+        if self.is_stopping() {
+            return Err(SyncError::ServerStopping.into());
+        }
+        Ok(Response::new(self.admit(request).await?))
+    }
+}

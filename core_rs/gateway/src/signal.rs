@@ -1,0 +1,160 @@
+//! How the rest of the gateway reaches a stream: one wake-up and a few flags each, whatever the reason.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Weak};
+
+use haversack_engine::ids::RowKey;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::errors::SyncError;
+use crate::limits::INSTALL_ID_BYTES;
+
+const TOUCHED: u8 = 1;
+const SUPERSEDED: u8 = 2;
+const STOPPING: u8 = 4;
+const RESTARTED: u8 = 8;
+
+/// One stream's wake-up. Raising it never blocks, so a follower can raise thousands.
+#[derive(Debug, Default)]
+pub(crate) struct Signal {
+    flags: AtomicU8,
+    wake: Notify,
+}
+
+impl Signal {
+    /// Says that the stream's view may have changed.
+    pub(crate) fn touch(&self) {
+        self.raise(TOUCHED);
+    }
+
+    /// Says that the rows behind the stream's view are others than before: its device has to call again.
+    pub(crate) fn restart(&self) {
+        self.raise(RESTARTED);
+    }
+
+    /// Forgets that the view may have changed; call it before looking at the view.
+    pub(crate) fn settle(&self) {
+        self.flags.fetch_and(!TOUCHED, Ordering::AcqRel);
+    }
+
+    /// Why the stream must end, if it must.
+    pub(crate) fn ending(&self) -> Option<SyncError> {
+        let flags = self.flags.load(Ordering::Acquire);
+        if flags & STOPPING != 0 {
+            Some(SyncError::ServerStopping)
+        } else if flags & SUPERSEDED != 0 {
+            Some(SyncError::StreamSuperseded)
+        } else if flags & RESTARTED != 0 {
+            Some(SyncError::StagingReplaced)
+        } else {
+            None
+        }
+    }
+
+    /// Waits until something was raised that has not been settled.
+    pub(crate) async fn raised(&self) {
+        while self.flags.load(Ordering::Acquire) == 0 {
+            self.wake.notified().await;
+        }
+    }
+
+    fn raise(&self, flag: u8) {
+        self.flags.fetch_or(flag, Ordering::AcqRel);
+        self.wake.notify_one();
+    }
+}
+
+/// The device that a stream serves: an install id counts for one user only, so nobody can fence another's stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Device {
+    /// The user.
+    pub user: RowKey,
+    /// The device database.
+    pub install: [u8; INSTALL_ID_BYTES],
+}
+
+/// The open streams of an organization, at most one a device.
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    open: Mutex<HashMap<Device, Arc<Signal>>>,
+}
+
+impl Streams {
+    /// Registers a new stream of a device and ends the older one, if there is one.
+    pub(crate) fn enter(streams: &Arc<Self>, device: Device) -> Presence {
+        let signal = Arc::<Signal>::default();
+        if let Some(older) = streams.open.lock().insert(device, Arc::clone(&signal)) {
+            older.raise(SUPERSEDED);
+        }
+        Presence { streams: Arc::downgrade(streams), device, signal }
+    }
+
+    /// How many streams are open.
+    pub(crate) fn len(&self) -> usize {
+        self.open.lock().len()
+    }
+
+    /// Ends every stream, because the server stops.
+    pub(crate) fn stop(&self) {
+        self.open.lock().values().for_each(|signal| signal.raise(STOPPING));
+    }
+}
+
+/// A stream's place among the open ones, given up when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Presence {
+    streams: Weak<Streams>,
+    device: Device,
+    /// What reaches the stream.
+    pub signal: Arc<Signal>,
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        let Some(streams) = self.streams.upgrade() else { return };
+        let mut open = streams.open.lock();
+        // A newer stream of the device may have taken the place already.
+        if open.get(&self.device).is_some_and(|signal| Arc::ptr_eq(signal, &self.signal)) {
+            open.remove(&self.device);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEVICE: Device = Device { user: RowKey([1; 16]), install: [2; 16] };
+
+    #[test]
+    fn a_newer_stream_fences_the_older_one() {
+        let streams = Arc::<Streams>::default();
+        let older = Streams::enter(&streams, DEVICE);
+        let newer = Streams::enter(&streams, DEVICE);
+        assert!(matches!(older.signal.ending(), Some(SyncError::StreamSuperseded)));
+        assert!(newer.signal.ending().is_none());
+        drop(older);
+        assert_eq!(streams.len(), 1, "the older stream leaves the newer one's place alone");
+        drop(newer);
+        assert_eq!(streams.len(), 0);
+    }
+
+    #[test]
+    fn another_users_stream_of_the_same_install_id_is_left_alone() {
+        let streams = Arc::<Streams>::default();
+        let ours = Streams::enter(&streams, DEVICE);
+        let _theirs = Streams::enter(&streams, Device { user: RowKey([3; 16]), ..DEVICE });
+        assert!(ours.signal.ending().is_none());
+    }
+
+    #[test]
+    fn a_touch_is_remembered_until_it_is_settled() {
+        let signal = Signal::default();
+        signal.touch();
+        assert_eq!(signal.flags.load(Ordering::Acquire), TOUCHED);
+        signal.settle();
+        assert_eq!(signal.flags.load(Ordering::Acquire), 0);
+    }
+}

@@ -1,0 +1,156 @@
+//! One device's stream: the shell around the reconcile machine.
+//!
+//! It is pulled. The connection asks for the next event when it has room for one, and only then is anything decided,
+//! read or encoded. So there is no task, no queue and no lock behind a device that reads slowly, and what it gets next
+//! is always judged on the newest view. A stream that has nothing to send waits for its signal.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures_util::Stream;
+use futures_util::stream::{once, try_unfold};
+use haversack_engine::reconcile::{Fetch, Session, Step};
+use haversack_proto::sync::sync_event::Event;
+use haversack_proto::sync::{Heartbeat, InventoryRequired, SyncEvent};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use tonic::Status;
+
+use crate::clock::Clock;
+use crate::cookie::Seal;
+use crate::errors::SyncError;
+use crate::organization::{Organization, Subscription};
+use crate::payloads::fill;
+use crate::signal::Presence;
+
+/// The events of one call.
+pub(crate) type Events = Pin<Box<dyn Stream<Item = Result<SyncEvent, Status>> + Send>>;
+
+/// Everything that a stream needs from the outside.
+pub(crate) struct DeviceStream {
+    /// The organization that it serves rows of.
+    pub organization: Arc<Organization>,
+    /// Keeps the user's view alive and exact.
+    pub subscription: Subscription,
+    /// Decides what comes next.
+    pub session: Session,
+    /// Seals the cookies.
+    pub seal: Seal,
+    /// How the stream is reached.
+    pub presence: Presence,
+    /// Tells when the token has expired.
+    pub clock: Arc<dyn Clock>,
+    /// When the token expires.
+    pub expires: SystemTime,
+    /// Silence after which a heartbeat is sent.
+    pub heartbeat: Duration,
+    /// Whether the device can undo zstd.
+    pub zstd: bool,
+    /// The stream's part of the limit on streams.
+    #[expect(dead_code, reason = "it is held, not read: dropping it gives the place up")]
+    pub permit: OwnedSemaphorePermit,
+}
+
+/// A stream and when it last sent something.
+struct Running {
+    stream: DeviceStream,
+    sent: Instant,
+}
+
+impl DeviceStream {
+    /// Begins. Nothing happens until the first event is asked for.
+    pub(crate) fn into_events(self) -> Events {
+        let running = Running { stream: self, sent: Instant::now() };
+        Box::pin(try_unfold(running, |mut running| async move {
+            let event = running.next().await?;
+            Ok(event.map(|event| (event, running)))
+        }))
+    }
+}
+
+/// The only event of a stream that cannot begin before the device has told more.
+pub(crate) fn inventory_required(required: InventoryRequired) -> Events {
+    let event = SyncEvent { event: Some(Event::InventoryRequired(required)), ..SyncEvent::default() };
+    Box::pin(once(async { Ok(event) }))
+}
+
+impl Running {
+    /// Waits for the next event; none means that the stream ends well.
+    async fn next(&mut self) -> Result<Option<SyncEvent>, SyncError> {
+        let event = loop {
+            self.check_end()?;
+            self.stream.presence.signal.settle();
+            match self.step()? {
+                Step::Send(event) => break event,
+                Step::Fetch(fetch) => {
+                    if let Some(event) = self.batch(fetch).await? {
+                        break event;
+                    }
+                }
+                Step::Sleep => {
+                    if let Some(heartbeat) = self.rest().await {
+                        return Ok(Some(SyncEvent { event: Some(heartbeat), ..SyncEvent::default() }));
+                    }
+                }
+                Step::Denied(denial) => return Err(SyncError::Denied(denial)),
+                Step::End => return Ok(None),
+            }
+        };
+        self.sent = Instant::now();
+        let cookie = self.stream.seal.close(&self.stream.session.cookie().encode());
+        Ok(Some(SyncEvent { event: Some(event), cookie }))
+    }
+
+    /// Fails if the stream must end: it was told so, or its token has expired.
+    fn check_end(&self) -> Result<(), SyncError> {
+        if let Some(ending) = self.stream.presence.signal.ending() {
+            return Err(ending);
+        }
+        let expired = self.stream.clock.until(self.stream.expires).is_zero();
+        if expired { Err(SyncError::TokenExpired) } else { Ok(()) }
+    }
+
+    /// What to do next. The model goes before the first step on a view of it, so both are taken from one moment.
+    fn step(&mut self) -> Result<Step, SyncError> {
+        let DeviceStream { organization, subscription, session, .. } = &mut self.stream;
+        organization.with_view(subscription, |moment| {
+            let model = moment.model()?;
+            // Who is denied everything keeps the tables, and is told to empty them.
+            if session.model_version() == model.version || moment.view.denial.is_some() {
+                return Ok(session.step(moment.view, moment.facts));
+            }
+            session.model_sent(model.version);
+            Ok(Step::Send(Event::Model(model.as_ref().clone())))
+        })?
+    }
+
+    /// Reads rows and makes a batch of those that may be sent.
+    async fn batch(&mut self, fetch: Fetch) -> Result<Option<Event>, SyncError> {
+        let DeviceStream { organization, subscription, session, zstd, .. } = &mut self.stream;
+        let entity = fetch.entity;
+        let body = organization.read(subscription, fetch).await?;
+        let admitted = organization
+            .with_view(subscription, |moment| session.admit(entity, body.rows(), moment.view, moment.facts))??;
+        let Some(mut admitted) = admitted else { return Ok(None) };
+        fill(&mut admitted.batch, body.keep(&admitted.positions), *zstd)?;
+        Ok(Some(Event::Rows(admitted.batch)))
+    }
+
+    /// Waits until something happens; a heartbeat is due if nothing does.
+    async fn rest(&mut self) -> Option<Event> {
+        let stream = &self.stream;
+        let silence_ends = self.sent + stream.heartbeat;
+        let token_ends = Instant::now() + stream.clock.until(stream.expires);
+        tokio::select! {
+            () = stream.presence.signal.raised() => return None,
+            () = tokio::time::sleep_until(silence_ends.min(token_ends)) => {}
+        }
+        if token_ends <= silence_ends {
+            return None;
+        }
+        self.sent = Instant::now();
+        let lsn = stream.session.reached().0;
+        Some(Event::Heartbeat(Heartbeat { instant_us: stream.clock.instant().0, lsn }))
+    }
+}

@@ -1,0 +1,68 @@
+//! Functions without state: filters, models, schemas, tokens.
+
+use haversack_engine::filter;
+use haversack_gateway::{IssuerConfig, Verifier};
+use haversack_proto::error::ErrorReason;
+use prost::Message;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::errors::Failure;
+use crate::models;
+
+/// See the stub.
+#[pyfunction]
+#[pyo3(signature = (model, entity, fetch_xml, criteria_max = 0))]
+pub fn compile_filter<'py>(
+    py: Python<'py>,
+    model: &[u8],
+    entity: &str,
+    fetch_xml: &str,
+    criteria_max: usize,
+) -> Result<Bound<'py, PyBytes>, Failure> {
+    let compiled = py.detach(|| compile(model, entity, fetch_xml, criteria_max))?;
+    Ok(PyBytes::new(py, &compiled))
+}
+
+/// See the stub.
+#[pyfunction]
+pub fn check_model(py: Python<'_>, model: &[u8]) -> Result<Vec<String>, Failure> {
+    py.detach(|| Ok(models::breaches(&models::decode(model)?)))
+}
+
+/// See the stub.
+#[pyfunction]
+pub fn schema_proto(py: Python<'_>, model: &[u8], entities: Vec<String>) -> Result<String, Failure> {
+    py.detach(|| models::proto_source(&models::decode(model)?, &entities))
+}
+
+/// See the stub.
+#[pyfunction]
+pub fn verify_token(
+    py: Python<'_>,
+    token: &str,
+    audience: &str,
+    issuers: &str,
+    now_seconds: u64,
+) -> Result<String, Failure> {
+    py.detach(|| {
+        let mut issuers: Vec<IssuerConfig> =
+            serde_json::from_str(issuers).map_err(|error| Failure::request(format!("issuers: {error}")))?;
+        issuers.retain(|issuer| issuer.audience == audience);
+        let claims = Verifier::new(&issuers)?.verify(token, now_seconds)?;
+        serde_json::to_string(&claims).map_err(|error| Failure::internal(&error))
+    })
+}
+
+fn compile(model: &[u8], entity: &str, fetch_xml: &str, criteria_max: usize) -> Result<Vec<u8>, Failure> {
+    let model = models::decode(model)?;
+    let schema = models::schema(&model)?;
+    let entity = models::entity(&schema, entity)?;
+    let compiled = filter::compile(&schema, entity, fetch_xml, &models::zone(&model)?)?;
+    let conditions = filter::count_conditions(&compiled);
+    if criteria_max > 0 && conditions > criteria_max {
+        let message = format!("the filter has {conditions} conditions; at most {criteria_max} are allowed here");
+        return Err(Failure::new(ErrorReason::FilterTooLarge, message));
+    }
+    Ok(compiled.encode_to_vec())
+}

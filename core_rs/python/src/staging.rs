@@ -1,0 +1,177 @@
+//! `Staging` and `Ingest`: an organization's staging database, and rows on their way into it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use haversack_engine::ids::{Lsn, Revision};
+use haversack_proto::error::ErrorReason;
+use haversack_proto::model::Model;
+use haversack_staging::ingest::{self, Action, Format, Options, Report, RowError};
+use haversack_staging::{SqliteStaging, Staging as _};
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use serde_json::{Value, json};
+
+use crate::errors::Failure;
+use crate::models;
+
+/// See the stub.
+#[pyclass(module = "haversack_server._core", frozen)]
+pub struct Staging {
+    opened: Mutex<Option<Arc<SqliteStaging>>>,
+}
+
+impl Staging {
+    /// The database, unless it was closed.
+    pub fn opened(&self) -> Result<Arc<SqliteStaging>, Failure> {
+        let closed = || Failure::new(ErrorReason::StagingFailed, "the staging database was closed; open it again");
+        self.opened.lock().clone().ok_or_else(closed)
+    }
+
+    fn new(staging: SqliteStaging) -> Self {
+        Self { opened: Mutex::new(Some(Arc::new(staging))) }
+    }
+}
+
+#[pymethods]
+impl Staging {
+    #[staticmethod]
+    fn create(py: Python<'_>, path: &str) -> Result<Self, Failure> {
+        Ok(Self::new(py.detach(|| SqliteStaging::create(Path::new(path)))?))
+    }
+
+    #[staticmethod]
+    fn open(py: Python<'_>, path: &str) -> Result<Self, Failure> {
+        Ok(Self::new(py.detach(|| SqliteStaging::open(Path::new(path)))?))
+    }
+
+    #[getter]
+    fn epoch<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyBytes>, Failure> {
+        let staging = self.opened()?;
+        let identity = py.detach(|| staging.identity())?;
+        Ok(PyBytes::new(py, &identity.epoch))
+    }
+
+    fn head(&self, py: Python<'_>) -> Result<u64, Failure> {
+        let staging = self.opened()?;
+        Ok(py.detach(|| staging.head())?.0)
+    }
+
+    fn publish(&self, py: Python<'_>, model: &[u8]) -> Result<u64, Failure> {
+        let staging = self.opened()?;
+        py.detach(|| publish(&staging, model)).map(|lsn| lsn.0)
+    }
+
+    fn statistics(&self, py: Python<'_>) -> Result<Vec<(u32, u64, u64)>, Failure> {
+        let staging = self.opened()?;
+        let entities = py.detach(|| staging.snapshot()?.statistics())?;
+        Ok(entities.iter().filter(|it| it.rows > 0).map(|it| (it.entity.0, it.rows, it.bytes)).collect())
+    }
+
+    #[pyo3(signature = (model, entity, *, format, action, atomic, file_name))]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    fn ingest(
+        &self,
+        py: Python<'_>,
+        model: &[u8],
+        entity: &str,
+        format: &str,
+        action: &str,
+        atomic: bool,
+        file_name: String,
+    ) -> Result<Ingest, Failure> {
+        let staging = self.opened()?;
+        let options = Options { format: read_format(format)?, action: read_action(action)?, atomic, file_name };
+        let schema = models::schema(&models::decode(model)?)?;
+        let started = py.detach(|| ingest::Ingest::start(staging, &schema, entity, options))?;
+        Ok(Ingest { running: Mutex::new(Some(started)) })
+    }
+
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| drop(self.opened.lock().take()));
+    }
+}
+
+/// See the stub.
+#[pyclass(module = "haversack_server._core", frozen)]
+pub struct Ingest {
+    running: Mutex<Option<ingest::Ingest>>,
+}
+
+impl Ingest {
+    fn take(&self) -> Result<ingest::Ingest, Failure> {
+        self.running.lock().take().ok_or_else(ended)
+    }
+}
+
+#[pymethods]
+impl Ingest {
+    fn feed(&self, py: Python<'_>, data: &[u8]) -> Result<(), Failure> {
+        py.detach(|| Ok(self.running.lock().as_mut().ok_or_else(ended)?.feed(data)?))
+    }
+
+    fn finish<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyBytes>, Failure> {
+        let report = py.detach(|| Ok::<_, Failure>(self.take()?.finish()?))?;
+        Ok(PyBytes::new(py, describe(&report).to_string().as_bytes()))
+    }
+
+    fn abort(&self, py: Python<'_>) -> Result<(), Failure> {
+        py.detach(|| self.take().map(ingest::Ingest::abort))
+    }
+}
+
+fn ended() -> Failure {
+    Failure::request("this ingest has ended; start a new one")
+}
+
+fn publish(staging: &SqliteStaging, bytes: &[u8]) -> Result<Lsn, Failure> {
+    let model: Model = models::decode(bytes)?;
+    let breaches = models::breaches(&model);
+    if !breaches.is_empty() {
+        return Err(Failure::new(ErrorReason::ProfileInvalid, breaches.join("\n")));
+    }
+    Ok(staging.publish(Revision(model.revision), bytes)?)
+}
+
+fn read_format(name: &str) -> Result<Format, Failure> {
+    match name {
+        "csv" => Ok(Format::Csv),
+        "json-lines" => Ok(Format::JsonLines),
+        _ => Err(Failure::request(format!("there is no format {name:?}; use \"csv\" or \"json-lines\""))),
+    }
+}
+
+fn read_action(name: &str) -> Result<Action, Failure> {
+    match name {
+        "upsert" => Ok(Action::Upsert),
+        "patch" => Ok(Action::Patch),
+        "delete" => Ok(Action::Delete),
+        _ => Err(Failure::request(format!("there is no action {name:?}; use \"upsert\", \"patch\" or \"delete\""))),
+    }
+}
+
+/// The report with the names of `haversack.admin.v1.IngestResponse`.
+fn describe(report: &Report) -> Value {
+    json!({
+        "read": report.read,
+        "inserted": report.inserted,
+        "updated": report.updated,
+        "deleted": report.deleted,
+        "unchanged": report.unchanged,
+        "rejected": report.rejected,
+        "errors": report.errors.iter().map(describe_error).collect::<Vec<_>>(),
+        "lsn": report.lsn.0,
+        "bytes": report.bytes,
+    })
+}
+
+fn describe_error(error: &RowError) -> Value {
+    json!({
+        "file_name": error.file_name,
+        "line": error.line,
+        "attribute": error.attribute,
+        "message": error.message,
+        "reason": haversack_gateway::reason_name(error.reason),
+    })
+}

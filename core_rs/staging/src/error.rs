@@ -1,0 +1,119 @@
+//! What can go wrong in staging, whose fault it is, and whether to try again.
+
+use std::path::PathBuf;
+
+use haversack_engine::ids::{EntityNumber, Revision};
+use haversack_proto::error::ErrorReason;
+
+/// A failure of the staging database or of its use.
+#[derive(Debug, thiserror::Error)]
+pub enum StagingError {
+    /// The caller's: a new database was asked for where there is a file.
+    #[error("{} exists already; open it, or choose another place", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The operator's: the file was moved or deleted.
+    #[error("there is no staging database at {}; restore the file, or provision the organization again", path.display())]
+    Absent {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The operator's: the file is something else.
+    #[error("{} is not a staging database; check the configured path", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The operator's: the file was written by another version of Haversack.
+    #[error(
+        "{} has staging schema version {found}, and this version reads {known}; run the version that wrote it",
+        path.display()
+    )]
+    VersionUnknown {
+        /// The file.
+        path: PathBuf,
+        /// Version in the file.
+        found: i64,
+        /// Version of this code.
+        known: i64,
+    },
+    /// Nobody's: another process kept the write lock for too long. Try again.
+    #[error("the staging database stayed locked by another process; try again")]
+    Busy,
+    /// The control plane's: publishes must ascend.
+    #[error("revision {} was to be published, but revision {} is already; publish a higher one", revision.0, newest.0)]
+    RevisionStale {
+        /// The refused revision.
+        revision: Revision,
+        /// The highest published one.
+        newest: Revision,
+    },
+    /// The caller's: the row is larger than a message may be.
+    #[error("a row of {bytes} bytes is larger than the limit of {limit}; shorten its values")]
+    RowTooLarge {
+        /// Encoded size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The caller's: the schema has no entity of this name.
+    #[error("the metadata has no entity \"{0}\"; import it first")]
+    EntityUnknown(String),
+    /// The caller's: an atomic ingest keeps its rows in memory until it commits.
+    #[error("the file has more than {limit} bytes of rows; ingest it in parts, or not atomically")]
+    AtomicTooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// Nobody's: an ingest has failed; `finish` tells why.
+    #[error("the ingest has stopped; finish it to learn why")]
+    IngestStopped,
+    /// The control plane's: row keys hold entity numbers up to 2^31 - 1.
+    #[error("entity number {} is out of range; numbers go from 1 to 2147483647", .0.0)]
+    EntityNumberInvalid(EntityNumber),
+    /// The organization's: an entity has given out its 2^32 ordinals. Only a new staging database helps.
+    #[error("entity number {} has no ordinal left for a new row; provision the organization again", .0.0)]
+    OrdinalsExhausted(EntityNumber),
+    /// The operator's: what is stored contradicts the schema. Check the disk, restore a backup.
+    #[error("the staging database is damaged: {0}; check the disk and restore a backup")]
+    Damaged(String),
+    /// The operator's: the file could not be read or written (disk full, permissions, a failing disk).
+    #[error("{action} failed: {source}")]
+    Storage {
+        /// What was being done.
+        action: &'static str,
+        /// What the database or the system said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl StagingError {
+    /// The reason that callers are given.
+    pub fn reason(&self) -> ErrorReason {
+        match self {
+            Self::Exists { .. } => ErrorReason::OrganizationExists,
+            Self::RevisionStale { .. } | Self::EntityNumberInvalid(_) => ErrorReason::RequestInvalid,
+            Self::RowTooLarge { .. } => ErrorReason::RowTooLarge,
+            Self::EntityUnknown(_) => ErrorReason::EntityUnknown,
+            Self::Busy | Self::OrdinalsExhausted(_) | Self::AtomicTooLarge { .. } => ErrorReason::LimitReached,
+            Self::Absent { .. }
+            | Self::Foreign { .. }
+            | Self::VersionUnknown { .. }
+            | Self::Damaged(_)
+            | Self::IngestStopped
+            | Self::Storage { .. } => ErrorReason::StagingFailed,
+        }
+    }
+
+    /// Whether the same call may succeed a moment later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Busy)
+    }
+
+    /// Wraps what the storage underneath said while doing `action`.
+    pub(crate) fn storage(action: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Storage { action, source: source.into() }
+    }
+}

@@ -1,0 +1,115 @@
+//! What the parser hands to the writer: encoded rows, and refusals.
+
+use std::ops::Range;
+
+use haversack_engine::ids::AttributeNumber;
+use haversack_proto::error::ErrorReason;
+
+use super::{ERRORS_MAX, RowError};
+use crate::RowId;
+
+/// Most rows of a batch, and so of a commit: what an upload may have to wait for.
+pub(super) const BATCH_ROWS_MAX: usize = 8192;
+
+/// Encoded bytes at which a batch is full; one row more may lie above it.
+pub(super) const BATCH_BYTES_MAX: usize = 4 << 20;
+
+/// Encoded rows, in the order of the file.
+#[derive(Default)]
+pub(super) struct Batch {
+    /// The rows.
+    pub(super) rows: Vec<EncodedRow>,
+    /// Their payloads, one behind the other.
+    pub(super) payloads: Vec<u8>,
+    /// For a patch, the fields that each row names, NULL or not, ascending.
+    pub(super) named: Vec<AttributeNumber>,
+}
+
+/// A row within a batch.
+pub(super) struct EncodedRow {
+    /// Line on which it begins.
+    pub(super) line: u64,
+    /// Its id.
+    pub(super) id: RowId,
+    /// Where its payload lies; empty for a deletion.
+    pub(super) payload: Range<usize>,
+    /// Where its named fields lie; empty but for a patch.
+    pub(super) named: Range<usize>,
+}
+
+impl Batch {
+    /// Whether it should be handed on.
+    pub(super) fn is_full(&self) -> bool {
+        self.rows.len() >= BATCH_ROWS_MAX || self.payloads.len() >= BATCH_BYTES_MAX
+    }
+}
+
+/// What is wrong with a row, wherever it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// Logical name; empty if it is about the whole row.
+    pub(super) attribute: String,
+    /// What is wrong and what would be right.
+    pub(super) message: String,
+    /// Why, for programs.
+    pub(super) reason: ErrorReason,
+}
+
+impl Fault {
+    /// A bad value.
+    pub(super) fn of(attribute: &str, message: impl Into<String>) -> Self {
+        Self { attribute: attribute.to_owned(), message: message.into(), reason: ErrorReason::RowsInvalid }
+    }
+
+    /// A row that is bad as a whole.
+    pub(super) fn row(message: impl Into<String>) -> Self {
+        Self::of("", message)
+    }
+}
+
+/// A fault and where it is.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// Line on which the row begins.
+    pub(super) line: u64,
+    fault: Fault,
+}
+
+impl Refusal {
+    /// As reports tell it.
+    pub(super) fn into_error(self, file_name: &str) -> RowError {
+        let Fault { attribute, message, reason } = self.fault;
+        RowError { file_name: file_name.to_owned(), line: self.line, attribute, message, reason }
+    }
+}
+
+/// All refusals counted, the first of them kept.
+#[derive(Default, Debug)]
+pub(super) struct Refusals {
+    /// How many rows were refused.
+    pub(super) count: u64,
+    /// At most [`ERRORS_MAX`].
+    pub(super) first: Vec<Refusal>,
+}
+
+impl Refusals {
+    /// Refuses a row.
+    pub(super) fn add(&mut self, line: u64, fault: Fault) {
+        self.count += 1;
+        if self.first.len() < ERRORS_MAX {
+            self.first.push(Refusal { line, fault });
+        }
+    }
+
+    /// Takes over those of a later batch.
+    pub(super) fn extend(&mut self, later: Self) {
+        self.count += later.count;
+        self.first.extend(later.first);
+        self.first.truncate(ERRORS_MAX);
+    }
+
+    /// Keeps a fault that is not a row's.
+    pub(super) fn note(&mut self, line: u64, fault: Fault) {
+        self.first.push(Refusal { line, fault });
+    }
+}

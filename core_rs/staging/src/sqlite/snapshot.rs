@@ -1,0 +1,140 @@
+//! Reading: snapshots, and payloads for devices.
+
+use haversack_engine::ids::{EntityNumber, Lsn, Ordinal, Revision};
+use rusqlite::types::ValueRef;
+use rusqlite::{OptionalExtension, Row, Rows};
+
+use super::readers::Reader;
+use super::{failed, first_key, key_of, last_key, split_key};
+use crate::{EntityStatistics, PublishedModel, RowId, Snapshot, StagingError, StoredRow};
+
+/// Unwanted rows between two wanted ones that are cheaper to step over than to look the second one up.
+const GAP_MAX: u32 = 4;
+
+const READING: &str = "reading rows";
+
+/// One read transaction.
+pub(super) struct SqliteSnapshot {
+    reader: Reader,
+    head: Lsn,
+}
+
+impl SqliteSnapshot {
+    /// Reads the head, which pins the transaction to this moment.
+    pub(super) fn new(reader: Reader) -> Result<Self, StagingError> {
+        let head = super::read_head(&reader)?;
+        Ok(Self { reader, head })
+    }
+}
+
+impl Snapshot for SqliteSnapshot {
+    fn head(&self) -> Lsn {
+        self.head
+    }
+
+    fn model_after(&self, revision: Revision) -> Result<Option<PublishedModel>, StagingError> {
+        let sql = "SELECT revision, lsn, model FROM models WHERE revision > ?1 ORDER BY revision DESC LIMIT 1";
+        let read = |row: &Row<'_>| {
+            let (revision, lsn) = (row.get::<_, i64>(0)?, row.get::<_, i64>(1)?);
+            Ok(PublishedModel { revision: Revision(revision as u64), lsn: Lsn(lsn as u64), model: row.get(2)? })
+        };
+        let mut select = self.reader.prepare_cached(sql).map_err(failed("reading a model"))?;
+        select.query_row([revision.0 as i64], read).optional().map_err(failed("reading a model"))
+    }
+
+    fn changes_after(&self, floor: Lsn, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), StagingError> {
+        let sql = if floor == Lsn(0) {
+            "SELECT row_key, id, lsn, payload FROM rows NOT INDEXED WHERE lsn > ?1 ORDER BY row_key"
+        } else {
+            "SELECT row_key, id, lsn, payload FROM rows INDEXED BY rows_by_lsn WHERE lsn > ?1 ORDER BY lsn"
+        };
+        let mut select = self.reader.prepare_cached(sql).map_err(failed(READING))?;
+        visit_all(select.query([floor.0 as i64]).map_err(failed(READING))?, visit)
+    }
+
+    fn rows(&self, entity: EntityNumber, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), StagingError> {
+        let sql = "SELECT row_key, id, lsn, payload FROM rows WHERE row_key BETWEEN ?1 AND ?2 ORDER BY row_key";
+        let mut select = self.reader.prepare_cached(sql).map_err(failed(READING))?;
+        visit_all(select.query([first_key(entity), last_key(entity)]).map_err(failed(READING))?, visit)
+    }
+
+    fn statistics(&self) -> Result<Vec<EntityStatistics>, StagingError> {
+        let sql = "SELECT entity, row_count, byte_count, next_ordinal FROM entities ORDER BY entity";
+        let read = |row: &Row<'_>| {
+            Ok(EntityStatistics {
+                entity: EntityNumber(row.get(0)?),
+                rows: row.get::<_, i64>(1)? as u64,
+                bytes: row.get::<_, i64>(2)? as u64,
+                allocated: row.get(3)?,
+            })
+        };
+        let mut select = self.reader.prepare_cached(sql).map_err(failed("reading statistics"))?;
+        let rows = select.query_map([], read).map_err(failed("reading statistics"))?;
+        rows.collect::<Result<_, _>>().map_err(failed("reading statistics"))
+    }
+}
+
+fn visit_all(mut rows: Rows<'_>, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), StagingError> {
+    while let Some(row) = rows.next().map_err(failed(READING))? {
+        visit(stored_row(row)?);
+    }
+    Ok(())
+}
+
+fn stored_row<'a>(row: &'a Row<'_>) -> Result<StoredRow<'a>, StagingError> {
+    let (entity, ordinal) = split_key(row.get(0).map_err(failed(READING))?);
+    let id = row_id(row.get_ref(1).map_err(failed(READING))?)?;
+    let lsn = Lsn(row.get::<_, i64>(2).map_err(failed(READING))? as u64);
+    let payload = row.get_ref(3).and_then(|value| Ok(value.as_blob_or_null()?)).map_err(failed(READING))?;
+    Ok(StoredRow { entity, ordinal, key: id.key(), lsn, payload })
+}
+
+fn row_id(value: ValueRef<'_>) -> Result<RowId, StagingError> {
+    match value {
+        ValueRef::Blob(bytes) => match bytes.try_into() {
+            Ok(uuid) => Ok(RowId::Uuid(uuid)),
+            Err(_) => Err(StagingError::Damaged(format!("an id has {} bytes", bytes.len()))),
+        },
+        ValueRef::Text(text) => Ok(RowId::Text(String::from_utf8_lossy(text).into())),
+        other => Err(StagingError::Damaged(format!("an id is of type {}", other.data_type()))),
+    }
+}
+
+/// Visits the payloads of `ordinals`: runs of them by a scan, lone ones by a lookup each.
+pub(super) fn visit_payloads(
+    reader: &Reader,
+    entity: EntityNumber,
+    ordinals: &[Ordinal],
+    visit: &mut dyn FnMut(Ordinal, Lsn, &[u8]),
+) -> Result<(), StagingError> {
+    let scan = "SELECT row_key, lsn, payload FROM rows WHERE row_key BETWEEN ?1 AND ?2 ORDER BY row_key";
+    let mut scan = reader.prepare_cached(scan).map_err(failed(READING))?;
+    let lookup = "SELECT row_key, lsn, payload FROM rows WHERE row_key = ?1";
+    let mut lookup = reader.prepare_cached(lookup).map_err(failed(READING))?;
+    for run in ordinals.chunk_by(|&one, &next| next - one <= GAP_MAX) {
+        let (first, last) = (key_of(entity, run[0]), key_of(entity, run[run.len() - 1]));
+        let rows = if first == last { lookup.query([first]) } else { scan.query([first, last]) };
+        visit_run(rows.map_err(failed(READING))?, run, visit).map_err(failed(READING))?;
+    }
+    Ok(())
+}
+
+/// Walks the rows of a range and the wanted ordinals in step.
+fn visit_run(
+    mut rows: Rows<'_>,
+    mut wanted: &[Ordinal],
+    visit: &mut dyn FnMut(Ordinal, Lsn, &[u8]),
+) -> rusqlite::Result<()> {
+    while let Some(row) = rows.next()? {
+        let (_, ordinal) = split_key(row.get(0)?);
+        let passed = wanted.iter().take_while(|&&next| next < ordinal).count();
+        wanted = &wanted[passed..];
+        if wanted.first() != Some(&ordinal) {
+            continue;
+        }
+        if let Some(payload) = row.get_ref(2)?.as_blob_or_null()? {
+            visit(ordinal, Lsn(row.get::<_, i64>(1)? as u64), payload);
+        }
+    }
+    Ok(())
+}

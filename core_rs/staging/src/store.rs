@@ -1,0 +1,181 @@
+//! The interface to a staging database: what every implementation promises.
+//!
+//! A staging database is a sequence of commits. Each commit changes rows or publishes a model, and draws one LSN for
+//! every row that it changes (one for a model). LSNs are drawn under the organization's write lock, so LSN order is
+//! commit order, and an acknowledged LSN is on disk: it is never drawn again, whatever crashes.
+//!
+//! Rows keep only their latest version. A reader that follows by LSN therefore reads *to the head of one snapshot*
+//! and takes nothing in between for a state that ever was.
+
+use haversack_engine::ids::{EntityNumber, Lsn, Ordinal, Revision, RowKey};
+use haversack_engine::row::row_key_of_text;
+
+use crate::StagingError;
+
+/// Largest encoded row in bytes: half of what a message may carry.
+pub const ROW_BYTES_MAX: usize = 8 << 20;
+
+/// Told the new head after each commit made through this handle, on the committing thread, with no lock held.
+///
+/// It must be quick, and neither commit nor register a listener. Commits of other processes are not told: poll [`Staging::head`] for them.
+pub type CommitListener = Box<dyn Fn(Lsn) + Send + Sync>;
+
+/// One organization's staging database. Cheap to share; every method may be called from any thread.
+pub trait Staging: Send + Sync {
+    /// Who this database is. Changes when [`Self::mint_epoch`] is called, here or in another process.
+    fn identity(&self) -> Result<Identity, StagingError>;
+
+    /// LSN of the last commit, of whatever process.
+    fn head(&self) -> Result<Lsn, StagingError>;
+
+    /// Opens a view of the database that no later commit changes. It pins disk space while it lives: read, then drop.
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>, StagingError>;
+
+    /// Visits the current payloads of some rows of one entity, in ascending order, as of one moment.
+    ///
+    /// `ordinals` must ascend without repeats. Deleted rows, and ordinals never given, are not visited.
+    fn payloads(
+        &self,
+        entity: EntityNumber,
+        ordinals: &[Ordinal],
+        visit: &mut dyn FnMut(Ordinal, Lsn, &[u8]),
+    ) -> Result<(), StagingError>;
+
+    /// Starts a commit, waiting for those before it. Keep it short, and never start a second one on the same thread.
+    fn begin(&self) -> Result<Box<dyn Commit + '_>, StagingError>;
+
+    /// Stores a serialized `haversack.model.v1.Model`, in a commit of its own.
+    ///
+    /// Fails with [`StagingError::RevisionStale`] unless `revision` is above every one before it.
+    fn publish(&self, revision: Revision, model: &[u8]) -> Result<Lsn, StagingError>;
+
+    /// Replaces the epoch, because a device has proved that history was lost: every device will start over.
+    ///
+    /// Does nothing if the epoch is no longer `lost`: another server has found it out first. Returns what is true now.
+    fn mint_epoch(&self, lost: [u8; 16]) -> Result<Identity, StagingError>;
+
+    /// Registers a listener for as long as this handle lives.
+    fn on_commit(&self, listener: CommitListener);
+}
+
+/// A repeatable-read view of a staging database. Deleted rows are in it, without payload.
+pub trait Snapshot: Send {
+    /// LSN of the last commit that this view contains.
+    fn head(&self) -> Lsn;
+
+    /// The model of the highest revision above `revision`, if there is one.
+    fn model_after(&self, revision: Revision) -> Result<Option<PublishedModel>, StagingError>;
+
+    /// Visits every row whose last change is after `floor`, in LSN order; all rows, if `floor` is 0, in order of
+    /// entity and ordinal, which is faster.
+    fn changes_after(&self, floor: Lsn, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), StagingError>;
+
+    /// Visits every row of one entity in order of ordinal.
+    fn rows(&self, entity: EntityNumber, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), StagingError>;
+
+    /// What each entity that ever had a row holds, in order of entity. Reads no payload.
+    fn statistics(&self) -> Result<Vec<EntityStatistics>, StagingError>;
+}
+
+/// Changes that become true together. Dropped without [`Self::finish`], none of them do.
+pub trait Commit {
+    /// Inserts a row, or replaces the one with this id. A row that was deleted gets its ordinal back.
+    ///
+    /// Equal bytes are no change. Fails with [`StagingError::RowTooLarge`] above [`ROW_BYTES_MAX`].
+    fn upsert(&mut self, entity: EntityNumber, id: &RowId, payload: &[u8]) -> Result<Change, StagingError>;
+
+    /// Deletes the row with this id; no change if there is none.
+    fn delete(&mut self, entity: EntityNumber, id: &RowId) -> Result<Change, StagingError>;
+
+    /// The payload of a row as it stands within this commit; `None` if there is none or it is deleted.
+    fn payload(&mut self, entity: EntityNumber, id: &RowId) -> Result<Option<Vec<u8>>, StagingError>;
+
+    /// Makes the changes true and durable, and returns the head. A commit without changes leaves it as it was.
+    fn finish(self: Box<Self>) -> Result<Lsn, StagingError>;
+}
+
+/// Who a staging database is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// Random; devices that know another one start over.
+    pub epoch: [u8; 16],
+    /// Key of the cookies' MACs. Random, drawn once, and never shown.
+    pub secret: [u8; 32],
+}
+
+/// A row's id, whole.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RowId {
+    /// Big endian, as it is written.
+    Uuid([u8; 16]),
+    /// Any other key; not empty.
+    Text(Box<str>),
+}
+
+/// A row as a reader sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredRow<'a> {
+    /// Its entity.
+    pub entity: EntityNumber,
+    /// Its number within the entity.
+    pub ordinal: Ordinal,
+    /// Its id as the engine holds it.
+    pub key: RowKey,
+    /// LSN of its last change.
+    pub lsn: Lsn,
+    /// The encoded row; `None` if it is deleted.
+    pub payload: Option<&'a [u8]>,
+}
+
+/// A model as it was published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishedModel {
+    /// Its place in the sequence of publishes.
+    pub revision: Revision,
+    /// LSN that the publish drew.
+    pub lsn: Lsn,
+    /// A serialized `haversack.model.v1.Model`.
+    pub model: Vec<u8>,
+}
+
+/// What a change did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The row is new, or back after its deletion.
+    Inserted,
+    /// The row has other values.
+    Updated,
+    /// The row is gone.
+    Deleted,
+    /// It was already so: no LSN was drawn.
+    Unchanged,
+}
+
+/// What an entity holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntityStatistics {
+    /// The entity.
+    pub entity: EntityNumber,
+    /// Rows that are not deleted.
+    pub rows: u64,
+    /// Bytes of their payloads.
+    pub bytes: u64,
+    /// Ordinals given out; all are below this.
+    pub allocated: Ordinal,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Identity").field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}
+
+impl RowId {
+    /// The id as the engine holds it.
+    pub fn key(&self) -> RowKey {
+        match self {
+            Self::Uuid(bytes) => RowKey(*bytes),
+            Self::Text(text) => row_key_of_text(text),
+        }
+    }
+}

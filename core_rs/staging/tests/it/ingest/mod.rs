@@ -1,0 +1,7 @@
+//! Ingest into real files.
+
+mod actions;
+mod csv;
+mod json;
+mod organization;
+mod pipeline;

@@ -1,0 +1,10 @@
+//! Tests of staging databases on real files.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod contract;
+mod crash;
+mod ingest;
+mod model;
+mod sqlite;
+mod world;

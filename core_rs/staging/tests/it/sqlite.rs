@@ -1,0 +1,96 @@
+//! The contract on SQLite files, and what is particular to them.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use haversack_engine::ids::Lsn;
+use haversack_proto::error::ErrorReason;
+use haversack_staging::{SqliteStaging, Staging, StagingError};
+
+use crate::contract::contract_tests;
+use crate::world::{ACCOUNT, SqliteWorld, World, put};
+
+contract_tests!(contract, crate::world::SqliteWorld::new());
+
+#[test]
+fn existing_file_is_not_overwritten() {
+    let world = SqliteWorld::new();
+    let identity = world.open().identity().unwrap();
+    let error = SqliteStaging::create(world.path()).err().unwrap();
+    assert!(matches!(error, StagingError::Exists { .. }), "{error}");
+    assert_eq!(world.open().identity().unwrap(), identity);
+}
+
+#[test]
+fn missing_file_is_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = SqliteStaging::open(folder.path().join("none.db")).err().unwrap();
+    assert!(matches!(error, StagingError::Absent { .. }), "{error}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn leftovers_of_a_lost_file_are_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("staging.db");
+    let old = SqliteStaging::create(&path).unwrap();
+    put(&old, &[(ACCOUNT, 1, b"old")]);
+    let log = fs::read(folder.path().join("staging.db-wal")).unwrap();
+    drop(old);
+    fs::remove_file(&path).unwrap();
+    for name in ["staging.db-wal", "staging.db.unfinished", "staging.db.unfinished-wal"] {
+        fs::write(folder.path().join(name), &log).unwrap();
+    }
+    let staging = SqliteStaging::create(&path).unwrap();
+    assert_eq!(staging.head().unwrap(), Lsn(0));
+    drop(staging);
+    let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["staging.db"], "closed, it is one file");
+}
+
+#[test]
+fn only_the_owner_can_read_the_file() {
+    let world = SqliteWorld::new();
+    let _staging = world.open();
+    for file in fs::read_dir(world.path().parent().unwrap()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.file_name());
+    }
+}
+
+#[test]
+fn foreign_files_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text.db");
+    fs::write(&text, "not a database, although it is longer than the header of one ".repeat(10)).unwrap();
+    let other = folder.path().join("other.db");
+    rusqlite::Connection::open(&other).unwrap().execute_batch("CREATE TABLE rows (x)").unwrap();
+    for path in [text, other] {
+        let error = SqliteStaging::open(&path).err().unwrap();
+        assert!(matches!(error, StagingError::Foreign { .. }), "{error}");
+        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+    }
+}
+
+#[test]
+fn other_schema_versions_are_refused_by_name() {
+    let world = SqliteWorld::new();
+    for version in [0, 2] {
+        rusqlite::Connection::open(world.path()).unwrap().pragma_update(None, "user_version", version).unwrap();
+        let error = SqliteStaging::open(world.path()).err().unwrap();
+        assert!(matches!(error, StagingError::VersionUnknown { found, .. } if found == version), "{error}");
+        assert_eq!(error.reason(), ErrorReason::StagingFailed);
+    }
+}
+
+#[test]
+fn foreign_lock_is_reported_as_busy() {
+    let world = SqliteWorld::new();
+    let staging = world.open();
+    let other = rusqlite::Connection::open(world.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = staging.begin().err().unwrap();
+    assert!(error.is_transient(), "{error}");
+    other.execute_batch("ROLLBACK").unwrap();
+    assert!(staging.begin().is_ok());
+}

@@ -1,0 +1,161 @@
+"""IngestService: bytes from the wire into the Rust core, which parses, encodes and writes them in threads of its own.
+
+What lies between the two is bounded: one part is being fed while the next one is awaited, and feeding blocks while the
+writer is behind, so that flow control reaches the sender.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
+
+import grpc
+import structlog
+from haversack.admin.v1 import admin_pb2, admin_pb2_grpc
+from haversack.error.v1 import error_pb2
+
+from haversack_server import _core
+from haversack_server.catalog import Catalog
+from haversack_server.core import in_thread, named
+from haversack_server.errors import EntityUnknown, LimitReached, RequestInvalid
+from haversack_server.publishing import load_metadata
+from haversack_server.stagings import Stagings
+
+INGESTS_MAX = 8
+"""How many ingests go on at once; each may block a thread while its writer is behind."""
+
+PART_BYTES_MAX = 1024 * 1024
+PART_SECONDS_MAX = 60.0
+"""How long the next part may take; an ingest that waits longer is given up, since it may hold others back."""
+
+_FORMATS = {admin_pb2.INGEST_FORMAT_CSV: "csv", admin_pb2.INGEST_FORMAT_JSON_LINES: "json-lines"}
+_ACTIONS = {
+    admin_pb2.INGEST_ACTION_UNSPECIFIED: "upsert",
+    admin_pb2.INGEST_ACTION_UPSERT: "upsert",
+    admin_pb2.INGEST_ACTION_PATCH: "patch",
+    admin_pb2.INGEST_ACTION_DELETE: "delete",
+}
+_Context = grpc.aio.ServicerContext[Any, Any]
+_log = structlog.get_logger()
+
+
+class IngestService(admin_pb2_grpc.IngestServiceServicer):
+    """Takes rows in bulk."""
+
+    def __init__(self, catalog: Catalog, stagings: Stagings) -> None:
+        self._catalog = catalog
+        self._stagings = stagings
+        self._threads = ThreadPoolExecutor(INGESTS_MAX, thread_name_prefix="ingest")
+        self._running = 0
+
+    def close(self) -> None:
+        """Waits for what still runs in threads; no call may be under way."""
+        self._threads.shutdown()
+
+    async def Ingest(
+        self, request_iterator: AsyncIterator[admin_pb2.IngestRequest], context: _Context
+    ) -> admin_pb2.IngestResponse:
+        """Takes a file; a call that ends early leaves nothing uncommitted behind."""
+        if self._running >= INGESTS_MAX:
+            raise LimitReached(f"{INGESTS_MAX} ingests are going on, which is the limit; try again when one has ended")
+        self._running += 1
+        try:
+            header = await _header(request_iterator)
+            return await self._take(await self._begin(header), request_iterator)
+        finally:
+            self._running -= 1
+
+    async def _begin(self, header: admin_pb2.IngestHeader) -> _core.Ingest:
+        format_name, action = _FORMATS.get(header.format), _ACTIONS.get(header.action)
+        if format_name is None or action is None:
+            raise RequestInvalid("the header needs a format (CSV or JSON_LINES) and a known action")
+        async with self._catalog.begin() as connection:
+            metadata = await load_metadata(connection, header.organization)
+        if header.entity not in metadata.entities:
+            raise EntityUnknown(
+                f"organization {header.organization} has no entity {header.entity!r}; import its metadata first"
+            )
+        staging = await self._stagings.get(header.organization)
+        return await in_thread(
+            staging.ingest,
+            metadata.model_bytes,
+            header.entity,
+            format=format_name,
+            action=action,
+            atomic=header.atomic,
+            file_name=header.file_name,
+        )
+
+    async def _take(
+        self, ingest: _core.Ingest, parts: AsyncIterator[admin_pb2.IngestRequest]
+    ) -> admin_pb2.IngestResponse:
+        """Feeds every part, then returns the report. If it ends before the last part, it is aborted."""
+        feeding: Future[None] | None = None
+        try:
+            async for data in _data(parts):
+                await _done(feeding)
+                feeding = self._threads.submit(ingest.feed, data)
+            await _done(feeding)
+        except BaseException:
+            self._threads.submit(_abort, ingest, feeding)
+            raise
+        try:
+            return _response(await asyncio.wrap_future(self._threads.submit(ingest.finish)))
+        except _core.CoreError as error:
+            raise named(error) from error
+
+
+async def _done(feeding: Future[None] | None) -> None:
+    """Waits until a part has been fed."""
+    if feeding is not None:
+        try:
+            await asyncio.wrap_future(feeding)
+        except _core.CoreError as error:
+            raise named(error) from error
+
+
+def _abort(ingest: _core.Ingest, feeding: Future[None] | None) -> None:
+    """Aborts an ingest once nothing is being fed to it."""
+    if feeding is not None:
+        wait([feeding])
+    try:
+        ingest.abort()
+    except _core.CoreError as error:
+        _log.warning("ingest could not be aborted", reason=error.reason, cause=str(error))
+
+
+async def _header(parts: AsyncIterator[admin_pb2.IngestRequest]) -> admin_pb2.IngestHeader:
+    first = await _next(parts)
+    if first is None or first.WhichOneof("part") != "header":
+        raise RequestInvalid("the first message of an ingest must be its header")
+    return first.header
+
+
+async def _data(parts: AsyncIterator[admin_pb2.IngestRequest]) -> AsyncIterator[bytes]:
+    while (part := await _next(parts)) is not None:
+        if part.WhichOneof("part") != "data":
+            raise RequestInvalid("only the first message of an ingest is a header; the others have data")
+        if len(part.data) > PART_BYTES_MAX:
+            raise RequestInvalid(f"a part has {len(part.data):,} bytes; cut the file into parts of {PART_BYTES_MAX:,}")
+        yield part.data
+
+
+async def _next(parts: AsyncIterator[admin_pb2.IngestRequest]) -> admin_pb2.IngestRequest | None:
+    try:
+        async with asyncio.timeout(PART_SECONDS_MAX):
+            return await anext(parts, None)
+    except TimeoutError as error:
+        raise LimitReached(f"no part came for {PART_SECONDS_MAX:.0f} seconds; send the file again") from error
+
+
+def _response(report: bytes) -> admin_pb2.IngestResponse:
+    """Reads the core's report."""
+    read = json.loads(report)
+    errors = [
+        admin_pb2.RowError(**{**error, "reason": error_pb2.ErrorReason.Value(f"ERROR_REASON_{error['reason']}")})
+        for error in read.pop("errors")
+    ]
+    return admin_pb2.IngestResponse(**read, errors=errors)

@@ -1,0 +1,84 @@
+"""OrganizationService."""
+
+from __future__ import annotations
+
+import re
+import time
+import zoneinfo
+from pathlib import PurePosixPath
+from typing import Any
+
+import grpc
+from haversack.admin.v1 import admin_pb2, admin_pb2_grpc
+from haversack.model.v1 import model_pb2
+
+from haversack_server.catalog import Catalog, entities, organizations, publishes
+from haversack_server.core import in_thread
+from haversack_server.errors import RequestInvalid
+from haversack_server.stagings import Stagings
+
+_NAME = re.compile(r"[a-z0-9-]{1,63}")
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class OrganizationService(admin_pb2_grpc.OrganizationServiceServicer):
+    """Makes and shows organizations."""
+
+    def __init__(self, catalog: Catalog, stagings: Stagings) -> None:
+        self._catalog = catalog
+        self._stagings = stagings
+
+    async def CreateOrganization(
+        self, request: admin_pb2.CreateOrganizationRequest, context: _Context
+    ) -> admin_pb2.CreateOrganizationResponse:
+        """Makes an organization; its staging database is there when the catalog says so."""
+        if not _NAME.fullmatch(request.name):
+            raise RequestInvalid(
+                f"{request.name!r} is no name for an organization; use 1 to 63 lower-case letters, digits and hyphens"
+            )
+        _check_settings(request.settings)
+        path = str(PurePosixPath("organizations") / request.name / "staging.sqlite3")
+        new = organizations.Organization(request.name, request.settings, path, last_entity_number=0)
+        async with self._catalog.begin() as connection:
+            await organizations.add(connection, new, at_us=time.time_ns() // 1_000)
+            await self._stagings.create(new.name, new.staging_path)
+        return admin_pb2.CreateOrganizationResponse(organization=await self._shown(new.name))
+
+    async def GetOrganization(
+        self, request: admin_pb2.GetOrganizationRequest, context: _Context
+    ) -> admin_pb2.GetOrganizationResponse:
+        """Shows one organization."""
+        return admin_pb2.GetOrganizationResponse(organization=await self._shown(request.name))
+
+    async def ListOrganizations(
+        self, request: admin_pb2.ListOrganizationsRequest, context: _Context
+    ) -> admin_pb2.ListOrganizationsResponse:
+        """Shows every organization."""
+        async with self._catalog.begin() as connection:
+            names = [it.name for it in await organizations.all_by_name(connection)]
+        return admin_pb2.ListOrganizationsResponse(organizations=[await self._shown(name) for name in names])
+
+    async def _shown(self, name: str) -> admin_pb2.Organization:
+        async with self._catalog.begin() as connection:
+            found = await organizations.find(connection, name)
+            stored = await entities.all_by_name(connection, name)
+            revision = await publishes.latest_revision(connection, name)
+        staging = await self._stagings.get(name)
+        names = {it.metadata.number: it.name for it in stored.values()}
+        statistics = await in_thread(staging.statistics)
+        held = sorted((names.get(number, f"number {number}"), rows, size) for number, rows, size in statistics)
+        return admin_pb2.Organization(
+            name=name,
+            settings=found.settings,
+            revision=revision,
+            lsn=await in_thread(staging.head),
+            epoch=staging.epoch,
+            rows=[admin_pb2.EntityRows(entity=entity, rows=rows, bytes=size) for entity, rows, size in held],
+        )
+
+
+def _check_settings(settings: model_pb2.Settings) -> None:
+    if settings.time_zone and settings.time_zone not in zoneinfo.available_timezones():
+        raise RequestInvalid(f"there is no time zone {settings.time_zone!r}; use an IANA name, as Europe/Vienna")
+    if settings.collation not in model_pb2.Collation.values():
+        raise RequestInvalid(f"there is no collation {settings.collation}; use CI_AI or CI_AS")

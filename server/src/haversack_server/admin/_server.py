@@ -1,0 +1,86 @@
+"""The gRPC server of the admin endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import OVERALL_HEALTH
+from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
+from grpc_health.v1.health import aio as health
+from grpc_reflection.v1alpha import reflection
+from haversack.admin.v1 import admin_pb2, admin_pb2_grpc
+
+from haversack_server.admin._entities import EntityService
+from haversack_server.admin._guard import Guard
+from haversack_server.admin._ingest import IngestService
+from haversack_server.admin._organizations import OrganizationService
+from haversack_server.admin._profiles import ProfileService
+from haversack_server.catalog import Catalog
+from haversack_server.errors import RequestInvalid
+from haversack_server.publishing import Publisher
+from haversack_server.stagings import Stagings
+
+MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+PENDING_REQUESTS_MAX = 10_000
+PENDING_REQUESTS_HARD_MAX = 20_000
+
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.server.max_pending_requests", PENDING_REQUESTS_MAX),
+    ("grpc.server.max_pending_requests_hard_limit", PENDING_REQUESTS_HARD_MAX),
+    # Two servers on one port would share its calls and nobody would notice.
+    ("grpc.so_reuseport", 0),
+)
+
+_SERVICES = tuple(service.full_name for service in admin_pb2.DESCRIPTOR.services_by_name.values())
+
+
+class AdminServer:
+    """The admin endpoint. Belongs to one event loop; whoever starts it must stop it before the loop ends."""
+
+    def __init__(self, *, catalog: Catalog, stagings: Stagings, publisher: Publisher, issuers: str) -> None:
+        self._server = grpc.aio.server(interceptors=[Guard(issuers)], options=_OPTIONS)
+        self._ingest = IngestService(catalog, stagings)
+        self._health = health.HealthServicer()
+        organizations, profiles = OrganizationService(catalog, stagings), ProfileService(catalog, publisher)
+        admin_pb2_grpc.add_OrganizationServiceServicer_to_server(organizations, self._server)
+        admin_pb2_grpc.add_EntityServiceServicer_to_server(EntityService(catalog), self._server)
+        admin_pb2_grpc.add_IngestServiceServicer_to_server(self._ingest, self._server)
+        admin_pb2_grpc.add_ProfileServiceServicer_to_server(profiles, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = (*_SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)
+
+    async def start(self, listen: str) -> str:
+        """Begins to listen at "host:port"; returns the bound address.
+
+        Raises RequestInvalid if it is taken or can be reached from other machines: without TLS, tokens would be read.
+        """
+        host = listen.rpartition(":")[0]
+        if not _is_loopback(host):
+            raise RequestInvalid(f"cannot listen on {listen}: without TLS only loopback is safe; use 127.0.0.1")
+        try:
+            port = self._server.add_insecure_port(listen)
+        except RuntimeError as error:
+            raise RequestInvalid(f"cannot listen on {listen}: {error}; choose another address") from error
+        await self._server.start()
+        for name in (OVERALL_HEALTH, *_SERVICES):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        return f"{host}:{port}"
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Takes no new calls, lets those under way go on for at most this long, and then ends them."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace_seconds)
+        await asyncio.to_thread(self._ingest.close)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,72 @@
+"""Queries on publishes. Every function works inside the transaction of `connection`.
+
+A publish is recorded before staging is told of it, and its LSN once staging has it. So after a crash in between it is
+known that there was one, and which: see `haversack_server.publishing`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from haversack.model.v1 import model_pb2
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from haversack_server.catalog._tables import publish as table
+
+
+@dataclass(frozen=True)
+class Publish:
+    """A publish of an organization.
+
+    Attributes:
+        organization: The organization's name.
+        profile: The profile that it was for.
+        model: Everything that is published with it; its revision is the publish's.
+        started_at_us: When it was asked for, microseconds since the Unix epoch.
+    """
+
+    organization: str
+    profile: str
+    model: model_pb2.Model
+    started_at_us: int
+
+
+async def add(connection: AsyncConnection, publish: Publish) -> None:
+    """Records a publish that is about to begin."""
+    values = {
+        "organization": publish.organization,
+        "revision": publish.model.revision,
+        "profile": publish.profile,
+        "model": publish.model.SerializeToString(deterministic=True),
+        "started_at_us": publish.started_at_us,
+        "lsn": None,
+    }
+    await connection.execute(insert(table).values(values))
+
+
+async def complete(connection: AsyncConnection, publish: Publish, *, lsn: int) -> None:
+    """Records where in the commit order staging has put a publish."""
+    key = (table.c.organization == publish.organization) & (table.c.revision == publish.model.revision)
+    await connection.execute(update(table).where(key).values(lsn=lsn))
+
+
+async def remove(connection: AsyncConnection, publish: Publish) -> None:
+    """Forgets a publish that staging does not have."""
+    key = (table.c.organization == publish.organization) & (table.c.revision == publish.model.revision)
+    await connection.execute(table.delete().where(key))
+
+
+async def incomplete(connection: AsyncConnection, organization: str) -> list[Publish]:
+    """Returns the publishes that began and are not known to have ended, by revision."""
+    query = select(table).where(table.c.organization == organization, table.c.lsn.is_(None)).order_by(table.c.revision)
+    return [
+        Publish(row.organization, row.profile, model_pb2.Model.FromString(row.model), row.started_at_us)
+        for row in await connection.execute(query)
+    ]
+
+
+async def latest_revision(connection: AsyncConnection, organization: str) -> int:
+    """Returns the latest complete publish's revision; 0 if there is none."""
+    query = select(func.max(table.c.revision)).where(table.c.organization == organization, table.c.lsn.is_not(None))
+    return (await connection.execute(query)).scalar_one() or 0

@@ -1,0 +1,87 @@
+"""The demo's organization, made and changed through the admin endpoint as any administrator would."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+import yaml
+from google.protobuf import json_format
+from haversack.admin.v1 import admin_pb2, admin_pb2_grpc
+from haversack.model.v1 import model_pb2
+
+from haversack_server.metadata import standard_documents
+
+Action = admin_pb2.IngestAction
+Form = admin_pb2.IngestFormat
+
+CHUNK_BYTES = 512 * 1024
+
+
+class Organization:
+    """One organization, by name, on an admin endpoint."""
+
+    def __init__(self, channel: grpc.Channel, token: str, name: str) -> None:
+        self.name = name
+        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._organizations = admin_pb2_grpc.OrganizationServiceStub(channel)
+        self._entities = admin_pb2_grpc.EntityServiceStub(channel)
+        self._ingest = admin_pb2_grpc.IngestServiceStub(channel)
+        self._profiles = admin_pb2_grpc.ProfileServiceStub(channel)
+
+    def create(self, time_zone: str = "UTC") -> None:
+        """Makes it, with the standard metadata."""
+        settings = model_pb2.Settings(time_zone=time_zone)
+        create = admin_pb2.CreateOrganizationRequest(name=self.name, settings=settings)
+        self._organizations.CreateOrganization(create, metadata=self._metadata)
+        self.import_metadata(standard_documents())
+
+    def enable(self, entity: str, organization_filter: str = "") -> None:
+        """Enables an entity for offline use."""
+        request = admin_pb2.EnableEntityRequest(
+            organization=self.name, entity=entity, organization_filter=organization_filter
+        )
+        self._entities.EnableEntity(request, metadata=self._metadata)
+
+    def import_metadata(self, documents: Sequence[tuple[str, bytes]]) -> admin_pb2.ImportMetadataResponse:
+        """Merges metadata documents, each with its name."""
+        parts = [admin_pb2.MetadataDocument(name=name, content=content) for name, content in documents]
+        request = admin_pb2.ImportMetadataRequest(organization=self.name, documents=parts)
+        return self._entities.ImportMetadata(request, metadata=self._metadata)
+
+    def ingest(
+        self,
+        entity: str,
+        table: bytes,
+        action: Action = admin_pb2.INGEST_ACTION_UPSERT,
+        form: Form = admin_pb2.INGEST_FORMAT_CSV,
+    ) -> admin_pb2.IngestResponse:
+        """Sends a table; raises ValueError with the first refusal if a row was refused."""
+        parts = self._parts(table, entity=entity, action=action, format=form, file_name=entity)
+        report = self._ingest.Ingest(parts, metadata=self._metadata)
+        if report.rejected:
+            first = report.errors[0]
+            raise ValueError(f"{first.file_name}, line {first.line}, {first.attribute}: {first.message}")
+        return report
+
+    def patch(self, entity: str, table: bytes) -> admin_pb2.IngestResponse:
+        """Changes the named attributes of existing rows."""
+        return self.ingest(entity, table, admin_pb2.INGEST_ACTION_PATCH)
+
+    def publish(self, draft: model_pb2.Profile) -> int:
+        """Saves a draft and publishes it; returns the organization's revision."""
+        save = admin_pb2.SaveProfileRequest(organization=self.name, profile=draft)
+        self._profiles.SaveProfile(save, metadata=self._metadata)
+        request = admin_pb2.PublishProfileRequest(organization=self.name, name=draft.name)
+        return self._profiles.PublishProfile(request, metadata=self._metadata).revision
+
+    def _parts(self, table: bytes, **header: Any) -> Iterator[admin_pb2.IngestRequest]:
+        yield admin_pb2.IngestRequest(header=admin_pb2.IngestHeader(organization=self.name, **header))
+        for start in range(0, len(table), CHUNK_BYTES):
+            yield admin_pb2.IngestRequest(data=table[start : start + CHUNK_BYTES])
+
+
+def read_profile(file: Path, users: Sequence[str]) -> model_pb2.Profile:
+    """Reads a profile file, for these users."""
+    content = yaml.safe_load(file.read_text())
+    return json_format.ParseDict({**content, "users": list(users)}, model_pb2.Profile())

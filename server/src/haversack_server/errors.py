@@ -1,0 +1,271 @@
+"""Every failure that the control plane names, each with its reason in `haversack.error.v1.ErrorReason`.
+
+    HaversackError
+    ├── TokenRefused     TokenMissing, TokenInvalid, TokenExpired, TokenNotAllowed
+    ├── NotFound         OrganizationUnknown, EntityUnknown, AttributeUnknown, RelationshipUnknown, ProfileUnknown
+    ├── AlreadyExists    OrganizationExists
+    ├── RequestRefused   RequestInvalid, MetadataInvalid, ProfileInvalid, RowsInvalid, RowTooLarge
+    │   └── FilterRefused FilterMalformed, FilterOperatorUnknown, FilterOperandInvalid, FilterTooLarge
+    ├── NotReady         NothingPublished, EntityNotEnabled, MetadataIncompatible
+    ├── TryLater         LimitReached, ServerStopping
+    └── ServerFault      StagingFailed, InternalFault
+        └── InternalFault CatalogFailed
+
+Whoever raises one writes what is wrong and what to do next; `admin` turns it into a gRPC status. Anything else that
+is raised is a bug, and is answered as `InternalFault`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+import grpc
+
+LISTED_BREACHES_BYTES_MAX = 2_000
+"""How much text a list of breaches may take: an error travels in headers, which proxies and clients limit to 8 KiB."""
+
+
+class HaversackError(Exception):
+    """A failure with a name. `str(error)` says what is wrong and what to do next."""
+
+    reason: ClassVar[str] = ""
+    code: ClassVar[grpc.StatusCode] = grpc.StatusCode.UNKNOWN
+
+
+class TokenRefused(HaversackError):
+    """The call's bearer token does not open this door."""
+
+    code = grpc.StatusCode.UNAUTHENTICATED
+
+
+class TokenMissing(TokenRefused):
+    """The call carries no bearer token."""
+
+    reason = "TOKEN_MISSING"
+
+
+class TokenInvalid(TokenRefused):
+    """The token is malformed, or its signature, issuer or audience is wrong."""
+
+    reason = "TOKEN_INVALID"
+
+
+class TokenExpired(TokenRefused):
+    """The token's lifetime is over."""
+
+    reason = "TOKEN_EXPIRED"
+
+
+class TokenNotAllowed(TokenRefused):
+    """The token is for another organization."""
+
+    reason = "TOKEN_NOT_ALLOWED"
+    code = grpc.StatusCode.PERMISSION_DENIED
+
+
+class NotFound(HaversackError):
+    """What the call names does not exist."""
+
+    code = grpc.StatusCode.NOT_FOUND
+
+
+class OrganizationUnknown(NotFound):
+    """No organization has this name."""
+
+    reason = "ORGANIZATION_UNKNOWN"
+
+
+class EntityUnknown(NotFound):
+    """The organization's metadata has no such entity."""
+
+    reason = "ENTITY_UNKNOWN"
+
+
+class AttributeUnknown(NotFound):
+    """The entity has no such attribute."""
+
+    reason = "ATTRIBUTE_UNKNOWN"
+
+
+class RelationshipUnknown(NotFound):
+    """No relationship of this schema name touches the entity."""
+
+    reason = "RELATIONSHIP_UNKNOWN"
+
+
+class ProfileUnknown(NotFound):
+    """The organization has no profile of this name."""
+
+    reason = "PROFILE_UNKNOWN"
+
+
+class AlreadyExists(HaversackError):
+    """What the call would make is there."""
+
+    code = grpc.StatusCode.ALREADY_EXISTS
+
+
+class OrganizationExists(AlreadyExists):
+    """An organization with this name exists."""
+
+    reason = "ORGANIZATION_EXISTS"
+
+
+class RequestRefused(HaversackError):
+    """The caller has to send something else."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class RequestInvalid(RequestRefused):
+    """A message breaks its contract."""
+
+    reason = "REQUEST_INVALID"
+
+
+class MetadataInvalid(RequestRefused):
+    """A metadata document cannot be read or contradicts itself."""
+
+    reason = "METADATA_INVALID"
+
+
+class ProfileInvalid(RequestRefused):
+    """The profile breaks rules; the message lists them."""
+
+    reason = "PROFILE_INVALID"
+
+
+class RowsInvalid(RequestRefused):
+    """Rows of an ingest were refused."""
+
+    reason = "ROWS_INVALID"
+
+
+class RowTooLarge(RequestRefused):
+    """A row's encoding is larger than the limit."""
+
+    reason = "ROW_TOO_LARGE"
+
+
+class FilterRefused(RequestRefused):
+    """A FetchXML filter cannot be compiled."""
+
+
+class FilterMalformed(FilterRefused):
+    """The filter is not well-formed FetchXML."""
+
+    reason = "FILTER_MALFORMED"
+
+
+class FilterOperatorUnknown(FilterRefused):
+    """The filter uses an operator that does not exist or that this version cannot evaluate."""
+
+    reason = "FILTER_OPERATOR_UNKNOWN"
+
+
+class FilterOperandInvalid(FilterRefused):
+    """An operand is missing, surplus, or not a value of the attribute's type."""
+
+    reason = "FILTER_OPERAND_INVALID"
+
+
+class FilterTooLarge(FilterRefused):
+    """The filter is larger or deeper than a named limit."""
+
+    reason = "FILTER_TOO_LARGE"
+
+
+class NotReady(HaversackError):
+    """Something else has to be done first."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class NothingPublished(NotReady):
+    """Nothing is published in the organization yet."""
+
+    reason = "NOTHING_PUBLISHED"
+
+
+class EntityNotEnabled(NotReady):
+    """The entity is not enabled for offline use."""
+
+    reason = "ENTITY_NOT_ENABLED"
+
+
+class MetadataIncompatible(NotReady):
+    """New metadata would change the meaning of what is stored or published."""
+
+    reason = "METADATA_INCOMPATIBLE"
+
+
+class TryLater(HaversackError):
+    """The same call can succeed later."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+
+
+class LimitReached(TryLater):
+    """A named limit is reached."""
+
+    reason = "LIMIT_REACHED"
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class ServerStopping(TryLater):
+    """The server is stopping."""
+
+    reason = "SERVER_STOPPING"
+
+
+class ServerFault(HaversackError):
+    """Not the caller's fault; operators look at the server's log."""
+
+    code = grpc.StatusCode.INTERNAL
+
+
+class StagingFailed(ServerFault):
+    """The staging database could not be read or written."""
+
+    reason = "STAGING_FAILED"
+
+
+class InternalFault(ServerFault):
+    """A bug; the server's log has the cause."""
+
+    reason = "INTERNAL"
+
+
+class CatalogFailed(InternalFault):
+    """The catalog could not be opened, so the server cannot start."""
+
+
+def named_errors() -> Iterator[type[HaversackError]]:
+    """Yields every class of the tree that has a reason of its own."""
+    unseen: list[type[HaversackError]] = [HaversackError]
+    while unseen:
+        kind = unseen.pop()
+        if "reason" in vars(kind) and kind.reason:
+            yield kind
+        unseen.extend(reversed(kind.__subclasses__()))
+
+
+def by_reason(reason: str, message: str) -> HaversackError:
+    """Makes the error of a reason, as the Rust core names it; an unexpected one is an `InternalFault`."""
+    kinds = {kind.reason: kind for kind in named_errors()}
+    kind = kinds.get(reason)
+    return kind(message) if kind else InternalFault(f"{reason}: {message}")
+
+
+def sentences(breaches: Iterable[str]) -> str:
+    """Joins breaches, one a line, as far as an error's message may grow; the last line counts those left out."""
+    lines: list[str] = []
+    size = 0
+    rest = list(breaches)
+    while rest and size + len(rest[0].encode()) < LISTED_BREACHES_BYTES_MAX:
+        lines.append(rest.pop(0))
+        size += len(lines[-1].encode()) + 1
+    if rest:
+        lines.append(f"and {len(rest)} more; mend these first" if lines else rest[0][: LISTED_BREACHES_BYTES_MAX // 4])
+    return "\n".join(lines)

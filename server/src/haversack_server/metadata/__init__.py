@@ -1,0 +1,21 @@
+"""Metadata: from documents in the form of Dataverse's EntityMetadata to the entities of a model.
+
+A document says what an entity looks like *now* (`read_document`). Merging it with what the organization already has
+(`merge_entity`) gives each new entity and attribute its number, once and for good: rows are protobuf messages whose
+field numbers these are, so a number must mean the same for as long as any row exists.
+"""
+
+from haversack_server.metadata._attributes import LOOKUP_TYPES
+from haversack_server.metadata._document import Document, read_document
+from haversack_server.metadata._numbering import Merged, merge_entity
+from haversack_server.metadata._standard import standard_documents, standard_names
+
+__all__ = [
+    "LOOKUP_TYPES",
+    "Document",
+    "Merged",
+    "merge_entity",
+    "read_document",
+    "standard_documents",
+    "standard_names",
+]

@@ -1,0 +1,32 @@
+"""Publishing: from metadata and drafts in the catalog to the model that devices follow.
+
+`load_metadata` reads what an organization has; `judge` says whether a profile obeys the rules and compiles its filters;
+`Publisher` saves drafts and publishes them. A draft is judged when it is saved and again when it is published, since
+metadata may have changed in between. What is published is frozen, compiled filters included.
+"""
+
+from haversack_server.publishing._judge import (
+    Judgement,
+    broken_filters,
+    broken_profiles,
+    compile_organization_filter,
+    judge,
+)
+from haversack_server.publishing._metadata import Metadata, contradictions, entity_message, load_metadata
+from haversack_server.publishing._publisher import Published, Publisher
+from haversack_server.publishing._summary import summaries
+
+__all__ = [
+    "Judgement",
+    "Metadata",
+    "Published",
+    "Publisher",
+    "broken_filters",
+    "broken_profiles",
+    "compile_organization_filter",
+    "contradictions",
+    "entity_message",
+    "judge",
+    "load_metadata",
+    "summaries",
+]

@@ -1,0 +1,166 @@
+"""The admin endpoint: who may call it, organizations, health and reflection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from haversack.admin.v1 import admin_pb2, admin_pb2_grpc
+from haversack.model.v1 import model_pb2
+from haversack_server.errors import RequestInvalid
+from haversack_server.identity import SYNC_AUDIENCE
+from haversack_server.runtime import Server
+from haversack_server.settings import ServerSettings
+from server.refusals import refused
+from server.running import Admin, LoopThread, RunningServer
+
+CODE = grpc.StatusCode
+LIST = admin_pb2.ListOrganizationsRequest()
+
+EVERY_CALL = [
+    ("organizations", "CreateOrganization", admin_pb2.CreateOrganizationRequest(name="acme")),
+    ("organizations", "GetOrganization", admin_pb2.GetOrganizationRequest(name="acme")),
+    ("organizations", "ListOrganizations", LIST),
+    ("entities", "ImportMetadata", admin_pb2.ImportMetadataRequest(organization="acme")),
+    ("entities", "ListEntities", admin_pb2.ListEntitiesRequest(organization="acme")),
+    ("entities", "GetEntity", admin_pb2.GetEntityRequest(organization="acme")),
+    ("entities", "EnableEntity", admin_pb2.EnableEntityRequest(organization="acme")),
+    ("entities", "DisableEntity", admin_pb2.DisableEntityRequest(organization="acme")),
+    ("profiles", "SaveProfile", admin_pb2.SaveProfileRequest(organization="acme")),
+    ("profiles", "GetProfile", admin_pb2.GetProfileRequest(organization="acme")),
+    ("profiles", "ListProfiles", admin_pb2.ListProfilesRequest(organization="acme")),
+    ("profiles", "PublishProfile", admin_pb2.PublishProfileRequest(organization="acme")),
+    ("ingests", "Ingest", admin_pb2.IngestRequest(header=admin_pb2.IngestHeader(organization="acme"))),
+]
+
+
+def test_every_call_of_the_contract_is_tried() -> None:
+    methods = {method.name for service in admin_pb2.DESCRIPTOR.services_by_name.values() for method in service.methods}
+    assert {method for _, method, _ in EVERY_CALL} == methods
+
+
+@pytest.mark.parametrize(("service", "method", "request_"), EVERY_CALL)
+def test_no_call_gets_in_with_a_token_that_is_not_for_it(
+    service: str, method: str, request_: object, server: RunningServer
+) -> None:
+    sent: Callable[[], object] = (lambda: iter([request_])) if service == "ingests" else (lambda: request_)
+    with refused(CODE.UNAUTHENTICATED, "TOKEN_INVALID"):
+        server.admin("not a token").call(service, method, sent())
+    with refused(CODE.UNAUTHENTICATED, "TOKEN_INVALID"):
+        server.admin(server.admin_token(audience=SYNC_AUDIENCE)).call(service, method, sent())
+    with refused(CODE.PERMISSION_DENIED, "TOKEN_NOT_ALLOWED"):
+        server.admin(server.admin_token("another")).call(service, method, sent())
+
+
+def test_a_call_without_a_token_and_one_with_an_old_token_say_so(server: RunningServer) -> None:
+    stub = admin_pb2_grpc.OrganizationServiceStub(server.channel)
+    with refused(CODE.UNAUTHENTICATED, "TOKEN_MISSING", "haversack token --admin"):
+        stub.ListOrganizations(LIST)
+    old = server.server.issuer.token(user="x", organization="*", audience="haversack-admin", hours=-1)
+    with refused(CODE.UNAUTHENTICATED, "TOKEN_EXPIRED"):
+        server.admin(old).call("organizations", "ListOrganizations", LIST)
+
+
+def test_a_token_of_another_servers_key_is_refused(
+    server: RunningServer, start_server: Callable[[Path], RunningServer], tmp_path: Path
+) -> None:
+    foreign = start_server(tmp_path).admin_token()
+    with refused(CODE.UNAUTHENTICATED, "TOKEN_INVALID"):
+        server.admin(foreign).call("organizations", "ListOrganizations", LIST)
+
+
+def test_a_token_for_one_organization_opens_that_one(server: RunningServer, admin: Admin) -> None:
+    name = admin.organization(standard=False)
+    limited = server.admin(server.admin_token(name))
+    request = admin_pb2.GetOrganizationRequest(name=name)
+    assert limited.call("organizations", "GetOrganization", request).organization.name == name
+    with refused(CODE.PERMISSION_DENIED, "TOKEN_NOT_ALLOWED"):
+        limited.call("organizations", "ListOrganizations", LIST)
+
+
+def test_a_new_organization_is_empty_and_keeps_its_settings(admin: Admin) -> None:
+    settings = model_pb2.Settings(
+        time_zone="Asia/Kathmandu", collation=model_pb2.COLLATION_CI_AS, null_never_matches=True
+    )
+    request = admin_pb2.CreateOrganizationRequest(name="kathmandu-1", settings=settings)
+    made = admin.call("organizations", "CreateOrganization", request).organization
+    assert (made.name, made.settings, made.revision, len(made.epoch)) == ("kathmandu-1", settings, 0, 16)
+    assert not made.rows
+    shown = admin.call("organizations", "GetOrganization", admin_pb2.GetOrganizationRequest(name="kathmandu-1"))
+    assert shown.organization == made
+    listed = admin.call("organizations", "ListOrganizations", LIST).organizations
+    assert made in listed
+    assert [it.name for it in listed] == sorted(it.name for it in listed)
+    with refused(CODE.ALREADY_EXISTS, "ORGANIZATION_EXISTS", "kathmandu-1"):
+        admin.call("organizations", "CreateOrganization", request)
+
+
+@pytest.mark.parametrize("name", ["", "Acme", "a_b", "../up", "x" * 64, "a b"])
+def test_a_bad_name_is_refused(name: str, admin: Admin) -> None:
+    with refused(CODE.INVALID_ARGUMENT, "REQUEST_INVALID", "lower-case letters"):
+        admin.call("organizations", "CreateOrganization", admin_pb2.CreateOrganizationRequest(name=name))
+
+
+def test_bad_settings_are_refused(admin: Admin) -> None:
+    nowhere = model_pb2.Settings(time_zone="Middle/Earth")
+    unknown = model_pb2.Settings(collation=99)  # type: ignore[arg-type]
+    for settings in (nowhere, unknown):
+        request = admin_pb2.CreateOrganizationRequest(name="never-made", settings=settings)
+        with refused(CODE.INVALID_ARGUMENT, "REQUEST_INVALID"):
+            admin.call("organizations", "CreateOrganization", request)
+
+
+def test_an_unknown_organization_is_not_found(admin: Admin) -> None:
+    for service, method, request in EVERY_CALL:
+        if method in ("CreateOrganization", "ListOrganizations", "SaveProfile", "Ingest"):
+            continue
+        copy = type(request)()
+        copy.CopyFrom(request)
+        setattr(copy, "name" if method == "GetOrganization" else "organization", "nobody")
+        with refused(CODE.NOT_FOUND, "ORGANIZATION_UNKNOWN", "nobody"):
+            admin.call(service, method, copy)
+
+
+def test_everything_is_there_after_a_restart(tmp_path: Path, loop: LoopThread) -> None:
+    settings = ServerSettings(data=tmp_path, admin_listen="127.0.0.1:0", sync_listen="127.0.0.1:0")
+    shown: list[admin_pb2.Organization] = []
+    for first in (True, False):
+        server = Server(settings)
+        loop.run(server.__aenter__())
+        with grpc.insecure_channel(server.admin_address) as channel:
+            admin = RunningServer(settings, server, channel).admin()
+            name = admin.organization() if first else shown[0].name
+            request = admin_pb2.GetOrganizationRequest(name=name)
+            shown.append(admin.call("organizations", "GetOrganization", request).organization)
+        loop.run(server.__aexit__(None, None, None))
+    assert shown[0] == shown[1]
+
+
+def test_health_and_reflection_are_open_to_everybody(server: RunningServer) -> None:
+    health: Any = health_pb2_grpc.HealthStub(server.channel)
+    services = [it.full_name for it in admin_pb2.DESCRIPTOR.services_by_name.values()]
+    for name in ("", *services):
+        assert (
+            health.Check(health_pb2.HealthCheckRequest(service=name)).status == health_pb2.HealthCheckResponse.SERVING
+        )
+    reflection: Any = reflection_pb2_grpc.ServerReflectionStub(server.channel)
+    ask = reflection_pb2.ServerReflectionRequest(list_services="")
+    [listing] = reflection.ServerReflectionInfo(iter([ask]))
+    assert {it.name for it in listing.list_services_response.service} >= {*services, "grpc.health.v1.Health"}
+
+
+def test_two_servers_cannot_share_a_port(server: RunningServer, tmp_path: Path, loop: LoopThread) -> None:
+    settings = ServerSettings(data=tmp_path, admin_listen=server.settings.admin_listen, sync_listen="127.0.0.1:0")
+    with pytest.raises(RequestInvalid, match="cannot listen on"):
+        loop.run(Server(settings).__aenter__())
+
+
+def test_without_tls_the_endpoints_stay_on_this_machine(tmp_path: Path, loop: LoopThread) -> None:
+    for admin, sync in (("0.0.0.0:0", "127.0.0.1:0"), ("127.0.0.1:0", "0.0.0.0:0")):
+        with pytest.raises(RequestInvalid, match="cannot listen on"):
+            loop.run(Server(ServerSettings(data=tmp_path, admin_listen=admin, sync_listen=sync)).__aenter__())
