@@ -1,6 +1,7 @@
 """The command line of the benchmarks: which there are, at which size, and how their figures are shown."""
 
 import json
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,9 @@ from benches import engine, first_sync, ingest, live
 from benches.figures import Figure, show
 from benches.measure import machine
 from benches.session import Session
+
+WIDTH = 160
+"""Columns of tables that are not printed to a terminal."""
 
 BENCHES: dict[str, Callable[[Session], list[Figure]]] = {
     "ingest": ingest.run,
@@ -39,7 +43,7 @@ def run(
         flat = [figure.as_json(name) for name, found in figures.items() for figure in found]
         typer.echo(json.dumps({"machine": machine(), "quick": quick, "figures": flat}, indent=2))
         return
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     console.print(machine())
     for name, found in figures.items():
         show(console, name, found)

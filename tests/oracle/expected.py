@@ -42,11 +42,11 @@ class Oracle:
         for link, entity1, attribute1, entity2, attribute2 in MANY_TO_MANY.values():
             if {entity1, entity2} <= names:
                 held[link] = (
-                    f"SELECT _ordinal, _lsn FROM {link} "
-                    f"WHERE {attribute1} IN (SELECT {entity1}id FROM {entity1} WHERE _ordinal IN in_{entity1}) "
+                    f"SELECT _ordinal, _lsn FROM {link} t WHERE {self._gate(link, limits)} "
+                    f"AND {attribute1} IN (SELECT {entity1}id FROM {entity1} WHERE _ordinal IN in_{entity1}) "
                     f"AND {attribute2} IN (SELECT {entity2}id FROM {entity2} WHERE _ordinal IN in_{entity2})"
                 )
-        view = {entity: dict(self._replica.rows(sql)) for entity, sql in held.items()}
+        view = {entity: dict(self._replica.rows(sql, self._parameters)) for entity, sql in held.items()}
         for item in items:
             self._run(f"DROP TABLE in_{item.entity}")
         return view
@@ -104,7 +104,7 @@ class Oracle:
         return f"SELECT t._ordinal FROM {item.entity} t WHERE {own} AND {self._gate(item.entity, limits)}"
 
     def _pull(self, item: Item, association: Association, limits: dict[str, filters.Filter | None]) -> bool:
-        pulled, joined = self._link(item.entity, association)
+        pulled, joined = self._link(item.entity, association, limits)
         narrowed = f" AND {association.filter.sql}" if association.filter else ""
         return bool(
             self._run(
@@ -114,14 +114,15 @@ class Oracle:
             )
         )
 
-    def _link(self, entity: str, association: Association) -> tuple[str, str]:
-        """The pulled entity, and how its rows `t` join the item's rows `s`."""
+    def _link(self, entity: str, association: Association, limits: dict[str, filters.Filter | None]) -> tuple[str, str]:
+        """The pulled entity, and how its rows `t` join the item's rows `s`. A link row that is not offered links nothing."""
         name = association.relationship
         if name in MANY_TO_MANY:
             link, entity1, attribute1, entity2, attribute2 = MANY_TO_MANY[name]
             if entity != entity1:
                 entity1, attribute1, entity2, attribute2 = entity2, attribute2, entity1, attribute1
-            joined = f"{link} l ON l.{attribute2} = t.{entity2}id JOIN {entity1} s ON s.{entity1}id = l.{attribute1}"
+            links = f"(SELECT t.* FROM {link} t WHERE {self._gate(link, limits)})"
+            joined = f"{links} l ON l.{attribute2} = t.{entity2}id JOIN {entity1} s ON s.{entity1}id = l.{attribute1}"
             return entity2, joined
         target, referencing, attribute = ONE_TO_MANY[name]
         companion = f"{attribute}_entity"

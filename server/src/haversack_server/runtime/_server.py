@@ -58,7 +58,7 @@ class Server:
         self.issuer = DevelopmentIssuer.open(settings.data)
         catalog = await Catalog.open(settings.catalog_url)
         parts.push_async_callback(catalog.close)
-        sync = SyncServer(self._sync_config())
+        sync = await in_thread(SyncServer, self._sync_config())
         stagings = Stagings(settings.data, catalog, sync)
         parts.push_async_callback(stagings.close)
         self.sync_address = await in_thread(sync.start)

@@ -1,8 +1,7 @@
 //! The reconcile machine from the outside: against a simulated device, and against the golden session scripts.
 
 mod device;
-
 mod properties;
-
+mod rules;
 mod simulation;
 mod world;

@@ -10,6 +10,11 @@ use haversack_proto::model;
 use super::draw::{Cell, Cells, DAY_MICROS, Draw, MINUTE, START, key};
 use super::organization::*;
 
+/// Entities that may have so many rows that they are judged as a set.
+const MANY: [u32; 4] = [ACCOUNT, CONTACT, NOTE, SITE];
+/// Attributes that are neither ids nor lookups.
+const PLAIN: std::ops::RangeInclusive<u32> = NAME..=DAY;
+
 const ZONES: [&str; 4] = ["", "Asia/Kolkata", "Europe/Berlin", "America/New_York"];
 
 /// A row as staging has it.
@@ -49,8 +54,9 @@ impl World {
             (0..count).for_each(|_| world.insert(entity));
         }
         world.grant();
+        let many = world.draw.of(&MANY);
         for entity in BUSINESS_ENTITIES {
-            let count = 4 + world.draw.below(10);
+            let count = if entity == many { 45 } else { 4 + world.draw.below(10) };
             (0..count).for_each(|_| world.insert(entity));
         }
         world.publish();
@@ -122,7 +128,10 @@ impl World {
         let directory = [USER, TEAM, MEMBERSHIP, UNIT, ROLE, USER_ROLE, TEAM_ROLE, PRIVILEGE];
         match kind {
             0..=5 => self.change_rows(BUSINESS_ENTITIES.as_slice(), 4),
-            6 => self.change_rows(&[ACCOUNT, CONTACT, NOTE], 60),
+            6 => {
+                let entity = self.draw.of(&MANY);
+                if self.draw.chance(50) { self.revalue(entity) } else { self.change_rows(&[entity], 100) }
+            }
             7 => self.delete(&BUSINESS_ENTITIES),
             8 | 9 => self.change_rows(&directory, 1),
             10 => self.delete(&directory),
@@ -141,6 +150,17 @@ impl World {
                 Some(ordinal) if self.draw.chance(70) => self.rewrite(entity, ordinal),
                 _ => self.insert(entity),
             }
+        }
+    }
+
+    /// Gives every live row of an entity other plain values, and leaves its lookups.
+    fn revalue(&mut self, entity: u32) {
+        for ordinal in 0..self.rows[&entity].len() as u32 {
+            let Some(mut cells) = self.rows[&entity][ordinal as usize].cells.clone() else { continue };
+            let fresh = self.draw.cells(entity, &self.counts());
+            cells.retain(|attribute, _| !PLAIN.contains(attribute));
+            cells.extend(fresh.into_iter().filter(|(attribute, _)| PLAIN.contains(attribute)));
+            self.write(entity, ordinal, Some(cells));
         }
     }
 
