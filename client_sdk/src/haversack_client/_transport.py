@@ -29,6 +29,10 @@ from haversack_client._errors import (
 )
 
 METHOD = "/haversack.sync.v1.SyncService/Sync"
+LOOKAHEAD_BYTES = 256 * 1024
+"""How much a server may send ahead of what is applied, and so what a cut stream can lose: one batch. gRPC would let it
+grow to megabytes on a quick link, and all of that would travel again."""
+
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 SILENCE_SECONDS_MAX = 60.0
 """A server sends a heartbeat when nothing was sent for 15 s. After four missed ones the stream counts as dead."""
@@ -153,7 +157,12 @@ class GrpcTransport:
             raise TokenError(f"no token could be had: {error}") from error
 
     def _channel(self) -> grpc.Channel:
-        options = [("grpc.max_receive_message_length", MESSAGE_BYTES_MAX), ("grpc.use_local_subchannel_pool", 1)]
+        options = [
+            ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+            ("grpc.use_local_subchannel_pool", 1),
+            ("grpc.http2.bdp_probe", 0),
+            ("grpc.http2.lookahead_bytes", LOOKAHEAD_BYTES),
+        ]
         if not self._endpoint.encrypted:
             return grpc.insecure_channel(self._endpoint.target, options)
         credentials = grpc.ssl_channel_credentials(self._root_certificates)

@@ -4,27 +4,26 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use haversack_proto::sync::sync_service_server::SyncServiceServer;
+use haversack_proto::sync::sync_service_server::SERVICE_NAME;
 use haversack_staging::Staging;
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tonic::service::Routes;
+use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::connections;
 use crate::errors::SyncError;
-use crate::limits::{MESSAGE_BYTES_MAX, READER_THREADS_MAX};
+use crate::limits::READER_THREADS_MAX;
 use crate::service::SyncEndpoint;
 use crate::statistics::Statistics;
 
 /// Name of every thread of the runtime, as process viewers show it.
 const THREAD_NAME: &str = "haversack-sync";
-
-type Server = SyncServiceServer<SyncEndpoint>;
 
 /// The sync endpoint. Everything blocks shortly or not at all, and nothing may be called from within a runtime.
 pub struct Gateway {
@@ -111,7 +110,7 @@ impl Drop for Gateway {
 
 impl Running {
     fn stop(self, deadline: Instant) {
-        self.runtime.block_on(self.health.set_not_serving::<Server>());
+        self.runtime.block_on(self.health.set_service_status(SERVICE_NAME, ServingStatus::NotServing));
         self.stopping.send_replace(true);
         // The sender is dropped, never used: an error is what the wait is for.
         let _ = self.served.recv_timeout(deadline.saturating_duration_since(Instant::now()));
@@ -135,12 +134,9 @@ fn runtime(workers: usize) -> Result<Runtime, SyncError> {
 /// The sync service with health and reflection beside it.
 async fn routes(endpoint: SyncEndpoint) -> Result<(HealthReporter, Routes), SyncError> {
     let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_serving::<Server>().await;
-    let service = SyncServiceServer::new(endpoint)
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    health.set_service_status(SERVICE_NAME, ServingStatus::Serving).await;
     let broken = |error| SyncError::Internal(format!("the contract's descriptors are broken: {error}"));
-    let routes = Routes::new(service)
+    let routes = Routes::new(endpoint)
         .add_service(health_service)
         .add_service(reflection().build_v1().map_err(broken)?)
         .add_service(reflection().build_v1alpha().map_err(broken)?);
@@ -152,6 +148,6 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
     tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(haversack_proto::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .with_service_name(haversack_proto::sync::sync_service_server::SERVICE_NAME)
+        .with_service_name(SERVICE_NAME)
         .with_service_name(tonic_health::pb::health_server::SERVICE_NAME)
 }

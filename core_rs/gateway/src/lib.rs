@@ -5,7 +5,7 @@
 //! payloads:
 //!
 //! - [`Gateway`] owns a runtime, listens, and knows the organizations that it serves.
-//! - `service` admits a call: token, organization, cookie, limits.
+//! - `service` admits a call: token, organization, cookie, limits; `wire` is its gRPC.
 //! - `stream` is one device's stream: it is asked for its next event only when the connection has room for one, so a
 //!   slow device holds back nobody and needs no queue.
 //! - `organization` keeps an engine and its one writer, a follower that reads commits from staging.
@@ -25,6 +25,7 @@ mod service;
 mod signal;
 mod statistics;
 mod stream;
+mod wire;
 
 pub use auth::{Claims, Verifier};
 pub use clock::{Clock, SystemClock};

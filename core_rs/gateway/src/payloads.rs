@@ -101,16 +101,9 @@ impl Body {
 /// Puts the body into its batch, compressed if the device can undo that and if it pays.
 pub(crate) fn fill(batch: &mut RowBatch, body: Bytes, zstd: bool) -> Result<(), SyncError> {
     batch.rows_size = body.len() as u32;
-    match compressed(&body, zstd)? {
-        Some(smaller) => {
-            batch.set_compression(Compression::Zstd);
-            batch.rows = smaller;
-        }
-        None => {
-            batch.set_compression(Compression::None);
-            batch.rows = body;
-        }
-    }
+    let smaller = compressed(&body, zstd)?;
+    batch.set_compression(if smaller.is_some() { Compression::Zstd } else { Compression::None });
+    batch.rows = smaller.unwrap_or(body);
     Ok(())
 }
 

@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use haversack_engine::ids::Instant;
 use haversack_engine::reconcile::{Cookie, Limits, Mode, Opened, Opening, Session};
-use haversack_proto::sync::sync_service_server::SyncService;
 use haversack_proto::sync::{Compression, SyncMode, SyncRequest};
 use haversack_staging::Identity;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tonic::{Request, Response, Status};
+use tonic::metadata::MetadataMap;
 
 use crate::auth::{Caller, Verifier};
 use crate::clock::Clock;
@@ -82,13 +81,16 @@ impl SyncEndpoint {
         self.inner.stopping.load(Ordering::Acquire)
     }
 
-    async fn admit(&self, request: Request<SyncRequest>) -> Result<Events, SyncError> {
-        let caller = self.inner.verifier.caller(request.metadata(), self.inner.clock.now())?;
+    /// Admits a call and begins its stream; the error is the call's status.
+    pub(crate) async fn sync(&self, metadata: &MetadataMap, request: SyncRequest) -> Result<Events, SyncError> {
+        if self.is_stopping() {
+            return Err(SyncError::ServerStopping);
+        }
+        let caller = self.inner.verifier.caller(metadata, self.inner.clock.now())?;
         if caller.organization == EVERY_ORGANIZATION {
             return Err(SyncError::TokenNotAllowed("it is an administrator's; devices need one of a user".into()));
         }
         let organization = self.inner.organizations.get(&caller.organization)?;
-        let request = request.into_inner();
         let install = install_id(&request)?;
         let permit = self.permit()?;
         organization.ready().await?;
@@ -188,16 +190,4 @@ fn open_cookie(seal: &Seal, request: &SyncRequest) -> Result<Option<Cookie>, Syn
         return Ok(None);
     }
     Ok(Some(Cookie::decode(seal.open(&request.cookie)?)?))
-}
-
-#[tonic::async_trait]
-impl SyncService for SyncEndpoint {
-    type SyncStream = Events;
-
-    async fn sync(&self, request: Request<SyncRequest>) -> Result<Response<Events>, Status> {
-        if self.is_stopping() {
-            return Err(SyncError::ServerStopping.into());
-        }
-        Ok(Response::new(self.admit(request).await?))
-    }
 }

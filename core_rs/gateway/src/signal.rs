@@ -29,6 +29,13 @@ impl Signal {
         self.raise(TOUCHED);
     }
 
+    /// Touches several streams.
+    pub(crate) fn touch_all(signals: &[Arc<Self>]) {
+        for signal in signals {
+            signal.touch();
+        }
+    }
+
     /// Says that the rows behind the stream's view are others than before: its device has to call again.
     pub(crate) fn restart(&self) {
         self.raise(RESTARTED);

@@ -33,11 +33,16 @@ pub use postings::Postings;
 pub use predicate::{Predicate, PredicateKey, SharedTest};
 pub use table::{Changes, Table};
 
-/// Bytes that a bitmap holds.
+/// Bytes of a bitset of 65,536 rows.
+const BITSET_BYTES: u64 = 8_192;
+/// Bytes of a container beside its content.
+const CONTAINER_BYTES: u64 = 32;
+
+/// Bytes that a bitmap holds. What it tells of itself counts cells of arrays as four bytes, which are two.
 pub(crate) fn bitmap_bytes(bitmap: &RoaringBitmap) -> usize {
     let statistics = bitmap.statistics();
-    let containers = statistics.n_containers as u64;
-    let contents =
-        statistics.n_bytes_array_containers + statistics.n_bytes_bitset_containers + statistics.n_bytes_run_containers;
-    (contents + containers * 32) as usize
+    let arrays = statistics.n_bytes_array_containers / 2;
+    let bitsets = u64::from(statistics.n_bitset_containers) * BITSET_BYTES;
+    let containers = u64::from(statistics.n_containers) * CONTAINER_BYTES;
+    (arrays + bitsets + statistics.n_bytes_run_containers + containers) as usize
 }

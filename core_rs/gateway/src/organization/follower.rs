@@ -101,7 +101,7 @@ impl Follower {
         }
         let touched = self.commit(snapshot, model, instant)?;
         self.tell(Standing::Following);
-        touched.iter().for_each(|signal| signal.touch());
+        Signal::touch_all(&touched);
         Ok(())
     }
 
@@ -144,7 +144,7 @@ impl Follower {
         let touched = state.touched(&applied);
         drop(state);
         self.tell(Standing::Following);
-        touched.iter().for_each(|signal| signal.touch());
+        Signal::touch_all(&touched);
     }
 
     /// Whether a device has seen a later instant than views are judged at.

@@ -52,7 +52,9 @@ impl Organizations {
     /// Stops following, and waits until every follower has ended.
     pub(crate) fn close(&self) {
         let all = std::mem::take(&mut *self.served.write());
-        all.values().for_each(|organization| organization.close());
+        for organization in all.values() {
+            organization.close();
+        }
     }
 
     fn all(&self) -> Vec<Arc<Organization>> {

@@ -9,10 +9,10 @@ use super::{ERRORS_MAX, RowError};
 use crate::RowId;
 
 /// Most rows of a batch, and so of a commit: what an upload may have to wait for.
-pub(super) const BATCH_ROWS_MAX: usize = 8192;
+pub(super) const BATCH_ROWS_MAX: usize = 32768;
 
 /// Encoded bytes at which a batch is full; one row more may lie above it.
-pub(super) const BATCH_BYTES_MAX: usize = 4 << 20;
+pub(super) const BATCH_BYTES_MAX: usize = 8 << 20;
 
 /// Encoded rows, in the order of the file.
 #[derive(Default)]

@@ -22,6 +22,11 @@ def message_json(message: Message) -> object:
     )
 
 
+def print_messages(answer: Message | Sequence[Message]) -> None:
+    """Prints a message as a JSON object, or several as an array."""
+    print_json(message_json(answer) if isinstance(answer, Message) else [message_json(it) for it in answer])
+
+
 def print_json(content: object) -> None:
     """Prints data as JSON on stdout."""
     typer.echo(json.dumps(content, indent=2, ensure_ascii=False))

@@ -13,6 +13,7 @@ use super::organization::*;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Cell {
     Integer(i64),
+    Real(f64),
     Text(String),
     Truth(bool),
     Id([u8; 16]),
@@ -28,6 +29,7 @@ pub(crate) const DAY_MICROS: i64 = 1_440 * MINUTE;
 
 const WORDS: [&str; 4] = ["alpha", "Alpha", "beta ", "gamma"];
 const AMOUNTS: [&str; 4] = ["-3", "1", "2.5", "10"];
+const RATES: [f64; 4] = [-1.5, 0.0, 0.25, 1e9];
 const DEPTHS: [i64; 5] = [1, 2, 4, 8, 8];
 
 /// The id of a row: entity and ordinal, so that tests read it at a glance.
@@ -108,7 +110,9 @@ impl Draw {
             (STATE, Cell::Integer(self.below(3) as i64)),
             (FLAG, Cell::Truth(self.chance(50))),
             (AMOUNT, Cell::Text(self.of(&AMOUNTS).to_owned())),
-            (DUE, Cell::Integer(START + (self.below(14 * 24) as i64 - 6 * 24) * 60 * MINUTE)),
+            (DUE, self.time()),
+            (WALL, self.time()),
+            (RATE, Cell::Real(self.of(&RATES))),
             (DAY, Cell::Integer(START.div_euclid(DAY_MICROS) + self.below(14) as i64 - 6)),
         ]);
         cells.retain(|_, _| !self.chance(15));
@@ -124,6 +128,11 @@ impl Draw {
             }
         }
         cells
+    }
+
+    /// Some full hour from six days before to eight days after the start.
+    fn time(&mut self) -> Cell {
+        Cell::Integer(START + (self.below(14 * 24) as i64 - 6 * 24) * 60 * MINUTE)
     }
 
     fn insert_lookup(&mut self, cells: &mut Cells, lookup: LookupSpec, counts: &BTreeMap<u32, u32>) {
@@ -157,7 +166,7 @@ impl Draw {
     }
 
     fn condition(&mut self, entity: u32, counts: &BTreeMap<u32, u32>) -> model::FilterCondition {
-        let (attribute, operator, operands) = match (entity, self.below(11)) {
+        let (attribute, operator, operands) = match (entity, self.below(12)) {
             (USER | UNIT, 0..=4) => (ID, Op::Eq, vec![self.operand_id(entity, counts)]),
             (USER | UNIT, 5..=8) => (2, self.of(&[Op::EqBusinessId, Op::NotNull]), vec![]),
             (USER | UNIT, _) => (ID, self.of(&[Op::EqUserId, Op::EqBusinessId]), vec![]),
@@ -168,7 +177,8 @@ impl Draw {
             (_, 4) => (STATE, self.of(&[Op::Eq, Op::Ne]), vec![self.operand_integer()]),
             (_, 5) => (FLAG, self.of(&[Op::Eq, Op::Ne]), vec![Operand::Truth(self.chance(50))]),
             (_, 6) => (AMOUNT, self.of(&[Op::Eq, Op::Gt, Op::Le]), vec![self.operand_text(&AMOUNTS)]),
-            (_, 7 | 8) => (self.of(&[DUE, DAY]), Op::LastXDays, vec![Operand::Integer(self.of(&[1, 2, 5]))]),
+            (_, 10) => (RATE, self.of(&[Op::Eq, Op::Ne, Op::Lt, Op::Ge]), vec![Operand::Real(self.of(&RATES))]),
+            (_, 7 | 8) => (self.of(&[DUE, DAY, WALL]), Op::LastXDays, vec![Operand::Integer(self.of(&[1, 2, 5]))]),
             (_, 9) => (self.of(&[NAME, DUE, SCORE]), self.of(&[Op::Null, Op::NotNull]), vec![]),
             _ => self.id_condition(entity, counts),
         };

@@ -261,6 +261,12 @@ impl<'w> Oracle<'w> {
             let day = |date: jiff::civil::Date| date.to_zoned(TimeZone::UTC).expect("is in range").timestamp().as_microsecond() / DAY_MICROS;
             return (day(first)..=day(now.date())).contains(value);
         }
+        if attribute == WALL {
+            let wall = |time: jiff::civil::DateTime| {
+                time.to_zoned(TimeZone::UTC).expect("is in range").timestamp().as_microsecond()
+            };
+            return (wall(first.into())..wall(now.datetime())).contains(value);
+        }
         let start = first.to_zoned(zone).expect("is in range").timestamp().as_microsecond();
         (start..self.world.instant).contains(value)
     }
@@ -346,6 +352,7 @@ fn compare(cell: &Cell, operand: &Operand) -> std::cmp::Ordering {
     let real = |text: &str| text.parse::<f64>().expect("is a number");
     match (cell, operand) {
         (Cell::Integer(left), Operand::Integer(right)) => left.cmp(right),
+        (Cell::Real(left), Operand::Real(right)) => left.total_cmp(right),
         (Cell::Truth(left), Operand::Truth(right)) => left.cmp(right),
         (Cell::Id(left), Operand::Id(right)) => left.as_slice().cmp(right),
         (Cell::Text(left), Operand::Text(right)) if left.parse::<f64>().is_ok() => real(left).total_cmp(&real(right)),

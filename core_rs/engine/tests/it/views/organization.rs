@@ -32,8 +32,10 @@ pub(crate) const FLAG: u32 = 5;
 pub(crate) const AMOUNT: u32 = 6;
 pub(crate) const DUE: u32 = 7;
 pub(crate) const DAY: u32 = 8;
+pub(crate) const WALL: u32 = 9;
 pub(crate) const OWNER: u32 = 10;
 pub(crate) const OWNING_UNIT: u32 = 12;
+pub(crate) const RATE: u32 = 13;
 
 /// A lookup: entity, attribute, field that tells the target, targets.
 pub(crate) type LookupSpec = (u32, u32, u32, &'static [u32]);
@@ -148,6 +150,8 @@ fn business_attributes(entity: u32) -> Vec<model::Attribute> {
         attribute(AMOUNT, "amount", AttributeType::Money),
         attribute(DUE, "due", AttributeType::Datetime),
         attribute(DAY, "day", AttributeType::DateOnly),
+        attribute(WALL, "wall", AttributeType::DatetimeIndependent),
+        attribute(RATE, "rate", AttributeType::Double),
     ];
     match ownership(entity) {
         Ownership::User => attributes.extend([

@@ -13,7 +13,7 @@ use super::organization::*;
 /// Entities that may have so many rows that they are judged as a set.
 const MANY: [u32; 4] = [ACCOUNT, CONTACT, NOTE, SITE];
 /// Attributes that are neither ids nor lookups.
-const PLAIN: std::ops::RangeInclusive<u32> = NAME..=DAY;
+const PLAIN: [u32; 9] = [NAME, SCORE, STATE, FLAG, AMOUNT, DUE, DAY, WALL, RATE];
 
 const ZONES: [&str; 4] = ["", "Asia/Kolkata", "Europe/Berlin", "America/New_York"];
 
@@ -223,6 +223,7 @@ fn encode(cells: &Cells, payload: &mut Vec<u8>) {
     for (&number, cell) in cells {
         let value = match cell {
             Cell::Integer(number) => Value::Integer(*number),
+            Cell::Real(number) => Value::Real(*number),
             Cell::Text(text) => Value::Text(text),
             Cell::Truth(truth) => Value::Truth(*truth),
             Cell::Id(id) => Value::Id(*id),

@@ -1,0 +1,64 @@
+"""Commands that call the admin endpoint: what they have in common, once."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+
+import typer
+
+from haversack_server.cli._options import DataOption, EndpointOption, JsonOption, TokenOption
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+_Answer = TypeVar("_Answer", bound="Message | Sequence[Message]")
+
+_SHARED_OPTIONS = {"endpoint": EndpointOption, "token": TokenOption, "data": DataOption, "as_json": JsonOption}
+_DEFAULTS = {"endpoint": None, "token": None, "data": None, "as_json": False}
+
+
+def admin_command(
+    app: typer.Typer, name: str, *, example: str, shown: Callable[[_Answer], None]
+) -> Callable[[Callable[..., _Answer]], Callable[..., None]]:
+    """Makes a command of a function that calls the admin endpoint and returns what it answered.
+
+    The function's first parameter is the endpoint; its others, all keyword-only, become the command's, and after them
+    come --admin, --token, --data and --json. The answer is printed as JSON, or by `shown` for people.
+    """
+
+    def decorate(function: Callable[..., _Answer]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def command(*, endpoint: str | None, token: str | None, data: Path | None, as_json: bool, **own: Any) -> None:
+            from haversack_server.cli._endpoint import connected
+            from haversack_server.cli._output import print_messages
+
+            with connected(endpoint, token, data, as_json=as_json) as admin:
+                answer = function(admin, **own)
+            if as_json:
+                print_messages(answer)
+            else:
+                shown(answer)
+
+        _declare(command, function)
+        app.command(name, epilog=f"Example: {example}")(command)
+        return command
+
+    return decorate
+
+
+def _declare(command: Callable[..., None], function: Callable[..., Any]) -> None:
+    """Gives a command the signature that Typer reads: the function's own parameters, then the shared options."""
+    own = list(inspect.signature(function).parameters.values())[1:]
+    # What the endpoint and the answer are is known to type checkers alone, so these two are not evaluated.
+    command.__annotations__ = {it.name: it.annotation for it in own}
+    kinds = get_type_hints(command, include_extras=True) | _SHARED_OPTIONS
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default) for name, default in _DEFAULTS.items()
+    ]
+    parameters = [it.replace(annotation=kinds[it.name]) for it in (*own, *shared)]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = kinds
