@@ -4,7 +4,6 @@
 """
 
 import subprocess
-import sys
 import tempfile
 from importlib import resources
 from pathlib import Path
@@ -49,7 +48,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         with_comments = Path(scratch) / "descriptors.bin"
         run_protoc(f"--descriptor_set_out={with_comments}", "--include_imports", "--include_source_info")
-        command = [
+        command: list[str | Path] = [
             "cargo",
             "run",
             "--quiet",
@@ -65,4 +64,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -74,7 +74,7 @@ class ScriptedServer(sync_pb2_grpc.SyncServiceServicer):
     def __enter__(self) -> "ScriptedServer":
         # One device calls at a time, but one that cut a call may be back before the script has noticed.
         self._server = grpc.server(ThreadPoolExecutor(8))
-        sync_pb2_grpc.add_SyncServiceServicer_to_server(self, self._server)  # type: ignore[no-untyped-call]
+        sync_pb2_grpc.add_SyncServiceServicer_to_server(self, self._server)
         self._port = self._server.add_insecure_port("127.0.0.1:0")
         self._server.start()
         return self

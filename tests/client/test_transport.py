@@ -62,6 +62,18 @@ def test_events_and_their_sizes() -> None:
         assert server.tokens == ["Bearer secret"]
 
 
+def test_messages_up_to_the_limit_pass_and_larger_ones_do_not() -> None:
+    def event(size: int) -> sync_pb2.SyncEvent:
+        return sync_pb2.SyncEvent(removals=sync_pb2.Removals(entity=1, ordinals=bytes(size)))
+
+    limit = 16 * 1024 * 1024
+    with ScriptedServer([[event(limit - 100)], [event(limit)]]) as server:
+        assert limit - 100 < receive(server)[0].size <= limit
+        with pytest.raises(RemoteError) as caught:
+            receive(server)
+        assert type(caught.value) is RemoteError, "trying again would not make it smaller"
+
+
 def test_every_call_asks_for_a_token() -> None:
     fresh = iter(["first", "second"])
     with ScriptedServer([[HEARTBEAT]]) as server:

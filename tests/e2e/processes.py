@@ -36,7 +36,16 @@ class ServerProcess:
 
     def start(self) -> None:
         """Starts the server and waits until it has said that it serves."""
-        command = [SCRIPTS / "haversack", "serve", "--data", self.data, "--admin", self.admin, "--sync", self.sync]
+        command: list[str | Path] = [
+            SCRIPTS / "haversack",
+            "serve",
+            "--data",
+            self.data,
+            "--admin",
+            self.admin,
+            "--sync",
+            self.sync,
+        ]
         self.process = subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         while self.process.stdout.readline() not in ("}\n", ""):
@@ -81,7 +90,8 @@ class DeviceProcess:
 
     def start_sync(self) -> subprocess.Popen[str]:
         """Starts `sync`; the caller waits for it, or kills it."""
-        command = [SCRIPTS / "haversack-device", "sync", "--db", self.database, "--endpoint", self.endpoint, "--json"]
+        command: list[str | Path] = [SCRIPTS / "haversack-device", "sync", "--db", self.database]
+        command += ["--endpoint", self.endpoint, "--json"]
         environment = {**os.environ, "HAVERSACK_TOKEN": self.token}
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

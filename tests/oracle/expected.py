@@ -115,7 +115,7 @@ class Oracle:
         )
 
     def _link(self, entity: str, association: Association, limits: dict[str, filters.Filter | None]) -> tuple[str, str]:
-        """The pulled entity, and how its rows `t` join the item's rows `s`. A link row that is not offered links nothing."""
+        """The pulled entity, and how its rows `t` join the item's `s`; a link row that is not offered links nothing."""
         name = association.relationship
         if name in MANY_TO_MANY:
             link, entity1, attribute1, entity2, attribute2 = MANY_TO_MANY[name]

@@ -53,7 +53,7 @@ def _filter(chosen: filters.Filter | None) -> model_pb2.Filter | None:
 def _item(item: Item) -> model_pb2.ProfileItem:
     return model_pb2.ProfileItem(
         entity=item.entity,
-        criteria=model_pb2.RecordCriteria.Value(f"RECORD_CRITERIA_{item.criteria}"),
+        criteria=f"RECORD_CRITERIA_{item.criteria}",
         owned_by_me=item.mine,
         owned_by_my_teams=item.my_teams,
         owned_by_my_business_unit=item.my_unit,
@@ -63,9 +63,8 @@ def _item(item: Item) -> model_pb2.ProfileItem:
 
 
 def _association(association: Association) -> model_pb2.Association:
-    direction = f"ASSOCIATION_DIRECTION_{association.direction}"
     return model_pb2.Association(
         relationship=association.relationship,
-        direction=model_pb2.AssociationDirection.Value(direction),
+        direction=f"ASSOCIATION_DIRECTION_{association.direction}",
         filter=_filter(association.filter),
     )

@@ -193,21 +193,24 @@ class World:
         }
         return self.link("roleprivileges", "roleprivilegeid", row)
 
+    def maybe(self, value: object) -> object:
+        """The value, or NULL now and then."""
+        return value if self.draw.random() < 0.8 else None
+
     def business_row(self, entity: str, key: str) -> Row:
         """New values for a row; lookups may dangle."""
-        maybe = lambda value: value if self.draw.random() < 0.8 else None  # noqa: E731
         age = timedelta(hours=self.draw.randint(-1, 24 * 7), minutes=self.draw.randint(0, 59))
         row: Row = {
             f"{entity}id": key,
-            "name": maybe(self.draw.choice([word for word in filters.WORDS if word])),
-            "score": maybe(self.draw.choice(filters.INTEGERS)),
-            "amount": maybe(self.draw.choice(filters.AMOUNTS)),
-            "flag": maybe(self.draw.random() < 0.5),
+            "name": self.maybe(self.draw.choice([word for word in filters.WORDS if word])),
+            "score": self.maybe(self.draw.choice(filters.INTEGERS)),
+            "amount": self.maybe(self.draw.choice(filters.AMOUNTS)),
+            "flag": self.maybe(self.draw.random() < 0.5),
             "modifiedon": (datetime.now(UTC) - age).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         for attribute, targets in LOOKUPS.get(entity, {}).items():
             target = self.draw.choice(targets)
-            row[attribute] = maybe(self.draw.choice([*self.rows[target], self.id()]))
+            row[attribute] = self.maybe(self.draw.choice([*self.rows[target], self.id()]))
             if len(targets) > 1 and row[attribute]:
                 row[f"{attribute}_type"] = target
         if OWNERSHIP[entity] == "UserOwned":

@@ -104,7 +104,7 @@ def test_every_command_has_help_with_an_example_and_prints_json(path: tuple[str,
     shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*path, "--help"]).output
     assert f"Example: haversack {' '.join(path)}" in shown
     assert command.help
-    assert "--json" in shown
+    assert "--json" in shown or path == ("demo",), "only the demo is for people alone"
     assert all(parameter.help for parameter in command.params if isinstance(parameter, TyperOption))
 
 

@@ -28,7 +28,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 const CONTACT: EntityNumber = EntityNumber(1);
 
 /// Rows of a raw commit: as many as an ingest commits at once.
-const COMMIT_ROWS: usize = 32768;
+const COMMIT_ROWS: usize = 16_384;
 
 /// Bytes fed at once, as a client would.
 const CHUNK_BYTES: usize = 256 << 10;

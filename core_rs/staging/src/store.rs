@@ -23,17 +23,29 @@ pub type CommitListener = Box<dyn Fn(Lsn) + Send + Sync>;
 /// One organization's staging database. Cheap to share; every method may be called from any thread.
 pub trait Staging: Send + Sync {
     /// Who this database is. Changes when [`Self::mint_epoch`] is called, here or in another process.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
     fn identity(&self) -> Result<Identity, StagingError>;
 
     /// LSN of the last commit, of whatever process.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
     fn head(&self) -> Result<Lsn, StagingError>;
 
     /// Opens a view of the database that no later commit changes. It pins disk space while it lives: read, then drop.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, StagingError>;
 
     /// Visits the current payloads of some rows of one entity, in ascending order, as of one moment.
     ///
     /// `ordinals` must ascend without repeats. Deleted rows, and ordinals never given, are not visited.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
     fn payloads(
         &self,
         entity: EntityNumber,
@@ -42,16 +54,23 @@ pub trait Staging: Send + Sync {
     ) -> Result<(), StagingError>;
 
     /// Starts a commit, waiting for those before it. Keep it short, and never start a second one on the same thread.
+    ///
+    /// # Errors
+    /// [`StagingError::Busy`] if another process held the lock for too long; others, if the database fails.
     fn begin(&self) -> Result<Box<dyn Commit + '_>, StagingError>;
 
     /// Stores a serialized `haversack.model.v1.Model`, in a commit of its own.
     ///
-    /// Fails with [`StagingError::RevisionStale`] unless `revision` is above every one before it.
+    /// # Errors
+    /// [`StagingError::RevisionStale`] unless `revision` is above every one before it; others as [`Self::begin`].
     fn publish(&self, revision: Revision, model: &[u8]) -> Result<Lsn, StagingError>;
 
     /// Replaces the epoch, because a device has proved that history was lost: every device will start over.
     ///
     /// Does nothing if the epoch is no longer `lost`: another server has found it out first. Returns what is true now.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
     fn mint_epoch(&self, lost: [u8; 16]) -> Result<Identity, StagingError>;
 
     /// Registers a listener for as long as this handle lives.
@@ -64,33 +83,73 @@ pub trait Snapshot: Send {
     fn head(&self) -> Lsn;
 
     /// The model of the highest revision above `revision`, if there is one.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
     fn model_after(&self, revision: Revision) -> Result<Option<PublishedModel>, StagingError>;
 
     /// Visits every row whose last change is after `floor`, in LSN order; all rows, if `floor` is 0, in order of
     /// entity and ordinal, which is faster.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
     fn changes_after(&self, floor: Lsn, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), StagingError>;
 
     /// Visits every row of one entity in order of ordinal.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
     fn rows(&self, entity: EntityNumber, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), StagingError>;
 
     /// What each entity that ever had a row holds, in order of entity. Reads no payload.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
     fn statistics(&self) -> Result<Vec<EntityStatistics>, StagingError>;
 }
 
 /// Changes that become true together. Dropped without [`Self::finish`], none of them do.
 pub trait Commit {
-    /// Inserts a row, or replaces the one with this id. A row that was deleted gets its ordinal back.
+    /// Inserts rows, or replaces those with these ids, in order; tells of each what happened, by its index.
     ///
-    /// Equal bytes are no change. Fails with [`StagingError::RowTooLarge`] above [`ROW_BYTES_MAX`].
-    fn upsert(&mut self, entity: EntityNumber, id: &RowId, payload: &[u8]) -> Result<Change, StagingError>;
+    /// A row that was deleted gets its ordinal back. Equal bytes are no change. Of rows with one id the last one wins.
+    ///
+    /// # Errors
+    /// [`StagingError::RowTooLarge`] for a row above [`ROW_BYTES_MAX`], [`StagingError::EntityNumberInvalid`],
+    /// [`StagingError::OrdinalsExhausted`]: the rows before it are written. Others, if the database fails.
+    fn upsert_all(
+        &mut self,
+        entity: EntityNumber,
+        rows: &[(&RowId, &[u8])],
+        tell: &mut dyn FnMut(usize, Change),
+    ) -> Result<(), StagingError>;
+
+    /// Inserts or replaces one row.
+    ///
+    /// # Errors
+    /// See [`Self::upsert_all`].
+    fn upsert(&mut self, entity: EntityNumber, id: &RowId, payload: &[u8]) -> Result<Change, StagingError> {
+        let mut told = Change::Unchanged;
+        self.upsert_all(entity, &[(id, payload)], &mut |_, change| told = change)?;
+        Ok(told)
+    }
 
     /// Deletes the row with this id; no change if there is none.
+    ///
+    /// # Errors
+    /// If the database fails.
     fn delete(&mut self, entity: EntityNumber, id: &RowId) -> Result<Change, StagingError>;
 
     /// The payload of a row as it stands within this commit; `None` if there is none or it is deleted.
+    ///
+    /// # Errors
+    /// If the database fails.
     fn payload(&mut self, entity: EntityNumber, id: &RowId) -> Result<Option<Vec<u8>>, StagingError>;
 
     /// Makes the changes true and durable, and returns the head. A commit without changes leaves it as it was.
+    ///
+    /// # Errors
+    /// If the database fails; then none of the changes are true.
     fn finish(self: Box<Self>) -> Result<Lsn, StagingError>;
 }
 

@@ -1,7 +1,7 @@
 """The Rust core: staging databases, ingest, filter and model checks, and the sync endpoint.
 
 Every call that can block releases the GIL. Bytes cross the border as serialized messages of the contract.
-Errors of every call are one `CoreError`, whose `reason` is a name of `haversack.error.v1.ErrorReason` without its prefix.
+Errors of every call are one `CoreError`; its `reason` is a name of `haversack.error.v1.ErrorReason` without its prefix.
 """
 
 class CoreError(Exception):
@@ -41,7 +41,7 @@ class Staging:
         model: bytes,
         entity: str,
         *,
-        format: str,  # noqa: A002
+        format: str,
         action: str,
         atomic: bool,
         file_name: str,

@@ -1,6 +1,6 @@
 //! Adjacency: one lookup attribute as edges between rows, followed both ways.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use super::id_map::IdMap;
 use super::packed::{cell, grow};

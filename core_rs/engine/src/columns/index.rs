@@ -1,6 +1,6 @@
 //! Everything that is kept of one organization's rows: tables, edges and predicates.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::mem::take;
 
 use jiff::tz::TimeZone;

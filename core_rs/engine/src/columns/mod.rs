@@ -19,6 +19,8 @@ mod packed;
 mod postings;
 mod predicate;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use roaring::RoaringBitmap;
 

@@ -1,6 +1,6 @@
 //! Posting lists: which rows have which id in an attribute, such as their owner or business unit.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use roaring::RoaringBitmap;
 

@@ -1,9 +1,10 @@
 //! The rows that pass one test: one bitmap, shared by every profile and user that states the test.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::mem::replace;
 use std::ops::Range;
 
+use hashbrown::HashMap;
 use jiff::tz::TimeZone;
 use roaring::RoaringBitmap;
 
@@ -184,5 +185,81 @@ impl Window {
     fn await_rows(&mut self, rows: BTreeSet<(i64, Ordinal)>) {
         self.numbers.extend(rows.iter().map(|&(number, row)| (row, number)));
         self.ahead.extend(rows);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::row::Value;
+
+    const HOUR: i64 = 3_600_000_000;
+
+    /// Rows 0, 1, 2, ... at these hours of the wall clock, and a window of one day over them.
+    fn wall_clock(hours: &[i64]) -> (Column, RoaringBitmap, Predicate) {
+        let mut column = Column::new(AttributeType::DatetimeIndependent);
+        for (row, hour) in hours.iter().enumerate() {
+            column.set(row as Ordinal, Some(&Value::Integer(hour * HOUR)));
+        }
+        let key = PredicateKey {
+            entity: EntityNumber(1),
+            attribute: AttributeNumber(2),
+            test: SharedTest::Window(WindowTest::LastDays(1)),
+        };
+        (column, (0..hours.len() as Ordinal).collect(), Predicate::new(key))
+    }
+
+    fn rows(predicate: &Predicate) -> Vec<Ordinal> {
+        predicate.rows().iter().collect()
+    }
+
+    #[test]
+    fn rows_enter_and_leave_a_window_when_it_reaches_them() {
+        let (column, alive, mut predicate) = wall_clock(&[30, 50, 52, 90]);
+        let kind = AttributeType::DatetimeIndependent;
+        let at = |hours: i64| Instant(hours * HOUR);
+        predicate.advance(&column, &alive, kind, at(51), &TimeZone::UTC);
+        predicate.update(&column, &RoaringBitmap::new(), &alive);
+        assert_eq!(rows(&predicate), [0, 1]);
+        assert_eq!(predicate.next_change(kind, at(51), &TimeZone::UTC), Some(Instant(52 * HOUR + 1)));
+
+        let flips = predicate.advance(&column, &alive, kind, Instant(52 * HOUR + 1), &TimeZone::UTC);
+        assert_eq!(flips.iter().collect::<Vec<_>>(), [2]);
+        assert_eq!(predicate.next_change(kind, at(53), &TimeZone::UTC), Some(at(72)));
+        predicate.advance(&column, &alive, kind, at(72), &TimeZone::UTC);
+        assert_eq!(rows(&predicate), [1, 2]);
+        predicate.advance(&column, &alive, kind, at(200), &TimeZone::UTC);
+        assert!(predicate.rows().is_empty());
+        assert_eq!(predicate.next_change(kind, at(200), &TimeZone::UTC), None);
+    }
+
+    #[test]
+    fn a_wall_clock_that_is_set_back_reaches_its_rows_again() {
+        let (column, alive, mut predicate) = wall_clock(&[50, 55, 60]);
+        let kind = AttributeType::DatetimeIndependent;
+        let east = TimeZone::get("Asia/Tokyo").expect("is a zone");
+        predicate.advance(&column, &alive, kind, Instant(52 * HOUR), &east);
+        predicate.update(&column, &RoaringBitmap::new(), &alive);
+        assert_eq!(rows(&predicate), [0, 1, 2]);
+
+        let flips = predicate.advance(&column, &alive, kind, Instant(52 * HOUR), &TimeZone::UTC);
+        assert_eq!((flips.iter().collect(), rows(&predicate)), (vec![1, 2], vec![0]));
+        predicate.advance(&column, &alive, kind, Instant(56 * HOUR), &TimeZone::UTC);
+        assert_eq!(rows(&predicate), [0, 1]);
+    }
+
+    #[test]
+    fn a_changed_row_is_no_longer_awaited_where_it_was() {
+        let (mut column, alive, mut predicate) = wall_clock(&[60]);
+        let kind = AttributeType::DatetimeIndependent;
+        predicate.advance(&column, &alive, kind, Instant(52 * HOUR), &TimeZone::UTC);
+        predicate.update(&column, &RoaringBitmap::new(), &alive);
+        column.set(0, Some(&Value::Integer(70 * HOUR)));
+        predicate.update(&column, &RoaringBitmap::from([0]), &alive);
+        predicate.advance(&column, &alive, kind, Instant(65 * HOUR), &TimeZone::UTC);
+        assert!(predicate.rows().is_empty());
+        column.set(0, None);
+        predicate.update(&column, &RoaringBitmap::from([0]), &alive);
+        assert_eq!(predicate.next_change(kind, Instant(65 * HOUR), &TimeZone::UTC), None);
     }
 }

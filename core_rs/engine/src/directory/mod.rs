@@ -7,6 +7,8 @@
 mod layout;
 mod links;
 mod rights;
+#[cfg(test)]
+mod tests;
 mod units;
 
 use std::collections::{HashMap, HashSet};

@@ -9,10 +9,10 @@ use super::{ERRORS_MAX, RowError};
 use crate::RowId;
 
 /// Most rows of a batch, and so of a commit: what an upload may have to wait for.
-pub(super) const BATCH_ROWS_MAX: usize = 32768;
+pub(super) const BATCH_ROWS_MAX: usize = 16_384;
 
 /// Encoded bytes at which a batch is full; one row more may lie above it.
-pub(super) const BATCH_BYTES_MAX: usize = 8 << 20;
+pub(super) const BATCH_BYTES_MAX: usize = 4 << 20;
 
 /// Encoded rows, in the order of the file.
 #[derive(Default)]
@@ -38,6 +38,11 @@ pub(super) struct EncodedRow {
 }
 
 impl Batch {
+    /// The payload of one of its rows.
+    pub(super) fn payload(&self, row: &EncodedRow) -> &[u8] {
+        &self.payloads[row.payload.clone()]
+    }
+
     /// Whether it should be handed on.
     pub(super) fn is_full(&self) -> bool {
         self.rows.len() >= BATCH_ROWS_MAX || self.payloads.len() >= BATCH_BYTES_MAX

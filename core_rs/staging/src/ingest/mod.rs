@@ -126,7 +126,10 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// Starts the threads. Fails with [`StagingError::EntityUnknown`] if the schema lacks the entity.
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// [`StagingError::EntityUnknown`] if the schema lacks the entity.
     pub fn start(
         staging: Arc<dyn Staging>,
         schema: &Schema,
@@ -147,12 +150,16 @@ impl Ingest {
 
     /// Takes the next bytes of the file. Blocks while the threads are busy with those before.
     ///
-    /// Fails with [`StagingError::IngestStopped`] if a commit has failed; [`Self::finish`] tells why.
+    /// # Errors
+    /// [`StagingError::IngestStopped`] if a commit has failed; [`Self::finish`] tells why.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), StagingError> {
         bytes.chunks(CHUNK_BYTES_MAX).try_for_each(|chunk| self.send(Chunk::Data(chunk.to_vec())))
     }
 
-    /// Ends the file, waits for the last commit and tells what was done.
+    /// Ends the file, waits for the last commit and tells what was done. Bad rows are no error.
+    ///
+    /// # Errors
+    /// [`StagingError::AtomicTooLarge`], and whatever a commit fails with; commits before that one stay.
     pub fn finish(mut self) -> Result<Report, StagingError> {
         // If the threads have stopped already, joining them tells why.
         let _ = self.send(Chunk::End);

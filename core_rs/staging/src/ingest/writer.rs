@@ -112,9 +112,7 @@ impl Writer {
         let mut written = Written::default();
         let mut commit = self.staging.begin()?;
         for batch in batches {
-            for row in &batch.rows {
-                self.write(&mut *commit, batch, row, &mut written)?;
-            }
+            self.write(&mut *commit, batch, &mut written)?;
         }
         if self.atomic && written.refusals.count > 0 {
             drop(commit);
@@ -126,21 +124,26 @@ impl Writer {
         Ok(())
     }
 
-    fn write(
-        &self,
-        commit: &mut dyn Commit,
-        batch: &Batch,
-        row: &EncodedRow,
-        written: &mut Written,
-    ) -> Result<(), StagingError> {
-        let payload = &batch.payloads[row.payload.clone()];
+    fn write(&self, commit: &mut dyn Commit, batch: &Batch, written: &mut Written) -> Result<(), StagingError> {
         match self.action {
-            Action::Upsert => written.count(commit.upsert(self.entity, &row.id, payload)?, payload.len()),
-            Action::Delete => written.count(commit.delete(self.entity, &row.id)?, 0),
-            Action::Patch => match self.patched(commit, batch, row)? {
-                Ok(payload) => written.count(commit.upsert(self.entity, &row.id, &payload)?, payload.len()),
-                Err(fault) => written.refusals.add(row.line, fault),
-            },
+            Action::Upsert => {
+                let rows: Vec<_> = batch.rows.iter().map(|row| (&row.id, batch.payload(row))).collect();
+                commit
+                    .upsert_all(self.entity, &rows, &mut |index, change| written.count(change, rows[index].1.len()))?;
+            }
+            Action::Delete => {
+                for row in &batch.rows {
+                    written.count(commit.delete(self.entity, &row.id)?, 0);
+                }
+            }
+            Action::Patch => {
+                for row in &batch.rows {
+                    match self.patched(commit, batch, row)? {
+                        Ok(payload) => written.count(commit.upsert(self.entity, &row.id, &payload)?, payload.len()),
+                        Err(fault) => written.refusals.add(row.line, fault),
+                    }
+                }
+            }
         }
         Ok(())
     }
@@ -155,7 +158,7 @@ impl Writer {
         let Some(stored) = commit.payload(self.entity, &row.id)? else {
             return Ok(Err(Fault::row("there is no row with this id to change; upsert it instead")));
         };
-        let (named, news) = (&batch.named[row.named.clone()], &batch.payloads[row.payload.clone()]);
+        let (named, news) = (&batch.named[row.named.clone()], batch.payload(row));
         let patched =
             patch(&self.types, &stored, named, news).map_err(|error| StagingError::Damaged(error.to_string()))?;
         if patched.len() > ROW_BYTES_MAX {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use haversack_engine::ids::{EntityNumber, Lsn, Ordinal};
+use haversack_engine::ids::{EntityNumber, Lsn, Ordinal, Revision};
 use parking_lot::MutexGuard;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
@@ -16,18 +16,31 @@ const ENTITY_NUMBER_END: u32 = 1 << 31;
 
 const WRITING: &str = "writing rows";
 
+const INSERT: &str = "INSERT INTO rows (row_key, id, lsn, deleted, payload) VALUES (?1, ?2, ?3, 0, ?4)
+    ON CONFLICT (entity, id) DO NOTHING";
+
+const FIND: &str = "SELECT row_key, payload FROM rows WHERE entity = ?1 AND id = ?2";
+
+const REPLACE: &str = "UPDATE rows SET lsn = ?2, deleted = ?3, etag = NULL, payload = ?4 WHERE row_key = ?1";
+
 /// A transaction that holds the write lock.
 pub(super) struct SqliteCommit<'a> {
     staging: &'a SqliteStaging,
     /// Present until the transaction ends.
     writer: Option<MutexGuard<'a, Connection>>,
+    tally: Tally,
+}
+
+/// What a commit has used up and counted; written with it.
+struct Tally {
     /// Last LSN drawn, by this commit or by those before it.
     drawn: Lsn,
     changed: bool,
+    /// The part of `entities` that this commit has touched.
     counters: BTreeMap<EntityNumber, Counters>,
 }
 
-/// The part of `entities` that this commit has touched.
+/// A row of `entities`.
 #[derive(Clone, Copy, Default)]
 struct Counters {
     next_ordinal: i64,
@@ -49,87 +62,38 @@ impl<'a> SqliteCommit<'a> {
     pub(super) fn begin(staging: &'a SqliteStaging) -> Result<Self, StagingError> {
         let writer = staging.writer.lock();
         writer.execute_batch("BEGIN IMMEDIATE").map_err(failed("beginning a commit"))?;
-        let mut commit =
-            Self { staging, writer: Some(writer), drawn: Lsn(0), changed: false, counters: BTreeMap::new() };
-        commit.drawn = read_head(commit.connection())?;
+        let tally = Tally { drawn: Lsn(0), changed: false, counters: BTreeMap::new() };
+        let mut commit = Self { staging, writer: Some(writer), tally };
+        commit.tally.drawn = read_head(commit.parts().0)?;
         Ok(commit)
     }
 
-    pub(super) fn connection(&self) -> &Connection {
-        self.writer.as_ref().expect("a commit has its connection until it ends")
-    }
-
-    /// The LSN of the change that is about to be written.
-    pub(super) fn next_lsn(&self) -> Lsn {
-        Lsn(self.drawn.0 + 1)
-    }
-
-    /// Counts a change as written.
-    pub(super) fn draw(&mut self) {
-        self.drawn = self.next_lsn();
-        self.changed = true;
-    }
-
-    fn insert(&mut self, entity: EntityNumber, id: &RowId, payload: &[u8]) -> Result<bool, StagingError> {
-        let next = self.counters(entity)?.next_ordinal;
-        let ordinal = Ordinal::try_from(next).map_err(|_| StagingError::OrdinalsExhausted(entity))?;
-        let sql = "INSERT INTO rows (row_key, id, lsn, deleted, payload) VALUES (?1, ?2, ?3, 0, ?4)
-                   ON CONFLICT (entity, id) DO NOTHING";
-        let mut insert = self.connection().prepare_cached(sql).map_err(failed(WRITING))?;
-        let lsn = self.next_lsn();
-        let inserted = insert.execute((key_of(entity, ordinal), id, lsn.0 as i64, payload)).map_err(failed(WRITING))?;
-        Ok(inserted > 0)
-    }
-
-    /// Writes a row that has its key already; `None` deletes it.
-    fn replace(&self, row_key: i64, payload: Option<&[u8]>) -> Result<(), StagingError> {
-        let sql = "UPDATE rows SET lsn = ?2, deleted = ?3, etag = NULL, payload = ?4 WHERE row_key = ?1";
-        let mut update = self.connection().prepare_cached(sql).map_err(failed(WRITING))?;
-        let lsn = self.next_lsn().0 as i64;
-        update.execute((row_key, lsn, payload.is_none(), payload)).map_err(failed(WRITING))?;
+    /// Stores a model and draws its LSN.
+    pub(super) fn insert_model(&mut self, revision: Revision, model: &[u8]) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        let newest = newest_revision(connection).map_err(failed("publishing"))?;
+        if revision <= newest {
+            return Err(StagingError::RevisionStale { revision, newest });
+        }
+        let values = (revision.0 as i64, tally.next_lsn(), model);
+        let insert = "INSERT INTO models (revision, lsn, model) VALUES (?1, ?2, ?3)";
+        connection.execute(insert, values).map_err(failed("publishing"))?;
+        tally.draw();
         Ok(())
     }
 
-    fn find(&self, entity: EntityNumber, id: &RowId, payload: &[u8]) -> Result<Option<Found>, StagingError> {
-        let sql = "SELECT row_key, payload FROM rows WHERE entity = ?1 AND id = ?2";
-        let read = |row: &Row<'_>| {
-            let stored = row.get_ref(1)?.as_blob_or_null()?;
-            let payload_bytes = stored.map(|bytes| bytes.len() as i64);
-            Ok(Found { row_key: row.get(0)?, payload_bytes, equal: stored == Some(payload) })
-        };
-        let mut select = self.connection().prepare_cached(sql).map_err(failed(WRITING))?;
-        select.query_row((entity.0, id), read).optional().map_err(failed(WRITING))
-    }
-
-    /// The entity's counters, read at their first use.
-    fn counters(&mut self, entity: EntityNumber) -> Result<&mut Counters, StagingError> {
-        if entity.0 >= ENTITY_NUMBER_END {
-            return Err(StagingError::EntityNumberInvalid(entity));
-        }
-        let connection = self.writer.as_ref().expect("a commit has its connection until it ends");
-        match self.counters.entry(entity) {
-            Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(unknown) => Ok(unknown.insert(read_counters(connection, entity)?)),
-        }
-    }
-
-    fn write_counters(&self) -> rusqlite::Result<()> {
-        let connection = self.connection();
-        let sql = "INSERT OR REPLACE INTO entities VALUES (?1, ?2, ?3, ?4)";
-        let mut replace = connection.prepare_cached(sql)?;
-        for (entity, counters) in &self.counters {
-            replace.execute((entity.0, counters.next_ordinal, counters.rows, counters.bytes))?;
-        }
-        connection.prepare_cached("UPDATE meta SET head = ?1")?.execute([self.drawn.0 as i64])?;
-        Ok(())
+    fn parts(&mut self) -> (&Connection, &mut Tally) {
+        let connection = self.writer.as_deref().expect("a commit has its connection until it ends");
+        (connection, &mut self.tally)
     }
 
     fn end(&mut self) -> Result<(), StagingError> {
-        if self.changed {
-            self.write_counters().map_err(failed(WRITING))?;
-            self.connection().execute_batch("COMMIT").map_err(failed("committing"))?;
+        let (connection, tally) = self.parts();
+        if tally.changed {
+            tally.write(connection).map_err(failed(WRITING))?;
+            connection.execute_batch("COMMIT").map_err(failed("committing"))?;
         } else {
-            self.connection().execute_batch("ROLLBACK").map_err(failed("ending a commit without changes"))?;
+            connection.execute_batch("ROLLBACK").map_err(failed("ending a commit without changes"))?;
         }
         if let Some(writer) = self.writer.take() {
             // Fair, so that a long ingest lets uploads through between its commits.
@@ -140,60 +104,55 @@ impl<'a> SqliteCommit<'a> {
 }
 
 impl Commit for SqliteCommit<'_> {
-    fn upsert(&mut self, entity: EntityNumber, id: &RowId, payload: &[u8]) -> Result<Change, StagingError> {
-        if payload.len() > ROW_BYTES_MAX {
-            return Err(StagingError::RowTooLarge { bytes: payload.len(), limit: ROW_BYTES_MAX });
-        }
-        let bytes = payload.len() as i64;
-        if self.insert(entity, id, payload)? {
-            let counters = self.counters(entity)?;
-            *counters = Counters {
-                next_ordinal: counters.next_ordinal + 1,
-                rows: counters.rows + 1,
-                bytes: counters.bytes + bytes,
+    fn upsert_all(
+        &mut self,
+        entity: EntityNumber,
+        rows: &[(&RowId, &[u8])],
+        tell: &mut dyn FnMut(usize, Change),
+    ) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        let mut insert = connection.prepare_cached(INSERT).map_err(failed(WRITING))?;
+        for (index, &(id, payload)) in rows.iter().enumerate() {
+            if payload.len() > ROW_BYTES_MAX {
+                return Err(StagingError::RowTooLarge { bytes: payload.len(), limit: ROW_BYTES_MAX });
+            }
+            let row_key = tally.next_key(connection, entity)?;
+            let values = (row_key, id, tally.next_lsn(), payload);
+            let change = match insert.execute(values).map_err(failed(WRITING))? {
+                0 => replace_if_changed(connection, tally, entity, id, payload)?,
+                _ => tally.count_new(entity, payload),
             };
-            self.draw();
-            return Ok(Change::Inserted);
+            tell(index, change);
         }
-        let Some(found) = self.find(entity, id, payload)? else {
-            return Err(StagingError::Damaged("an id is taken, but no row has it".into()));
-        };
-        if found.equal {
-            return Ok(Change::Unchanged);
-        }
-        self.replace(found.row_key, Some(payload))?;
-        let counters = self.counters(entity)?;
-        counters.bytes += bytes - found.payload_bytes.unwrap_or(0);
-        counters.rows += i64::from(found.payload_bytes.is_none());
-        self.draw();
-        Ok(if found.payload_bytes.is_some() { Change::Updated } else { Change::Inserted })
+        Ok(())
     }
 
     fn delete(&mut self, entity: EntityNumber, id: &RowId) -> Result<Change, StagingError> {
-        let Some(Found { row_key, payload_bytes: Some(bytes), .. }) = self.find(entity, id, &[])? else {
+        let (connection, tally) = self.parts();
+        let Some(Found { row_key, payload_bytes: Some(bytes), .. }) = find(connection, entity, id, &[])? else {
             return Ok(Change::Unchanged);
         };
-        self.replace(row_key, None)?;
-        let counters = self.counters(entity)?;
+        replace(connection, row_key, tally.next_lsn(), None)?;
+        let counters = tally.counters(connection, entity)?;
         counters.rows -= 1;
         counters.bytes -= bytes;
-        self.draw();
+        tally.draw();
         Ok(Change::Deleted)
     }
 
     fn payload(&mut self, entity: EntityNumber, id: &RowId) -> Result<Option<Vec<u8>>, StagingError> {
-        let sql = "SELECT payload FROM rows WHERE entity = ?1 AND id = ?2";
-        let mut select = self.connection().prepare_cached(sql).map_err(failed("reading a row"))?;
-        let payload = select.query_row((entity.0, id), |row| row.get(0)).optional();
+        let (connection, _) = self.parts();
+        let mut select = connection.prepare_cached(FIND).map_err(failed("reading a row"))?;
+        let payload = select.query_row((entity.0, id), |row| row.get(1)).optional();
         Ok(payload.map_err(failed("reading a row"))?.flatten())
     }
 
     fn finish(mut self: Box<Self>) -> Result<Lsn, StagingError> {
         self.end()?;
-        if self.changed {
-            self.staging.tell(self.drawn);
+        if self.tally.changed {
+            self.staging.tell(self.tally.drawn);
         }
-        Ok(self.drawn)
+        Ok(self.tally.drawn)
     }
 }
 
@@ -206,6 +165,53 @@ impl Drop for SqliteCommit<'_> {
     }
 }
 
+impl Tally {
+    /// The LSN of the change that is about to be written.
+    fn next_lsn(&self) -> i64 {
+        self.drawn.0 as i64 + 1
+    }
+
+    /// Counts a change as written.
+    fn draw(&mut self) {
+        self.drawn.0 += 1;
+        self.changed = true;
+    }
+
+    /// The key of the entity's next new row.
+    fn next_key(&mut self, connection: &Connection, entity: EntityNumber) -> Result<i64, StagingError> {
+        let next = self.counters(connection, entity)?.next_ordinal;
+        let ordinal = Ordinal::try_from(next).map_err(|_| StagingError::OrdinalsExhausted(entity))?;
+        Ok(key_of(entity, ordinal))
+    }
+
+    fn count_new(&mut self, entity: EntityNumber, payload: &[u8]) -> Change {
+        let counters = self.counters.entry(entity).or_default();
+        counters.next_ordinal += 1;
+        counters.rows += 1;
+        counters.bytes += payload.len() as i64;
+        self.draw();
+        Change::Inserted
+    }
+
+    /// The entity's counters, read at their first use.
+    fn counters(&mut self, connection: &Connection, entity: EntityNumber) -> Result<&mut Counters, StagingError> {
+        match self.counters.entry(entity) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(_) if entity.0 >= ENTITY_NUMBER_END => Err(StagingError::EntityNumberInvalid(entity)),
+            Entry::Vacant(unknown) => Ok(unknown.insert(read_counters(connection, entity)?)),
+        }
+    }
+
+    fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut replace = connection.prepare_cached("INSERT OR REPLACE INTO entities VALUES (?1, ?2, ?3, ?4)")?;
+        for (entity, counters) in &self.counters {
+            replace.execute((entity.0, counters.next_ordinal, counters.rows, counters.bytes))?;
+        }
+        connection.prepare_cached("UPDATE meta SET head = ?1")?.execute([self.drawn.0 as i64])?;
+        Ok(())
+    }
+}
+
 impl ToSql for RowId {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self {
@@ -215,9 +221,58 @@ impl ToSql for RowId {
     }
 }
 
+/// Writes a row whose id has a key already.
+fn replace_if_changed(
+    connection: &Connection,
+    tally: &mut Tally,
+    entity: EntityNumber,
+    id: &RowId,
+    payload: &[u8],
+) -> Result<Change, StagingError> {
+    let Some(found) = find(connection, entity, id, payload)? else {
+        return Err(StagingError::Damaged("an id is taken, but no row has it".into()));
+    };
+    if found.equal {
+        return Ok(Change::Unchanged);
+    }
+    replace(connection, found.row_key, tally.next_lsn(), Some(payload))?;
+    let counters = tally.counters(connection, entity)?;
+    counters.bytes += payload.len() as i64 - found.payload_bytes.unwrap_or(0);
+    counters.rows += i64::from(found.payload_bytes.is_none());
+    tally.draw();
+    Ok(if found.payload_bytes.is_some() { Change::Updated } else { Change::Inserted })
+}
+
+fn find(
+    connection: &Connection,
+    entity: EntityNumber,
+    id: &RowId,
+    payload: &[u8],
+) -> Result<Option<Found>, StagingError> {
+    let read = |row: &Row<'_>| {
+        let stored = row.get_ref(1)?.as_blob_or_null()?;
+        let payload_bytes = stored.map(|bytes| bytes.len() as i64);
+        Ok(Found { row_key: row.get(0)?, payload_bytes, equal: stored == Some(payload) })
+    };
+    let mut select = connection.prepare_cached(FIND).map_err(failed(WRITING))?;
+    select.query_row((entity.0, id), read).optional().map_err(failed(WRITING))
+}
+
+/// Writes a row that has its key; without a payload, deletes it.
+fn replace(connection: &Connection, row_key: i64, lsn: i64, payload: Option<&[u8]>) -> Result<(), StagingError> {
+    let mut update = connection.prepare_cached(REPLACE).map_err(failed(WRITING))?;
+    update.execute((row_key, lsn, payload.is_none(), payload)).map_err(failed(WRITING))?;
+    Ok(())
+}
+
 fn read_counters(connection: &Connection, entity: EntityNumber) -> Result<Counters, StagingError> {
     let sql = "SELECT next_ordinal, row_count, byte_count FROM entities WHERE entity = ?1";
     let read = |row: &Row<'_>| Ok(Counters { next_ordinal: row.get(0)?, rows: row.get(1)?, bytes: row.get(2)? });
     let found = connection.prepare_cached(sql).and_then(|mut select| select.query_row([entity.0], read).optional());
     Ok(found.map_err(failed(WRITING))?.unwrap_or_default())
+}
+
+fn newest_revision(connection: &Connection) -> rusqlite::Result<Revision> {
+    let newest = connection.query_row("SELECT max(revision) FROM models", [], |row| row.get::<_, Option<i64>>(0))?;
+    Ok(Revision(newest.unwrap_or(0) as u64))
 }

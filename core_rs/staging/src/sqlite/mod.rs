@@ -30,7 +30,8 @@ pub struct SqliteStaging {
 impl SqliteStaging {
     /// Makes a new, empty database and opens it. The folder must exist.
     ///
-    /// Fails with [`StagingError::Exists`] if there is a file.
+    /// # Errors
+    /// [`StagingError::Exists`] if there is a file; [`StagingError::Storage`] if it cannot be written.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, StagingError> {
         schema::create(path.as_ref())?;
         Self::open(path)
@@ -38,8 +39,9 @@ impl SqliteStaging {
 
     /// Opens an existing database.
     ///
-    /// Fails with [`StagingError::Absent`], [`StagingError::Foreign`] or [`StagingError::VersionUnknown`] if the file
-    /// is not one that this version made.
+    /// # Errors
+    /// [`StagingError::Absent`], [`StagingError::Foreign`] or [`StagingError::VersionUnknown`] if the file is not one
+    /// that this version made; [`StagingError::Storage`] if it cannot be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StagingError> {
         let path: PathBuf = path.as_ref().to_owned();
         let writer = Mutex::new(schema::connect(&path, Role::Writer)?);
@@ -79,14 +81,7 @@ impl Staging for SqliteStaging {
 
     fn publish(&self, revision: Revision, model: &[u8]) -> Result<Lsn, StagingError> {
         let mut commit = Box::new(SqliteCommit::begin(self)?);
-        let newest = newest_revision(commit.connection()).map_err(failed("publishing"))?;
-        if revision <= newest {
-            return Err(StagingError::RevisionStale { revision, newest });
-        }
-        let values = (revision.0 as i64, commit.next_lsn().0 as i64, model);
-        let insert = "INSERT INTO models (revision, lsn, model) VALUES (?1, ?2, ?3)";
-        commit.connection().execute(insert, values).map_err(failed("publishing"))?;
-        commit.draw();
+        commit.insert_model(revision, model)?;
         commit.finish()
     }
 
@@ -125,11 +120,6 @@ fn read_head(connection: &Connection) -> Result<Lsn, StagingError> {
         .prepare_cached("SELECT head FROM meta")
         .and_then(|mut select| select.query_row([], |row| row.get::<_, i64>(0)));
     head.map(|head| Lsn(head as u64)).map_err(failed("reading the head"))
-}
-
-fn newest_revision(connection: &Connection) -> rusqlite::Result<Revision> {
-    let newest = connection.query_row("SELECT max(revision) FROM models", [], |row| row.get::<_, Option<i64>>(0))?;
-    Ok(Revision(newest.unwrap_or(0) as u64))
 }
 
 /// A row's key: the entity above, the ordinal below.

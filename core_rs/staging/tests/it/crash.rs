@@ -49,17 +49,18 @@ fn check(world: &SqliteWorld, acknowledged: u64) {
 
 fn start_child(path: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "crash::commit_until_killed", "--ignored", "--nocapture"])
+        .args(["--exact", "crash::commit_until_killed", "--nocapture"])
         .env(PATH_VARIABLE, path)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap()
 }
 
+/// The child of `killed_process_keeps_its_word`. Without a parent it has nothing to do; with one it never ends by itself.
 #[test]
-#[ignore = "the child of killed_process_keeps_its_word; it never ends by itself"]
 fn commit_until_killed() {
-    let staging = SqliteStaging::open(std::env::var_os(PATH_VARIABLE).expect("started by its parent")).unwrap();
+    let Some(path) = std::env::var_os(PATH_VARIABLE) else { return };
+    let staging = SqliteStaging::open(path).unwrap();
     let mut next = staging.head().unwrap().0;
     loop {
         let mut commit = staging.begin().unwrap();

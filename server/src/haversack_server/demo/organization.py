@@ -47,7 +47,8 @@ class Organization:
         """Merges metadata documents, each with its name."""
         parts = [admin_pb2.MetadataDocument(name=name, content=content) for name, content in documents]
         request = admin_pb2.ImportMetadataRequest(organization=self.name, documents=parts)
-        return self._entities.ImportMetadata(request, metadata=self._metadata)
+        response: admin_pb2.ImportMetadataResponse = self._entities.ImportMetadata(request, metadata=self._metadata)
+        return response
 
     def ingest(
         self,
@@ -58,7 +59,7 @@ class Organization:
     ) -> admin_pb2.IngestResponse:
         """Sends a table; raises ValueError with the first refusal if a row was refused."""
         parts = self._parts(table, entity=entity, action=action, format=form, file_name=entity)
-        report = self._ingest.Ingest(parts, metadata=self._metadata)
+        report: admin_pb2.IngestResponse = self._ingest.Ingest(parts, metadata=self._metadata)
         if report.rejected:
             first = report.errors[0]
             raise ValueError(f"{first.file_name}, line {first.line}, {first.attribute}: {first.message}")
@@ -73,7 +74,8 @@ class Organization:
         save = admin_pb2.SaveProfileRequest(organization=self.name, profile=draft)
         self._profiles.SaveProfile(save, metadata=self._metadata)
         request = admin_pb2.PublishProfileRequest(organization=self.name, name=draft.name)
-        return self._profiles.PublishProfile(request, metadata=self._metadata).revision
+        published: admin_pb2.PublishProfileResponse = self._profiles.PublishProfile(request, metadata=self._metadata)
+        return published.revision
 
     def _parts(self, table: bytes, **header: Any) -> Iterator[admin_pb2.IngestRequest]:
         yield admin_pb2.IngestRequest(header=admin_pb2.IngestHeader(organization=self.name, **header))

@@ -61,17 +61,13 @@ impl Device {
         }
     }
 
-    /// What the device asks with. At the second disagreement it resets the entity first.
-    pub(super) fn request(&mut self) -> Request {
-        let complaints: Vec<_> = self.attempts.iter().filter(|_| self.complains).collect();
-        for (entity, _) in complaints.iter().filter(|(_, attempt)| **attempt == 2) {
-            self.rows.remove(entity);
-        }
+    /// What the device asks with.
+    pub(super) fn request(&self) -> Request {
         let mismatch = |(entity, &attempt): (&EntityNumber, &u32)| sync::DigestMismatch { entity: entity.0, attempt };
         Request {
             holdings: self.rows.iter().filter(|(_, rows)| !rows.is_empty()).map(blocks).collect(),
             inventories: self.asked.iter().map(|block| self.inventory(block)).collect(),
-            mismatches: complaints.into_iter().map(mismatch).collect(),
+            mismatches: self.attempts.iter().filter(|_| self.complains).map(mismatch).collect(),
         }
     }
 
@@ -98,6 +94,7 @@ impl Device {
         }
     }
 
+    /// Counts how often an entity disagreed; at the second time it is reset.
     fn verify(&mut self, checkpoint: &sync::Checkpoint) {
         let mut stated: BTreeMap<_, _> =
             checkpoint.digests.iter().map(|it| (EntityNumber(it.entity), (it.count, it.digest))).collect();
@@ -105,6 +102,7 @@ impl Device {
         stated.retain(|&entity, digest| self.digest(entity) != *digest);
         self.attempts.retain(|entity, _| stated.contains_key(entity));
         stated.keys().for_each(|&entity| *self.attempts.entry(entity).or_default() += 1);
+        self.rows.retain(|entity, _| self.attempts.get(entity) != Some(&2));
     }
 
     fn inventory(&self, block: &sync::BlockRef) -> sync::Inventory {

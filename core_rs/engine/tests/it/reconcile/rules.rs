@@ -44,7 +44,7 @@ fn limits(batch_rows: usize) -> Limits {
     Limits { batch_rows, ..Limits::default() }
 }
 
-fn try_open(device: &mut Device, world: &World, mode: Mode, limits: Limits) -> Result<Opened, ReconcileError> {
+fn try_open(device: &Device, world: &World, mode: Mode, limits: Limits) -> Result<Opened, ReconcileError> {
     let request = device.request();
     open_with(&request, device, world, mode, limits)
 }
@@ -69,7 +69,7 @@ fn open_with(
     Session::open(&opening, &world.view(None), world)
 }
 
-fn open(device: &mut Device, world: &World, mode: Mode, limits: Limits) -> Session {
+fn open(device: &Device, world: &World, mode: Mode, limits: Limits) -> Session {
     match try_open(device, world, mode, limits).unwrap() {
         Opened::Session(session) => session,
         Opened::InventoryRequired(required) => panic!("asked for {required:?}"),
@@ -120,7 +120,7 @@ fn kind(event: &Event) -> &'static str {
 /// A device that equals this world.
 fn synced(world: &World) -> Device {
     let mut device = Device::default();
-    run(&mut open(&mut device, world, Mode::Once, limits(100)), world, &mut device, usize::MAX);
+    run(&mut open(&device, world, Mode::Once, limits(100)), world, &mut device, usize::MAX);
     assert!(!device.disagrees());
     device
 }
@@ -150,7 +150,7 @@ impl RowFacts for Unasked<'_> {
 fn a_resting_session_shares_the_views_set_and_asks_nothing() {
     let mut world = world(0..50);
     let mut device = Device::default();
-    let mut session = open(&mut device, &world, Mode::Live, limits(100));
+    let mut session = open(&device, &world, Mode::Live, limits(100));
     run(&mut session, &world, &mut device, usize::MAX);
     let view = world.view(None);
     assert_eq!(session.step(&view, &world), Step::Sleep);
@@ -167,7 +167,7 @@ fn a_resting_session_shares_the_views_set_and_asks_nothing() {
 fn an_older_view_is_not_acted_on() {
     let world = world(0..3);
     let older = World { lsn: Lsn(2), ..world.clone() };
-    let mut session = open(&mut Device::default(), &world, Mode::Live, limits(1));
+    let mut session = open(&Device::default(), &world, Mode::Live, limits(1));
     let view = world.view(None);
     assert!(matches!(session.step(&view, &world), Step::Send(Event::Plan(_))));
     let before = session.cookie();
@@ -180,9 +180,9 @@ fn an_older_view_is_not_acted_on() {
 #[test]
 fn a_server_that_has_read_less_than_the_device_refuses() {
     let world = world(0..3);
-    let mut device = synced(&world);
+    let device = synced(&world);
     let behind = World { lsn: Lsn(2), ..world };
-    let error = try_open(&mut device, &behind, Mode::Once, limits(9)).unwrap_err();
+    let error = try_open(&device, &behind, Mode::Once, limits(9)).unwrap_err();
     assert_eq!(error, ReconcileError::ServerBehind { needed: Lsn(3), reached: Lsn(2) });
 }
 
@@ -193,13 +193,13 @@ fn floors_do_not_rise_while_a_removal_is_owed() {
     let mut device = synced(&world);
     put(&mut world, 0, true);
     put(&mut world, 3, true);
-    let mut session = open(&mut device, &world, Mode::Once, limits(1));
+    let mut session = open(&device, &world, Mode::Once, limits(1));
     assert_eq!(run(&mut session, &world, &mut device, 2), ["plan", "rows"]);
     assert!(session.cookie().marker.is_some(), "the pass stands before row 3");
     want(&mut world, 3, false);
     device_answers_inventory(&mut device, &world, 1);
     want(&mut world, 3, true);
-    let mut session = open(&mut device, &world, Mode::Once, limits(1));
+    let mut session = open(&device, &world, Mode::Once, limits(1));
     assert_eq!(run(&mut session, &world, &mut device, usize::MAX), ["plan", "rows", "checkpoint"]);
     assert!(!device.disagrees());
 }
@@ -220,7 +220,7 @@ fn rows_created_while_away_need_no_inventory() {
     let mut device = synced(&world);
     put(&mut world, 3, true);
     put(&mut world, 70_003, true);
-    let mut session = open(&mut device, &world, Mode::Once, limits(9));
+    let mut session = open(&device, &world, Mode::Once, limits(9));
     assert_eq!(run(&mut session, &world, &mut device, usize::MAX), ["plan", "rows", "checkpoint"]);
     assert!(!device.disagrees());
 }
@@ -229,11 +229,11 @@ fn rows_created_while_away_need_no_inventory() {
 fn rows_created_on_both_sides_of_a_marker_need_no_inventory() {
     let mut world = world([0, 2, 4, 6]);
     let mut device = Device::default();
-    let mut session = open(&mut device, &world, Mode::Once, limits(2));
+    let mut session = open(&device, &world, Mode::Once, limits(2));
     assert_eq!(run(&mut session, &world, &mut device, 2), ["plan", "rows"]);
     put(&mut world, 1, true);
     put(&mut world, 7, true);
-    let mut session = open(&mut device, &world, Mode::Once, limits(2));
+    let mut session = open(&device, &world, Mode::Once, limits(2));
     let events = ["plan", "rows", "rows", "plan", "rows", "checkpoint"];
     assert_eq!(run(&mut session, &world, &mut device, usize::MAX), events);
     assert!(!device.disagrees());
@@ -243,7 +243,7 @@ fn rows_created_on_both_sides_of_a_marker_need_no_inventory() {
 fn the_last_batch_of_an_entity_ends_its_part_of_the_pass() {
     let world = world(0..4);
     let mut device = Device::default();
-    let mut session = open(&mut device, &world, Mode::Once, limits(2));
+    let mut session = open(&device, &world, Mode::Once, limits(2));
     run(&mut session, &world, &mut device, 2);
     assert_eq!(session.cookie().marker.map(|marker| (marker.last, marker.floor)), Some((1, Lsn(4))));
     assert_eq!(session.cookie().entities[0].floor, Lsn(0));
@@ -256,7 +256,7 @@ fn a_large_row_travels_alone() {
     let mut world = world(0..5);
     world.tables.get_mut(&ONE).unwrap().rows.get_mut(&2).unwrap().size = 1_000;
     let limits = Limits { batch_bytes: 25, ..Limits::default() };
-    let mut session = open(&mut Device::default(), &world, Mode::Once, limits);
+    let mut session = open(&Device::default(), &world, Mode::Once, limits);
     let view = world.view(None);
     let mut batches = Vec::new();
     while let Some(event) = next(&mut session, &world, &view) {
@@ -273,7 +273,7 @@ fn removals_are_split_by_blocks() {
     let ordinals = |range: std::ops::Range<u32>| range.map(|block| block << 16);
     let mut world = world(ordinals(0..REMOVAL_BLOCKS_MAX + 3));
     let mut device = Device::default();
-    let mut session = open(&mut device, &world, Mode::Live, Limits::default());
+    let mut session = open(&device, &world, Mode::Live, Limits::default());
     run(&mut session, &world, &mut device, usize::MAX);
     ordinals(1..REMOVAL_BLOCKS_MAX + 3).for_each(|ordinal| want(&mut world, ordinal, false));
     assert_eq!(run(&mut session, &world, &mut device, usize::MAX), ["plan", "removals", "removals", "checkpoint"]);
@@ -283,9 +283,9 @@ fn removals_are_split_by_blocks() {
 #[test]
 fn an_entity_without_rows_is_removed_whole() {
     let mut world = world(0..3);
-    let mut device = synced(&world);
+    let device = synced(&world);
     (0..3).for_each(|ordinal| want(&mut world, ordinal, false));
-    let mut session = open(&mut device, &world, Mode::Once, limits(9));
+    let mut session = open(&device, &world, Mode::Once, limits(9));
     let view = world.view(None);
     let Some(Event::Plan(plan)) = next(&mut session, &world, &view) else { panic!("no plan") };
     assert_eq!(plan.entities, [sync::EntityPlan { entity: 1, rows: 0, bytes: 0, removals: 3 }]);
@@ -297,7 +297,7 @@ fn an_entity_without_rows_is_removed_whole() {
 fn a_view_that_keeps_moving_ends_with_pass_complete() {
     let mut world = world(0..2);
     let mut device = Device::default();
-    let mut session = open(&mut device, &world, Mode::Once, Limits { passes: 2, ..limits(9) });
+    let mut session = open(&device, &world, Mode::Once, Limits { passes: 2, ..limits(9) });
     let mut kinds = Vec::new();
     for _ in 0..2 {
         kinds.extend(run(&mut session, &world, &mut device, 2));
@@ -318,11 +318,11 @@ fn a_denied_user_is_told_after_the_removals() {
     let mut device = synced(&world);
     world.carried.clear();
     world.denial = Some(Denial::ProfileMissing);
-    let mut session = open(&mut device, &world, Mode::Live, limits(9));
+    let mut session = open(&device, &world, Mode::Live, limits(9));
     assert_eq!(run(&mut session, &world, &mut device, 2), ["plan", "removals"]);
     assert_eq!(session.step(&world.view(None), &world), Step::Denied(Denial::ProfileMissing));
     assert_eq!(session.step(&world.view(None), &world), Step::End);
-    let mut again = open(&mut device, &world, Mode::Live, limits(9));
+    let mut again = open(&device, &world, Mode::Live, limits(9));
     assert_eq!(again.step(&world.view(None), &world), Step::Denied(Denial::ProfileMissing));
 }
 
@@ -331,7 +331,7 @@ fn staging_that_is_ahead_leaks_nothing_and_delays_the_checkpoint() {
     let world = world(0..3);
     let mut ahead = world.clone();
     put(&mut ahead, 1, false);
-    let mut session = open(&mut Device::default(), &world, Mode::Once, limits(9));
+    let mut session = open(&Device::default(), &world, Mode::Once, limits(9));
     let view = world.view(None);
     assert!(matches!(session.step(&view, &world), Step::Send(Event::Plan(_))));
     let Step::Fetch(fetch) = session.step(&view, &world) else { panic!("no fetch") };
@@ -347,7 +347,7 @@ fn a_payload_that_the_engine_has_left_behind_is_not_sent() {
     let world = world(0..2);
     let mut later = world.clone();
     put(&mut later, 0, true);
-    let mut session = open(&mut Device::default(), &world, Mode::Once, limits(9));
+    let mut session = open(&Device::default(), &world, Mode::Once, limits(9));
     session.step(&world.view(None), &world);
     let Step::Fetch(fetch) = session.step(&world.view(None), &world) else { panic!("no fetch") };
     let admitted = session.admit(ONE, &read(&fetch, &world), &later.view(None), &later).unwrap().unwrap();
@@ -361,7 +361,7 @@ fn a_payload_that_the_engine_has_left_behind_is_not_sent() {
 fn a_shell_that_errs_is_told() {
     let world = world(0..2);
     let view = world.view(None);
-    let mut session = open(&mut Device::default(), &world, Mode::Once, limits(9));
+    let mut session = open(&Device::default(), &world, Mode::Once, limits(9));
     session.step(&view, &world);
     let unanswered = Err(ReconcileError::FetchUnanswered { entity: ONE });
     assert_eq!(session.admit(ONE, &[Fetched { ordinal: 0, lsn: Lsn(1) }], &view, &world), unanswered);
@@ -397,12 +397,12 @@ fn every_block_that_cannot_be_guessed_is_asked_for_at_once() {
     let mut world = world((0..3).chain(70_000..70_003));
     let mut device = synced(&world);
     want(&mut world, 1, false);
-    let first = try_open(&mut device, &world, Mode::Once, limits(9)).unwrap();
+    let first = try_open(&device, &world, Mode::Once, limits(9)).unwrap();
     let Opened::InventoryRequired(first) = first else { panic!("block 0 is not what it was") };
     assert_eq!(first.blocks, [sync::BlockRef { entity: 1, block: 0 }]);
     device.apply(&Event::InventoryRequired(first), &[], 0);
     want(&mut world, 70_001, false);
-    let second = try_open(&mut device, &world, Mode::Once, limits(9)).unwrap();
+    let second = try_open(&device, &world, Mode::Once, limits(9)).unwrap();
     let Opened::InventoryRequired(second) = second else { panic!("block 1 is not what it was") };
     assert_eq!(second.blocks.len(), 2, "an answer is good for one request, so both are asked for");
 }
@@ -447,11 +447,11 @@ fn a_digest_that_disagreed_brings_every_row_again() {
     let mut world = world(0..3);
     let mut device = synced(&world);
     device.rows.get_mut(&ONE).unwrap().get_mut(&1).unwrap().lsn = Lsn(99);
-    let mut session = open(&mut device, &world, Mode::Once, limits(9));
+    let mut session = open(&device, &world, Mode::Once, limits(9));
     assert_eq!(run(&mut session, &world, &mut device, usize::MAX), ["checkpoint"]);
     assert!(device.disagrees());
     put(&mut world, 1, true);
-    let mut session = open(&mut device, &world, Mode::Once, limits(9));
+    let mut session = open(&device, &world, Mode::Once, limits(9));
     let Some(Event::Plan(plan)) = next(&mut session, &world, &world.view(None)) else { panic!("no plan") };
     assert_eq!(plan.entities[0].rows, 3);
     run(&mut session, &world, &mut device, usize::MAX);
@@ -481,7 +481,7 @@ fn an_entity_that_comes_late_is_sent_in_a_pass_of_its_own() {
     let rows = [(5, Row { lsn: Lsn(1), size: 4, wanted: true })];
     world.tables.insert(TWO, Table { rows: rows.into(), fingerprint: 9 });
     let mut device = Device::default();
-    let mut session = open(&mut device, &world, Mode::Live, limits(9));
+    let mut session = open(&device, &world, Mode::Live, limits(9));
     run(&mut session, &world, &mut device, usize::MAX);
     world.carried = vec![TWO, ONE];
     let events = ["plan", "rows", "checkpoint"];

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use haversack_proto::model::RecordCriteria as Criteria;
 use haversack_proto::model::filter_node::Kind;
 use haversack_proto::model::filter_operand::Value as Operand;
 use haversack_proto::model::{self, AssociationDirection as Direction, FilterJoin, FilterOperator as Op, Ownership};
-use haversack_proto::model::RecordCriteria as Criteria;
 
 use super::organization::*;
 
@@ -171,7 +171,9 @@ impl Draw {
             (USER | UNIT, 5..=8) => (2, self.of(&[Op::EqBusinessId, Op::NotNull]), vec![]),
             (USER | UNIT, _) => (ID, self.of(&[Op::EqUserId, Op::EqBusinessId]), vec![]),
             (_, 0) => (NAME, self.of(&[Op::Eq, Op::Ne, Op::Gt, Op::Le]), vec![self.operand_text(&WORDS)]),
-            (_, 1) => (NAME, self.of(&[Op::Like, Op::NotLike]), vec![self.operand_text(&["al%", "%a", "%t%", "_amm_"])]),
+            (_, 1) => {
+                (NAME, self.of(&[Op::Like, Op::NotLike]), vec![self.operand_text(&["al%", "%a", "%t%", "_amm_"])])
+            }
             (_, 2) => (SCORE, self.of(&[Op::Gt, Op::Ge, Op::Lt, Op::Le]), vec![self.operand_integer()]),
             (_, 3) => (SCORE, self.of(&[Op::In, Op::NotIn]), vec![self.operand_integer(), self.operand_integer()]),
             (_, 4) => (STATE, self.of(&[Op::Eq, Op::Ne]), vec![self.operand_integer()]),

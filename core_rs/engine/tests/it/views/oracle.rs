@@ -154,7 +154,8 @@ impl<'w> Oracle<'w> {
         let mut grants = Vec::new();
         for (_, cells) in alive(world, PRIVILEGE) {
             let is_read = cells.get(&4) == Some(&Cell::Integer(2));
-            if let (true, Some(Cell::Text(about)), Some(Cell::Integer(depth))) = (is_read, cells.get(&3), cells.get(&5)) {
+            if let (true, Some(Cell::Text(about)), Some(Cell::Integer(depth))) = (is_read, cells.get(&3), cells.get(&5))
+            {
                 let held = roles.iter().filter(|(role, _)| id(cells, 2) == Some(*role) && about == name(entity));
                 grants.extend(held.map(|&(_, unit)| (*depth, unit)));
             }
@@ -165,7 +166,8 @@ impl<'w> Oracle<'w> {
     fn units_below(&self, top: Id) -> BTreeSet<Id> {
         let mut units = BTreeSet::from([top]);
         loop {
-            let below = alive(self.world, UNIT).filter(|(_, cells)| id(cells, 2).is_some_and(|unit| units.contains(&unit)));
+            let below =
+                alive(self.world, UNIT).filter(|(_, cells)| id(cells, 2).is_some_and(|unit| units.contains(&unit)));
             let more: Vec<Id> = below.map(|(ordinal, _)| key(UNIT, ordinal)).collect();
             let before = units.len();
             units.extend(more);
@@ -184,25 +186,26 @@ impl<'w> Oracle<'w> {
             && ((item.owned_by_me && owner == Some(self.user))
                 || (item.owned_by_my_teams && self.teams.iter().any(|team| owner == Some(*team)))
                 || (item.owned_by_my_business_unit && unit.is_some() && unit == self.unit));
-        held || item.criteria() == Criteria::All || item.filter.as_ref().is_some_and(|filter| self.matches(filter, cells))
+        held || item.criteria() == Criteria::All
+            || item.filter.as_ref().is_some_and(|filter| self.matches(filter, cells))
     }
 
     fn is_pulled(&self, entity: u32, row: u32, sets: &Sets, bounds: &Sets) -> bool {
         let world = self.world;
         let pulls = |pull: &&Pull<'_>| {
             let sources = &sets[&pull.source];
-            let has_source = |edge: Edge, child: u32| parent(world, edge, child).is_some_and(|row| sources.contains(&row));
+            let has_source =
+                |edge: Edge, child: u32| parent(world, edge, child).is_some_and(|row| sources.contains(&row));
             match pull.way {
                 Way::ToMany(edge) => has_source(edge, row),
                 Way::ToOne(edge) => sources.iter().any(|&child| parent(world, edge, child) == Some(row)),
-                Way::Through(near, far) => bounds[&near.0]
-                    .iter()
-                    .any(|&link| parent(world, far, link) == Some(row) && has_source(near, link)),
+                Way::Through(near, far) => {
+                    bounds[&near.0].iter().any(|&link| parent(world, far, link) == Some(row) && has_source(near, link))
+                }
             }
         };
-        let narrows = |pull: &Pull<'_>| {
-            pull.filter.is_none_or(|filter| self.matches(filter, cells(world, entity, row)))
-        };
+        let narrows =
+            |pull: &Pull<'_>| pull.filter.is_none_or(|filter| self.matches(filter, cells(world, entity, row)));
         let is_in = |edge: Edge| {
             let rows = sets.get(&edge.2);
             rows.is_some_and(|rows| parent(world, edge, row).is_some_and(|parent| rows.contains(&parent)))
@@ -220,7 +223,9 @@ impl<'w> Oracle<'w> {
     fn node(&self, node: &model::FilterNode, cells: &Cells) -> bool {
         match node.kind.as_ref().expect("test filters have no empty nodes") {
             Kind::Condition(condition) => self.condition(condition, cells),
-            Kind::Group(group) if group.join() == FilterJoin::And => group.nodes.iter().all(|node| self.node(node, cells)),
+            Kind::Group(group) if group.join() == FilterJoin::And => {
+                group.nodes.iter().all(|node| self.node(node, cells))
+            }
             Kind::Group(group) => group.nodes.iter().any(|node| self.node(node, cells)),
         }
     }
@@ -258,7 +263,9 @@ impl<'w> Oracle<'w> {
         let now = Timestamp::from_microsecond(self.world.instant).expect("is in range").to_zoned(zone.clone());
         let first = now.date().checked_sub(days.days()).expect("is in range");
         if attribute == DAY {
-            let day = |date: jiff::civil::Date| date.to_zoned(TimeZone::UTC).expect("is in range").timestamp().as_microsecond() / DAY_MICROS;
+            let day = |date: jiff::civil::Date| {
+                date.to_zoned(TimeZone::UTC).expect("is in range").timestamp().as_microsecond() / DAY_MICROS
+            };
             return (day(first)..=day(now.date())).contains(value);
         }
         if attribute == WALL {
@@ -274,7 +281,8 @@ impl<'w> Oracle<'w> {
 
 fn pulls(profile: &model::Profile) -> Vec<Pull<'_>> {
     let mut pulls = Vec::new();
-    for (item, association) in profile.items.iter().flat_map(|item| item.associations.iter().map(move |it| (item, it))) {
+    for (item, association) in profile.items.iter().flat_map(|item| item.associations.iter().map(move |it| (item, it)))
+    {
         let (source, filter) = (number(&item.entity), association.filter.as_ref());
         for (way, target) in ways(source, association) {
             pulls.push(Pull { source, target, way, filter });
@@ -302,7 +310,8 @@ fn ways(source: u32, association: &model::Association) -> Vec<(Way, u32)> {
     for (link, first, first_entity, second, second_entity) in LINKS {
         let ends = [(link, first, first_entity), (link, second, second_entity)];
         for (near, far, way) in [(ends[0], ends[1], Direction::ToMany), (ends[1], ends[0], Direction::ToOne)] {
-            let is_meant = association.relationship == link_name(link) && [Direction::Unspecified, way].contains(&direction);
+            let is_meant =
+                association.relationship == link_name(link) && [Direction::Unspecified, way].contains(&direction);
             if is_meant && source == near.2 {
                 ways.push((Way::Through(near, far), far.2));
             }
@@ -356,9 +365,7 @@ fn compare(cell: &Cell, operand: &Operand) -> std::cmp::Ordering {
         (Cell::Truth(left), Operand::Truth(right)) => left.cmp(right),
         (Cell::Id(left), Operand::Id(right)) => left.as_slice().cmp(right),
         (Cell::Text(left), Operand::Text(right)) if left.parse::<f64>().is_ok() => real(left).total_cmp(&real(right)),
-        (Cell::Text(left), Operand::Text(right)) => {
-            left.to_lowercase().trim_end().cmp(right.to_lowercase().trim_end())
-        }
+        (Cell::Text(left), Operand::Text(right)) => left.to_lowercase().trim_end().cmp(right.to_lowercase().trim_end()),
         _ => unreachable!("operands are of the attribute's type"),
     }
 }

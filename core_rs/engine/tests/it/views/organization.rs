@@ -19,7 +19,8 @@ pub(crate) const TEAM_ROLE: u32 = 26;
 pub(crate) const PRIVILEGE: u32 = 27;
 
 /// Entities with the common attributes.
-pub(crate) const BUSINESS_ENTITIES: [u32; 7] = [ACCOUNT, CONTACT, SITE, PRODUCT, NOTE, CONTACT_PRODUCT, ACCOUNT_ACCOUNT];
+pub(crate) const BUSINESS_ENTITIES: [u32; 7] =
+    [ACCOUNT, CONTACT, SITE, PRODUCT, NOTE, CONTACT_PRODUCT, ACCOUNT_ACCOUNT];
 /// Entities that a profile may have items for.
 pub(crate) const ITEM_ENTITIES: [u32; 8] = [ACCOUNT, CONTACT, SITE, PRODUCT, NOTE, CONTACT_PRODUCT, USER, UNIT];
 
@@ -102,7 +103,8 @@ pub(crate) fn link_name(entity: u32) -> String {
 }
 
 pub(crate) fn entities() -> Vec<model::Entity> {
-    let all = BUSINESS_ENTITIES.into_iter().chain([USER, TEAM, MEMBERSHIP, UNIT, ROLE, USER_ROLE, TEAM_ROLE, PRIVILEGE]);
+    let all =
+        BUSINESS_ENTITIES.into_iter().chain([USER, TEAM, MEMBERSHIP, UNIT, ROLE, USER_ROLE, TEAM_ROLE, PRIVILEGE]);
     all.map(entity).collect()
 }
 

@@ -50,7 +50,9 @@ impl World {
             changed: BTreeSet::new(),
             published: false,
         };
-        for (entity, count) in [(UNIT, 4), (USER, 5), (TEAM, 2), (ROLE, 3), (MEMBERSHIP, 4), (USER_ROLE, 10), (TEAM_ROLE, 2)] {
+        for (entity, count) in
+            [(UNIT, 4), (USER, 5), (TEAM, 2), (ROLE, 3), (MEMBERSHIP, 4), (USER_ROLE, 10), (TEAM_ROLE, 2)]
+        {
             (0..count).for_each(|_| world.insert(entity));
         }
         world.grant();
@@ -113,7 +115,10 @@ impl World {
         }
         self.model = model::Model {
             revision: self.model.revision + 1,
-            settings: Some(model::Settings { time_zone: self.draw.of(&ZONES).to_owned(), ..model::Settings::default() }),
+            settings: Some(model::Settings {
+                time_zone: self.draw.of(&ZONES).to_owned(),
+                ..model::Settings::default()
+            }),
             entities,
             relationships: relationships(),
             profiles: (0..2).map(|number| self.draw.profile(number, &counts)).collect(),

@@ -31,8 +31,8 @@ fn count_commits(organization: &Organization) -> Arc<AtomicUsize> {
 fn long_ingest_makes_many_commits() {
     let organization = Organization::new();
     let commits = count_commits(&organization);
-    let report = organization.ingest(csv(), rows(30_000));
-    assert_eq!((report.inserted, organization.head()), (30_000, 30_000));
+    let report = organization.ingest(csv(), rows(40_000));
+    assert_eq!((report.inserted, organization.head()), (40_000, 40_000));
     assert!(commits.load(Ordering::Relaxed) >= 3, "uploads get in between");
 }
 
@@ -40,8 +40,8 @@ fn long_ingest_makes_many_commits() {
 fn atomic_ingest_makes_one_commit() {
     let organization = Organization::new();
     let commits = count_commits(&organization);
-    let report = organization.ingest(Options { atomic: true, ..csv() }, rows(30_000));
-    assert_eq!((report.inserted, organization.head()), (30_000, 30_000));
+    let report = organization.ingest(Options { atomic: true, ..csv() }, rows(40_000));
+    assert_eq!((report.inserted, organization.head()), (40_000, 40_000));
     assert_eq!(commits.load(Ordering::Relaxed), 1);
 }
 
@@ -49,7 +49,7 @@ fn atomic_ingest_makes_one_commit() {
 fn aborted_atomic_ingest_leaves_nothing() {
     let organization = Organization::new();
     let mut ingest = organization.start("account", Options { atomic: true, ..csv() });
-    ingest.feed(rows(30_000).as_bytes()).unwrap();
+    ingest.feed(rows(40_000).as_bytes()).unwrap();
     ingest.abort();
     assert_eq!(organization.head(), 0);
 }
@@ -58,12 +58,12 @@ fn aborted_atomic_ingest_leaves_nothing() {
 fn dropped_ingest_leaves_whole_commits() {
     let organization = Organization::new();
     let mut ingest = organization.start("account", csv());
-    ingest.feed(rows(30_000).as_bytes()).unwrap();
+    ingest.feed(rows(40_000).as_bytes()).unwrap();
     drop(ingest);
     let statistics = organization.staging.snapshot().unwrap().statistics().unwrap();
     let rows = statistics.first().map_or(0, |entity| entity.rows);
     assert_eq!(rows, organization.head());
-    assert!(rows < 30_000, "what was gathered for the next commit is gone");
+    assert!(rows < 40_000, "what was gathered for the next commit is gone");
 }
 
 #[test]
