@@ -193,12 +193,36 @@ def test_a_denial_comes_after_the_removals(path: Path) -> None:
         assert len(server.requests) == 2
 
 
-def test_an_expired_token_is_renewed_once(path: Path) -> None:
-    tokens = iter(["old", "new"])
-    scripts: list[Script] = [[*first_sync()[:3], Fail(Code.UNAUTHENTICATED, "TOKEN_EXPIRED")], resuming()]
+def test_a_disabled_user_leaves_no_trace(path: Path) -> None:
+    """Even if the server should not get to send removals."""
+    scripts: list[Script] = [resuming(), [Fail(Code.PERMISSION_DENIED, "USER_DISABLED")], first_sync()[1:]]
+    with ScriptedServer(scripts) as server, open_device(path, server) as device:
+        device.sync()
+        assert b"v1299" in path.read_bytes() + path.with_name(f"{path.name}-wal").read_bytes()
+        with pytest.raises(PermissionDeniedError):
+            device.sync()
+        assert device.status(verify=True).rows == 0
+        assert b"v1299" not in path.read_bytes() + path.with_name(f"{path.name}-wal").read_bytes()
+        assert device.sync().rows == len(ROWS)
+
+
+def test_a_denial_of_another_kind_erases_nothing_by_itself(path: Path) -> None:
+    scripts: list[Script] = [resuming(), [Fail(Code.PERMISSION_DENIED, "TOKEN_NOT_ALLOWED")]]
+    with ScriptedServer(scripts) as server, open_device(path, server) as device:
+        device.sync()
+        with pytest.raises(PermissionDeniedError):
+            device.sync()
+        assert device.status().rows == len(ROWS)
+
+
+def test_an_expired_token_is_renewed(path: Path) -> None:
+    """However many calls failed for other reasons before."""
+    tokens = iter(["old", "old", "new"])
+    away: list[Action] = [Fail(Code.UNAVAILABLE, "SERVER_STOPPING")]
+    scripts: list[Script] = [away, [Fail(Code.UNAUTHENTICATED, "TOKEN_EXPIRED")], resuming()]
     with ScriptedServer(scripts) as server, open_device(path, server, token=lambda: next(tokens)) as device:
         assert device.sync().complete
-        assert server.tokens == ["Bearer old", "Bearer new"]
+        assert server.tokens == ["Bearer old", "Bearer old", "Bearer new"]
 
 
 @pytest.mark.parametrize("token", ["fixed", lambda: "same"])

@@ -4,12 +4,16 @@ from haversack_client._digest import LANES_MAX, SEED, WORD_MASK, membership_sum,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-# Computed by the server's implementation, core_rs/engine/src/digest.rs.
+# docs/sync-protocol.md, "Digests", and others from the server's implementation, core_rs/engine/src/digest.rs.
 VECTORS = [
     (0, 0, 0, 0xE220A8397B1DCDAF, 0x48218226FF3CD4BF),
     (1, 0, 1, 0xC42C5A1AA3820138, 0xBFF505763B60AD4E),
     (7, 65536, 123456789, 0xEC95688F82F688F0, 0xAEA2F7AE30D17E6C),
     (4294967295, 4294967295, 9223372036854775807, 0xE4D971771B652C20, 0x4CAA92F1472D6FE8),
+    (1, 1, 1, 0x204391A6FD59956F, 0x7B863400BC026A40),
+    (2, 0, 1, 0xE7B25AD27BCCB532, 0xA3BC55F3B7748510),
+    (7, 70000, 12, 0x0544C72C50173B62, 0x493CC28F42031393),
+    (4294967295, 4294967295, 18446744073709551615, 0xE4D971771B652C20, 0x2DFE1AA565B7FF81),
     (3, 4294967295, 4611686018427387904, 0x49C147A4B32B2067, 0x8B7FB03D1DD96E55),
 ]
 
@@ -34,6 +38,8 @@ def test_vectors_of_the_server() -> None:
     for entity, ordinal, lsn, membership, version in VECTORS:
         assert membership_sum(entity, [ordinal]) == membership
         assert version_sum(entity, [ordinal], [lsn]) == version
+    assert membership_sum(1, [0, 1, 2]) == 0x97E0269A352C06C9
+    assert version_sum(1, [0, 1, 2], [1, 2, 3]) == 0xCB582157050D6CFB
 
 
 @settings(deadline=None)

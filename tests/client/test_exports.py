@@ -1,11 +1,13 @@
 """What the package promises is what it has."""
 
 import ast
+import tomllib
 from pathlib import Path
 
 import haversack_client
 import pytest
 from haversack_client import _errors
+from haversack_client._session import CLIENT
 
 PACKAGE = Path(haversack_client.__file__).parent
 
@@ -22,6 +24,11 @@ def test_every_error_is_exported_and_drawn() -> None:
     assert errors <= set(haversack_client.__all__)
     assert _errors.__doc__ is not None
     assert [name for name in errors if name not in _errors.__doc__] == []
+
+
+def test_the_server_is_told_the_version_of_the_distribution() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "client_sdk/pyproject.toml").read_text())["project"]
+    assert CLIENT.rpartition("/")[2] == project["version"]
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ class Player:
         self.models: dict[str, tuple[Json, int]] = {}
         self.revision = 0
         self.entities: dict[int, Entity] = {}
-        self.cookies = 0
+        self.number = 0
         self.session: Session | None = None
         self.flow = Flow.COMPLETE
 
@@ -110,12 +110,12 @@ class Player:
         self.flow = step.flow
 
     def event(self, stated: Json) -> sync_pb2.SyncEvent:
-        """Makes an event. All but the request for inventories carry a cookie; cookies are numbered."""
+        """Makes an event. All but the request for inventories carry a cookie that is the event's number."""
         ((kind, content),) = stated.items()
+        self.number += 1
         event: sync_pb2.SyncEvent = getattr(self, f"make_{kind}")(content)
         if kind != "inventory_required":
-            self.cookies += 1
-            event.cookie = str(self.cookies).encode()
+            event.cookie = str(self.number).encode()
         return event
 
     def make_model(self, content: Json) -> sync_pb2.SyncEvent:

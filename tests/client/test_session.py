@@ -223,7 +223,8 @@ def test_mismatches_are_told_until_a_cookie_knows_them(device: Device) -> None:
 @pytest.mark.parametrize(
     "stated",
     [
-        pytest.param({ACCOUNT: {1: 10}}, id="an entity left out"),
+        pytest.param({CONTACT: {}}, id="an entity left out"),
+        pytest.param({ACCOUNT: {1: 10}, Entity(99, "other", ()): {1: 10}}, id="an entity that is not carried"),
         pytest.param({CONTACT: {}, ACCOUNT: {}}, id="fewer rows"),
         pytest.param({CONTACT: {}, ACCOUNT: {1: 10, 2: 20}}, id="more rows"),
         pytest.param({CONTACT: {}, ACCOUNT: {2: 10}}, id="another row"),
@@ -233,6 +234,11 @@ def test_mismatches_are_told_until_a_cookie_knows_them(device: Device) -> None:
 def test_digests_that_disagree(device: Device, stated: dict[Entity, dict[int, int]]) -> None:
     device.take(MODEL, plan({ACCOUNT: 1}), batch(ACCOUNT, {1: 10}))
     assert device.take(checkpoint(stated)).flow is Flow.CALL_AGAIN
+
+
+def test_an_entity_without_rows_need_not_be_stated(device: Device) -> None:
+    device.take(MODEL, plan({ACCOUNT: 1}), batch(ACCOUNT, {1: 10}))
+    assert device.take(checkpoint({ACCOUNT: {1: 10}, Entity(99, "other", ()): {}})).checkpoint
 
 
 def test_a_pass_that_gives_up(device: Device) -> None:

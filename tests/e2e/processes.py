@@ -54,11 +54,12 @@ class ServerProcess:
 
     def kill(self) -> None:
         """Kills the server as a power cut would."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(STEP_SECONDS_MAX)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        process = self.process
+        assert process is not None
+        assert process.stdout is not None
+        process.send_signal(signal.SIGKILL)
+        process.wait(STEP_SECONDS_MAX)
+        process.stdout.close()
 
     def resident_bytes(self) -> int:
         """Memory that the server holds."""

@@ -3,7 +3,7 @@
 ```
 HaversackError
 ├── RemoteError               the call failed at the server or on the way: code, reason, retry_delay_seconds
-│   ├── UnavailableError      no server answered, or it asks to come again; sync() has already retried
+│   ├── UnavailableError      no server answered, or it could not serve now; sync() has already retried
 │   ├── AuthenticationError   the token is missing, wrong or expired: get a new one
 │   ├── PermissionDeniedError this user may not sync; what the server withdrew is already removed
 │   └── SupersededError       another stream of this device took over
@@ -42,7 +42,7 @@ class RemoteError(HaversackError):
 
 
 class UnavailableError(RemoteError):
-    """No server answered, the stream was cut, or the server asks to come again later."""
+    """No server answered, the stream was cut, or the server cannot serve now and may later."""
 
 
 class AuthenticationError(RemoteError):

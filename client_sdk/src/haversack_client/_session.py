@@ -264,8 +264,9 @@ class Session:
     def _disagreeing(self, checkpoint: sync_pb2.Checkpoint) -> list[int]:
         """The entities whose rows are not those that the server counts, ascending."""
         stated = {digest.entity: EntityState(digest.count, digest.digest) for digest in checkpoint.digests}
-        held = self._held.entities()
-        return sorted(entity for entity in held.keys() | stated.keys() if held.get(entity) != stated.get(entity))
+        held, nothing = self._held.entities(), EntityState(0, 0)
+        entities = held.keys() | stated.keys()
+        return sorted(it for it in entities if held.get(it, nothing) != stated.get(it, nothing))
 
     def _inventory(self, entity: int, block: int) -> sync_pb2.Inventory:
         ordinals = encode_block(block, self._held.ordinals(entity, block))

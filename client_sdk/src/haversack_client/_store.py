@@ -154,6 +154,12 @@ class Store:
             raise
         return changes
 
+    def erase(self) -> None:
+        """Deletes every row, and what the log still has of them unless a reader is in the middle of it."""
+        self.commit([RemoveRows(entity, None) for entity in self._tables])
+        with store_errors(self._path):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def _carry_out(self, operation: Operation, changes: dict[int, Changes]) -> None:
         match operation:
             case AdoptModel(model):

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from haversack.sync.v1 import sync_pb2
 
-from haversack_client._errors import AuthenticationError, RemoteError, UnavailableError
+from haversack_client._errors import AuthenticationError, PermissionDeniedError, RemoteError, UnavailableError
 from haversack_client._operations import AdoptModel, KeepCookie
 from haversack_client._session import Flow, Session, Step
 from haversack_client._store import Changes, Store
@@ -81,6 +81,7 @@ class Synchronizer:
         self._session = Session(store, mode)
         self._failures = 0
         self._may_forget_cookie = True
+        self._may_renew_token = transport.renews_token
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._stream: Stream | None = None
@@ -140,6 +141,7 @@ class Synchronizer:
         self._session.committed(step)
         if received.event.WhichOneof("event") != "heartbeat":
             self._failures = 0
+            self._may_renew_token = self._transport.renews_token
         tables = self._store.model.tables if self._store.model else {}
         return Applied(
             step=step,
@@ -155,10 +157,11 @@ class Synchronizer:
             self._may_forget_cookie = False
             self._store.commit([KeepCookie(b"")])
             return Waiting(error, 0.0)
-        if isinstance(error, AuthenticationError):
-            if error.reason == "TOKEN_EXPIRED" and self._transport.renews_token and self._failures == 1:
-                return Waiting(error, 0.0)
-            raise error
+        if isinstance(error, AuthenticationError) and self._may_renew_token:
+            self._may_renew_token = False
+            return Waiting(error, 0.0)
+        if isinstance(error, PermissionDeniedError) and error.reason == "USER_DISABLED":
+            self._store.erase()
         is_last = self._retries_max is not None and self._failures > self._retries_max
         if not isinstance(error, UnavailableError) or is_last:
             raise error

@@ -34,8 +34,8 @@ LOOKAHEAD_BYTES = 256 * 1024
 grow to megabytes on a quick link, and all of that would travel again."""
 
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
-SILENCE_SECONDS_MAX = 60.0
-"""A server sends a heartbeat when nothing was sent for 15 s. After four missed ones the stream counts as dead."""
+SILENCE_SECONDS_MAX = 45.0
+"""A server sends a heartbeat when nothing was sent for 15 s. After three missed ones the stream counts as dead."""
 
 ERROR_DOMAIN = "haversack"
 STATUS_DETAILS_KEY = "grpc-status-details-bin"
@@ -52,6 +52,9 @@ _NETWORK_CODES = frozenset(
     }
 )
 """What gRPC makes of cut connections and of proxies, beside UNAVAILABLE. Our server never fails without a reason."""
+
+_PASSING_REASONS = frozenset({"", "STAGING_FAILED", "INTERNAL"})
+"""Reasons for which a call may be made again, later each time; docs/sync-protocol.md, "Errors"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +268,9 @@ def remote_error(code: grpc.StatusCode, message: str, metadata: Iterable[tuple[s
         kind = PermissionDeniedError
     elif reason == "STREAM_SUPERSEDED":
         kind = SupersededError
-    elif code is grpc.StatusCode.UNAVAILABLE or delay is not None or (not reason and code in _NETWORK_CODES):
+    elif code is grpc.StatusCode.UNAVAILABLE or delay is not None:
+        kind = UnavailableError
+    elif code in _NETWORK_CODES and reason in _PASSING_REASONS:
         kind = UnavailableError
     return kind(text, code=code.name, reason=reason, retry_delay_seconds=delay)
 

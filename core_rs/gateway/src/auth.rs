@@ -85,7 +85,8 @@ impl Verifier {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(SyncError::TokenInvalid(format!("it is longer than {TOKEN_BYTES_MAX} bytes")));
         }
-        let claimed: ClaimedIssuer = jsonwebtoken::dangerous::insecure_decode(token).map_err(|error| refusal(&error))?.claims;
+        let claimed: ClaimedIssuer =
+            jsonwebtoken::dangerous::insecure_decode(token).map_err(|error| refusal(&error))?.claims;
         let mut refused = SyncError::TokenInvalid("its issuer is not known here".into());
         for issuer in self.issuers.iter().filter(|issuer| issuer.name == claimed.iss) {
             match jsonwebtoken::decode(token, &issuer.key, &issuer.validation) {
@@ -101,7 +102,9 @@ impl Issuer {
     fn new(config: &IssuerConfig) -> Result<Self, SyncError> {
         let key = DecodingKey::from_ed_pem(config.public_key_pem.as_bytes()).map_err(|error| {
             let issuer = &config.issuer;
-            SyncError::RequestInvalid(format!("issuer {issuer:?}: public_key_pem is not an Ed25519 public key: {error}"))
+            SyncError::RequestInvalid(format!(
+                "issuer {issuer:?}: public_key_pem is not an Ed25519 public key: {error}"
+            ))
         })?;
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);

@@ -167,7 +167,9 @@ impl SyncError {
             Self::OrganizationExists(_) => Code::AlreadyExists,
             Self::NothingPublished(_) => Code::FailedPrecondition,
             Self::RequestInvalid(_) | Self::CookieInvalid => Code::InvalidArgument,
-            Self::ServerBehind { .. } | Self::Loading(_) | Self::StagingReplaced | Self::ServerStopping => Code::Unavailable,
+            Self::ServerBehind { .. } | Self::Loading(_) | Self::StagingReplaced | Self::ServerStopping => {
+                Code::Unavailable
+            }
             Self::StreamSuperseded => Code::Aborted,
             Self::DigestMismatch(_) => Code::DataLoss,
             Self::LimitReached(_) => Code::ResourceExhausted,
@@ -178,7 +180,9 @@ impl SyncError {
     /// What the device is told. Causes inside the server stay in its log.
     fn message(&self) -> String {
         match self {
-            Self::StagingFailed(_) => "the staging database failed; operators find the cause in the server's log".into(),
+            Self::StagingFailed(_) => {
+                "the staging database failed; operators find the cause in the server's log".into()
+            }
             Self::Internal(_) => "internal error; operators find the cause in the server's log".into(),
             other => other.to_string(),
         }

@@ -10,6 +10,8 @@
 //!   slow device holds back nobody and needs no queue.
 //! - `organization` keeps an engine and its one writer, a follower that reads commits from staging.
 
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on panics"))]
+
 mod auth;
 mod clock;
 mod config;

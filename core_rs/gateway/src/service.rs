@@ -102,7 +102,11 @@ impl SyncEndpoint {
             None => identity,
         };
         let call = Call { organization, caller, install, permit, seal };
-        self.begin(call, cookie.as_ref(), &identity.epoch, &request)
+        // Working out a view, and comparing it with what the device holds, may take milliseconds.
+        let endpoint = self.clone();
+        tokio::task::spawn_blocking(move || endpoint.begin(call, cookie.as_ref(), &identity.epoch, &request))
+            .await
+            .map_err(|error| SyncError::Internal(format!("beginning a stream: {error}")))?
     }
 
     fn permit(&self) -> Result<OwnedSemaphorePermit, SyncError> {
@@ -133,7 +137,13 @@ impl SyncEndpoint {
     }
 
     /// Subscribes to the user's view and opens the session.
-    fn begin(&self, call: Call, cookie: Option<&Cookie>, epoch: &[u8], request: &SyncRequest) -> Result<Events, SyncError> {
+    fn begin(
+        &self,
+        call: Call,
+        cookie: Option<&Cookie>,
+        epoch: &[u8],
+        request: &SyncRequest,
+    ) -> Result<Events, SyncError> {
         let Call { organization, caller, install, permit, seal } = call;
         let presence = Streams::enter(organization.streams(), Device { user: caller.user, install });
         let subscription = organization.subscribe(caller.user, Arc::clone(&presence.signal))?;

@@ -93,10 +93,7 @@ impl Body for EventBody {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let this = self.get_mut();
         if let Some(rest) = this.rest.take() {
             return Poll::Ready(Some(Ok(Frame::data(rest))));
@@ -134,14 +131,12 @@ impl EventBody {
 
 /// An event as a gRPC message, in one or two parts.
 fn message(event: SyncEvent) -> Result<(Bytes, Option<Bytes>), Status> {
-    match event.event {
-        Some(Event::Rows(batch)) => rows_message(batch, &event.cookie),
-        _ => {
-            let mut first = begin(event.encoded_len(), 0)?;
-            event.encode(&mut first).expect("there is room for its length");
-            Ok((first.freeze(), None))
-        }
+    if let Some(Event::Rows(batch)) = event.event {
+        return rows_message(batch, &event.cookie);
     }
+    let mut first = begin(event.encoded_len(), 0)?;
+    event.encode(&mut first).expect("there is room for its length");
+    Ok((first.freeze(), None))
 }
 
 /// The rows are the last field of the last field, so that all else can go before them.

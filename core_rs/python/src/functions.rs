@@ -32,6 +32,7 @@ pub fn check_model(py: Python<'_>, model: &[u8]) -> Result<Vec<String>, Failure>
 
 /// See the stub.
 #[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 makes the list anew")]
 pub fn schema_proto(py: Python<'_>, model: &[u8], entities: Vec<String>) -> Result<String, Failure> {
     py.detach(|| models::proto_source(&models::decode(model)?, &entities))
 }

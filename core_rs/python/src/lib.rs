@@ -22,6 +22,7 @@ mod _core {
     use crate::staging::{Ingest, Staging};
 
     #[pymodule_init]
+    #[expect(clippy::unnecessary_wraps, reason = "PyO3 asks for a result")]
     fn start_logging(_module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
         crate::logging::start();
         Ok(())

@@ -23,7 +23,8 @@ pub fn schema(model: &Model) -> Result<Schema, Failure> {
 
 /// An entity by name.
 pub fn entity<'s>(schema: &'s Schema, name: &str) -> Result<&'s Entity, Failure> {
-    let unknown = || Failure::new(ErrorReason::EntityUnknown, format!("the metadata has no entity {name:?}; import it"));
+    let unknown =
+        || Failure::new(ErrorReason::EntityUnknown, format!("the metadata has no entity {name:?}; import it"));
     schema.entity(name).ok_or_else(unknown)
 }
 
@@ -33,8 +34,9 @@ pub fn zone(model: &Model) -> Result<TimeZone, Failure> {
     if name.is_empty() {
         return Ok(TimeZone::UTC);
     }
-    TimeZone::get(name)
-        .map_err(|_| Failure::new(ErrorReason::MetadataInvalid, format!("{name:?} is no time zone of the IANA database")))
+    TimeZone::get(name).map_err(|_| {
+        Failure::new(ErrorReason::MetadataInvalid, format!("{name:?} is no time zone of the IANA database"))
+    })
 }
 
 /// Everything that keeps the engine from following a model, each as a sentence.

@@ -30,7 +30,8 @@ class Staging:
     def publish(self, model: bytes) -> int:
         """Stores a serialized `haversack.model.v1.Model` (checked by `check_model`); returns the LSN it drew.
 
-        Live devices follow it at once. Its revision must be one above the last.
+        Live devices follow it at once. Its revision must be above the last one (REQUEST_INVALID). A model that no
+        engine can follow is refused (PROFILE_INVALID, one breach a line).
         """
 
     def statistics(self) -> list[tuple[int, int, int]]:
@@ -61,9 +62,9 @@ class Ingest:
         """Takes the next bytes of the file, cut anywhere. Blocks while the writer is behind."""
 
     def finish(self) -> bytes:
-        """Writes what remains; returns a serialized `haversack.ingest report`: see `IngestReport` in ingest docs.
+        """Writes what remains, waits for the last commit, and returns the report. Ends the ingest.
 
-        The bytes are UTF-8 JSON with the fields of `haversack.admin.v1.IngestResponse` in snake case, `errors` being a
+        The report is UTF-8 JSON with the fields of `haversack.admin.v1.IngestResponse` in snake case, `errors` being a
         list of objects with file_name, line, attribute, message, reason (a name without prefix).
         """
 
@@ -74,20 +75,28 @@ class SyncServer:
     """The sync endpoint (tonic), on threads and a runtime of its own."""
 
     def __init__(self, config: str) -> None:
-        """Takes a JSON object.
+        """Takes a JSON object; unknown keys are refused (REQUEST_INVALID).
 
-        `listen` ("127.0.0.1:7421"; port 0 picks one), `issuers` (list of {"issuer", "audience", "public_key_pem"}),
-        `heartbeat_seconds` (15), `streams_max` (20000), `ingest_cache_bytes`… unknown keys are refused.
+        `listen`: "host:port"; port 0 picks a free one. Default "127.0.0.1:7421".
+        `plain_text_anywhere`: allows addresses that are not loopback, although nothing is encrypted. Default false.
+        `issuers`: a list of {"issuer", "audience", "public_key_pem"}; the key is an Ed25519 public key.
+        `heartbeat_seconds`: silence after which a live stream gets a heartbeat. Default 15.
+        `streams_max`: streams open at once. Default 20000.
+        `workers`: threads that serve; 0, the default, means one per core.
         """
 
     def start(self) -> str:
-        """Begins to listen; returns the bound "host:port"."""
+        """Begins to listen; returns the bound "host:port". A server starts once: make a new one after `stop`."""
 
     def add_organization(self, name: str, staging: Staging) -> None:
-        """Serves an organization from now on. Its index is loaded at first use."""
+        """Serves an organization from now on. Its index is loaded at first use. May be called before `start`."""
 
     def statistics(self) -> str:
-        """JSON: streams, organizations (lsn, revision, rows, index bytes, live views)."""
+        """JSON: `streams`, and `organizations`, a list of objects.
+
+        Each has name, streams, loaded, lsn, revision, rows, index_bytes, live_views. It looks at every bitmap of the
+        index: not for every second.
+        """
 
     def stop(self, grace_seconds: float) -> None:
         """Ends every stream with UNAVAILABLE (SERVER_STOPPING) and waits at most this long. Idempotent."""

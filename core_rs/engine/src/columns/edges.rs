@@ -1,9 +1,8 @@
 //! Adjacency: one lookup attribute as edges between rows, followed both ways.
 
-use hashbrown::HashMap;
-
 use super::id_map::IdMap;
 use super::packed::{cell, grow};
+use super::postings::Postings;
 use crate::ids::{Ordinal, RowKey};
 use crate::schema::Lookup;
 
@@ -18,8 +17,8 @@ pub struct Edges {
     lookup: Lookup,
     links: Vec<Link>,
     first_child: Vec<Child>,
-    waiting: HashMap<Ordinal, RowKey>,
-    awaited: HashMap<RowKey, Vec<Ordinal>>,
+    /// Children by the id that no row has yet.
+    waiting: Postings,
     unsettled: Vec<(Ordinal, RowKey)>,
     moves: Vec<Move>,
 }
@@ -62,8 +61,7 @@ impl Edges {
             lookup,
             links: Vec::new(),
             first_child: Vec::new(),
-            waiting: HashMap::new(),
-            awaited: HashMap::new(),
+            waiting: Postings::default(),
             unsettled: Vec::new(),
             moves: Vec::new(),
         }
@@ -87,7 +85,7 @@ impl Edges {
     /// Points `child` at the row of `target`, or at none. A target that `parents` does not have is looked for again
     /// in [`Self::settle`], which must come before the same child is pointed anew.
     pub fn point(&mut self, child: Ordinal, target: Option<RowKey>, parents: &IdMap) {
-        self.stop_waiting(child);
+        self.waiting.set(child, None);
         let parent = target.and_then(|key| parents.find(key));
         if let (Some(key), None) = (target, parent) {
             self.unsettled.push((child, key));
@@ -101,16 +99,15 @@ impl Edges {
             if let Some(parent) = parents.find(key) {
                 self.link(child, Some(parent));
             } else {
-                self.waiting.insert(child, key);
-                self.awaited.entry(key).or_default().push(child);
+                self.waiting.set(child, Some(key));
             }
         }
     }
 
     /// A row with the id `key` has arrived: those that wait for it are linked.
     pub fn arrived(&mut self, key: RowKey, parent: Ordinal) {
-        for child in self.awaited.remove(&key).unwrap_or_default() {
-            self.waiting.remove(&child);
+        for child in self.waiting.rows(key).cloned().unwrap_or_default() {
+            self.waiting.set(child, None);
             self.link(child, Some(parent));
         }
     }
@@ -129,21 +126,7 @@ impl Edges {
     pub fn bytes(&self) -> usize {
         self.links.capacity() * size_of::<Link>()
             + self.first_child.capacity() * size_of::<Child>()
-            + (self.waiting.capacity() + self.awaited.capacity()) * (size_of::<RowKey>() + size_of::<Vec<Ordinal>>())
-    }
-
-    fn stop_waiting(&mut self, child: Ordinal) {
-        if self.waiting.is_empty() {
-            return;
-        }
-        if let Some(key) = self.waiting.remove(&child)
-            && let Some(children) = self.awaited.get_mut(&key)
-        {
-            children.retain(|&other| other != child);
-            if children.is_empty() {
-                self.awaited.remove(&key);
-            }
-        }
+            + self.waiting.bytes()
     }
 
     fn link(&mut self, child: Ordinal, parent: Option<Ordinal>) {

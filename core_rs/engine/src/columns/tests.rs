@@ -75,7 +75,9 @@ fn feed(index: &mut Index, entity: EntityNumber, ordinal: Ordinal, lsn: u64, fie
     let mut payload = Vec::new();
     if let Some((color, reference)) = fields {
         let mut writer = RowWriter::new(&mut payload);
-        color.into_iter().for_each(|color| writer.push(COLOR, &Value::Text(color)));
+        if let Some(color) = color {
+            writer.push(COLOR, &Value::Text(color));
+        }
         if let Some((target, row)) = reference {
             writer.push(REFERENCE, &Value::Id(key(target, row).0));
             writer.push(COMPANION, &Value::Entity(target));

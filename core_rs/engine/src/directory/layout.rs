@@ -90,7 +90,10 @@ impl Layout {
 fn attribute_of(entity: &Entity, (name, field): Fact) -> Result<(AttributeNumber, FieldType), String> {
     let attribute =
         entity.attribute(name).filter(|attribute| FieldType::from(attribute.kind) == field).ok_or_else(|| {
-            format!("{} has no {field:?} attribute \"{name}\"; the directory is read from it", entity.name)
+            format!(
+                "{} needs an attribute \"{name}\" of field type {field:?}: the directory is read from it",
+                entity.name
+            )
         })?;
     Ok((attribute.number, field))
 }

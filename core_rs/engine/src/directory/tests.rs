@@ -18,8 +18,11 @@ const USER_ROLE: u32 = 5;
 const TEAM_ROLE: u32 = 6;
 const PRIVILEGE: u32 = 7;
 
+/// Names and types.
+type Attributes = &'static [(&'static str, AttributeType)];
+
 fn schema() -> Schema {
-    let attributes: [&[(&str, AttributeType)]; 8] = [
+    let attributes: [Attributes; 8] = [
         &[("businessunitid", AttributeType::Lookup), ("isdisabled", AttributeType::Boolean)],
         &[("businessunitid", AttributeType::Lookup)],
         &[("systemuserid", AttributeType::Lookup), ("teamid", AttributeType::Lookup)],
@@ -34,7 +37,7 @@ fn schema() -> Schema {
             ("depth", AttributeType::Picklist),
         ],
     ];
-    let entity = |(number, (name, attributes)): (usize, (&str, &[(&str, AttributeType)]))| model::Entity {
+    let entity = |(number, (name, attributes)): (usize, (&str, Attributes))| model::Entity {
         number: number as u32 + 1,
         logical_name: name.to_owned(),
         primary_id_attribute: "id".to_owned(),
@@ -212,5 +215,8 @@ fn a_directory_without_its_facts_is_a_breach() {
     });
     let mut breaches = Vec::new();
     Layout::find(&Schema::from_model(&model).expect("is sound"), &mut breaches);
-    assert_eq!(breaches, ["team has no Id attribute \"businessunitid\"; the directory is read from it"]);
+    assert_eq!(
+        breaches,
+        ["team needs an attribute \"businessunitid\" of field type Id: the directory is read from it"]
+    );
 }

@@ -4,8 +4,8 @@
 //! once when it is finished, and [`Applied`] names the subscribers whose view is another. Time is a change as well
 //! ([`Engine::advance`]); [`Engine::next_boundary`] says when it next matters.
 //!
-//! A [`model`] compiles to [`profile`]s, graphs of [`rule`]s over the columns; [`inputs`] are what a view depends on
-//! beside rows; [`solver`] computes a view from nothing and [`upkeep`] keeps one; [`live`] shares them.
+//! Inside: a `model` compiles to `profile`s, graphs of `rule`s over the columns; `inputs` are what a view depends on
+//! beside rows; `solver` computes a view from nothing and `upkeep` keeps one exact; `live` shares them.
 
 mod commit;
 mod compile;
@@ -258,8 +258,8 @@ impl Engine {
 
     /// Brings every live view up to what was fed. Returns the subscribers of those that changed.
     fn keep_up(&mut self) -> Vec<Subscriber> {
-        let Some(model) = &self.model else { return Vec::new() };
-        let affected: Vec<bool> = model.profiles().iter().map(|profile| profile.is_affected(&self.index)).collect();
+        let profiles = self.model.as_ref().map_or(&[][..], PreparedModel::profiles);
+        let affected: Vec<bool> = profiles.iter().map(|profile| profile.is_affected(&self.index)).collect();
         let mut touched = Vec::new();
         for live in self.live.views_mut() {
             (live.view.lsn, live.view.instant) = (self.head, self.instant);
@@ -267,7 +267,7 @@ impl Engine {
             if !affected[inputs.profile] {
                 continue;
             }
-            let solver = Solver { index: &self.index, profile: model.profile(inputs.profile), inputs };
+            let solver = Solver { index: &self.index, profile: &profiles[inputs.profile], inputs };
             if self.upkeep.keep_up(&solver, &mut live.view.entities) {
                 touched.extend(&live.subscribers);
             }

@@ -157,7 +157,7 @@ pub(super) fn plan(
 ) -> Option<Plan> {
     let Some(node) = &filter.compiled else {
         if !filter.fetch_xml.trim().is_empty() {
-            breaches.push(format!("{place} has not been compiled; publish it again"));
+            breaches.push(format!("{place}: the filter has not been compiled; publish it again"));
         }
         return None;
     };

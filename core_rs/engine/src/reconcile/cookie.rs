@@ -164,8 +164,7 @@ impl From<Wire> for Cookie {
             floor: Lsn(it.floor),
             fingerprint: it.fingerprint,
         };
-        let marker =
-            |it: WireMarker| Marker { entity: EntityNumber(it.entity), floor: Lsn(it.floor), last: it.last };
+        let marker = |it: WireMarker| Marker { entity: EntityNumber(it.entity), floor: Lsn(it.floor), last: it.last };
         Self {
             epoch: wire.epoch,
             lsn: Lsn(wire.lsn),
@@ -224,7 +223,8 @@ mod tests {
 
     #[test]
     fn the_largest_cookie_fits() {
-        let entity = |number| KnownEntity { entity: EntityNumber(u32::MAX - number), floor: Lsn(u64::MAX), fingerprint: 9 };
+        let entity =
+            |number| KnownEntity { entity: EntityNumber(u32::MAX - number), floor: Lsn(u64::MAX), fingerprint: 9 };
         let largest = Cookie {
             epoch: vec![0; 64].into(),
             lsn: Lsn(u64::MAX),

@@ -31,9 +31,10 @@
 //! ordinal; else it is its entity's floor.
 //!
 //! - **Versions.** A row that a device holds is there in its newest version, or it has changed in staging since
-//!   its floor. So rows whose LSN is at or below their floor need not be sent again, whoever asks, whenever.
-//!   A device can therefore never hold a version older than the floor of a row that has not changed since: if its
-//!   version had been replaced at or before the floor, the pass that raised the floor would have sent it.
+//!   its floor. So a held row whose LSN is at or below its floor need not be sent again, by whichever server: had its
+//!   version been replaced at or before the floor, the pass that raised the floor would have sent it. The rows to
+//!   do are those that are lacking and those whose LSN is above their floor; of the latter some are sent in vain
+//!   when a cookie cannot tell that they came already, which costs bytes and nothing else.
 //! - **Floors follow removals.** A floor or marker rises only while no removal is owed. Else a device could be cut
 //!   off between the two, keep a row that no pass looked at because it had left the view, and have it taken for
 //!   new when it comes back into the view unchanged.
@@ -95,7 +96,7 @@ impl Default for Limits {
     }
 }
 
-/// Most entities that a view may carry, so that a cookie stays below [`COOKIE_BYTES_MAX`]. Publishing holds to it.
+/// Most entities that a view may carry, so that a cookie stays below [`COOKIE_BYTES_MAX`]. A session for more is refused.
 pub const ENTITIES_MAX: usize = 512;
 
 /// Largest encoded cookie, in bytes, without its MAC.

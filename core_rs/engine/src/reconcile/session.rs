@@ -156,11 +156,7 @@ impl Session {
 
     /// What the device is to present next time, once it has applied what was handed out last.
     pub fn cookie(&self) -> Cookie {
-        let known = |held: &Held| KnownEntity {
-            entity: held.entity,
-            floor: held.floor,
-            fingerprint: held.fingerprint,
-        };
+        let known = |held: &Held| KnownEntity { entity: held.entity, floor: held.floor, fingerprint: held.fingerprint };
         Cookie {
             epoch: self.epoch.clone(),
             lsn: self.lsn.max(self.staged),
@@ -195,9 +191,8 @@ impl Session {
         self.lsn = view.lsn;
         self.revision = view.revision;
         self.instant = self.instant.max(view.instant);
-        let same = |(held, part): (&Held, &EntityView)| {
-            held.entity == part.entity && held.fingerprint == part.fingerprint
-        };
+        let same =
+            |(held, part): (&Held, &EntityView)| held.entity == part.entity && held.fingerprint == part.fingerprint;
         if self.held.len() != view.entities.len() || !self.held.iter().zip(&view.entities).all(same) {
             self.restructure(view);
         }
@@ -402,11 +397,8 @@ impl Session {
 }
 
 fn checkpoint(view: &View) -> sync::Checkpoint {
-    let digest = |part: &EntityView| sync::EntityDigest {
-        entity: part.entity.0,
-        count: part.rows.len(),
-        digest: part.digest,
-    };
+    let digest =
+        |part: &EntityView| sync::EntityDigest { entity: part.entity.0, count: part.rows.len(), digest: part.digest };
     sync::Checkpoint {
         lsn: view.lsn.0,
         revision: view.revision.0,

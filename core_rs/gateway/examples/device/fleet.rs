@@ -80,7 +80,7 @@ pub(crate) async fn follow(
         let mut events = client.sync(replica.request(mode, accept)).await?.into_inner();
         let mut reached = false;
         while let Some(event) = events.message().await? {
-            replica.apply(&event)?;
+            replica.apply(&event, |_, _, _| ())?;
             reached |= matches!(event.event, Some(Event::Checkpoint(_)));
         }
         if reached && replica.mismatches.is_empty() {
@@ -120,7 +120,7 @@ async fn live_stream(mut client: Client, index: usize, accept: Vec<Compression>,
     let ended = async {
         let mut events = client.sync(replica.request(SyncMode::Live, &accept)).await?.into_inner();
         while let Some(event) = events.message().await? {
-            replica.apply(&event)?;
+            replica.apply(&event, |_, _, _| ())?;
             if !replica.mismatches.is_empty() {
                 return Err(format!("stream {index}: digests disagree").into());
             }

@@ -56,14 +56,6 @@ pub(crate) struct Received {
     pub(crate) bytes_raw: u64,
 }
 
-/// One row of a batch.
-pub(crate) struct ReceivedRow {
-    pub(crate) entity: u32,
-    pub(crate) ordinal: u32,
-    pub(crate) lsn: u64,
-    pub(crate) payload: Bytes,
-}
-
 impl Replica {
     /// An empty device database.
     pub(crate) fn new(install: [u8; 16]) -> Self {
@@ -84,14 +76,16 @@ impl Replica {
         }
     }
 
-    /// Applies one event. Fails, with a sentence, on anything that a server must not send.
-    pub(crate) fn apply(&mut self, event: &SyncEvent) -> Result<(), String> {
+    /// Applies one event, and hands entity, ordinal and contents of each of its rows to `take`.
+    ///
+    /// Fails, with a sentence, on anything that a server must not send.
+    pub(crate) fn apply(&mut self, event: &SyncEvent, take: impl FnMut(u32, u32, Bytes)) -> Result<(), String> {
         self.received.events += 1;
         match event.event.as_ref().ok_or("an event without content")? {
             Event::Model(model) => self.accept(model),
             Event::Plan(plan) => self.follow_epoch(&plan.epoch),
             Event::Removals(removals) => self.remove(removals)?,
-            Event::Rows(batch) => self.insert(batch)?,
+            Event::Rows(batch) => self.insert(batch, take)?,
             Event::Checkpoint(checkpoint) => self.verify(checkpoint),
             Event::InventoryRequired(required) => self.asked.clone_from(&required.blocks),
             Event::PassComplete(_) | Event::Heartbeat(_) => {}
@@ -102,14 +96,14 @@ impl Replica {
         Ok(())
     }
 
-    /// Ordinals held of an entity with their LSNs.
-    pub(crate) fn rows(&self, entity: u32) -> BTreeMap<u32, u64> {
-        self.held.get(&entity).map(|lsns| present(lsns).collect()).unwrap_or_default()
+    /// Ordinals held of an entity with their LSNs, ascending.
+    pub(crate) fn rows(&self, entity: u32) -> impl Iterator<Item = (u32, u64)> + '_ {
+        present(self.held.get(&entity).map_or(&[][..], Vec::as_slice))
     }
 
     /// How many rows are held in all.
     pub(crate) fn len(&self) -> usize {
-        self.held.values().map(|lsns| present(lsns).count()).sum()
+        self.held.keys().map(|entity| self.rows(*entity).count()).sum()
     }
 
     fn accept(&mut self, model: &Model) {
@@ -140,7 +134,7 @@ impl Replica {
         Ok(())
     }
 
-    fn insert(&mut self, batch: &RowBatch) -> Result<(), String> {
+    fn insert(&mut self, batch: &RowBatch, mut take: impl FnMut(u32, u32, Bytes)) -> Result<(), String> {
         self.received.bytes += batch.rows.len() as u64;
         self.received.bytes_raw += u64::from(batch.rows_size);
         let versions = versions(batch)?;
@@ -149,7 +143,8 @@ impl Replica {
             return Err(format!("a batch has {} ordinals and {} rows", versions.len(), bodies.len()));
         }
         let lsns = self.held.entry(batch.entity).or_default();
-        for (ordinal, lsn) in versions {
+        for ((ordinal, lsn), body) in versions.into_iter().zip(bodies) {
+            take(batch.entity, ordinal, body);
             let index = ordinal as usize;
             if lsns.len() <= index {
                 lsns.resize(index + 1, ABSENT);
@@ -165,7 +160,7 @@ impl Replica {
         self.asked.clear();
         let before = std::mem::take(&mut self.mismatches);
         for theirs in &checkpoint.digests {
-            let ours = digest(theirs.entity, self.held.get(&theirs.entity).map_or(&[][..], Vec::as_slice));
+            let ours = digest(theirs.entity, self.rows(theirs.entity));
             if ours != (theirs.count, theirs.digest) {
                 let attempt = before.iter().find(|it| it.entity == theirs.entity).map_or(1, |it| it.attempt + 1);
                 if attempt == 2 {
@@ -179,28 +174,20 @@ impl Replica {
     fn inventory(&self, block: BlockRef) -> Inventory {
         let first = block.block << BLOCK_BITS;
         let last = first | ((1 << BLOCK_BITS) - 1);
-        let rows = self.held.get(&block.entity).map_or(&[][..], Vec::as_slice);
-        let ordinals: RoaringBitmap =
-            present(rows).map(|(ordinal, _)| ordinal).filter(|it| (first..=last).contains(it)).collect();
+        let held = self.rows(block.entity).map(|(ordinal, _)| ordinal);
+        let ordinals: RoaringBitmap = held.filter(|ordinal| (first..=last).contains(ordinal)).collect();
         let mut bytes = Vec::with_capacity(ordinals.serialized_size());
         ordinals.serialize_into(&mut bytes).expect("memory takes every write");
         Inventory { entity: block.entity, block: block.block, ordinals: bytes.into() }
     }
 }
 
-/// The rows of a batch with their contents.
-pub(crate) fn rows(batch: &RowBatch) -> Result<Vec<ReceivedRow>, String> {
-    let pairs = versions(batch)?.into_iter().zip(bodies(batch)?);
-    let entity = batch.entity;
-    Ok(pairs.map(|((ordinal, lsn), payload)| ReceivedRow { entity, ordinal, lsn, payload }).collect())
-}
-
 fn present(lsns: &[u64]) -> impl Iterator<Item = (u32, u64)> + '_ {
     (0_u32..).zip(lsns.iter().copied()).filter(|(_, lsn)| *lsn != ABSENT)
 }
 
-fn digest(entity: u32, lsns: &[u64]) -> (u64, u64) {
-    present(lsns).fold((0, 0), |(count, sum), (ordinal, lsn)| {
+fn digest(entity: u32, rows: impl Iterator<Item = (u32, u64)>) -> (u64, u64) {
+    rows.fold((0, 0), |(count, sum), (ordinal, lsn)| {
         (count + 1, sum.wrapping_add(version_hash(EntityNumber(entity), ordinal, Lsn(lsn))))
     })
 }

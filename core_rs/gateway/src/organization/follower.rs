@@ -73,7 +73,10 @@ impl Follower {
         };
         let staged = organization.staging.head()?;
         if staged < head {
-            tracing::error!(organization = organization.name, "the staging database went back in time; reading it anew");
+            tracing::error!(
+                organization = organization.name,
+                "the staging database went back in time; reading it anew"
+            );
             return self.rebuild(organization.staging.snapshot()?.as_ref(), known, instant);
         }
         if staged > head {

@@ -144,7 +144,10 @@ impl Organization {
     /// Replaces the epoch, because a device has proved that history was lost, and waits until it is followed.
     pub(crate) async fn begin_anew(&self, lost: Identity) -> Result<Identity, SyncError> {
         let identity = self.staging.mint_epoch(lost.epoch)?;
-        tracing::error!(organization = self.name, "staging has lost commits that a device had seen; a new epoch begins");
+        tracing::error!(
+            organization = self.name,
+            "staging has lost commits that a device had seen; a new epoch begins"
+        );
         self.bell.ring();
         let renewed = |progress: &Progress| progress.epoch == identity.epoch;
         let (progress, in_time) = wait(&self.progress, LOAD_WAIT_MAX, renewed).await;

@@ -32,7 +32,12 @@ struct Made {
 
 impl Models {
     /// The model of what a view carries at a revision.
-    pub(super) fn of(&self, revision: Revision, schema: &Schema, carried: &Arc<[Carried]>) -> Result<Arc<Model>, SyncError> {
+    pub(super) fn of(
+        &self,
+        revision: Revision,
+        schema: &Schema,
+        carried: &Arc<[Carried]>,
+    ) -> Result<Arc<Model>, SyncError> {
         let mut made = self.made.lock();
         let found = made.iter().find(|it| it.revision == revision && Arc::ptr_eq(&it.carried, carried));
         if let Some(found) = found {

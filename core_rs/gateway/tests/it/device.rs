@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use haversack_gateway::{Config, Gateway};
+use haversack_gateway::{Clock, Config, Gateway, SystemClock};
 use haversack_proto::sync::sync_event::Event;
 use haversack_proto::sync::sync_service_client::SyncServiceClient;
 use haversack_proto::sync::{Compression, SyncEvent, SyncMode, SyncRequest};
@@ -15,7 +15,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status, Streaming};
 use tonic_types::StatusExt;
 
-use crate::replica::{Replica, rows};
+use crate::replica::Replica;
 use crate::tokens::{issuer, token};
 use crate::world::World;
 
@@ -32,21 +32,36 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(world: World) -> Self {
-        Self::with(world, Config::default())
+        Self::with(world, &Config::default())
     }
 
     /// Starts a gateway with the issuer of the tests on a free port.
-    pub(crate) fn with(world: World, config: Config) -> Self {
-        let config = Config { listen: "127.0.0.1:0".into(), issuers: vec![issuer()], workers: 2, ..config };
-        let gateway = Gateway::new(config).unwrap();
+    pub(crate) fn with(world: World, config: &Config) -> Self {
+        Self::with_clock(world, config, Arc::new(SystemClock))
+    }
+
+    /// The same with a clock of the test's.
+    pub(crate) fn with_clock(world: World, config: &Config, clock: Arc<dyn Clock>) -> Self {
+        let config = Config { listen: "127.0.0.1:0".into(), issuers: vec![issuer()], workers: 2, ..config.clone() };
+        let gateway = Gateway::with_clock(config, clock).unwrap();
         gateway.add_organization("contoso", Arc::clone(&world.staging) as _).unwrap();
         let address = gateway.start().unwrap();
         Self { world, gateway, address, clients: Runtime::new().unwrap() }
     }
 
+    /// A second gateway with a database of its own handle, as another process would have.
+    pub(crate) fn beside(other: &Self, clock: Arc<dyn Clock>) -> Self {
+        Self::with_clock(World::restored(&other.world.path()), &Config::default(), clock)
+    }
+
+    /// Where devices connect.
+    pub(crate) fn door(&self) -> Door {
+        Door { address: self.address }
+    }
+
     /// Runs what clients do. The gateway is stopped outside of it.
     pub(crate) fn run<T>(&mut self, test: impl AsyncFnOnce(&mut World, &Door) -> T) -> T {
-        let door = Door { address: self.address };
+        let door = self.door();
         self.clients.block_on(test(&mut self.world, &door))
     }
 
@@ -104,9 +119,13 @@ impl Device {
     pub(crate) async fn call_with(&self, request: SyncRequest) -> Result<Events, Status> {
         let mut request = Request::new(request);
         request.metadata_mut().insert("authorization", format!("Bearer {}", self.token).parse().unwrap());
-        let mut client =
-            SyncServiceClient::new(self.channel.clone()).max_decoding_message_size(16 * 1024 * 1024);
+        let mut client = SyncServiceClient::new(self.channel.clone()).max_decoding_message_size(16 * 1024 * 1024);
         Ok(client.sync(request).await?.into_inner())
+    }
+
+    /// Calls another server from now on.
+    pub(crate) async fn move_to(&mut self, door: &Door) {
+        self.channel = door.channel().await;
     }
 
     /// One ONCE call to its end.
@@ -132,17 +151,14 @@ impl Device {
 
     /// Applies one event.
     pub(crate) fn apply(&mut self, event: &SyncEvent) {
-        if let Some(Event::Rows(batch)) = &event.event {
-            for row in rows(batch).unwrap() {
-                self.contents.insert((row.entity, row.ordinal), row.payload);
-            }
-        }
-        self.replica.apply(event).unwrap();
+        let contents = &mut self.contents;
+        let take = |entity, ordinal, payload| drop(contents.insert((entity, ordinal), payload));
+        self.replica.apply(event, take).unwrap();
     }
 
     /// How many rows of an entity it holds.
     pub(crate) fn count(&self, entity: haversack_engine::ids::EntityNumber) -> usize {
-        self.replica.rows(entity.0).len()
+        self.replica.rows(entity.0).count()
     }
 }
 

@@ -55,15 +55,8 @@ fn rows_that_a_device_lost_are_found_by_inventory() {
     Stage::new(world).run(async |_, door| {
         let mut device = door.device(ADA).await;
         device.sync().await.unwrap();
-        let lost = haversack_proto::sync::Removals {
-            entity: ACCOUNT.0,
-            ordinals: bitmap(&[3, 50]),
-            all: false,
-        };
-        device.apply(&haversack_proto::sync::SyncEvent {
-            event: Some(Event::Removals(lost)),
-            ..Default::default()
-        });
+        let lost = haversack_proto::sync::Removals { entity: ACCOUNT.0, ordinals: bitmap(&[3, 50]), all: false };
+        device.apply(&haversack_proto::sync::SyncEvent { event: Some(Event::Removals(lost)), ..Default::default() });
         let mut events = device.call(SyncMode::Once).await.unwrap();
         let first = next(&mut events).await.unwrap().unwrap();
         assert!(matches!(first.event, Some(Event::InventoryRequired(_))), "{first:?}");

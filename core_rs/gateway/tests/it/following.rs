@@ -16,12 +16,11 @@ use crate::world::{
 
 /// Cities of the accounts that a device holds, sorted.
 fn cities(device: &Device) -> Vec<String> {
-    let held = device.replica.rows(ACCOUNT.0);
-    let city = |ordinal: &u32| match read(&device.contents[&(ACCOUNT.0, *ordinal)], CITY, AttributeType::String) {
+    let city = |(ordinal, _)| match read(&device.contents[&(ACCOUNT.0, ordinal)], CITY, AttributeType::String) {
         Ok(Some(Value::Text(city))) => city.to_owned(),
         other => panic!("no city: {other:?}"),
     };
-    let mut cities: Vec<_> = held.keys().map(city).collect();
+    let mut cities: Vec<_> = device.replica.rows(ACCOUNT.0).map(city).collect();
     cities.sort();
     cities
 }
@@ -46,9 +45,10 @@ fn a_first_sync_brings_exactly_the_users_view() {
             assert_eq!(device.replica.mismatches, []);
             assert_eq!((device.count(ACCOUNT), device.count(CONTACT)), (accounts, accounts));
             let model = device.replica.model.as_ref().unwrap();
-            assert_eq!(model.entities.iter().map(|it| it.logical_name.as_str()).collect::<Vec<_>>(), [
-                "account", "contact"
-            ]);
+            assert_eq!(
+                model.entities.iter().map(|it| it.logical_name.as_str()).collect::<Vec<_>>(),
+                ["account", "contact"]
+            );
             assert_eq!(model.entities[0].message_name, "haversack.rows.Account");
         }
     });
@@ -111,6 +111,43 @@ fn a_publish_moves_only_the_difference() {
         device.reach(&mut events).await.unwrap();
         assert_eq!(cities(&device), ["Ribe"; 10]);
         assert_eq!((device.replica.received.rows, device.replica.received.removals), (40, 30));
+    });
+}
+
+#[test]
+fn a_publish_that_asks_more_of_rows_is_followed_without_a_break() {
+    let mut world = World::new();
+    world.publish(all_accounts());
+    world.commit(|commit| {
+        for number in 0..40 {
+            put_account(commit, number, BOB, if number < 30 { "Aarhus" } else { "Ribe" });
+        }
+    });
+    Stage::new(world).run(async |world, door| {
+        let mut device = door.device(ADA).await;
+        let mut events = device.call(SyncMode::Live).await.unwrap();
+        device.reach(&mut events).await.unwrap();
+        world.publish(accounts_in("Ribe"));
+        device.reach(&mut events).await.unwrap();
+        assert_eq!(cities(&device), ["Ribe"; 10]);
+        assert_eq!(device.replica.received.rows, 40, "what stays is not sent again");
+        world.account(0, BOB, "Ribe");
+        device.reach(&mut events).await.unwrap();
+        assert_eq!(device.count(ACCOUNT), 11);
+    });
+}
+
+#[test]
+fn commits_of_another_process_are_followed() {
+    let mut world = World::new();
+    world.publish(all_accounts());
+    Stage::new(world).run(async |world, door| {
+        let mut device = door.device(ADA).await;
+        let mut events = device.call(SyncMode::Live).await.unwrap();
+        device.reach(&mut events).await.unwrap();
+        World::restored(&world.path()).account(1, ADA, "Aarhus");
+        device.reach(&mut events).await.unwrap();
+        assert_eq!(device.count(ACCOUNT), 1);
     });
 }
 

@@ -86,7 +86,7 @@ fn a_request_that_breaks_the_contract_is_refused() {
 fn streams_beyond_the_limit_are_told_to_come_back() {
     let mut world = World::new();
     world.publish(all_accounts());
-    let mut stage = Stage::with(world, Config { streams_max: 2, ..Config::default() });
+    let mut stage = Stage::with(world, &Config { streams_max: 2, ..Config::default() });
     stage.run(async |_, door| {
         let mut open = Vec::new();
         for _ in 0..2 {
@@ -106,7 +106,7 @@ fn streams_beyond_the_limit_are_told_to_come_back() {
 fn a_silent_stream_gets_heartbeats() {
     let mut world = World::new();
     let published = world.publish(all_accounts());
-    let mut stage = Stage::with(world, Config { heartbeat_seconds: 1, ..Config::default() });
+    let mut stage = Stage::with(world, &Config { heartbeat_seconds: 1, ..Config::default() });
     stage.run(async |_, door| {
         let mut device = door.device(ADA).await;
         let mut events = device.call(SyncMode::Live).await.unwrap();

@@ -1,5 +1,7 @@
 //! The gateway over real sockets, on a real staging database, seen by a real client.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod device;
 mod faults;
 mod following;
@@ -7,5 +9,6 @@ mod limits;
 #[path = "../../examples/device/replica.rs"]
 mod replica;
 mod server;
+mod time;
 mod tokens;
 mod world;

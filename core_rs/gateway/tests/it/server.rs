@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use haversack_gateway::{Config, Gateway};
 use haversack_proto::sync::SyncMode;
 use tonic::Code;
+use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
-use tonic_health::pb::HealthCheckRequest;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
-use tonic_reflection::pb::v1::ServerReflectionRequest;
 
 use crate::device::{Stage, next, reason};
 use crate::world::{ADA, World, all_accounts};
@@ -64,8 +64,7 @@ fn health_and_reflection_are_served_beside_it() {
         let mut reflection = ServerReflectionClient::new(channel);
         let question = MessageRequest::FileContainingSymbol(SERVICE.into());
         let request = ServerReflectionRequest { host: String::new(), message_request: Some(question) };
-        let mut answers =
-            reflection.server_reflection_info(tokio_stream::once(request)).await.unwrap().into_inner();
+        let mut answers = reflection.server_reflection_info(tokio_stream::once(request)).await.unwrap().into_inner();
         let answer = answers.message().await.unwrap().unwrap().message_response;
         assert!(matches!(answer, Some(MessageResponse::FileDescriptorResponse(_))), "{answer:?}");
     });

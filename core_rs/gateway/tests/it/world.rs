@@ -22,6 +22,9 @@ pub(crate) const CONTACT: EntityNumber = EntityNumber(11);
 /// The account's city.
 pub(crate) const CITY: AttributeNumber = AttributeNumber(7);
 
+/// When the account was last visited.
+pub(crate) const VISITED: AttributeNumber = AttributeNumber(8);
+
 /// Two users of two business units.
 pub(crate) const ADA: u32 = 1;
 pub(crate) const BOB: u32 = 2;
@@ -42,7 +45,7 @@ impl World {
     /// A directory of two users who may read everything, and no rows.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let staging = Arc::new(SqliteStaging::create(&folder.path().join("staging.db")).unwrap());
+        let staging = Arc::new(SqliteStaging::create(folder.path().join("staging.db")).unwrap());
         let world = Self { folder, staging, model: metadata() };
         world.commit(directory);
         world
@@ -136,11 +139,23 @@ pub(crate) fn all_accounts() -> Vec<ProfileItem> {
 
 /// Accounts in one city.
 pub(crate) fn accounts_in(city: &str) -> Vec<ProfileItem> {
-    let operand = FilterOperand { value: Some(filter_operand::Value::Text(city.into())) };
+    accounts_where(CITY, FilterOperator::Eq, filter_operand::Value::Text(city.into()))
+}
+
+/// Accounts that were visited today or on some days before.
+pub(crate) fn accounts_visited(days: i64) -> Vec<ProfileItem> {
+    accounts_where(VISITED, FilterOperator::LastXDays, filter_operand::Value::Integer(days))
+}
+
+fn accounts_where(
+    attribute: AttributeNumber,
+    operator: FilterOperator,
+    operand: filter_operand::Value,
+) -> Vec<ProfileItem> {
     let condition = FilterCondition {
-        attribute_number: CITY.0,
-        operator: FilterOperator::Eq.into(),
-        operands: vec![operand],
+        attribute_number: attribute.0,
+        operator: operator.into(),
+        operands: vec![FilterOperand { value: Some(operand) }],
     };
     let compiled = FilterNode { kind: Some(filter_node::Kind::Condition(condition)) };
     vec![ProfileItem {
@@ -161,6 +176,18 @@ pub(crate) fn put_account(commit: &mut dyn Commit, number: u32, owner: u32, city
         (5, Value::Entity(USER)),
         (6, Value::Id(unit_id(owner))),
         (CITY.0, Value::Text(city)),
+    ];
+    put(commit, ACCOUNT, account_id(number), &values);
+}
+
+/// Inserts or replaces an account of Ada's that was visited at a moment, microseconds since the Unix epoch.
+pub(crate) fn put_visited(commit: &mut dyn Commit, number: u32, visited: i64) {
+    let values = [
+        (1, Value::Id(account_id(number))),
+        (4, Value::Id(user_id(ADA))),
+        (5, Value::Entity(USER)),
+        (6, Value::Id(unit_id(ADA))),
+        (VISITED.0, Value::Integer(visited)),
     ];
     put(commit, ACCOUNT, account_id(number), &values);
 }
@@ -189,7 +216,9 @@ pub(crate) fn put_user(commit: &mut dyn Commit, number: u32, unit: u32, disabled
 pub(crate) fn put(commit: &mut dyn Commit, entity: EntityNumber, id: [u8; 16], values: &[(u32, Value<'_>)]) {
     let mut payload = Vec::new();
     let mut writer = RowWriter::new(&mut payload);
-    values.iter().for_each(|(number, value)| writer.push(AttributeNumber(*number), value));
+    for (number, value) in values {
+        writer.push(AttributeNumber(*number), value);
+    }
     writer.finish();
     commit.upsert(entity, &RowId::Uuid(id), &payload).unwrap();
 }
@@ -241,12 +270,17 @@ fn directory(commit: &mut dyn Commit) {
     for (user, unit) in [(ADA, NORTH), (BOB, SOUTH)] {
         put_user(commit, user, unit, false);
         let link = id(6, user);
-        put(commit, EntityNumber(6), link, &[(1, Value::Id(link)), (2, Value::Id(user_id(user))), (3, Value::Id(role))]);
+        put(
+            commit,
+            EntityNumber(6),
+            link,
+            &[(1, Value::Id(link)), (2, Value::Id(user_id(user))), (3, Value::Id(role))],
+        );
     }
 }
 
 fn metadata() -> Model {
-    use AttributeType::{Boolean, Lookup, Owner, Picklist, String, Uniqueidentifier};
+    use AttributeType::{Boolean, Datetime, Lookup, Owner, Picklist, String, Uniqueidentifier};
     let owned = |name, number| entity(name, number, Ownership::User);
     let ours = |name, number| entity(name, number, Ownership::Organization);
     Model {
@@ -266,9 +300,12 @@ fn metadata() -> Model {
                 .with(1, "teammembershipid", Uniqueidentifier, &[])
                 .with(2, "teamid", Lookup, &["team"])
                 .with(3, "systemuserid", Lookup, &["systemuser"]),
-            entity("businessunit", UNIT.0, Ownership::Business)
-                .with(1, "businessunitid", Uniqueidentifier, &[])
-                .with(2, "parentbusinessunitid", Lookup, &["businessunit"]),
+            entity("businessunit", UNIT.0, Ownership::Business).with(1, "businessunitid", Uniqueidentifier, &[]).with(
+                2,
+                "parentbusinessunitid",
+                Lookup,
+                &["businessunit"],
+            ),
             ours("role", 5).with(1, "roleid", Uniqueidentifier, &[]).with(2, "name", String, &[]),
             ours("systemuserroles", 6)
                 .with(1, "systemuserroleid", Uniqueidentifier, &[])
@@ -289,7 +326,8 @@ fn metadata() -> Model {
                 .with(2, "name", String, &[])
                 .with(4, "ownerid", Owner, &["systemuser", "team"])
                 .with(6, "owningbusinessunit", Lookup, &["businessunit"])
-                .with(CITY.0, "city", String, &[]),
+                .with(CITY.0, "city", String, &[])
+                .with(VISITED.0, "visitedon", Datetime, &[]),
             owned("contact", CONTACT.0)
                 .with(1, "contactid", Uniqueidentifier, &[])
                 .with(2, "fullname", String, &[])

@@ -14,7 +14,7 @@ pub(super) const BATCH_ROWS_MAX: usize = 16_384;
 /// Encoded bytes at which a batch is full; one row more may lie above it.
 pub(super) const BATCH_BYTES_MAX: usize = 4 << 20;
 
-/// Encoded rows, in the order of the file.
+/// Encoded rows.
 #[derive(Default)]
 pub(super) struct Batch {
     /// The rows.
@@ -32,15 +32,57 @@ pub(super) struct EncodedRow {
     /// Its id.
     pub(super) id: RowId,
     /// Where its payload lies; empty for a deletion.
-    pub(super) payload: Range<usize>,
+    payload: Range<u32>,
     /// Where its named fields lie; empty but for a patch.
-    pub(super) named: Range<usize>,
+    named: Range<u32>,
+}
+
+/// Where the next row of a batch will lie.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    payloads: usize,
+    named: usize,
 }
 
 impl Batch {
+    /// Where what is appended from here on begins.
+    pub(super) fn place(&self) -> Place {
+        Place { payloads: self.payloads.len(), named: self.named.len() }
+    }
+
+    /// Makes what was appended since `place` a row.
+    pub(super) fn push(&mut self, line: u64, id: RowId, place: Place) {
+        // A batch is full long before it has 2^32 bytes.
+        let payload = place.payloads as u32..self.payloads.len() as u32;
+        let named = place.named as u32..self.named.len() as u32;
+        self.rows.push(EncodedRow { line, id, payload, named });
+    }
+
+    /// Forgets what was appended since `place`.
+    pub(super) fn undo(&mut self, place: Place) {
+        self.payloads.truncate(place.payloads);
+        self.named.truncate(place.named);
+    }
+
     /// The payload of one of its rows.
     pub(super) fn payload(&self, row: &EncodedRow) -> &[u8] {
-        &self.payloads[row.payload.clone()]
+        &self.payloads[row.payload.start as usize..row.payload.end as usize]
+    }
+
+    /// The fields that one of its rows names.
+    pub(super) fn named(&self, row: &EncodedRow) -> &[AttributeNumber] {
+        &self.named[row.named.start as usize..row.named.end as usize]
+    }
+
+    /// Puts the rows in order of id, so that a commit visits each page of the id index once. Rows of one id keep their
+    /// order: the last of them wins.
+    pub(super) fn sort(&mut self) {
+        self.rows.sort_by(|one, other| one.id.cmp(&other.id));
+    }
+
+    /// Bytes of memory that it takes, roughly.
+    pub(super) fn bytes(&self) -> usize {
+        self.payloads.len() + size_of_val(&self.rows[..]) + size_of_val(&self.named[..])
     }
 
     /// Whether it should be handed on.

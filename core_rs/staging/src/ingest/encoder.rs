@@ -9,7 +9,7 @@ use haversack_engine::schema::{Attribute, AttributeType, Entity, Schema};
 use haversack_proto::error::ErrorReason;
 
 use super::Action;
-use super::batch::{Batch, EncodedRow, Fault};
+use super::batch::{Batch, Fault};
 use super::nearest::nearest;
 use crate::{ROW_BYTES_MAX, RowId};
 
@@ -125,6 +125,11 @@ impl Encoder {
         }
     }
 
+    /// Whether rows may change places: a patch keeps the order of the file, so that its first refusals are the first.
+    pub(super) fn any_order(&self) -> bool {
+        self.action != Action::Patch
+    }
+
     /// Index of the column that holds the row's id.
     pub(super) fn primary(&self) -> usize {
         self.primary
@@ -142,16 +147,14 @@ impl Encoder {
         cells: impl Iterator<Item = (usize, Cell<'a>)>,
         batch: &mut Batch,
     ) -> Result<(), Fault> {
-        let (payload_start, named_start) = (batch.payloads.len(), batch.named.len());
+        let place = batch.place();
         match self.encode_fields(cells, batch) {
             Ok(id) => {
-                let (payload, named) = (payload_start..batch.payloads.len(), named_start..batch.named.len());
-                batch.rows.push(EncodedRow { line, id, payload, named });
+                batch.push(line, id, place);
                 Ok(())
             }
             Err(fault) => {
-                batch.payloads.truncate(payload_start);
-                batch.named.truncate(named_start);
+                batch.undo(place);
                 Err(fault)
             }
         }

@@ -47,6 +47,8 @@ pub(super) struct Sink {
     batch: Batch,
     parsed: Parsed,
     batches: SyncSender<Delivery>,
+    /// Whether the rows of a batch may change places.
+    any_order: bool,
     /// Whether the writer has stopped, so that going on is in vain.
     closed: bool,
 }
@@ -75,8 +77,12 @@ impl Sink {
     }
 
     fn flush(&mut self) {
-        if !self.batch.rows.is_empty() {
-            self.closed |= self.batches.send(Delivery::Batch(mem::take(&mut self.batch))).is_err();
+        let mut batch = mem::take(&mut self.batch);
+        if self.any_order {
+            batch.sort();
+        }
+        if !batch.rows.is_empty() {
+            self.closed |= self.batches.send(Delivery::Batch(batch)).is_err();
         }
     }
 
@@ -91,7 +97,8 @@ impl Sink {
 
 /// Parses until the end of the file, the abort of the ingest, or the end of the writer.
 pub(super) fn run(format: Format, encoder: Encoder, chunks: &Receiver<Chunk>, batches: SyncSender<Delivery>) -> Parsed {
-    let mut sink = Sink { batch: Batch::default(), parsed: Parsed::default(), batches, closed: false };
+    let any_order = encoder.any_order();
+    let mut sink = Sink { batch: Batch::default(), parsed: Parsed::default(), batches, any_order, closed: false };
     let mut parser: Box<dyn Parse> = match format {
         Format::Csv => Box::new(CsvParser::new(encoder)),
         Format::JsonLines => Box::new(JsonParser::new(encoder)),
@@ -179,8 +186,7 @@ mod tests {
         let mut rows = Vec::new();
         for delivery in batches_in {
             if let Delivery::Batch(batch) = delivery {
-                let payloads = &batch.payloads;
-                rows.extend(batch.rows.into_iter().map(|row| (row.line, row.id, payloads[row.payload].to_vec())));
+                rows.extend(batch.rows.iter().map(|row| (row.line, row.id.clone(), batch.payload(row).to_vec())));
             }
         }
         let counts = (parsed.read, parsed.refusals.count);

@@ -13,7 +13,7 @@ use super::encoder::too_large;
 use super::{Action, Options};
 use crate::{Change, Commit, ROW_BYTES_MAX, Staging, StagingError};
 
-/// Most encoded bytes that an atomic ingest gathers before it commits.
+/// Most bytes of encoded rows that an atomic ingest gathers before it commits.
 pub(super) const ATOMIC_BYTES_MAX: usize = 512 << 20;
 
 /// What the writer is given.
@@ -73,10 +73,8 @@ impl Writer {
         self.written.lsn = self.staging.head()?;
         while let Ok(delivery) = deliveries.recv() {
             match delivery {
-                Delivery::Batch(batch) => {
-                    let batch = self.sorted(batch);
-                    if self.atomic { self.gather(batch)? } else { self.commit(&[batch])? }
-                }
+                Delivery::Batch(batch) if self.atomic => self.gather(batch)?,
+                Delivery::Batch(batch) => self.commit(&[batch])?,
                 Delivery::End { clean } => {
                     let gathered = mem::take(&mut self.gathered);
                     if clean && !gathered.is_empty() {
@@ -89,18 +87,9 @@ impl Writer {
         Ok(self.written)
     }
 
-    /// Puts rows in order of id, so that a commit visits each page of the id index once. Rows of one id keep their
-    /// order: the last of them wins. A patch keeps the order of the file, so that its first refusals are the first.
-    fn sorted(&self, mut batch: Batch) -> Batch {
-        if self.action != Action::Patch {
-            batch.rows.sort_by(|one, other| one.id.cmp(&other.id));
-        }
-        batch
-    }
-
     fn gather(&mut self, batch: Batch) -> Result<(), StagingError> {
         self.gathered.push(batch);
-        let bytes: usize = self.gathered.iter().map(|batch| batch.payloads.len()).sum();
+        let bytes: usize = self.gathered.iter().map(Batch::bytes).sum();
         if bytes > ATOMIC_BYTES_MAX {
             return Err(StagingError::AtomicTooLarge { limit: ATOMIC_BYTES_MAX });
         }
@@ -158,7 +147,7 @@ impl Writer {
         let Some(stored) = commit.payload(self.entity, &row.id)? else {
             return Ok(Err(Fault::row("there is no row with this id to change; upsert it instead")));
         };
-        let (named, news) = (&batch.named[row.named.clone()], batch.payload(row));
+        let (named, news) = (batch.named(row), batch.payload(row));
         let patched =
             patch(&self.types, &stored, named, news).map_err(|error| StagingError::Damaged(error.to_string()))?;
         if patched.len() > ROW_BYTES_MAX {

@@ -66,7 +66,7 @@ impl Device {
         let mismatch = |(entity, &attempt): (&EntityNumber, &u32)| sync::DigestMismatch { entity: entity.0, attempt };
         Request {
             holdings: self.rows.iter().filter(|(_, rows)| !rows.is_empty()).map(blocks).collect(),
-            inventories: self.asked.iter().map(|block| self.inventory(block)).collect(),
+            inventories: self.asked.iter().map(|&block| self.inventory(block)).collect(),
             mismatches: self.attempts.iter().filter(|_| self.complains).map(mismatch).collect(),
         }
     }
@@ -98,14 +98,18 @@ impl Device {
     fn verify(&mut self, checkpoint: &sync::Checkpoint) {
         let mut stated: BTreeMap<_, _> =
             checkpoint.digests.iter().map(|it| (EntityNumber(it.entity), (it.count, it.digest))).collect();
-        self.rows.keys().for_each(|&entity| _ = stated.entry(entity).or_default());
+        for &entity in self.rows.keys() {
+            stated.entry(entity).or_default();
+        }
         stated.retain(|&entity, digest| self.digest(entity) != *digest);
         self.attempts.retain(|entity, _| stated.contains_key(entity));
-        stated.keys().for_each(|&entity| *self.attempts.entry(entity).or_default() += 1);
+        for &entity in stated.keys() {
+            *self.attempts.entry(entity).or_default() += 1;
+        }
         self.rows.retain(|entity, _| self.attempts.get(entity) != Some(&2));
     }
 
-    fn inventory(&self, block: &sync::BlockRef) -> sync::Inventory {
+    fn inventory(&self, block: sync::BlockRef) -> sync::Inventory {
         let rows = self.rows.get(&EntityNumber(block.entity)).into_iter().flatten();
         let ordinals: RoaringBitmap = rows.map(|(&ordinal, _)| ordinal).filter(|it| it >> 16 == block.block).collect();
         let mut bytes = Vec::new();

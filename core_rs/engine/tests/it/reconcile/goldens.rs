@@ -24,7 +24,8 @@ struct Script {
     #[serde(rename = "story")]
     _story: String,
     limits: ScriptLimits,
-    script: Vec<Item>,
+    #[serde(rename = "script")]
+    items: Vec<Item>,
 }
 
 #[derive(Deserialize)]
@@ -155,7 +156,7 @@ fn the_machine_plays_every_script() {
 fn play(script: Script) {
     let ScriptLimits { batch_bytes, batch_rows, passes } = script.limits;
     let mut play = Play::new(Limits { batch_bytes, batch_rows, passes });
-    for (index, item) in script.script.into_iter().enumerate() {
+    for (index, item) in script.items.into_iter().enumerate() {
         play.item(item, &format!("{}, item {index}", script.name));
     }
 }
@@ -336,9 +337,7 @@ impl Play {
     fn json(&self, event: &Event) -> Value {
         match event {
             Event::Plan(plan) => {
-                let entity = |it: &sync::EntityPlan| {
-                    json!({"entity": it.entity, "rows": it.rows, "bytes": it.bytes, "removals": it.removals})
-                };
+                let entity = |it: &sync::EntityPlan| json!({"entity": it.entity, "rows": it.rows, "bytes": it.bytes, "removals": it.removals});
                 let entities: Vec<_> = plan.entities.iter().map(entity).collect();
                 json!({"plan": {"epoch": hex(&plan.epoch), "entities": entities}})
             }
@@ -350,9 +349,7 @@ impl Play {
                 json!({"rows": {"entity": it.entity, "planned_bytes": it.planned_bytes, "rows": rows}})
             }
             Event::Checkpoint(it) => {
-                let digest = |it: &sync::EntityDigest| {
-                    json!({"entity": it.entity, "count": it.count, "digest": it.digest.to_string()})
-                };
+                let digest = |it: &sync::EntityDigest| json!({"entity": it.entity, "count": it.count, "digest": it.digest.to_string()});
                 let digests: Vec<_> = it.digests.iter().map(digest).collect();
                 json!({"checkpoint": {
                     "lsn": it.lsn, "revision": it.revision, "instant_us": it.instant_us, "digests": digests,
@@ -365,15 +362,11 @@ impl Play {
 }
 
 fn request_json(request: &Request) -> Value {
-    let block = |it: &sync::BlockDigest| {
-        json!({"block": it.block, "count": it.count, "membership": it.membership.to_string()})
-    };
-    let blocks = |it: &sync::EntityBlocks| {
-        json!({"entity": it.entity, "blocks": it.blocks.iter().map(block).collect::<Vec<_>>()})
-    };
-    let inventory = |it: &sync::Inventory| {
-        json!({"entity": it.entity, "block": it.block, "ordinals": ordinals(&it.ordinals)})
-    };
+    let block =
+        |it: &sync::BlockDigest| json!({"block": it.block, "count": it.count, "membership": it.membership.to_string()});
+    let blocks = |it: &sync::EntityBlocks| json!({"entity": it.entity, "blocks": it.blocks.iter().map(block).collect::<Vec<_>>()});
+    let inventory =
+        |it: &sync::Inventory| json!({"entity": it.entity, "block": it.block, "ordinals": ordinals(&it.ordinals)});
     let mismatch = |it: &sync::DigestMismatch| json!({"entity": it.entity, "attempt": it.attempt});
     json!([
         request.holdings.iter().map(blocks).collect::<Vec<_>>(),
@@ -402,7 +395,8 @@ fn number(text: &str) -> u64 {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from_digit(digit.into(), 16).expect("four bits are a digit")).collect()
 }
 
 fn unhex(text: &str) -> Vec<u8> {

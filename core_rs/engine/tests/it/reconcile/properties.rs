@@ -16,10 +16,21 @@ const ENTITIES: u32 = 3;
 /// Something that happens.
 #[derive(Clone, Copy, Debug)]
 enum Happening {
-    Insert { entity: u32, wanted: bool, size: u32 },
-    Change { entity: u32, row: usize, change: Change },
+    Insert {
+        entity: u32,
+        wanted: bool,
+        size: u32,
+    },
+    Change {
+        entity: u32,
+        row: usize,
+        change: Change,
+    },
     /// Every row of an entity leaves or comes at once.
-    Turn { entity: u32, wanted: bool },
+    Turn {
+        entity: u32,
+        wanted: bool,
+    },
     Columns(u32),
     Carry(u32),
     Reorder,

@@ -81,10 +81,11 @@ fn next(session: &mut Session, world: &World, view: &View) -> Option<Event> {
     loop {
         match session.step(view, world) {
             Step::Send(event) => return Some(event),
-            Step::Fetch(fetch) => match session.admit(fetch.entity, &read(&fetch, world), view, world).unwrap() {
-                Some(admitted) => return Some(Event::Rows(admitted.batch)),
-                None => continue,
-            },
+            Step::Fetch(fetch) => {
+                if let Some(admitted) = session.admit(fetch.entity, &read(&fetch, world), view, world).unwrap() {
+                    return Some(Event::Rows(admitted.batch));
+                }
+            }
             Step::Sleep | Step::Denied(_) | Step::End => return None,
         }
     }
@@ -426,7 +427,8 @@ fn requests_that_break_the_protocol_are_refused() {
         Request { mismatches: mismatch(0), ..Request::default() },
         Request { holdings: one(), mismatches: mismatch(2), ..Request::default() },
     ];
-    let outcome = |request: &Request| open_with(request, &Device::default(), &world, Mode::Once, limits(9)).unwrap_err();
+    let outcome =
+        |request: &Request| open_with(request, &Device::default(), &world, Mode::Once, limits(9)).unwrap_err();
     for request in &invalid {
         assert!(matches!(outcome(request), ReconcileError::RequestInvalid(_)), "{request:?}");
     }
@@ -490,4 +492,16 @@ fn an_entity_that_comes_late_is_sent_in_a_pass_of_its_own() {
     world.carried = vec![ONE];
     assert_eq!(run(&mut session, &world, &mut device, usize::MAX), ["plan", "removals", "checkpoint"]);
     assert_eq!(device.digest(TWO).0, 0);
+}
+
+#[test]
+fn an_entity_that_goes_without_rows_is_told_by_a_checkpoint() {
+    let mut world = world(0..2);
+    world.tables.insert(TWO, Table::default());
+    world.carried = vec![ONE, TWO];
+    let mut device = Device::default();
+    let mut session = open(&device, &world, Mode::Live, limits(9));
+    run(&mut session, &world, &mut device, usize::MAX);
+    world.carried = vec![ONE];
+    assert_eq!(run(&mut session, &world, &mut device, usize::MAX), ["checkpoint"]);
 }

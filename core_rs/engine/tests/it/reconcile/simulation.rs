@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use haversack_engine::ids::{EntityNumber, Lsn, Ordinal};
-use haversack_engine::reconcile::{Cookie, Fetch, Fetched, Limits, Mode, Opened, Opening, ReconcileError, Session, Step};
+use haversack_engine::reconcile::{
+    Cookie, Fetch, Fetched, Limits, Mode, Opened, Opening, ReconcileError, Session, Step,
+};
 use haversack_engine::view::{RowFacts, View};
 use haversack_proto::sync::{self, sync_event::Event};
 

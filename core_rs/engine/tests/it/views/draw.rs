@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use haversack_engine::ids::RowKey;
 use haversack_proto::model::RecordCriteria as Criteria;
 use haversack_proto::model::filter_node::Kind;
 use haversack_proto::model::filter_operand::Value as Operand;
@@ -296,6 +297,6 @@ impl WithoutOperands for (u32, Op) {
 }
 
 pub(crate) fn uuid_text(id: [u8; 16]) -> String {
-    let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = format!("{:?}", RowKey(id));
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }

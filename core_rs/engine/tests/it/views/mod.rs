@@ -1,8 +1,10 @@
 //! Views of random organizations: kept up incrementally, computed from nothing, and by reading the definition.
 
+mod breaches;
 mod draw;
 mod oracle;
 mod organization;
+mod scenarios;
 mod world;
 
 use haversack_engine::digest::version_hash;

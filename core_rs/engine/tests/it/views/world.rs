@@ -39,17 +39,22 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// An organization with some of everything.
-    pub(crate) fn new(seed: u64) -> Self {
-        let mut world = Self {
+    /// An organization that has published a model and has no rows yet.
+    pub(crate) fn empty(seed: u64, model: model::Model) -> Self {
+        Self {
             draw: Draw(seed),
             rows: BTreeMap::new(),
             head: 0,
             instant: START,
-            model: model::Model::default(),
+            model,
             changed: BTreeSet::new(),
-            published: false,
-        };
+            published: true,
+        }
+    }
+
+    /// An organization with some of everything.
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut world = Self::empty(seed, model::Model::default());
         for (entity, count) in
             [(UNIT, 4), (USER, 5), (TEAM, 2), (ROLE, 3), (MEMBERSHIP, 4), (USER_ROLE, 10), (TEAM_ROLE, 2)]
         {
@@ -83,7 +88,6 @@ impl World {
 
     fn insert(&mut self, entity: u32) {
         let ordinal = self.rows.get(&entity).map_or(0, Vec::len) as u32;
-        self.rows.entry(entity).or_default().push(Row { lsn: 0, cells: None });
         self.rewrite(entity, ordinal);
     }
 
@@ -96,13 +100,23 @@ impl World {
 
     pub(crate) fn write(&mut self, entity: u32, ordinal: u32, cells: Option<Cells>) {
         self.head += 1;
-        self.rows.entry(entity).or_default()[ordinal as usize] = Row { lsn: self.head, cells };
+        let rows = self.rows.entry(entity).or_default();
+        rows.resize(rows.len().max(ordinal as usize + 1), Row { lsn: 0, cells: None });
+        rows[ordinal as usize] = Row { lsn: self.head, cells };
         self.changed.insert((entity, ordinal));
     }
 
     fn some_row(&mut self, entity: u32) -> Option<u32> {
         let count = self.rows.get(&entity).map_or(0, Vec::len) as u64;
         (count > 0).then(|| self.draw.below(count) as u32)
+    }
+
+    /// Publishes a model that differs from the last one by `change`.
+    pub(crate) fn republish(&mut self, change: impl FnOnce(&mut model::Model)) {
+        change(&mut self.model);
+        self.model.revision += 1;
+        self.head += 1;
+        self.published = true;
     }
 
     /// Publishes other profiles, organization filters and settings.
