@@ -19,6 +19,9 @@ const ONE: EntityNumber = EntityNumber(1);
 const TWO: EntityNumber = EntityNumber(2);
 const EPOCH: &[u8] = b"epoch";
 
+/// A machine that sends more events than this in one of these worlds never sleeps.
+const EVENTS_MAX: usize = 100;
+
 /// A world of one entity, whose rows have the LSNs 1, 2, 3 … in the order of these ordinals.
 fn world(ordinals: impl IntoIterator<Item = Ordinal>) -> World {
     let mut world = World { revision: Revision(1), carried: vec![ONE], ..World::default() };
@@ -102,6 +105,7 @@ fn run(session: &mut Session, world: &World, device: &mut Device, events: usize)
     while kinds.len() < events {
         let Some(event) = next(session, world, &view) else { break };
         kinds.push(kind(&event));
+        assert!(kinds.len() < EVENTS_MAX, "the machine does not come to rest");
         device.apply(&event, &session.cookie().encode(), 0);
     }
     kinds
