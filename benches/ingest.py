@@ -16,6 +16,13 @@ def run(session: Session) -> list[Figure]:
     return [
         Figure(case, "raw insert is 1, same commits", found["ratio"], at_least(0.8)),
         Figure(case, "raw insert is 1, one commit", found["ratio_to_single_commit"]),
+        Figure(
+            case,
+            "ingest, CPU us a row",
+            found["ingest_cpu_micros_a_row"],
+            None,
+            {"raw insert": found["ingest_cpu_micros_a_row"] / found["raw_cpu_micros_a_row"]},
+        ),
         Figure(case, "ingest, rows/s", found["ingest_rows_per_second"]),
         Figure(case, "raw insert, same commits, rows/s", found["raw_rows_per_second"]),
         Figure(case, "raw insert, one commit, rows/s", found["raw_single_commit_rows_per_second"]),

@@ -146,6 +146,7 @@ mod tests {
     use tonic::metadata::MetadataValue;
 
     use super::*;
+    use crate::keys::{ISSUER, KeyPair};
 
     const NOW: u64 = 1_700_000_000;
     const USER: &str = "6f1b8c1e-0000-4000-8000-00000000002a";
@@ -154,7 +155,7 @@ mod tests {
         let issuer = IssuerConfig {
             issuer: "dev".into(),
             audience: "haversack-sync".into(),
-            public_key_pem: include_str!("../tests/keys/issuer.public.pem").into(),
+            public_key_pem: ISSUER.public.clone(),
         };
         Verifier::new(&[issuer]).unwrap()
     }
@@ -176,7 +177,7 @@ mod tests {
     }
 
     fn signed(claims: &Claims) -> String {
-        sign(claims, include_str!("../tests/keys/issuer.private.pem"))
+        sign(claims, &ISSUER.private)
     }
 
     fn refusal_of(token: &str) -> String {
@@ -203,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_token_of_another_key_issuer_or_audience_is_refused() {
-        let forged = sign(&claims(), include_str!("../tests/keys/other.private.pem"));
+        let forged = sign(&claims(), &KeyPair::generate().private);
         assert!(refusal_of(&forged).contains("signature"));
         assert!(refusal_of(&signed(&Claims { iss: "else".into(), ..claims() })).contains("issuer"));
         assert!(refusal_of(&signed(&Claims { aud: "haversack-admin".into(), ..claims() })).contains("audience"));
@@ -211,7 +212,7 @@ mod tests {
 
     #[test]
     fn only_eddsa_is_believed() {
-        let secret = include_str!("../tests/keys/issuer.public.pem").as_bytes();
+        let secret = ISSUER.public.as_bytes();
         let token = jsonwebtoken::encode(&Header::default(), &claims(), &EncodingKey::from_secret(secret)).unwrap();
         assert!(refusal_of(&token).contains("EdDSA"));
         assert!(refusal_of("not.a.token").contains("malformed"));

@@ -19,6 +19,9 @@ mod connections;
 mod cookie;
 mod errors;
 mod gateway;
+#[cfg(test)]
+#[path = "../tests/it/keys.rs"]
+mod keys;
 pub mod limits;
 mod organization;
 mod payloads;

@@ -5,6 +5,7 @@
 mod device;
 mod faults;
 mod following;
+mod keys;
 mod limits;
 #[path = "../../examples/device/replica.rs"]
 mod replica;

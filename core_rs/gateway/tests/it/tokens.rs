@@ -5,15 +5,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use haversack_gateway::{Claims, IssuerConfig};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 
+use crate::keys::ISSUER;
 use crate::world::{user_id, uuid_text};
 
 /// The issuer that the server under test believes.
 pub(crate) fn issuer() -> IssuerConfig {
-    IssuerConfig {
-        issuer: "dev".into(),
-        audience: "haversack-sync".into(),
-        public_key_pem: include_str!("../keys/issuer.public.pem").into(),
-    }
+    IssuerConfig { issuer: "dev".into(), audience: "haversack-sync".into(), public_key_pem: ISSUER.public.clone() }
 }
 
 /// A good token of a user of "contoso".
@@ -32,6 +29,6 @@ pub(crate) fn token_for(user: u32, organization: &str, lifetime: Duration) -> St
         exp: (now + lifetime).as_secs(),
         iat: Some(now.as_secs()),
     };
-    let key = EncodingKey::from_ed_pem(include_bytes!("../keys/issuer.private.pem")).unwrap();
+    let key = EncodingKey::from_ed_pem(ISSUER.private.as_bytes()).unwrap();
     jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &key).unwrap()
 }
