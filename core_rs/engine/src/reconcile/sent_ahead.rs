@@ -46,3 +46,21 @@ impl SentAhead {
         self.rows = HashMap::new();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_note_is_bounded_and_forgets_below_a_floor() {
+        let mut note = SentAhead::default();
+        for ordinal in 0..SENT_AHEAD_MAX as Ordinal + 5 {
+            note.note(EntityNumber(1), ordinal, Lsn(ordinal.into()));
+        }
+        assert_eq!(note.rows.len(), SENT_AHEAD_MAX);
+        note.prune(|_| Some(Lsn(9)));
+        assert_eq!(note.rows.len(), SENT_AHEAD_MAX - 10);
+        note.prune(|_| None);
+        assert!(note.rows.is_empty());
+    }
+}

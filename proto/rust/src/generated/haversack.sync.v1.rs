@@ -118,7 +118,7 @@ pub mod sync_event {
 /// The shape of what this device carries.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Model {
-    /// Hash of everything below; equal versions are equal models.
+    /// Hash of `descriptors` and `entities`; equal versions look alike to a device, whatever their revision.
     #[prost(fixed64, tag = "1")]
     pub version: u64,
     /// Organization revision that this was taken from.
