@@ -71,8 +71,8 @@ wheels: install ## build the wheels and start them in a clean environment
 bench: install ## run the benchmarks; results go to benches/RESULTS.md by hand
 	$(RUN) python benches/run.py
 
-sim: install ## the long simulation
-	$(RUN) pytest tests/sim tests/oracle --simulation-seeds 500
+sim: install ## the oracle over many more random organizations
+	$(RUN) pytest tests/oracle --simulation-seeds 500
 
 clean: ## delete what was built
 	rm -rf .venv target dist demo-data
