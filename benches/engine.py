@@ -36,7 +36,7 @@ def _index(found: Answer) -> Iterator[Figure]:
     yield Figure(case, "index bytes a row, as counted", counted, at_most(64), {"payload": counted / payload})
     yield Figure(case, "index bytes a row, resident", resident, at_most(64), {"payload": resident / payload})
     for part, size in found["index"].items():
-        yield Figure(case, f"index bytes a row, of these {part}", size / found["rows"])
+        yield Figure(case, f"index bytes a row, of which {part}", size / found["rows"])
 
 
 def _views(found: Answer) -> Iterator[Figure]:

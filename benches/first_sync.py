@@ -83,7 +83,9 @@ def _measure(session: Session, tools: Tools, rows: int) -> Iterator[Figure]:
     folder = session.folder / str(rows)
     with Server(folder / "server") as server:
         server.organization(ORGANIZATION, crm, [profile(crm)])
-        source = [str(server.staging_file(ORGANIZATION)), str(server.entity_number(ORGANIZATION, ENTITY))]
+        entities = server.published_model(ORGANIZATION).entities
+        number = next(entity.number for entity in entities if entity.logical_name == ENTITY)
+        source = [str(server.staging_file(ORGANIZATION)), str(number)]
         with Worker([tools.raw_stream, *source]) as raw_stream, Worker([tools.select, *source]) as select:
             raw = f"http://{raw_stream.hear()['listen']}"
             repeat = max(SYNCED_ROWS_MIN // rows, 1) if not session.quick else 2
@@ -100,7 +102,7 @@ def _measure(session: Session, tools: Tools, rows: int) -> Iterator[Figure]:
             session.doing(f"{rows:,} rows: {rounds} interleaved rounds of {repeat} syncs")
             costs = interleaved(rounds, cases)
         session.doing(f"{rows:,} rows: the Python device")
-        devices = [_python_device(folder, number, server.endpoint, director) for number in range(rounds)]
+        devices = [_python_device(folder, at, server.endpoint, director) for at in range(rounds)]
     yield from _figures(rows, costs, devices)
 
 
@@ -133,9 +135,9 @@ def _sum(answers: list[Answer], name: str) -> int:
     return sum(int(answer[name]) for answer in answers)
 
 
-def _python_device(folder: Path, number: int, endpoint: str, token: str) -> float:
+def _python_device(folder: Path, at: int, endpoint: str, token: str) -> float:
     """Rows a second of a first sync into SQLite."""
-    with Device.open(folder / f"device-{number}.sqlite3", endpoint, token) as device:
+    with Device.open(folder / f"device-{at}.sqlite3", endpoint, token) as device:
         result = device.sync()
         if not result.complete or not result.rows:
             raise MeasureError("the Python device did not reach a checkpoint")

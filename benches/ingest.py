@@ -14,8 +14,8 @@ def run(session: Session) -> list[Figure]:
     [found] = json_lines([program, "--rows", str(rows), "--rounds", str(rounds), "--json"])
     case = f"{rows:,} rows of {found['row_bytes']} bytes"
     return [
-        Figure(case, "raw insert is 1, same commits", found["ratio"], at_least(0.8)),
-        Figure(case, "raw insert is 1, one commit", found["ratio_to_single_commit"]),
+        Figure(case, "rate, where raw insert in the same commits is 1", found["ratio"], at_least(0.8)),
+        Figure(case, "rate, where raw insert in one commit is 1", found["ratio_to_single_commit"]),
         Figure(
             case,
             "ingest, CPU us a row",

@@ -76,12 +76,11 @@ class Server:
         """The staging database of an organization."""
         return self.data / "organizations" / organization / "staging.sqlite3"
 
-    def entity_number(self, organization: str, entity: str) -> int:
-        """The number of a published entity."""
+    def published_model(self, organization: str) -> model_pb2.Model:
+        """The newest published model of an organization."""
         with closing(sqlite3.connect(self.staging_file(organization))) as staging:
             [newest] = staging.execute("SELECT model FROM models ORDER BY revision DESC LIMIT 1").fetchone()
-        model = model_pb2.Model.FromString(newest)
-        return next(found.number for found in model.entities if found.logical_name == entity)
+        return model_pb2.Model.FromString(newest)
 
     def token(self, organization: str, user: str) -> str:
         """A token for a user's devices."""
