@@ -47,6 +47,7 @@ fn test(attribute: AttributeNumber, operator: model::FilterOperator, operand: mo
         attribute_number: attribute.0,
         operator: operator as i32,
         operands: vec![model::FilterOperand { value: Some(operand) }],
+        ..Default::default()
     };
     let node = model::FilterNode { kind: Some(model::filter_node::Kind::Condition(condition)) };
     let rules = crate::filter::FilterRules::from_settings(&model::Settings::default());

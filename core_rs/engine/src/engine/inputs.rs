@@ -2,8 +2,8 @@
 
 use super::model::PreparedModel;
 use super::profile::Profile;
-use super::rule::Holder;
 use crate::directory::{Access, Directory, Person};
+use crate::filter::Holder;
 use crate::ids::RowKey;
 use crate::view::Denial;
 
@@ -50,6 +50,9 @@ impl Inputs {
             Holder::User => self.user.as_slice(),
             Holder::Teams => &self.teams,
             Holder::Unit => self.unit.as_slice(),
+            Holder::UserOrTeams | Holder::Hierarchy | Holder::HierarchyAndTeams | Holder::Language => {
+                unimplemented!("other holders")
+            }
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::components::Component;
-use super::rule::{AccessKeys, Holder, Rule};
+use super::rule::{AccessKeys, Rule};
 use crate::columns::{EdgesNumber, Index, TableNumber};
 use crate::directory::Holding;
+use crate::filter::Holder;
 use crate::ids::EntityNumber;
 use crate::row::ColumnSelection;
 

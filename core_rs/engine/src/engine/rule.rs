@@ -5,7 +5,7 @@ use roaring::RoaringBitmap;
 use super::inputs::Inputs;
 use crate::columns::{Index, Needs, PostingsNumber, PredicateNumber, SharedTest, Table};
 use crate::directory::Access;
-use crate::filter::{Leaf, LeafTest, Plan, UserTest};
+use crate::filter::{Holder, Leaf, LeafTest, Plan};
 use crate::ids::{Ordinal, RowKey};
 use crate::schema::Entity;
 
@@ -35,27 +35,6 @@ pub(super) enum Keys {
     Own,
 }
 
-/// Whose id is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Holder {
-    /// The user's.
-    User,
-    /// One of the user's teams'.
-    Teams,
-    /// The user's business unit's.
-    Unit,
-}
-
-impl From<UserTest> for Holder {
-    fn from(test: UserTest) -> Self {
-        match test {
-            UserTest::EqUserId => Self::User,
-            UserTest::EqUserTeams => Self::Teams,
-            UserTest::EqBusinessId => Self::Unit,
-        }
-    }
-}
-
 impl Rule {
     /// The rule of a filter on `entity`; what it reads is added to `needs`.
     pub(super) fn from_plan(plan: &Plan, entity: &Entity, needs: &mut Needs) -> Self {
@@ -65,6 +44,7 @@ impl Rule {
             Plan::And(parts) => Self::Every(rules(parts)),
             Plan::Or(parts) => Self::Either(rules(parts)),
             Plan::Leaf(leaf) => Self::from_leaf(leaf, entity, needs),
+            Plan::Comparison(_) | Plan::Link(_) => unimplemented!("comparisons and links"),
         }
     }
 
@@ -73,8 +53,9 @@ impl Rule {
             LeafTest::Shared(test) => SharedTest::Fixed(test.clone()),
             LeafTest::Window(window) => SharedTest::Window(*window),
             LeafTest::User(test) => {
-                return Self::Held(Keys::Postings(needs.postings(entity, leaf.attribute)), (*test).into());
+                return Self::Held(Keys::Postings(needs.postings(entity, leaf.attribute)), test.holder);
             }
+            LeafTest::Hierarchy(_) => unimplemented!("hierarchies"),
         };
         Self::Passing(needs.predicate(entity, leaf.attribute, test))
     }

@@ -38,6 +38,7 @@ pub fn count_conditions(node: &FilterNode) -> usize {
         None => 0,
         Some(Kind::Condition(_)) => 1,
         Some(Kind::Group(group)) => group.nodes.iter().map(count_conditions).sum(),
+        Some(Kind::Link(link)) => 1 + link.node.as_deref().map_or(0, count_conditions),
     }
 }
 
@@ -112,6 +113,7 @@ impl Compiler<'_> {
                 attribute_number: attribute.number.0,
                 operator: spec.operator.into(),
                 operands: self.operands(condition, spec, attribute)?,
+                other_attribute_number: 0,
             })),
         })
     }

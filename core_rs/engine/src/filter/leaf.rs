@@ -7,7 +7,7 @@ use haversack_proto::model::{Collation, FilterCondition, FilterOperand, FilterOp
 
 use super::like::Pattern;
 use super::operator::{Family, Spec};
-use super::plan::{FilterRules, Leaf, LeafTest, UserTest};
+use super::plan::{FilterRules, Holder, Leaf, LeafTest, UserTest};
 use super::test::{Among, Test, comparable, real_order};
 use super::window::{LAST_X_DAYS_MAX, WindowTest};
 use crate::ids::{AttributeNumber, RowKey};
@@ -37,11 +37,13 @@ fn leaf_test(
     operands: &[FilterOperand],
     rules: FilterRules,
 ) -> Option<LeafTest> {
-    let alone = |test| operands.is_empty().then_some(LeafTest::User(test));
+    let alone = |holder| {
+        operands.is_empty().then_some(LeafTest::User(UserTest { holder, negated: false, matches_null: false }))
+    };
     match operator {
-        FilterOperator::EqUserId => alone(UserTest::EqUserId),
-        FilterOperator::EqUserTeams => alone(UserTest::EqUserTeams),
-        FilterOperator::EqBusinessId => alone(UserTest::EqBusinessId),
+        FilterOperator::EqUserId => alone(Holder::User),
+        FilterOperator::EqUserTeams => alone(Holder::Teams),
+        FilterOperator::EqBusinessId => alone(Holder::Unit),
         FilterOperator::LastXDays => {
             let days = u32::try_from(only(operands, integer)?).ok()?;
             (1..=LAST_X_DAYS_MAX).contains(&days).then_some(LeafTest::Window(WindowTest::LastDays(days)))

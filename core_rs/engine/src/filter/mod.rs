@@ -5,6 +5,7 @@
 //! stored plan never changes. A plan's leaves are either a [`Test`] that does not depend on who asks, and is shared by
 //! every profile that states it, or one that the engine resolves for a user or an instant.
 
+mod comparison;
 mod compile;
 mod document;
 mod error;
@@ -20,12 +21,13 @@ mod tests;
 mod window;
 mod xml;
 
+pub use comparison::ComparisonTest;
 pub use compile::{compile, count_conditions};
 pub use document::{CONDITIONS_MAX, FILTER_LEVELS_MAX};
 pub use error::{FilterError, Place};
 pub use fold::fold;
 pub use like::PATTERN_BYTES_MAX;
-pub use plan::{FilterRules, Leaf, LeafTest, Plan, UserTest};
+pub use plan::{Comparison, FilterRules, HierarchyTest, Holder, Kin, Leaf, LeafTest, Link, Plan, UserTest};
 pub use test::{IntegerTest, IntegerValues, Test, real_order};
 pub use window::{LAST_X_DAYS_MAX, WindowTest, last_days_window, next_local_midnight};
 pub use xml::DOCUMENT_BYTES_MAX;

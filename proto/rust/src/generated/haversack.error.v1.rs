@@ -37,6 +37,8 @@ pub enum ErrorReason {
     MetadataInvalid = 17,
     /// FAILED_PRECONDITION: new metadata would change the meaning of what is stored (an attribute's type).
     MetadataIncompatible = 18,
+    /// FAILED_PRECONDITION: a profile still has an item for the entity. Remove the item first.
+    EntityInUse = 19,
     /// NOT_FOUND: the organization has no profile of this name.
     ProfileUnknown = 20,
     /// INVALID_ARGUMENT: the profile breaks a rule; the message lists every breach.
@@ -49,6 +51,8 @@ pub enum ErrorReason {
     FilterOperandInvalid = 24,
     /// INVALID_ARGUMENT: the filter is larger or deeper than a named limit.
     FilterTooLarge = 25,
+    /// INVALID_ARGUMENT: the filter asks for something of FetchXML that offline profiles do not have.
+    FilterUnsupported = 26,
     /// INVALID_ARGUMENT: rows of an ingest were refused; the response lists file, line and attribute.
     RowsInvalid = 30,
     /// INVALID_ARGUMENT: a row's encoding is larger than 8 MiB.
@@ -96,12 +100,14 @@ impl ErrorReason {
             Self::RelationshipUnknown => "ERROR_REASON_RELATIONSHIP_UNKNOWN",
             Self::MetadataInvalid => "ERROR_REASON_METADATA_INVALID",
             Self::MetadataIncompatible => "ERROR_REASON_METADATA_INCOMPATIBLE",
+            Self::EntityInUse => "ERROR_REASON_ENTITY_IN_USE",
             Self::ProfileUnknown => "ERROR_REASON_PROFILE_UNKNOWN",
             Self::ProfileInvalid => "ERROR_REASON_PROFILE_INVALID",
             Self::FilterMalformed => "ERROR_REASON_FILTER_MALFORMED",
             Self::FilterOperatorUnknown => "ERROR_REASON_FILTER_OPERATOR_UNKNOWN",
             Self::FilterOperandInvalid => "ERROR_REASON_FILTER_OPERAND_INVALID",
             Self::FilterTooLarge => "ERROR_REASON_FILTER_TOO_LARGE",
+            Self::FilterUnsupported => "ERROR_REASON_FILTER_UNSUPPORTED",
             Self::RowsInvalid => "ERROR_REASON_ROWS_INVALID",
             Self::RowTooLarge => "ERROR_REASON_ROW_TOO_LARGE",
             Self::RequestInvalid => "ERROR_REASON_REQUEST_INVALID",
@@ -135,12 +141,14 @@ impl ErrorReason {
             "ERROR_REASON_RELATIONSHIP_UNKNOWN" => Some(Self::RelationshipUnknown),
             "ERROR_REASON_METADATA_INVALID" => Some(Self::MetadataInvalid),
             "ERROR_REASON_METADATA_INCOMPATIBLE" => Some(Self::MetadataIncompatible),
+            "ERROR_REASON_ENTITY_IN_USE" => Some(Self::EntityInUse),
             "ERROR_REASON_PROFILE_UNKNOWN" => Some(Self::ProfileUnknown),
             "ERROR_REASON_PROFILE_INVALID" => Some(Self::ProfileInvalid),
             "ERROR_REASON_FILTER_MALFORMED" => Some(Self::FilterMalformed),
             "ERROR_REASON_FILTER_OPERATOR_UNKNOWN" => Some(Self::FilterOperatorUnknown),
             "ERROR_REASON_FILTER_OPERAND_INVALID" => Some(Self::FilterOperandInvalid),
             "ERROR_REASON_FILTER_TOO_LARGE" => Some(Self::FilterTooLarge),
+            "ERROR_REASON_FILTER_UNSUPPORTED" => Some(Self::FilterUnsupported),
             "ERROR_REASON_ROWS_INVALID" => Some(Self::RowsInvalid),
             "ERROR_REASON_ROW_TOO_LARGE" => Some(Self::RowTooLarge),
             "ERROR_REASON_REQUEST_INVALID" => Some(Self::RequestInvalid),

@@ -24,7 +24,8 @@ pub struct Model {
 /// Rules that hold for all of an organization's data.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Settings {
-    /// IANA name of the time zone that calendar operators use; empty means "UTC".
+    /// IANA name of the time zone of users who have not chosen one (`usersettings.timezonename`); empty means "UTC".
+    /// Calendar operators read the user's clock.
     #[prost(string, tag = "1")]
     pub time_zone: ::prost::alloc::string::String,
     /// How strings compare; unspecified means CI_AI.
@@ -33,6 +34,41 @@ pub struct Settings {
     /// Whether a NULL does not match negative operators (`ne`, `not-in`). The default, false, lets it match.
     #[prost(bool, tag = "3")]
     pub null_never_matches: bool,
+    /// First day of a week for calendar operators: 0 is Sunday (the default), 6 is Saturday.
+    #[prost(uint32, tag = "4")]
+    pub week_start: u32,
+    /// The fiscal calendar; absent means years from 1 January, in quarters.
+    #[prost(message, optional, tag = "5")]
+    pub fiscal: ::core::option::Option<FiscalCalendar>,
+    /// What managers see of their reports' rows; absent means nothing.
+    #[prost(message, optional, tag = "6")]
+    pub hierarchy_security: ::core::option::Option<HierarchySecurity>,
+}
+/// How an organization cuts its years.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FiscalCalendar {
+    /// Month in which a fiscal year begins, 1 to 12; 0 means 1.
+    #[prost(uint32, tag = "1")]
+    pub start_month: u32,
+    /// Day of that month on which it begins, 1 to 31; 0 means 1. In a month that is shorter, its last day.
+    #[prost(uint32, tag = "2")]
+    pub start_day: u32,
+    /// The periods that a year has.
+    #[prost(enumeration = "FiscalPeriod", tag = "3")]
+    pub period: i32,
+}
+/// Access to the rows of those who report to a user, beside what roles and shares grant.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HierarchySecurity {
+    /// Who reports to whom.
+    #[prost(enumeration = "HierarchyModel", tag = "1")]
+    pub model: i32,
+    /// How many levels down it reaches; 0 means 3. It also bounds the hierarchy operators of filters.
+    #[prost(uint32, tag = "2")]
+    pub depth: u32,
+    /// Logical names of the entities that it leaves out.
+    #[prost(string, repeated, tag = "3")]
+    pub excluded_entities: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// An entity (Dataverse's word for table).
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -70,6 +106,10 @@ pub struct Entity {
     /// Limits what is offered to any device; at most three criteria. Absent: no limit.
     #[prost(message, optional, tag = "11")]
     pub organization_filter: ::core::option::Option<Filter>,
+    /// Logical name of the lookup that points at a row's parent of the same entity, for the operators above, under and
+    /// their kin; empty: they do not apply.
+    #[prost(string, tag = "12")]
+    pub hierarchy_attribute: ::prost::alloc::string::String,
 }
 /// A column of an entity. In the entity's row message it is the field with this number.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -248,7 +288,7 @@ pub struct Filter {
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FilterNode {
     /// What the node is.
-    #[prost(oneof = "filter_node::Kind", tags = "1, 2")]
+    #[prost(oneof = "filter_node::Kind", tags = "1, 2, 3")]
     pub kind: ::core::option::Option<filter_node::Kind>,
 }
 /// Nested message and enum types in `FilterNode`.
@@ -262,6 +302,9 @@ pub mod filter_node {
         /// A test of one attribute.
         #[prost(message, tag = "2")]
         Condition(super::FilterCondition),
+        /// A test of the rows of another entity that are linked to the row.
+        #[prost(message, tag = "3")]
+        Link(::prost::alloc::boxed::Box<super::FilterLink>),
     }
 }
 /// Several nodes joined by and/or; at most three groups lie within each other.
@@ -286,12 +329,35 @@ pub struct FilterCondition {
     /// Typed operands, as many as the operator takes.
     #[prost(message, repeated, tag = "3")]
     pub operands: ::prost::alloc::vec::Vec<FilterOperand>,
+    /// `valueof`: field number of the attribute of the same entity to compare with, in place of operands; 0: none.
+    #[prost(uint32, tag = "4")]
+    pub other_attribute_number: u32,
+}
+/// `link-entity` in a filter: whether some row of another entity, equal in one attribute, matches a filter of its own.
+/// Every row of that entity counts, whoever may read it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FilterLink {
+    /// Number of the linked entity.
+    #[prost(uint32, tag = "1")]
+    pub entity_number: u32,
+    /// Field number of the linked entity's attribute (FetchXML's `from`).
+    #[prost(uint32, tag = "2")]
+    pub from_attribute_number: u32,
+    /// Field number of the attribute of the entity that the filter is on (FetchXML's `to`). NULL equals nothing.
+    #[prost(uint32, tag = "3")]
+    pub to_attribute_number: u32,
+    /// `not any`: whether the row matches when no linked row does.
+    #[prost(bool, tag = "4")]
+    pub negated: bool,
+    /// What a linked row must match.
+    #[prost(message, optional, boxed, tag = "5")]
+    pub node: ::core::option::Option<::prost::alloc::boxed::Box<FilterNode>>,
 }
 /// An operand of a condition, already of the attribute's type.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FilterOperand {
     /// The value.
-    #[prost(oneof = "filter_operand::Value", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "filter_operand::Value", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub value: ::core::option::Option<filter_operand::Value>,
 }
 /// Nested message and enum types in `FilterOperand`.
@@ -318,6 +384,9 @@ pub mod filter_operand {
         /// A set of choices, sorted.
         #[prost(message, tag = "6")]
         Integers(super::IntegerSet),
+        /// A clock of the user's time zone, in microseconds, read as UTC: a date and time written without an offset.
+        #[prost(sint64, tag = "7")]
+        WallClock(i64),
     }
 }
 /// A sorted set of whole numbers.
@@ -326,6 +395,84 @@ pub struct IntegerSet {
     /// Ascending, without repeats.
     #[prost(sint64, repeated, tag = "1")]
     pub values: ::prost::alloc::vec::Vec<i64>,
+}
+/// A part of a fiscal year. The fiscal year is named after the calendar year in which it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum FiscalPeriod {
+    /// Treated as QUARTER.
+    Unspecified = 0,
+    /// One: the year itself.
+    Annual = 1,
+    /// Two of six months.
+    Semester = 2,
+    /// Four of three months.
+    Quarter = 3,
+    /// Twelve of one month.
+    Month = 4,
+    /// Thirteen of four weeks, of which the last one takes the days that remain.
+    FourWeek = 5,
+}
+impl FiscalPeriod {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "FISCAL_PERIOD_UNSPECIFIED",
+            Self::Annual => "FISCAL_PERIOD_ANNUAL",
+            Self::Semester => "FISCAL_PERIOD_SEMESTER",
+            Self::Quarter => "FISCAL_PERIOD_QUARTER",
+            Self::Month => "FISCAL_PERIOD_MONTH",
+            Self::FourWeek => "FISCAL_PERIOD_FOUR_WEEK",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "FISCAL_PERIOD_UNSPECIFIED" => Some(Self::Unspecified),
+            "FISCAL_PERIOD_ANNUAL" => Some(Self::Annual),
+            "FISCAL_PERIOD_SEMESTER" => Some(Self::Semester),
+            "FISCAL_PERIOD_QUARTER" => Some(Self::Quarter),
+            "FISCAL_PERIOD_MONTH" => Some(Self::Month),
+            "FISCAL_PERIOD_FOUR_WEEK" => Some(Self::FourWeek),
+            _ => None,
+        }
+    }
+}
+/// Who reports to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum HierarchyModel {
+    /// Nobody: hierarchy security is off.
+    Unspecified = 0,
+    /// Users to their manager (`systemuser.parentsystemuserid`), who must be of the same or the parent business unit.
+    Manager = 1,
+    /// Positions to their parent (`position.parentpositionid`), across business units.
+    Position = 2,
+}
+impl HierarchyModel {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "HIERARCHY_MODEL_UNSPECIFIED",
+            Self::Manager => "HIERARCHY_MODEL_MANAGER",
+            Self::Position => "HIERARCHY_MODEL_POSITION",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "HIERARCHY_MODEL_UNSPECIFIED" => Some(Self::Unspecified),
+            "HIERARCHY_MODEL_MANAGER" => Some(Self::Manager),
+            "HIERARCHY_MODEL_POSITION" => Some(Self::Position),
+            _ => None,
+        }
+    }
 }
 /// How strings compare. Case never counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -651,6 +798,138 @@ pub enum FilterOperator {
     EqBusinessId = 15,
     /// `last-x-days`: from local midnight n days ago up to now.
     LastXDays = 16,
+    /// `begins-with`: text that begins with a pattern; `like` with `%` behind it.
+    BeginsWith = 17,
+    /// `not-begin-with`: the negation; NULL matches.
+    NotBeginWith = 18,
+    /// `ends-with`: text that ends with a pattern.
+    EndsWith = 19,
+    /// `not-end-with`: the negation; NULL matches.
+    NotEndWith = 20,
+    /// `between`: from the first operand to the second, both included.
+    Between = 21,
+    /// `not-between`: outside of them; NULL matches.
+    NotBetween = 22,
+    /// `contain-values`: a set that has one of the operands' choices.
+    ContainValues = 23,
+    /// `not-contain-values`: a set that has none of them; NULL matches.
+    NotContainValues = 24,
+    /// `ne-userid`: not the user; NULL matches.
+    NeUserId = 25,
+    /// `eq-useroruserteams`: the user or a team of the user.
+    EqUserOrUserTeams = 26,
+    /// `eq-useroruserhierarchy`: the user or somebody below, in the organization's hierarchy model.
+    EqUserOrUserHierarchy = 27,
+    /// `eq-useroruserhierarchyandteams`: those, and the teams of all of them.
+    EqUserOrUserHierarchyAndTeams = 28,
+    /// `ne-businessid`: not the user's business unit; NULL matches.
+    NeBusinessId = 29,
+    /// `eq-userlanguage`: the user's language (LCID), or -1.
+    EqUserLanguage = 30,
+    /// `yesterday`
+    Yesterday = 31,
+    /// `today`
+    Today = 32,
+    /// `tomorrow`
+    Tomorrow = 33,
+    /// `last-seven-days`
+    LastSevenDays = 34,
+    /// `next-seven-days`
+    NextSevenDays = 35,
+    /// `last-week`
+    LastWeek = 36,
+    /// `this-week`
+    ThisWeek = 37,
+    /// `next-week`
+    NextWeek = 38,
+    /// `last-month`
+    LastMonth = 39,
+    /// `this-month`
+    ThisMonth = 40,
+    /// `next-month`
+    NextMonth = 41,
+    /// `last-year`
+    LastYear = 42,
+    /// `this-year`
+    ThisYear = 43,
+    /// `next-year`
+    NextYear = 44,
+    /// `on`: within the operand's day.
+    On = 45,
+    /// `on-or-before`: before the end of the operand's day.
+    OnOrBefore = 46,
+    /// `on-or-after`: from the beginning of the operand's day.
+    OnOrAfter = 47,
+    /// `next-x-days`
+    NextXDays = 48,
+    /// `last-x-hours`
+    LastXHours = 49,
+    /// `next-x-hours`
+    NextXHours = 50,
+    /// `last-x-weeks`
+    LastXWeeks = 51,
+    /// `next-x-weeks`
+    NextXWeeks = 52,
+    /// `last-x-months`
+    LastXMonths = 53,
+    /// `next-x-months`
+    NextXMonths = 54,
+    /// `last-x-years`
+    LastXYears = 55,
+    /// `next-x-years`
+    NextXYears = 56,
+    /// `olderthan-x-minutes`
+    OlderThanXMinutes = 57,
+    /// `olderthan-x-hours`
+    OlderThanXHours = 58,
+    /// `olderthan-x-days`
+    OlderThanXDays = 59,
+    /// `olderthan-x-weeks`
+    OlderThanXWeeks = 60,
+    /// `olderthan-x-months`
+    OlderThanXMonths = 61,
+    /// `olderthan-x-years`
+    OlderThanXYears = 62,
+    /// `this-fiscal-year`
+    ThisFiscalYear = 63,
+    /// `last-fiscal-year`
+    LastFiscalYear = 64,
+    /// `next-fiscal-year`
+    NextFiscalYear = 65,
+    /// `this-fiscal-period`
+    ThisFiscalPeriod = 66,
+    /// `last-fiscal-period`
+    LastFiscalPeriod = 67,
+    /// `next-fiscal-period`
+    NextFiscalPeriod = 68,
+    /// `last-x-fiscal-years`
+    LastXFiscalYears = 69,
+    /// `last-x-fiscal-periods`
+    LastXFiscalPeriods = 70,
+    /// `next-x-fiscal-years`
+    NextXFiscalYears = 71,
+    /// `next-x-fiscal-periods`
+    NextXFiscalPeriods = 72,
+    /// `in-fiscal-year`: within the operand's fiscal year.
+    InFiscalYear = 73,
+    /// `in-fiscal-period`: within the operand's period of any fiscal year.
+    InFiscalPeriod = 74,
+    /// `in-fiscal-period-and-year`: within a period (first operand) of a fiscal year (second).
+    InFiscalPeriodAndYear = 75,
+    /// `in-or-before-fiscal-period-and-year`: before the end of that period.
+    InOrBeforeFiscalPeriodAndYear = 76,
+    /// `in-or-after-fiscal-period-and-year`: from the beginning of that period.
+    InOrAfterFiscalPeriodAndYear = 77,
+    /// `above`: an ancestor of the operand's row in the entity's hierarchy.
+    Above = 78,
+    /// `eq-or-above`: an ancestor, or the row itself.
+    EqOrAbove = 79,
+    /// `under`: a descendant of the operand's row.
+    Under = 80,
+    /// `eq-or-under`: a descendant, or the row itself.
+    EqOrUnder = 81,
+    /// `not-under`: neither; NULL matches.
+    NotUnder = 82,
 }
 impl FilterOperator {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -676,6 +955,78 @@ impl FilterOperator {
             Self::EqUserTeams => "FILTER_OPERATOR_EQ_USER_TEAMS",
             Self::EqBusinessId => "FILTER_OPERATOR_EQ_BUSINESS_ID",
             Self::LastXDays => "FILTER_OPERATOR_LAST_X_DAYS",
+            Self::BeginsWith => "FILTER_OPERATOR_BEGINS_WITH",
+            Self::NotBeginWith => "FILTER_OPERATOR_NOT_BEGIN_WITH",
+            Self::EndsWith => "FILTER_OPERATOR_ENDS_WITH",
+            Self::NotEndWith => "FILTER_OPERATOR_NOT_END_WITH",
+            Self::Between => "FILTER_OPERATOR_BETWEEN",
+            Self::NotBetween => "FILTER_OPERATOR_NOT_BETWEEN",
+            Self::ContainValues => "FILTER_OPERATOR_CONTAIN_VALUES",
+            Self::NotContainValues => "FILTER_OPERATOR_NOT_CONTAIN_VALUES",
+            Self::NeUserId => "FILTER_OPERATOR_NE_USER_ID",
+            Self::EqUserOrUserTeams => "FILTER_OPERATOR_EQ_USER_OR_USER_TEAMS",
+            Self::EqUserOrUserHierarchy => "FILTER_OPERATOR_EQ_USER_OR_USER_HIERARCHY",
+            Self::EqUserOrUserHierarchyAndTeams => {
+                "FILTER_OPERATOR_EQ_USER_OR_USER_HIERARCHY_AND_TEAMS"
+            }
+            Self::NeBusinessId => "FILTER_OPERATOR_NE_BUSINESS_ID",
+            Self::EqUserLanguage => "FILTER_OPERATOR_EQ_USER_LANGUAGE",
+            Self::Yesterday => "FILTER_OPERATOR_YESTERDAY",
+            Self::Today => "FILTER_OPERATOR_TODAY",
+            Self::Tomorrow => "FILTER_OPERATOR_TOMORROW",
+            Self::LastSevenDays => "FILTER_OPERATOR_LAST_SEVEN_DAYS",
+            Self::NextSevenDays => "FILTER_OPERATOR_NEXT_SEVEN_DAYS",
+            Self::LastWeek => "FILTER_OPERATOR_LAST_WEEK",
+            Self::ThisWeek => "FILTER_OPERATOR_THIS_WEEK",
+            Self::NextWeek => "FILTER_OPERATOR_NEXT_WEEK",
+            Self::LastMonth => "FILTER_OPERATOR_LAST_MONTH",
+            Self::ThisMonth => "FILTER_OPERATOR_THIS_MONTH",
+            Self::NextMonth => "FILTER_OPERATOR_NEXT_MONTH",
+            Self::LastYear => "FILTER_OPERATOR_LAST_YEAR",
+            Self::ThisYear => "FILTER_OPERATOR_THIS_YEAR",
+            Self::NextYear => "FILTER_OPERATOR_NEXT_YEAR",
+            Self::On => "FILTER_OPERATOR_ON",
+            Self::OnOrBefore => "FILTER_OPERATOR_ON_OR_BEFORE",
+            Self::OnOrAfter => "FILTER_OPERATOR_ON_OR_AFTER",
+            Self::NextXDays => "FILTER_OPERATOR_NEXT_X_DAYS",
+            Self::LastXHours => "FILTER_OPERATOR_LAST_X_HOURS",
+            Self::NextXHours => "FILTER_OPERATOR_NEXT_X_HOURS",
+            Self::LastXWeeks => "FILTER_OPERATOR_LAST_X_WEEKS",
+            Self::NextXWeeks => "FILTER_OPERATOR_NEXT_X_WEEKS",
+            Self::LastXMonths => "FILTER_OPERATOR_LAST_X_MONTHS",
+            Self::NextXMonths => "FILTER_OPERATOR_NEXT_X_MONTHS",
+            Self::LastXYears => "FILTER_OPERATOR_LAST_X_YEARS",
+            Self::NextXYears => "FILTER_OPERATOR_NEXT_X_YEARS",
+            Self::OlderThanXMinutes => "FILTER_OPERATOR_OLDER_THAN_X_MINUTES",
+            Self::OlderThanXHours => "FILTER_OPERATOR_OLDER_THAN_X_HOURS",
+            Self::OlderThanXDays => "FILTER_OPERATOR_OLDER_THAN_X_DAYS",
+            Self::OlderThanXWeeks => "FILTER_OPERATOR_OLDER_THAN_X_WEEKS",
+            Self::OlderThanXMonths => "FILTER_OPERATOR_OLDER_THAN_X_MONTHS",
+            Self::OlderThanXYears => "FILTER_OPERATOR_OLDER_THAN_X_YEARS",
+            Self::ThisFiscalYear => "FILTER_OPERATOR_THIS_FISCAL_YEAR",
+            Self::LastFiscalYear => "FILTER_OPERATOR_LAST_FISCAL_YEAR",
+            Self::NextFiscalYear => "FILTER_OPERATOR_NEXT_FISCAL_YEAR",
+            Self::ThisFiscalPeriod => "FILTER_OPERATOR_THIS_FISCAL_PERIOD",
+            Self::LastFiscalPeriod => "FILTER_OPERATOR_LAST_FISCAL_PERIOD",
+            Self::NextFiscalPeriod => "FILTER_OPERATOR_NEXT_FISCAL_PERIOD",
+            Self::LastXFiscalYears => "FILTER_OPERATOR_LAST_X_FISCAL_YEARS",
+            Self::LastXFiscalPeriods => "FILTER_OPERATOR_LAST_X_FISCAL_PERIODS",
+            Self::NextXFiscalYears => "FILTER_OPERATOR_NEXT_X_FISCAL_YEARS",
+            Self::NextXFiscalPeriods => "FILTER_OPERATOR_NEXT_X_FISCAL_PERIODS",
+            Self::InFiscalYear => "FILTER_OPERATOR_IN_FISCAL_YEAR",
+            Self::InFiscalPeriod => "FILTER_OPERATOR_IN_FISCAL_PERIOD",
+            Self::InFiscalPeriodAndYear => "FILTER_OPERATOR_IN_FISCAL_PERIOD_AND_YEAR",
+            Self::InOrBeforeFiscalPeriodAndYear => {
+                "FILTER_OPERATOR_IN_OR_BEFORE_FISCAL_PERIOD_AND_YEAR"
+            }
+            Self::InOrAfterFiscalPeriodAndYear => {
+                "FILTER_OPERATOR_IN_OR_AFTER_FISCAL_PERIOD_AND_YEAR"
+            }
+            Self::Above => "FILTER_OPERATOR_ABOVE",
+            Self::EqOrAbove => "FILTER_OPERATOR_EQ_OR_ABOVE",
+            Self::Under => "FILTER_OPERATOR_UNDER",
+            Self::EqOrUnder => "FILTER_OPERATOR_EQ_OR_UNDER",
+            Self::NotUnder => "FILTER_OPERATOR_NOT_UNDER",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -698,6 +1049,82 @@ impl FilterOperator {
             "FILTER_OPERATOR_EQ_USER_TEAMS" => Some(Self::EqUserTeams),
             "FILTER_OPERATOR_EQ_BUSINESS_ID" => Some(Self::EqBusinessId),
             "FILTER_OPERATOR_LAST_X_DAYS" => Some(Self::LastXDays),
+            "FILTER_OPERATOR_BEGINS_WITH" => Some(Self::BeginsWith),
+            "FILTER_OPERATOR_NOT_BEGIN_WITH" => Some(Self::NotBeginWith),
+            "FILTER_OPERATOR_ENDS_WITH" => Some(Self::EndsWith),
+            "FILTER_OPERATOR_NOT_END_WITH" => Some(Self::NotEndWith),
+            "FILTER_OPERATOR_BETWEEN" => Some(Self::Between),
+            "FILTER_OPERATOR_NOT_BETWEEN" => Some(Self::NotBetween),
+            "FILTER_OPERATOR_CONTAIN_VALUES" => Some(Self::ContainValues),
+            "FILTER_OPERATOR_NOT_CONTAIN_VALUES" => Some(Self::NotContainValues),
+            "FILTER_OPERATOR_NE_USER_ID" => Some(Self::NeUserId),
+            "FILTER_OPERATOR_EQ_USER_OR_USER_TEAMS" => Some(Self::EqUserOrUserTeams),
+            "FILTER_OPERATOR_EQ_USER_OR_USER_HIERARCHY" => {
+                Some(Self::EqUserOrUserHierarchy)
+            }
+            "FILTER_OPERATOR_EQ_USER_OR_USER_HIERARCHY_AND_TEAMS" => {
+                Some(Self::EqUserOrUserHierarchyAndTeams)
+            }
+            "FILTER_OPERATOR_NE_BUSINESS_ID" => Some(Self::NeBusinessId),
+            "FILTER_OPERATOR_EQ_USER_LANGUAGE" => Some(Self::EqUserLanguage),
+            "FILTER_OPERATOR_YESTERDAY" => Some(Self::Yesterday),
+            "FILTER_OPERATOR_TODAY" => Some(Self::Today),
+            "FILTER_OPERATOR_TOMORROW" => Some(Self::Tomorrow),
+            "FILTER_OPERATOR_LAST_SEVEN_DAYS" => Some(Self::LastSevenDays),
+            "FILTER_OPERATOR_NEXT_SEVEN_DAYS" => Some(Self::NextSevenDays),
+            "FILTER_OPERATOR_LAST_WEEK" => Some(Self::LastWeek),
+            "FILTER_OPERATOR_THIS_WEEK" => Some(Self::ThisWeek),
+            "FILTER_OPERATOR_NEXT_WEEK" => Some(Self::NextWeek),
+            "FILTER_OPERATOR_LAST_MONTH" => Some(Self::LastMonth),
+            "FILTER_OPERATOR_THIS_MONTH" => Some(Self::ThisMonth),
+            "FILTER_OPERATOR_NEXT_MONTH" => Some(Self::NextMonth),
+            "FILTER_OPERATOR_LAST_YEAR" => Some(Self::LastYear),
+            "FILTER_OPERATOR_THIS_YEAR" => Some(Self::ThisYear),
+            "FILTER_OPERATOR_NEXT_YEAR" => Some(Self::NextYear),
+            "FILTER_OPERATOR_ON" => Some(Self::On),
+            "FILTER_OPERATOR_ON_OR_BEFORE" => Some(Self::OnOrBefore),
+            "FILTER_OPERATOR_ON_OR_AFTER" => Some(Self::OnOrAfter),
+            "FILTER_OPERATOR_NEXT_X_DAYS" => Some(Self::NextXDays),
+            "FILTER_OPERATOR_LAST_X_HOURS" => Some(Self::LastXHours),
+            "FILTER_OPERATOR_NEXT_X_HOURS" => Some(Self::NextXHours),
+            "FILTER_OPERATOR_LAST_X_WEEKS" => Some(Self::LastXWeeks),
+            "FILTER_OPERATOR_NEXT_X_WEEKS" => Some(Self::NextXWeeks),
+            "FILTER_OPERATOR_LAST_X_MONTHS" => Some(Self::LastXMonths),
+            "FILTER_OPERATOR_NEXT_X_MONTHS" => Some(Self::NextXMonths),
+            "FILTER_OPERATOR_LAST_X_YEARS" => Some(Self::LastXYears),
+            "FILTER_OPERATOR_NEXT_X_YEARS" => Some(Self::NextXYears),
+            "FILTER_OPERATOR_OLDER_THAN_X_MINUTES" => Some(Self::OlderThanXMinutes),
+            "FILTER_OPERATOR_OLDER_THAN_X_HOURS" => Some(Self::OlderThanXHours),
+            "FILTER_OPERATOR_OLDER_THAN_X_DAYS" => Some(Self::OlderThanXDays),
+            "FILTER_OPERATOR_OLDER_THAN_X_WEEKS" => Some(Self::OlderThanXWeeks),
+            "FILTER_OPERATOR_OLDER_THAN_X_MONTHS" => Some(Self::OlderThanXMonths),
+            "FILTER_OPERATOR_OLDER_THAN_X_YEARS" => Some(Self::OlderThanXYears),
+            "FILTER_OPERATOR_THIS_FISCAL_YEAR" => Some(Self::ThisFiscalYear),
+            "FILTER_OPERATOR_LAST_FISCAL_YEAR" => Some(Self::LastFiscalYear),
+            "FILTER_OPERATOR_NEXT_FISCAL_YEAR" => Some(Self::NextFiscalYear),
+            "FILTER_OPERATOR_THIS_FISCAL_PERIOD" => Some(Self::ThisFiscalPeriod),
+            "FILTER_OPERATOR_LAST_FISCAL_PERIOD" => Some(Self::LastFiscalPeriod),
+            "FILTER_OPERATOR_NEXT_FISCAL_PERIOD" => Some(Self::NextFiscalPeriod),
+            "FILTER_OPERATOR_LAST_X_FISCAL_YEARS" => Some(Self::LastXFiscalYears),
+            "FILTER_OPERATOR_LAST_X_FISCAL_PERIODS" => Some(Self::LastXFiscalPeriods),
+            "FILTER_OPERATOR_NEXT_X_FISCAL_YEARS" => Some(Self::NextXFiscalYears),
+            "FILTER_OPERATOR_NEXT_X_FISCAL_PERIODS" => Some(Self::NextXFiscalPeriods),
+            "FILTER_OPERATOR_IN_FISCAL_YEAR" => Some(Self::InFiscalYear),
+            "FILTER_OPERATOR_IN_FISCAL_PERIOD" => Some(Self::InFiscalPeriod),
+            "FILTER_OPERATOR_IN_FISCAL_PERIOD_AND_YEAR" => {
+                Some(Self::InFiscalPeriodAndYear)
+            }
+            "FILTER_OPERATOR_IN_OR_BEFORE_FISCAL_PERIOD_AND_YEAR" => {
+                Some(Self::InOrBeforeFiscalPeriodAndYear)
+            }
+            "FILTER_OPERATOR_IN_OR_AFTER_FISCAL_PERIOD_AND_YEAR" => {
+                Some(Self::InOrAfterFiscalPeriodAndYear)
+            }
+            "FILTER_OPERATOR_ABOVE" => Some(Self::Above),
+            "FILTER_OPERATOR_EQ_OR_ABOVE" => Some(Self::EqOrAbove),
+            "FILTER_OPERATOR_UNDER" => Some(Self::Under),
+            "FILTER_OPERATOR_EQ_OR_UNDER" => Some(Self::EqOrUnder),
+            "FILTER_OPERATOR_NOT_UNDER" => Some(Self::NotUnder),
             _ => None,
         }
     }

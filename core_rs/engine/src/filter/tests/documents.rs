@@ -65,12 +65,13 @@ fn lookups_of_entities_with_other_keys_take_them() {
 fn tests_of_user_and_clock() {
     let leaf = |kind: AttributeType, test| Plan::Leaf(Leaf { attribute: AttributeNumber(kind as u32), test });
     let owner = AttributeType::Owner;
-    for (operator, test) in [
-        ("eq-userid", UserTest::EqUserId),
-        ("eq-userteams", UserTest::EqUserTeams),
-        ("eq-businessid", UserTest::EqBusinessId),
-    ] {
-        assert_eq!(plan(&listing(owner, operator, &[]), RULES), Ok(leaf(owner, LeafTest::User(test))));
+    for (operator, holder) in
+        [("eq-userid", Holder::User), ("eq-userteams", Holder::Teams), ("eq-businessid", Holder::Unit)]
+    {
+        assert_eq!(
+            plan(&listing(owner, operator, &[]), RULES),
+            Ok(leaf(owner, LeafTest::User(UserTest { holder, negated: false, matches_null: false })))
+        );
     }
     let day = AttributeType::DateOnly;
     let window = LeafTest::Window(WindowTest::LastDays(10));
@@ -240,7 +241,12 @@ fn compiled_filters_that_contradict_the_metadata_are_refused() {
     use model::{FilterCondition, FilterGroup, FilterOperand, FilterOperator, filter_operand::Value as Typed};
     let operand = |value| FilterOperand { value: Some(value) };
     let node = |number: u32, operator: FilterOperator, operands: Vec<FilterOperand>| FilterNode {
-        kind: Some(Kind::Condition(FilterCondition { attribute_number: number, operator: operator.into(), operands })),
+        kind: Some(Kind::Condition(FilterCondition {
+            attribute_number: number,
+            operator: operator.into(),
+            operands,
+            ..Default::default()
+        })),
     };
     let group = |nodes| FilterNode { kind: Some(Kind::Group(FilterGroup { join: 1, nodes })) };
     let integer = AttributeType::Integer as u32;

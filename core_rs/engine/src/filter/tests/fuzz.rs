@@ -63,7 +63,7 @@ fn judge(plan: &Plan, value: Option<i64>) -> bool {
         Plan::And(parts) => parts.iter().all(|part| judge(part, value)),
         Plan::Or(parts) => parts.iter().any(|part| judge(part, value)),
         Plan::Leaf(Leaf { test: LeafTest::Shared(test), .. }) => test.matches(value.map(Value::Integer).as_ref()),
-        Plan::Leaf(leaf) => panic!("{leaf:?}"),
+        other => panic!("{other:?}"),
     }
 }
 

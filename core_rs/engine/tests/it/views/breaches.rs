@@ -27,7 +27,12 @@ fn item(entity: &str, criteria: Criteria) -> model::ProfileItem {
 }
 
 fn is_known(attribute_number: u32) -> model::FilterNode {
-    let condition = model::FilterCondition { attribute_number, operator: Op::NotNull as i32, operands: vec![] };
+    let condition = model::FilterCondition {
+        attribute_number,
+        operator: Op::NotNull as i32,
+        operands: vec![],
+        ..Default::default()
+    };
     model::FilterNode { kind: Some(model::filter_node::Kind::Condition(condition)) }
 }
 

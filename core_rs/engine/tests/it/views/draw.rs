@@ -186,7 +186,12 @@ impl Draw {
             _ => self.id_condition(entity, counts),
         };
         let operands = operands.into_iter().map(|value| model::FilterOperand { value: Some(value) }).collect();
-        model::FilterCondition { attribute_number: attribute, operator: operator as i32, operands }
+        model::FilterCondition {
+            attribute_number: attribute,
+            operator: operator as i32,
+            operands,
+            ..Default::default()
+        }
     }
 
     fn id_condition(&mut self, entity: u32, counts: &BTreeMap<u32, u32>) -> (u32, Op, Vec<Operand>) {

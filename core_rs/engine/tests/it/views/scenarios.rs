@@ -108,7 +108,8 @@ fn with(mut item: model::ProfileItem, relationship: String, direction: Direction
 
 fn filter(attribute_number: u32, operator: Op, operand: Operand) -> model::Filter {
     let operands = vec![model::FilterOperand { value: Some(operand) }];
-    let condition = model::FilterCondition { attribute_number, operator: operator as i32, operands };
+    let condition =
+        model::FilterCondition { attribute_number, operator: operator as i32, operands, ..Default::default() };
     let node = model::FilterNode { kind: Some(model::filter_node::Kind::Condition(condition)) };
     model::Filter { compiled: Some(node), ..model::Filter::default() }
 }

@@ -7,6 +7,21 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class FiscalPeriod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FISCAL_PERIOD_UNSPECIFIED: _ClassVar[FiscalPeriod]
+    FISCAL_PERIOD_ANNUAL: _ClassVar[FiscalPeriod]
+    FISCAL_PERIOD_SEMESTER: _ClassVar[FiscalPeriod]
+    FISCAL_PERIOD_QUARTER: _ClassVar[FiscalPeriod]
+    FISCAL_PERIOD_MONTH: _ClassVar[FiscalPeriod]
+    FISCAL_PERIOD_FOUR_WEEK: _ClassVar[FiscalPeriod]
+
+class HierarchyModel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    HIERARCHY_MODEL_UNSPECIFIED: _ClassVar[HierarchyModel]
+    HIERARCHY_MODEL_MANAGER: _ClassVar[HierarchyModel]
+    HIERARCHY_MODEL_POSITION: _ClassVar[HierarchyModel]
+
 class Collation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     COLLATION_UNSPECIFIED: _ClassVar[Collation]
@@ -84,6 +99,81 @@ class FilterOperator(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FILTER_OPERATOR_EQ_USER_TEAMS: _ClassVar[FilterOperator]
     FILTER_OPERATOR_EQ_BUSINESS_ID: _ClassVar[FilterOperator]
     FILTER_OPERATOR_LAST_X_DAYS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_BEGINS_WITH: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NOT_BEGIN_WITH: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_ENDS_WITH: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NOT_END_WITH: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_BETWEEN: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NOT_BETWEEN: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_CONTAIN_VALUES: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NOT_CONTAIN_VALUES: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NE_USER_ID: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_EQ_USER_OR_USER_TEAMS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_EQ_USER_OR_USER_HIERARCHY: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_EQ_USER_OR_USER_HIERARCHY_AND_TEAMS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NE_BUSINESS_ID: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_EQ_USER_LANGUAGE: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_YESTERDAY: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_TODAY: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_TOMORROW: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_LAST_SEVEN_DAYS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NEXT_SEVEN_DAYS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_LAST_WEEK: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_THIS_WEEK: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NEXT_WEEK: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_LAST_MONTH: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_THIS_MONTH: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NEXT_MONTH: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_LAST_YEAR: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_THIS_YEAR: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NEXT_YEAR: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_ON: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_ON_OR_BEFORE: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_ON_OR_AFTER: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NEXT_X_DAYS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_LAST_X_HOURS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NEXT_X_HOURS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_LAST_X_WEEKS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NEXT_X_WEEKS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_LAST_X_MONTHS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NEXT_X_MONTHS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_LAST_X_YEARS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NEXT_X_YEARS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_OLDER_THAN_X_MINUTES: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_OLDER_THAN_X_HOURS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_OLDER_THAN_X_DAYS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_OLDER_THAN_X_WEEKS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_OLDER_THAN_X_MONTHS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_OLDER_THAN_X_YEARS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_THIS_FISCAL_YEAR: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_LAST_FISCAL_YEAR: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NEXT_FISCAL_YEAR: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_THIS_FISCAL_PERIOD: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_LAST_FISCAL_PERIOD: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NEXT_FISCAL_PERIOD: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_LAST_X_FISCAL_YEARS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_LAST_X_FISCAL_PERIODS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NEXT_X_FISCAL_YEARS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NEXT_X_FISCAL_PERIODS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_IN_FISCAL_YEAR: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_IN_FISCAL_PERIOD: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_IN_FISCAL_PERIOD_AND_YEAR: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_IN_OR_BEFORE_FISCAL_PERIOD_AND_YEAR: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_IN_OR_AFTER_FISCAL_PERIOD_AND_YEAR: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_ABOVE: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_EQ_OR_ABOVE: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_UNDER: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_EQ_OR_UNDER: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NOT_UNDER: _ClassVar[FilterOperator]
+FISCAL_PERIOD_UNSPECIFIED: FiscalPeriod
+FISCAL_PERIOD_ANNUAL: FiscalPeriod
+FISCAL_PERIOD_SEMESTER: FiscalPeriod
+FISCAL_PERIOD_QUARTER: FiscalPeriod
+FISCAL_PERIOD_MONTH: FiscalPeriod
+FISCAL_PERIOD_FOUR_WEEK: FiscalPeriod
+HIERARCHY_MODEL_UNSPECIFIED: HierarchyModel
+HIERARCHY_MODEL_MANAGER: HierarchyModel
+HIERARCHY_MODEL_POSITION: HierarchyModel
 COLLATION_UNSPECIFIED: Collation
 COLLATION_CI_AI: Collation
 COLLATION_CI_AS: Collation
@@ -141,6 +231,72 @@ FILTER_OPERATOR_EQ_USER_ID: FilterOperator
 FILTER_OPERATOR_EQ_USER_TEAMS: FilterOperator
 FILTER_OPERATOR_EQ_BUSINESS_ID: FilterOperator
 FILTER_OPERATOR_LAST_X_DAYS: FilterOperator
+FILTER_OPERATOR_BEGINS_WITH: FilterOperator
+FILTER_OPERATOR_NOT_BEGIN_WITH: FilterOperator
+FILTER_OPERATOR_ENDS_WITH: FilterOperator
+FILTER_OPERATOR_NOT_END_WITH: FilterOperator
+FILTER_OPERATOR_BETWEEN: FilterOperator
+FILTER_OPERATOR_NOT_BETWEEN: FilterOperator
+FILTER_OPERATOR_CONTAIN_VALUES: FilterOperator
+FILTER_OPERATOR_NOT_CONTAIN_VALUES: FilterOperator
+FILTER_OPERATOR_NE_USER_ID: FilterOperator
+FILTER_OPERATOR_EQ_USER_OR_USER_TEAMS: FilterOperator
+FILTER_OPERATOR_EQ_USER_OR_USER_HIERARCHY: FilterOperator
+FILTER_OPERATOR_EQ_USER_OR_USER_HIERARCHY_AND_TEAMS: FilterOperator
+FILTER_OPERATOR_NE_BUSINESS_ID: FilterOperator
+FILTER_OPERATOR_EQ_USER_LANGUAGE: FilterOperator
+FILTER_OPERATOR_YESTERDAY: FilterOperator
+FILTER_OPERATOR_TODAY: FilterOperator
+FILTER_OPERATOR_TOMORROW: FilterOperator
+FILTER_OPERATOR_LAST_SEVEN_DAYS: FilterOperator
+FILTER_OPERATOR_NEXT_SEVEN_DAYS: FilterOperator
+FILTER_OPERATOR_LAST_WEEK: FilterOperator
+FILTER_OPERATOR_THIS_WEEK: FilterOperator
+FILTER_OPERATOR_NEXT_WEEK: FilterOperator
+FILTER_OPERATOR_LAST_MONTH: FilterOperator
+FILTER_OPERATOR_THIS_MONTH: FilterOperator
+FILTER_OPERATOR_NEXT_MONTH: FilterOperator
+FILTER_OPERATOR_LAST_YEAR: FilterOperator
+FILTER_OPERATOR_THIS_YEAR: FilterOperator
+FILTER_OPERATOR_NEXT_YEAR: FilterOperator
+FILTER_OPERATOR_ON: FilterOperator
+FILTER_OPERATOR_ON_OR_BEFORE: FilterOperator
+FILTER_OPERATOR_ON_OR_AFTER: FilterOperator
+FILTER_OPERATOR_NEXT_X_DAYS: FilterOperator
+FILTER_OPERATOR_LAST_X_HOURS: FilterOperator
+FILTER_OPERATOR_NEXT_X_HOURS: FilterOperator
+FILTER_OPERATOR_LAST_X_WEEKS: FilterOperator
+FILTER_OPERATOR_NEXT_X_WEEKS: FilterOperator
+FILTER_OPERATOR_LAST_X_MONTHS: FilterOperator
+FILTER_OPERATOR_NEXT_X_MONTHS: FilterOperator
+FILTER_OPERATOR_LAST_X_YEARS: FilterOperator
+FILTER_OPERATOR_NEXT_X_YEARS: FilterOperator
+FILTER_OPERATOR_OLDER_THAN_X_MINUTES: FilterOperator
+FILTER_OPERATOR_OLDER_THAN_X_HOURS: FilterOperator
+FILTER_OPERATOR_OLDER_THAN_X_DAYS: FilterOperator
+FILTER_OPERATOR_OLDER_THAN_X_WEEKS: FilterOperator
+FILTER_OPERATOR_OLDER_THAN_X_MONTHS: FilterOperator
+FILTER_OPERATOR_OLDER_THAN_X_YEARS: FilterOperator
+FILTER_OPERATOR_THIS_FISCAL_YEAR: FilterOperator
+FILTER_OPERATOR_LAST_FISCAL_YEAR: FilterOperator
+FILTER_OPERATOR_NEXT_FISCAL_YEAR: FilterOperator
+FILTER_OPERATOR_THIS_FISCAL_PERIOD: FilterOperator
+FILTER_OPERATOR_LAST_FISCAL_PERIOD: FilterOperator
+FILTER_OPERATOR_NEXT_FISCAL_PERIOD: FilterOperator
+FILTER_OPERATOR_LAST_X_FISCAL_YEARS: FilterOperator
+FILTER_OPERATOR_LAST_X_FISCAL_PERIODS: FilterOperator
+FILTER_OPERATOR_NEXT_X_FISCAL_YEARS: FilterOperator
+FILTER_OPERATOR_NEXT_X_FISCAL_PERIODS: FilterOperator
+FILTER_OPERATOR_IN_FISCAL_YEAR: FilterOperator
+FILTER_OPERATOR_IN_FISCAL_PERIOD: FilterOperator
+FILTER_OPERATOR_IN_FISCAL_PERIOD_AND_YEAR: FilterOperator
+FILTER_OPERATOR_IN_OR_BEFORE_FISCAL_PERIOD_AND_YEAR: FilterOperator
+FILTER_OPERATOR_IN_OR_AFTER_FISCAL_PERIOD_AND_YEAR: FilterOperator
+FILTER_OPERATOR_ABOVE: FilterOperator
+FILTER_OPERATOR_EQ_OR_ABOVE: FilterOperator
+FILTER_OPERATOR_UNDER: FilterOperator
+FILTER_OPERATOR_EQ_OR_UNDER: FilterOperator
+FILTER_OPERATOR_NOT_UNDER: FilterOperator
 
 class Model(_message.Message):
     __slots__ = ("revision", "organization", "settings", "entities", "relationships", "profiles")
@@ -159,17 +315,43 @@ class Model(_message.Message):
     def __init__(self, revision: _Optional[int] = ..., organization: _Optional[str] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., entities: _Optional[_Iterable[_Union[Entity, _Mapping]]] = ..., relationships: _Optional[_Iterable[_Union[Relationship, _Mapping]]] = ..., profiles: _Optional[_Iterable[_Union[Profile, _Mapping]]] = ...) -> None: ...
 
 class Settings(_message.Message):
-    __slots__ = ("time_zone", "collation", "null_never_matches")
+    __slots__ = ("time_zone", "collation", "null_never_matches", "week_start", "fiscal", "hierarchy_security")
     TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
     COLLATION_FIELD_NUMBER: _ClassVar[int]
     NULL_NEVER_MATCHES_FIELD_NUMBER: _ClassVar[int]
+    WEEK_START_FIELD_NUMBER: _ClassVar[int]
+    FISCAL_FIELD_NUMBER: _ClassVar[int]
+    HIERARCHY_SECURITY_FIELD_NUMBER: _ClassVar[int]
     time_zone: str
     collation: Collation
     null_never_matches: bool
-    def __init__(self, time_zone: _Optional[str] = ..., collation: _Optional[_Union[Collation, str]] = ..., null_never_matches: _Optional[bool] = ...) -> None: ...
+    week_start: int
+    fiscal: FiscalCalendar
+    hierarchy_security: HierarchySecurity
+    def __init__(self, time_zone: _Optional[str] = ..., collation: _Optional[_Union[Collation, str]] = ..., null_never_matches: _Optional[bool] = ..., week_start: _Optional[int] = ..., fiscal: _Optional[_Union[FiscalCalendar, _Mapping]] = ..., hierarchy_security: _Optional[_Union[HierarchySecurity, _Mapping]] = ...) -> None: ...
+
+class FiscalCalendar(_message.Message):
+    __slots__ = ("start_month", "start_day", "period")
+    START_MONTH_FIELD_NUMBER: _ClassVar[int]
+    START_DAY_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_FIELD_NUMBER: _ClassVar[int]
+    start_month: int
+    start_day: int
+    period: FiscalPeriod
+    def __init__(self, start_month: _Optional[int] = ..., start_day: _Optional[int] = ..., period: _Optional[_Union[FiscalPeriod, str]] = ...) -> None: ...
+
+class HierarchySecurity(_message.Message):
+    __slots__ = ("model", "depth", "excluded_entities")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    DEPTH_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_ENTITIES_FIELD_NUMBER: _ClassVar[int]
+    model: HierarchyModel
+    depth: int
+    excluded_entities: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model: _Optional[_Union[HierarchyModel, str]] = ..., depth: _Optional[int] = ..., excluded_entities: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Entity(_message.Message):
-    __slots__ = ("number", "logical_name", "schema_name", "display_name", "entity_set_name", "primary_id_attribute", "primary_name_attribute", "ownership", "attributes", "offline", "organization_filter")
+    __slots__ = ("number", "logical_name", "schema_name", "display_name", "entity_set_name", "primary_id_attribute", "primary_name_attribute", "ownership", "attributes", "offline", "organization_filter", "hierarchy_attribute")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     LOGICAL_NAME_FIELD_NUMBER: _ClassVar[int]
     SCHEMA_NAME_FIELD_NUMBER: _ClassVar[int]
@@ -181,6 +363,7 @@ class Entity(_message.Message):
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     OFFLINE_FIELD_NUMBER: _ClassVar[int]
     ORGANIZATION_FILTER_FIELD_NUMBER: _ClassVar[int]
+    HIERARCHY_ATTRIBUTE_FIELD_NUMBER: _ClassVar[int]
     number: int
     logical_name: str
     schema_name: str
@@ -192,7 +375,8 @@ class Entity(_message.Message):
     attributes: _containers.RepeatedCompositeFieldContainer[Attribute]
     offline: bool
     organization_filter: Filter
-    def __init__(self, number: _Optional[int] = ..., logical_name: _Optional[str] = ..., schema_name: _Optional[str] = ..., display_name: _Optional[str] = ..., entity_set_name: _Optional[str] = ..., primary_id_attribute: _Optional[str] = ..., primary_name_attribute: _Optional[str] = ..., ownership: _Optional[_Union[Ownership, str]] = ..., attributes: _Optional[_Iterable[_Union[Attribute, _Mapping]]] = ..., offline: _Optional[bool] = ..., organization_filter: _Optional[_Union[Filter, _Mapping]] = ...) -> None: ...
+    hierarchy_attribute: str
+    def __init__(self, number: _Optional[int] = ..., logical_name: _Optional[str] = ..., schema_name: _Optional[str] = ..., display_name: _Optional[str] = ..., entity_set_name: _Optional[str] = ..., primary_id_attribute: _Optional[str] = ..., primary_name_attribute: _Optional[str] = ..., ownership: _Optional[_Union[Ownership, str]] = ..., attributes: _Optional[_Iterable[_Union[Attribute, _Mapping]]] = ..., offline: _Optional[bool] = ..., organization_filter: _Optional[_Union[Filter, _Mapping]] = ..., hierarchy_attribute: _Optional[str] = ...) -> None: ...
 
 class Attribute(_message.Message):
     __slots__ = ("number", "logical_name", "display_name", "type", "targets", "entity_field_number", "options", "max_length")
@@ -315,12 +499,14 @@ class Filter(_message.Message):
     def __init__(self, fetch_xml: _Optional[str] = ..., compiled: _Optional[_Union[FilterNode, _Mapping]] = ...) -> None: ...
 
 class FilterNode(_message.Message):
-    __slots__ = ("group", "condition")
+    __slots__ = ("group", "condition", "link")
     GROUP_FIELD_NUMBER: _ClassVar[int]
     CONDITION_FIELD_NUMBER: _ClassVar[int]
+    LINK_FIELD_NUMBER: _ClassVar[int]
     group: FilterGroup
     condition: FilterCondition
-    def __init__(self, group: _Optional[_Union[FilterGroup, _Mapping]] = ..., condition: _Optional[_Union[FilterCondition, _Mapping]] = ...) -> None: ...
+    link: FilterLink
+    def __init__(self, group: _Optional[_Union[FilterGroup, _Mapping]] = ..., condition: _Optional[_Union[FilterCondition, _Mapping]] = ..., link: _Optional[_Union[FilterLink, _Mapping]] = ...) -> None: ...
 
 class FilterGroup(_message.Message):
     __slots__ = ("join", "nodes")
@@ -331,30 +517,48 @@ class FilterGroup(_message.Message):
     def __init__(self, join: _Optional[_Union[FilterJoin, str]] = ..., nodes: _Optional[_Iterable[_Union[FilterNode, _Mapping]]] = ...) -> None: ...
 
 class FilterCondition(_message.Message):
-    __slots__ = ("attribute_number", "operator", "operands")
+    __slots__ = ("attribute_number", "operator", "operands", "other_attribute_number")
     ATTRIBUTE_NUMBER_FIELD_NUMBER: _ClassVar[int]
     OPERATOR_FIELD_NUMBER: _ClassVar[int]
     OPERANDS_FIELD_NUMBER: _ClassVar[int]
+    OTHER_ATTRIBUTE_NUMBER_FIELD_NUMBER: _ClassVar[int]
     attribute_number: int
     operator: FilterOperator
     operands: _containers.RepeatedCompositeFieldContainer[FilterOperand]
-    def __init__(self, attribute_number: _Optional[int] = ..., operator: _Optional[_Union[FilterOperator, str]] = ..., operands: _Optional[_Iterable[_Union[FilterOperand, _Mapping]]] = ...) -> None: ...
+    other_attribute_number: int
+    def __init__(self, attribute_number: _Optional[int] = ..., operator: _Optional[_Union[FilterOperator, str]] = ..., operands: _Optional[_Iterable[_Union[FilterOperand, _Mapping]]] = ..., other_attribute_number: _Optional[int] = ...) -> None: ...
+
+class FilterLink(_message.Message):
+    __slots__ = ("entity_number", "from_attribute_number", "to_attribute_number", "negated", "node")
+    ENTITY_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    FROM_ATTRIBUTE_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    TO_ATTRIBUTE_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    NEGATED_FIELD_NUMBER: _ClassVar[int]
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    entity_number: int
+    from_attribute_number: int
+    to_attribute_number: int
+    negated: bool
+    node: FilterNode
+    def __init__(self, entity_number: _Optional[int] = ..., from_attribute_number: _Optional[int] = ..., to_attribute_number: _Optional[int] = ..., negated: _Optional[bool] = ..., node: _Optional[_Union[FilterNode, _Mapping]] = ...) -> None: ...
 
 class FilterOperand(_message.Message):
-    __slots__ = ("text", "integer", "real", "truth", "id", "integers")
+    __slots__ = ("text", "integer", "real", "truth", "id", "integers", "wall_clock")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     INTEGER_FIELD_NUMBER: _ClassVar[int]
     REAL_FIELD_NUMBER: _ClassVar[int]
     TRUTH_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     INTEGERS_FIELD_NUMBER: _ClassVar[int]
+    WALL_CLOCK_FIELD_NUMBER: _ClassVar[int]
     text: str
     integer: int
     real: float
     truth: bool
     id: bytes
     integers: IntegerSet
-    def __init__(self, text: _Optional[str] = ..., integer: _Optional[int] = ..., real: _Optional[float] = ..., truth: _Optional[bool] = ..., id: _Optional[bytes] = ..., integers: _Optional[_Union[IntegerSet, _Mapping]] = ...) -> None: ...
+    wall_clock: int
+    def __init__(self, text: _Optional[str] = ..., integer: _Optional[int] = ..., real: _Optional[float] = ..., truth: _Optional[bool] = ..., id: _Optional[bytes] = ..., integers: _Optional[_Union[IntegerSet, _Mapping]] = ..., wall_clock: _Optional[int] = ...) -> None: ...
 
 class IntegerSet(_message.Message):
     __slots__ = ("values",)
