@@ -104,7 +104,15 @@ impl Directory {
             return Err(Denial::UserDisabled);
         }
         let teams = self.memberships.of(user).filter(|team| self.teams.contains_key(team)).collect();
-        Ok(Person { user, unit: facts.unit, teams })
+        Ok(Person {
+            user,
+            unit: facts.unit,
+            teams,
+            hierarchy: vec![user],
+            hierarchy_teams: vec![],
+            language: None,
+            zone: None,
+        })
     }
 
     /// Which rows of an entity a person may read.

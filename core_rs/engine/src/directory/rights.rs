@@ -56,6 +56,14 @@ pub struct Person {
     pub unit: Option<RowKey>,
     /// The user's teams, ascending.
     pub teams: Vec<RowKey>,
+    /// The user and everybody below.
+    pub hierarchy: Vec<RowKey>,
+    /// The teams of all of those.
+    pub hierarchy_teams: Vec<RowKey>,
+    /// The number of the user's language.
+    pub language: Option<i64>,
+    /// The IANA name of the user's time zone.
+    pub zone: Option<String>,
 }
 
 /// Whose rows an entity has, seen from the directory.

@@ -22,7 +22,6 @@ mod upkeep;
 
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
 use roaring::RoaringBitmap;
 
 use self::inputs::{Inputs, Standing};
@@ -30,7 +29,7 @@ use self::live::Live;
 use self::profile::Profile;
 use self::solver::Solver;
 use self::upkeep::Upkeep;
-use crate::columns::Index;
+use crate::columns::{Index, Reading};
 use crate::digest::version_hash;
 use crate::directory::Directory;
 use crate::ids::{EntityNumber, Instant, Lsn, Ordinal, Revision, RowKey};
@@ -111,9 +110,8 @@ impl Engine {
 
     /// The next instant at which a live view may change by itself.
     pub fn next_boundary(&self) -> Option<Instant> {
-        let zone = self.model.as_ref()?.zone();
         self.live.views().next()?;
-        self.index.next_change(self.instant, zone)
+        self.index.next_change(self.instant)
     }
 
     /// Follows the view of a user (a `systemuserid`) from now on.
@@ -153,6 +151,10 @@ impl Engine {
         }
     }
 
+    fn reading(&self) -> Reading<'_> {
+        Reading::new(&self.index, self.instant)
+    }
+
     fn profile(&self, inputs: &Inputs) -> &Profile {
         self.model.as_ref().expect("inputs come from a model").profile(inputs.profile)
     }
@@ -175,7 +177,7 @@ impl Engine {
             fingerprint: carried.fingerprint,
         };
         let mut entities: Vec<EntityView> = profile.carried.iter().map(empty).collect();
-        let solver = Solver { index: &self.index, profile, inputs };
+        let solver = Solver { index: self.reading(), profile, inputs };
         solver.solve(&mut entities);
         for (node, view) in entities.iter_mut().enumerate() {
             let hash = |row| version_hash(view.entity, row, solver.table(node).lsn(row));
@@ -186,6 +188,11 @@ impl Engine {
 
     /// Attaches a subscriber to the view of a standing. A new view shares what it can with `old`.
     fn attach(&mut self, subscriber: Subscriber, user: RowKey, standing: Standing, old: Option<&View>) {
+        if let Standing::Follows(inputs) = &standing
+            && let Some(zone) = inputs.followed_zone()
+        {
+            self.index.follow(zone, self.instant);
+        }
         let mut live = std::mem::take(&mut self.live);
         live.attach(subscriber, user, standing, |standing| {
             let mut view = self.make(standing);
@@ -203,8 +210,7 @@ impl Engine {
     /// Makes true what was fed, at `instant`.
     fn apply(&mut self, instant: Instant, has_model: bool) -> Applied {
         self.instant = self.instant.max(instant);
-        let zone = self.model.as_ref().map_or(TimeZone::UTC, |model| model.zone().clone());
-        self.index.settle(self.instant, &zone);
+        self.index.settle(self.instant);
         let directory_changed = self.directory.take_changed();
         let mut touched = if has_model {
             self.follow_model()
@@ -215,6 +221,7 @@ impl Engine {
             touched
         };
         self.index.forget_changes();
+        self.index.follow_only(|zone| self.live.views().any(|live| live.standing.follows(zone)));
         touched.sort_unstable();
         Applied { touched }
     }
@@ -267,7 +274,8 @@ impl Engine {
             if !affected[inputs.profile] {
                 continue;
             }
-            let solver = Solver { index: &self.index, profile: &profiles[inputs.profile], inputs };
+            let solver =
+                Solver { index: Reading::new(&self.index, self.instant), profile: &profiles[inputs.profile], inputs };
             if self.upkeep.keep_up(&solver, &mut live.view.entities) {
                 touched.extend(&live.subscribers);
             }

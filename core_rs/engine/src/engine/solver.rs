@@ -10,14 +10,14 @@ use super::components::Component;
 use super::inputs::Inputs;
 use super::profile::{Bond, Node, Path, Profile, Pull};
 use super::rule::Question;
-use crate::columns::{EdgesNumber, Index, Table};
+use crate::columns::{EdgesNumber, Reading, Table};
 use crate::ids::Ordinal;
 use crate::view::EntityView;
 
 /// Computes views of one profile for one set of inputs.
 #[derive(Clone, Copy)]
 pub(super) struct Solver<'a> {
-    pub(super) index: &'a Index,
+    pub(super) index: Reading<'a>,
     pub(super) profile: &'a Profile,
     pub(super) inputs: &'a Inputs,
 }

@@ -29,5 +29,5 @@ pub use fold::fold;
 pub use like::PATTERN_BYTES_MAX;
 pub use plan::{Comparison, FilterRules, HierarchyTest, Holder, Kin, Leaf, LeafTest, Link, Plan, UserTest};
 pub use test::{IntegerTest, IntegerValues, Test, real_order};
-pub use window::{LAST_X_DAYS_MAX, WindowTest, last_days_window, next_local_midnight};
+pub use window::{LAST_X_DAYS_MAX, Moving, WindowTest, last_days_window, next_local_midnight};
 pub use xml::DOCUMENT_BYTES_MAX;

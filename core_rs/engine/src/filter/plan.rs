@@ -154,7 +154,12 @@ impl Plan {
     ///
     /// # Errors
     /// `PlanInvalid` if it contradicts the metadata or the contract, which only a damaged or hand-written model does.
-    pub fn from_model(node: &FilterNode, entity: &Entity, rules: &FilterRules) -> Result<Self, FilterError> {
+    pub fn from_model(
+        node: &FilterNode,
+        _schema: &crate::schema::Schema,
+        entity: &Entity,
+        rules: &FilterRules,
+    ) -> Result<Self, FilterError> {
         load(node, entity, *rules, 0).map_err(|problem| FilterError::PlanInvalid { problem })
     }
 }

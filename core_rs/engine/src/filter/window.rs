@@ -24,6 +24,13 @@ pub enum WindowTest {
     LastDays(u32),
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moving {
+    No,
+    Start,
+    End,
+}
+
 impl WindowTest {
     /// The values that pass at `instant`, in the unit of the attribute's field (microseconds or days).
     pub fn values(self, kind: AttributeType, instant: Instant, zone: &TimeZone) -> Range<i64> {
@@ -37,6 +44,19 @@ impl WindowTest {
                 start..end
             }
         }
+    }
+
+    pub fn ranges(&self, kind: AttributeType, instant: Instant, zone: &TimeZone) -> Vec<Range<i64>> {
+        vec![self.values(kind, instant, zone)]
+    }
+    pub fn matches_null(&self) -> bool {
+        false
+    }
+    pub fn moving(&self, kind: AttributeType) -> Moving {
+        if kind == AttributeType::DateOnly { Moving::No } else { Moving::End }
+    }
+    pub fn next_step(&self, kind: AttributeType, instant: Instant, zone: &TimeZone) -> Option<Instant> {
+        Some(self.next_change(kind, instant, zone, None))
     }
 
     /// The next instant at which other values may pass, if `next_value` is the smallest value of the column that is

@@ -55,7 +55,7 @@ fn lookups_of_entities_with_other_keys_take_them() {
     let filter = |name: &str| format!("<filter><condition attribute='{name}' operator='eq' value='NORTH-7'/></filter>");
     assert!(compile(&schema, van, &filter("id"), &TimeZone::UTC).is_err(), "a van's own id is a UUID");
     let node = compile(&schema, van, &filter("depotid"), &TimeZone::UTC).expect("a depot's id");
-    let plan = Plan::from_model(&node, van, &RULES).expect("sound");
+    let plan = Plan::from_model(&node, &Schema::default(), van, &RULES).expect("sound");
     let Plan::Leaf(Leaf { test: LeafTest::Shared(test), .. }) = plan else { panic!("{plan:?}") };
     assert!(test.matches(parse_id("NORTH-7").as_ref()) && !test.matches(parse_id("NORTH-8").as_ref()));
     assert!(!test.matches(Some(&Value::Id([0; 16]))));
@@ -275,7 +275,7 @@ fn compiled_filters_that_contradict_the_metadata_are_refused() {
         FilterNode { kind: Some(Kind::Group(FilterGroup { join: 0, nodes: vec![FilterNode::default()] })) },
         nested,
     ] {
-        let error = Plan::from_model(&bad, &thing(), &RULES).expect_err("contradictory");
+        let error = Plan::from_model(&bad, &Schema::default(), &thing(), &RULES).expect_err("contradictory");
         assert!(matches!(error, FilterError::PlanInvalid { .. }), "{error}");
         assert_eq!((error.reason(), error.place()), (ErrorReason::Internal, None));
     }

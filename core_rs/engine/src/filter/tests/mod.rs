@@ -18,7 +18,7 @@ fn compiled(xml: &str) -> Result<FilterNode, FilterError> {
 }
 
 fn plan(xml: &str, rules: FilterRules) -> Result<Plan, FilterError> {
-    Plan::from_model(&compiled(xml)?, &thing(), &rules)
+    Plan::from_model(&compiled(xml)?, &Schema::default(), &thing(), &rules)
 }
 
 /// A filter of one condition.
