@@ -1,8 +1,8 @@
 //! What one user's view depends on, beside the rows: users of whom it is equal share one view.
 
 use super::model::PreparedModel;
-use super::profile::Profile;
-use crate::directory::{Access, Directory, Person};
+use super::profile::{Node, Profile};
+use crate::directory::{Access, Directory, Person, Privilege};
 use crate::filter::Holder;
 use crate::ids::RowKey;
 use crate::view::Denial;
@@ -34,13 +34,13 @@ pub(super) struct Inputs {
 impl Inputs {
     fn new(number: usize, profile: &Profile, person: &Person, directory: &Directory) -> Self {
         let mentions = |holder| profile.mentions.contains(&holder);
-        let access = profile.nodes.iter().map(|node| directory.access(person, &node.name, node.holding));
+        let reads = |node: &Node| directory.access(person, &node.name, node.holding, Privilege::Read);
         Self {
             profile: number,
             user: Some(person.user).filter(|_| mentions(Holder::User)),
             teams: if mentions(Holder::Teams) { person.teams.clone() } else { Vec::new() },
             unit: person.unit.filter(|_| mentions(Holder::Unit)),
-            access: access.collect(),
+            access: profile.nodes.iter().map(reads).collect(),
         }
     }
 

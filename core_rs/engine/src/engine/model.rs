@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use super::compile::ProfileCompiler;
 use super::profile::Profile;
 use crate::columns::Needs;
-use crate::directory::Layout;
+use crate::directory::{HierarchyRules, Layout};
 use crate::filter::{FilterRules, Plan, count_conditions};
 use crate::ids::{EntityNumber, Revision, RowKey};
 use crate::row::parse_uuid;
@@ -84,12 +84,14 @@ impl PreparedModel {
             revision: Revision(model.revision),
             zone: zone(&settings.time_zone, breaches),
             needs: Needs::default(),
-            layout: Layout::find(&schema, breaches),
+            layout: Layout::find(&schema, HierarchyRules::from_settings(&settings), breaches),
             schema: Arc::new(schema),
             profiles: Vec::new(),
             followers: HashMap::new(),
         };
         prepared.read_profiles(model, &limits, breaches);
+        let carried = prepared.profiles.iter().flat_map(|profile| profile.carried.iter());
+        prepared.layout.carry(carried.map(|carried| carried.entity));
         prepared
     }
 

@@ -4,7 +4,6 @@ use roaring::RoaringBitmap;
 
 use super::inputs::Inputs;
 use crate::columns::{Index, Needs, PostingsNumber, PredicateNumber, SharedTest, Table};
-use crate::directory::Access;
 use crate::filter::{Holder, Leaf, LeafTest, Plan};
 use crate::ids::{Ordinal, RowKey};
 use crate::schema::Entity;
@@ -71,7 +70,8 @@ impl Rule {
 }
 
 impl Keys {
-    fn of(self, table: &Table, row: Ordinal) -> Option<RowKey> {
+    /// The id of a row.
+    pub(super) fn of(self, table: &Table, row: Ordinal) -> Option<RowKey> {
         match self {
             Self::Postings(number) => table.postings(number).key(row),
             Self::Own => Some(table.ids().key(row)),
@@ -79,7 +79,7 @@ impl Keys {
     }
 
     /// Those of `within` that have one of `keys`.
-    fn select(self, table: &Table, keys: &[RowKey], within: &RoaringBitmap) -> RoaringBitmap {
+    pub(super) fn select(self, table: &Table, keys: &[RowKey], within: &RoaringBitmap) -> RoaringBitmap {
         match self {
             Self::Own => {
                 keys.iter().filter_map(|key| table.ids().find(*key)).filter(|row| within.contains(*row)).collect()
@@ -91,7 +91,8 @@ impl Keys {
         }
     }
 
-    fn at_most(self, table: &Table, keys: &[RowKey]) -> u64 {
+    /// No more rows than this have one of `keys`.
+    pub(super) fn at_most(self, table: &Table, keys: &[RowKey]) -> u64 {
         match self {
             Self::Own => keys.len() as u64,
             Self::Postings(number) => {
@@ -155,52 +156,6 @@ impl Question<'_> {
             Rule::Either(parts) => parts.iter().map(|part| self.at_most(part)).fold(0, u64::saturating_add),
             Rule::Passing(number) => self.index.passing(*number).len(),
             Rule::Held(keys, holder) => keys.at_most(self.table, self.inputs.keys(*holder)),
-        }
-    }
-}
-
-/// Where the ids are that access to a table's rows is decided by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct AccessKeys {
-    pub(super) owner: Option<Keys>,
-    pub(super) unit: Option<Keys>,
-}
-
-impl AccessKeys {
-    fn lists<'a>(self, owners: &'a [RowKey], units: &'a [RowKey]) -> impl Iterator<Item = (Keys, &'a [RowKey])> {
-        [(self.owner, owners), (self.unit, units)].into_iter().filter_map(|(keys, list)| Some((keys?, list)))
-    }
-
-    /// Whether the asker may read a row.
-    pub(super) fn allows(self, access: &Access, table: &Table, row: Ordinal) -> bool {
-        match access {
-            Access::All => true,
-            Access::None => false,
-            Access::Some { owners, units } => self.lists(owners, units).any(|(keys, list)| {
-                !list.is_empty() && keys.of(table, row).is_some_and(|key| list.binary_search(&key).is_ok())
-            }),
-        }
-    }
-
-    /// Those of `within` that the asker may read.
-    pub(super) fn select(self, access: &Access, table: &Table, within: &RoaringBitmap) -> RoaringBitmap {
-        match access {
-            Access::All => within.clone(),
-            Access::None => RoaringBitmap::new(),
-            Access::Some { owners, units } => self
-                .lists(owners, units)
-                .fold(RoaringBitmap::new(), |found, (keys, list)| found | keys.select(table, list, within)),
-        }
-    }
-
-    /// The asker may read no more rows than this.
-    pub(super) fn at_most(self, access: &Access, table: &Table) -> u64 {
-        match access {
-            Access::All => u64::MAX,
-            Access::None => 0,
-            Access::Some { owners, units } => {
-                self.lists(owners, units).map(|(keys, list)| keys.at_most(table, list)).sum()
-            }
         }
     }
 }
