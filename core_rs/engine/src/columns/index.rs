@@ -294,6 +294,13 @@ impl Index {
         }
     }
 
+    /// Adds rows to those that a view can depend on and that the commit changed, for a reason from elsewhere.
+    pub fn move_rows(&mut self, entity: EntityNumber, rows: &RoaringBitmap) {
+        if let Some(table) = self.by_entity.get(&entity) {
+            self.tables[table.0].add_moved(rows);
+        }
+    }
+
     /// Forgets what the last commit changed.
     pub fn forget_changes(&mut self) {
         self.tables.iter_mut().for_each(Table::forget_changes);

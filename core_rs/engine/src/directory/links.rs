@@ -12,6 +12,25 @@ pub(super) struct Links<T> {
     targets: HashMap<RowKey, BTreeMap<T, u32>>,
 }
 
+/// What a link row said before, and what it says now, if that is not the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Relinked<T> {
+    from: Option<(RowKey, T)>,
+    to: Option<(RowKey, T)>,
+}
+
+impl<T> Relinked<T> {
+    /// Whether anything changed.
+    pub(super) fn is_some(&self) -> bool {
+        self.from.is_some() || self.to.is_some()
+    }
+
+    /// The links that came or went.
+    pub(super) fn ends(self) -> impl Iterator<Item = (RowKey, T)> {
+        self.from.into_iter().chain(self.to)
+    }
+}
+
 impl<T> Default for Links<T> {
     fn default() -> Self {
         Self { rows: HashMap::new(), targets: HashMap::new() }
@@ -19,14 +38,14 @@ impl<T> Default for Links<T> {
 }
 
 impl<T: Copy + Ord> Links<T> {
-    /// Sets what the link row `row` says; `None` if it is gone or says nothing. Tells whether a fact changed.
-    pub(super) fn set(&mut self, row: RowKey, link: Option<(RowKey, T)>) -> bool {
+    /// Sets what the link row `row` says; `None` if it is gone or says nothing. Tells what that changed.
+    pub(super) fn set(&mut self, row: RowKey, link: Option<(RowKey, T)>) -> Relinked<T> {
         let old = match link {
             Some(link) => self.rows.insert(row, link),
             None => self.rows.remove(&row),
         };
         if old == link {
-            return false;
+            return Relinked { from: None, to: None };
         }
         if let Some((from, target)) = old {
             self.forget(from, target);
@@ -34,7 +53,7 @@ impl<T: Copy + Ord> Links<T> {
         if let Some((from, target)) = link {
             *self.targets.entry(from).or_default().entry(target).or_default() += 1;
         }
-        true
+        Relinked { from: old, to: link }
     }
 
     /// The targets of `from`, ascending.
@@ -71,15 +90,15 @@ mod tests {
         let (mut links, ann) = (Links::<u32>::default(), RowKey([1; 16]));
         let row = |number| RowKey([number; 16]);
         let facts = |links: &Links<u32>| links.of(ann).collect::<Vec<_>>();
-        assert!(links.set(row(10), Some((ann, 7))));
-        assert!(links.set(row(11), Some((ann, 7))));
-        assert!(links.set(row(12), Some((ann, 9))));
-        assert!(!links.set(row(12), Some((ann, 9))));
-        assert!(links.set(row(10), None));
+        assert!(links.set(row(10), Some((ann, 7))).is_some());
+        assert!(links.set(row(11), Some((ann, 7))).is_some());
+        assert!(links.set(row(12), Some((ann, 9))).is_some());
+        assert!(!links.set(row(12), Some((ann, 9))).is_some());
+        assert!(links.set(row(10), None).is_some());
         assert_eq!(facts(&links), [7, 9]);
-        assert!(links.set(row(11), Some((ann, 8))));
+        assert!(links.set(row(11), Some((ann, 8))).is_some());
         assert_eq!(facts(&links), [8, 9]);
         assert_eq!(links.among(ann, 9..).collect::<Vec<_>>(), [9]);
-        assert!(!links.set(row(10), None));
+        assert!(!links.set(row(10), None).is_some());
     }
 }

@@ -1,97 +1,128 @@
-//! Who is who: users, teams, business units, roles, and what follows from them.
+//! Who is who: users, teams, business units, roles, positions, shares, and what follows from them.
 //!
 //! The directory is rows of system entities like any others, and they are fed like any others. It keeps the facts
-//! alone, and says what a user may read: by every role of the user and of the user's teams, seen from the business
-//! unit of whoever holds the role.
+//! alone, and says on which rows a user has a privilege. There are four ways, and they add up:
+//! - *ownership*: the user's rows and those of the user's teams, if the privilege is held to any depth. A role of a team
+//!   that hands nothing on to members opens the team's rows alone;
+//! - *depth*: rows of business units, seen from the unit of whoever holds the role, or all rows;
+//! - *shares*, with the user, a team of the user's, or everyone;
+//! - *hierarchy*, where the organization has it: rows that are owned by or shared with those who report to the user.
+//!
+//! The last two need the privilege to some depth as well.
 
+mod changes;
+mod facts;
+mod hierarchy;
 mod layout;
 mod links;
+mod reach;
 mod rights;
+mod shares;
 #[cfg(test)]
 mod tests;
-mod units;
+mod tree;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeSet;
 
+use self::changes::Changes;
+use self::facts::Facts;
 use self::layout::Source;
-use self::links::Links;
-use self::rights::Reach;
-use self::units::Units;
+use self::reach::Reach;
+use self::rights::Rights;
+use self::shares::Share;
 use crate::columns::RowChange;
-use crate::ids::{EntityNumber, RowKey};
+use crate::ids::{EntityNumber, Ordinal, RowKey};
 use crate::row::{RowError, Value, read, row_key};
 use crate::view::Denial;
 
+pub use changes::Affected;
+pub use hierarchy::HierarchyRules;
 pub use layout::{Kind, Layout};
-pub use rights::{Access, Depth, Holding, Person};
+pub use rights::{Access, Depth, Holding, Person, Principal, Privilege, Shared};
+pub use shares::Shares;
 
-/// `roleprivileges.accessright` of reading.
-const RIGHT_READ: i64 = 2;
+/// Logical name of the entity whose row is everyone, as a principal of shares.
+const ORGANIZATION: &str = "organization";
 
-/// The users, teams, business units and roles of an organization.
+/// The users, teams, business units, roles, positions and shares of an organization.
 #[derive(Debug, Default)]
 pub struct Directory {
     layout: Layout,
-    users: HashMap<RowKey, User>,
-    teams: HashMap<RowKey, Option<RowKey>>,
-    units: Units,
-    roles: HashSet<RowKey>,
-    memberships: Links<RowKey>,
-    user_roles: Links<RowKey>,
-    team_roles: Links<RowKey>,
-    grants: Links<Grant>,
-    /// Logical names that privileges are about, each under a number.
-    names: HashMap<Box<str>, u32>,
-    changed: bool,
+    facts: Facts,
+    shares: Shares,
+    changes: Changes,
 }
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct User {
-    unit: Option<RowKey>,
-    disabled: bool,
-}
-
-/// Reading of an entity (by its number among `names`), to a depth.
-type Grant = (u32, Depth);
 
 impl Directory {
     /// Directory entities of a layout whose rows have not been read as it says: all of them have to be fed after
     /// [`Self::install`].
     pub fn missing(&self, layout: &Layout) -> Vec<EntityNumber> {
-        let known = |(entity, source): &(&EntityNumber, &Source)| self.layout.entities.get(entity) == Some(source);
+        let has_objects = layout.carried.is_subset(&self.layout.carried);
+        let known = |(entity, source): &(&EntityNumber, &Source)| {
+            self.layout.entities.get(entity) == Some(source) && (source.kind != Kind::Share || has_objects)
+        };
         layout.entities.iter().filter(|entry| !known(entry)).map(|(&entity, _)| entity).collect()
     }
 
     /// Takes a model's layout. Facts that were read otherwise are forgotten.
     pub fn install(&mut self, layout: &Layout) {
         let old = std::mem::replace(&mut self.layout, layout.clone());
+        self.changes.everyone = true;
         for (entity, source) in old.entities {
-            if self.layout.entities.get(&entity) != Some(&source) {
-                self.forget(source.kind);
+            if self.layout.entities.get(&entity) == Some(&source) {
+                continue;
+            }
+            match source.kind {
+                Kind::Share => self.shares = Shares::default(),
+                kind => self.facts.forget(kind),
             }
         }
+        self.shares.retain(&self.layout.carried);
     }
 
-    /// Takes a row; rows of other entities are passed over.
+    /// Takes a row; rows of other entities are passed over. `find` tells the ordinals of rows that have arrived.
     ///
     /// # Errors
     /// The payload is damaged.
-    pub fn feed(&mut self, row: &RowChange<'_>) -> Result<(), RowError> {
+    pub fn feed(
+        &mut self,
+        row: &RowChange<'_>,
+        find: impl FnOnce(EntityNumber, RowKey) -> Option<Ordinal>,
+    ) -> Result<(), RowError> {
         let Some(source) = self.layout.entities.get(&row.entity) else { return Ok(()) };
-        let kind = source.kind;
-        let Some(payload) = row.payload else {
-            self.changed |= self.remove(kind, row.key);
-            return Ok(());
-        };
-        let values = source.attributes.iter().map(|&(attribute, kind)| read(payload, attribute, kind));
-        let values: Vec<Option<Value<'_>>> = values.collect::<Result<_, _>>()?;
-        self.changed |= self.put(kind, row.key, &values);
+        let mut values: Vec<Option<Value<'_>>> = Vec::new();
+        if let Some(payload) = row.payload {
+            for attribute in &source.attributes {
+                values.push(attribute.map(|(number, kind)| read(payload, number, kind)).transpose()?.flatten());
+            }
+        }
+        if source.kind == Kind::Share {
+            let share = share(&self.layout, source, &values);
+            self.shares.set(row.ordinal, share, find, &mut self.changes);
+        } else {
+            self.facts.set(source.kind, row.key, row.payload.is_some(), &values, &mut self.changes);
+        }
         Ok(())
     }
 
-    /// Whether facts have changed since the last call.
-    pub fn take_changed(&mut self) -> bool {
-        std::mem::take(&mut self.changed)
+    /// A row has an ordinal now: shares of it count from here on.
+    pub fn arrived(&mut self, entity: EntityNumber, key: RowKey, ordinal: Ordinal) {
+        self.shares.arrived(entity, key, ordinal, &mut self.changes);
+    }
+
+    /// Whom changes since the last call concern.
+    pub fn take_affected(&mut self) -> Affected {
+        std::mem::take(&mut self.changes).affected(&self.facts, &self.layout.hierarchy)
+    }
+
+    /// Rows that are shared.
+    pub fn shares(&self) -> &Shares {
+        &self.shares
+    }
+
+    /// Rows that are shared, to be told what moved.
+    pub fn shares_mut(&mut self) -> &mut Shares {
+        &mut self.shares
     }
 
     /// Who a user is.
@@ -99,103 +130,108 @@ impl Directory {
     /// # Errors
     /// The user is unknown, or the account is disabled.
     pub fn person(&self, user: RowKey) -> Result<Person, Denial> {
-        let facts = self.users.get(&user).ok_or(Denial::UserUnknown)?;
+        let facts = self.facts.users.get(&user).ok_or(Denial::UserUnknown)?;
         if facts.disabled {
             return Err(Denial::UserDisabled);
         }
-        let teams = self.memberships.of(user).filter(|team| self.teams.contains_key(team)).collect();
+        let below = self.layout.hierarchy.below(user, &self.facts);
+        let hierarchy: BTreeSet<RowKey> = below.iter().map(|(report, _)| *report).chain([user]).collect();
+        let hierarchy_teams: BTreeSet<RowKey> = hierarchy.iter().flat_map(|it| self.facts.teams_of(*it)).collect();
+        let settings = self.facts.settings_of(user).cloned().unwrap_or_default();
         Ok(Person {
             user,
             unit: facts.unit,
-            teams,
-            hierarchy: vec![user],
-            hierarchy_teams: vec![],
-            language: None,
-            zone: None,
+            teams: self.facts.teams_of(user).collect(),
+            reports: self.layout.hierarchy.reports(&below, facts.unit, &self.facts),
+            hierarchy: hierarchy.into_iter().collect(),
+            hierarchy_teams: hierarchy_teams.into_iter().collect(),
+            language: settings.language,
+            zone: settings.zone,
         })
     }
 
-    /// Which rows of an entity a person may read.
-    pub fn access(&self, person: &Person, entity: &str, holding: Holding) -> Access {
-        let mut reach = Reach::default();
-        if let Some(&name) = self.names.get(entity) {
-            self.reach(self.user_roles.of(person.user), person.unit, name, &mut reach);
-            for &team in &person.teams {
-                self.reach(self.team_roles.of(team), self.teams[&team], name, &mut reach);
-            }
+    /// On which rows of an entity a person has a privilege.
+    pub fn access(&self, person: &Person, entity: &str, holding: Holding, privilege: Privilege) -> Access {
+        if holding == Holding::OfRows {
+            return Access::All;
         }
-        reach.access(person, holding)
-    }
-
-    fn reach(&self, roles: impl Iterator<Item = RowKey>, unit: Option<RowKey>, name: u32, reach: &mut Reach) {
-        for role in roles.filter(|role| self.roles.contains(role)) {
-            for (_, depth) in self.grants.among(role, (name, Depth::Basic)..=(name, Depth::Global)) {
-                reach.any = true;
-                match (depth, unit) {
-                    (Depth::Global, _) => reach.everything = true,
-                    (Depth::Deep, Some(unit)) => self.units.add_with_descendants(unit, &mut reach.units),
-                    (Depth::Local, Some(unit)) => drop(reach.units.insert(unit)),
-                    (Depth::Basic, _) | (_, None) => {}
-                }
-            }
+        let reach = Reach::of(person, entity, privilege, &self.facts);
+        if reach.everything {
+            return Access::All;
         }
-    }
-
-    fn put(&mut self, kind: Kind, row: RowKey, values: &[Option<Value<'_>>]) -> bool {
-        let key = |place: usize| values[place].as_ref().and_then(row_key);
-        match kind {
-            Kind::User => {
-                let user = User { unit: key(0), disabled: values[1] == Some(Value::Truth(true)) };
-                self.users.insert(row, user) != Some(user)
-            }
-            Kind::Team => self.teams.insert(row, key(0)) != Some(key(0)),
-            Kind::Unit => self.units.set(row, key(0)),
-            Kind::Role => self.roles.insert(row),
-            Kind::Membership => self.memberships.set(row, key(0).zip(key(1))),
-            Kind::UserRole => self.user_roles.set(row, key(0).zip(key(1))),
-            Kind::TeamRole => self.team_roles.set(row, key(0).zip(key(1))),
-            Kind::Privilege => {
-                let grant = self.grant(values);
-                self.grants.set(row, key(0).zip(grant))
-            }
+        if !reach.any || holding == Holding::OfOrganization {
+            return Access::None;
         }
-    }
-
-    /// What a privilege row grants, if it is reading.
-    fn grant(&mut self, values: &[Option<Value<'_>>]) -> Option<Grant> {
-        let [_, Some(Value::Text(name)), Some(Value::Integer(RIGHT_READ)), Some(Value::Integer(depth))] = *values
-        else {
-            return None;
+        let opens = self.layout.hierarchy.opens(entity);
+        let reports = if opens { person.reports.open_to(privilege) } else { &[] };
+        let owners = match holding {
+            Holding::Owned => &reach.owners(person, &self.facts) | &self.facts.owners(reports),
+            Holding::Users if reach.direct => BTreeSet::from([person.user]),
+            _ => BTreeSet::new(),
         };
-        let depth = Depth::from_number(depth)?;
-        let next = self.names.len() as u32;
-        Some((*self.names.entry(name.into()).or_insert(next), depth))
+        let shared = self.shared(person, entity, reports, privilege);
+        if owners.is_empty() && reach.units.is_empty() && shared.is_empty() {
+            return Access::None;
+        }
+        Access::Some { owners: owners.into_iter().collect(), units: reach.units.into_iter().collect(), shared }
     }
 
-    fn remove(&mut self, kind: Kind, row: RowKey) -> bool {
-        match kind {
-            Kind::User => self.users.remove(&row).is_some(),
-            Kind::Team => self.teams.remove(&row).is_some(),
-            Kind::Unit => self.units.set(row, None),
-            Kind::Role => self.roles.remove(&row),
-            Kind::Membership => self.memberships.set(row, None),
-            Kind::UserRole => self.user_roles.set(row, None),
-            Kind::TeamRole => self.team_roles.set(row, None),
-            Kind::Privilege => self.grants.set(row, None),
+    /// Whether a person may make a row of an entity that belongs to `owner` (a user or team). It lies in `unit`, or
+    /// else in the owner's business unit. Rows that belong to other rows may be made if those allow it.
+    pub fn may_create(
+        &self,
+        person: &Person,
+        entity: &str,
+        holding: Holding,
+        owner: RowKey,
+        unit: Option<RowKey>,
+    ) -> bool {
+        let reach = Reach::of(person, entity, Privilege::Create, &self.facts);
+        let unit = unit.or_else(|| self.facts.unit_of(owner));
+        let in_unit = unit.is_some_and(|unit| reach.units.contains(&unit));
+        match holding {
+            Holding::OfRows => true,
+            Holding::OfOrganization => reach.everything,
+            Holding::OfUnits | Holding::Users => reach.everything || in_unit,
+            Holding::Owned => {
+                let reaches = || reach.everything || in_unit || reach.owners(person, &self.facts).contains(&owner);
+                self.facts.can_own(owner) && reaches()
+            }
         }
     }
 
-    fn forget(&mut self, kind: Kind) {
-        self.changed = true;
-        match kind {
-            Kind::User => self.users.clear(),
-            Kind::Team => self.teams.clear(),
-            Kind::Unit => self.units = Units::default(),
-            Kind::Role => self.roles.clear(),
-            Kind::Membership => self.memberships = Links::default(),
-            Kind::UserRole => self.user_roles = Links::default(),
-            Kind::TeamRole => self.team_roles = Links::default(),
-            Kind::Privilege => self.grants = Links::default(),
-        }
+    /// With whom of the person's and the reports' rows are shared.
+    fn shared(&self, person: &Person, entity: &str, reports: &[RowKey], privilege: Privilege) -> Vec<Shared> {
+        let Some(number) = self.layout.number(entity) else { return Vec::new() };
+        let own = person.teams.iter().chain([&person.user]).chain(reports).map(|&key| Principal::One(key));
+        let shared = own.chain([Principal::Everyone]).map(|principal| Shared { principal, privilege });
+        let found: BTreeSet<Shared> = shared.filter(|shared| self.shares.rows(number, *shared).is_some()).collect();
+        found.into_iter().collect()
     }
+}
+
+/// What a row of shares says, in the order of [`Kind::Share`]'s words.
+fn share(layout: &Layout, source: &Source, values: &[Option<Value<'_>>]) -> Option<Share> {
+    let [principal, object, mask, inherited, principal_entity, object_entity, principal_name, object_name] = values
+    else {
+        return None;
+    };
+    let entity = |number: &Option<Value<'_>>, name: &Option<Value<'_>>| match (number, name) {
+        (Some(Value::Entity(number)), _) => Some(*number),
+        (_, Some(Value::Text(name))) => layout.number(name),
+        _ => None,
+    };
+    let bits = |value: &Option<Value<'_>>| if let Some(Value::Integer(bits)) = value { *bits } else { 0 };
+    let rights = Rights::from_mask(bits(mask) | bits(inherited));
+    let is_everyone =
+        entity(principal_entity, principal_name).is_some_and(|it| layout.number(ORGANIZATION) == Some(it));
+    let principal = row_key(principal.as_ref()?)?;
+    let entity = entity(object_entity, object_name).or(source.sole_object)?;
+    let share = Share {
+        principal: if is_everyone { Principal::Everyone } else { Principal::One(principal) },
+        entity,
+        object: row_key(object.as_ref()?)?,
+        rights,
+    };
+    (layout.carried.contains(&entity) && !rights.is_empty()).then_some(share)
 }

@@ -51,8 +51,12 @@ impl<'e> Commit<'e> {
     /// The payload is damaged. The engine is then of no more use.
     pub fn row(&mut self, row: &RowChange<'_>) -> Result<(), RowUnreadable> {
         let unreadable = |source| RowUnreadable { entity: row.entity, ordinal: row.ordinal, source };
-        self.engine.directory.feed(row).map_err(unreadable)?;
-        self.engine.index.feed(row).map_err(unreadable)
+        let Engine { directory, index, .. } = &mut *self.engine;
+        let find = |entity, key| index.table_of(entity).and_then(|table| table.ids().find(key));
+        directory.feed(row, find).map_err(unreadable)?;
+        index.feed(row).map_err(unreadable)?;
+        directory.arrived(row.entity, row.key, row.ordinal);
+        Ok(())
     }
 
     /// Makes everything that was fed true at once, at `instant` or the latest one before, whichever is later.

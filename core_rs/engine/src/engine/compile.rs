@@ -3,11 +3,12 @@
 use haversack_proto::model;
 use haversack_proto::model::{AssociationDirection as Direction, RecordCriteria as Criteria};
 
+use super::access::AccessKeys;
 use super::components::components;
 use super::fingerprint::fingerprint;
 use super::model::{Filters, Limits, plan};
 use super::profile::{Bond, Carried, End, Node, Path, Profile, Pull};
-use super::rule::{AccessKeys, Rule};
+use super::rule::Rule;
 use crate::columns::{Keys, Needs};
 use crate::directory::Holding;
 use crate::filter::{Holder, Plan};

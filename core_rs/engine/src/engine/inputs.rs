@@ -1,8 +1,8 @@
 //! What one user's view depends on, beside the rows: users of whom it is equal share one view.
 
 use super::model::PreparedModel;
-use super::profile::Profile;
-use crate::directory::{Access, Directory, Person};
+use super::profile::{Node, Profile};
+use crate::directory::{Access, Directory, Person, Privilege};
 use crate::filter::Holder;
 use crate::ids::RowKey;
 use crate::row::{Value, row_key};
@@ -38,12 +38,12 @@ impl Inputs {
     fn new(number: usize, profile: &Profile, person: &Person, model: &PreparedModel, directory: &Directory) -> Self {
         let holders = profile.mentions.iter().map(|&holder| (holder, ids_of(person, holder)));
         let zone = || person.zone.as_deref().and_then(Zone::named).unwrap_or_else(|| model.zone().clone());
-        let access = profile.nodes.iter().map(|node| directory.access(person, &node.name, node.holding));
+        let reads = |node: &Node| directory.access(person, &node.name, node.holding, Privilege::Read);
         Self {
             profile: number,
             holders: holders.collect(),
             zone: profile.mentions_time.then(zone),
-            access: access.collect(),
+            access: profile.nodes.iter().map(reads).collect(),
         }
     }
 

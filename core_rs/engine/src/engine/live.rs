@@ -75,6 +75,14 @@ impl Live {
         }
     }
 
+    /// The subscribers of the users that are `wanted`, those of one user side by side.
+    pub(super) fn subscribers_of(&self, wanted: impl Fn(RowKey) -> bool) -> Vec<(RowKey, Subscriber)> {
+        let users = self.subscribers.iter().map(|(&subscriber, &(user, _))| (user, subscriber));
+        let mut found: Vec<_> = users.filter(|(user, _)| wanted(*user)).collect();
+        found.sort_unstable();
+        found
+    }
+
     /// Every subscriber with its user, in order.
     pub(super) fn subscribers(&self) -> Vec<(Subscriber, RowKey)> {
         let mut found: Vec<_> = self.subscribers.iter().map(|(&subscriber, &(user, _))| (subscriber, user)).collect();

@@ -7,6 +7,7 @@
 //! Inside: a `model` compiles to `profile`s, graphs of `rule`s over the columns; `inputs` are what a view depends on
 //! beside rows; `solver` computes a view from nothing and `upkeep` keeps one exact; `live` shares them.
 
+mod access;
 mod commit;
 mod compile;
 mod components;
@@ -31,7 +32,7 @@ use self::solver::Solver;
 use self::upkeep::Upkeep;
 use crate::columns::{Index, Reading};
 use crate::digest::version_hash;
-use crate::directory::Directory;
+use crate::directory::{Affected, Directory};
 use crate::ids::{EntityNumber, Instant, Lsn, Ordinal, Revision, RowKey};
 use crate::schema::Schema;
 use crate::view::{EntityView, RowFacts, View};
@@ -61,6 +62,16 @@ pub struct Applied {
     /// Subscribers whose view has other rows, rows in other versions, or another denial than before, ascending; after
     /// a publish, all of them.
     pub touched: Vec<Subscriber>,
+}
+
+/// A subscriber between two views.
+struct Moved {
+    subscriber: Subscriber,
+    user: RowKey,
+    /// Where the user stands now.
+    standing: Standing,
+    /// What the subscriber has seen last.
+    seen: View,
 }
 
 impl Engine {
@@ -177,7 +188,7 @@ impl Engine {
             fingerprint: carried.fingerprint,
         };
         let mut entities: Vec<EntityView> = profile.carried.iter().map(empty).collect();
-        let solver = Solver { index: self.reading(), profile, inputs };
+        let solver = Solver { index: self.reading(), shares: self.directory.shares(), profile, inputs };
         solver.solve(&mut entities);
         for (node, view) in entities.iter_mut().enumerate() {
             let hash = |row| version_hash(view.entity, row, solver.table(node).lsn(row));
@@ -211,11 +222,14 @@ impl Engine {
     fn apply(&mut self, instant: Instant, has_model: bool) -> Applied {
         self.instant = self.instant.max(instant);
         self.index.settle(self.instant);
-        let directory_changed = self.directory.take_changed();
+        for (entity, rows) in self.directory.shares_mut().take_moved() {
+            self.index.move_rows(entity, &rows);
+        }
+        let affected = self.directory.take_affected();
         let mut touched = if has_model {
             self.follow_model()
         } else {
-            let moved = if directory_changed { self.detach_moved() } else { Vec::new() };
+            let moved = if affected.is_empty() { Vec::new() } else { self.detach_moved(&affected) };
             let mut touched = self.keep_up();
             touched.extend(self.reattach(moved));
             touched
@@ -237,26 +251,31 @@ impl Engine {
         old.subscribers().into_iter().map(|(subscriber, _)| subscriber).collect()
     }
 
-    /// Takes subscribers off views that are no longer theirs. Returns them with what they have seen last.
-    fn detach_moved(&mut self) -> Vec<(Subscriber, RowKey, View)> {
+    /// Takes subscribers of affected users off views that are no longer theirs.
+    fn detach_moved(&mut self, affected: &Affected) -> Vec<Moved> {
         let mut moved = Vec::new();
-        for (subscriber, user) in self.live.subscribers() {
-            let live = self.live.of(subscriber).expect("every subscriber has a view");
-            if live.standing != self.standing(user) {
-                moved.push((subscriber, user, live.view.clone()));
-                self.live.detach(subscriber);
+        let subscribers = self.live.subscribers_of(|user| affected.contains(user));
+        for of_user in subscribers.chunk_by(|one, other| one.0 == other.0) {
+            let user = of_user[0].0;
+            let standing = self.standing(user);
+            for &(_, subscriber) in of_user {
+                let live = self.live.of(subscriber).expect("every subscriber has a view");
+                if live.standing != standing {
+                    moved.push(Moved { subscriber, user, standing: standing.clone(), seen: live.view.clone() });
+                    self.live.detach(subscriber);
+                }
             }
         }
         moved
     }
 
     /// Attaches subscribers to the views that are theirs now. Returns those who see something else than before.
-    fn reattach(&mut self, moved: Vec<(Subscriber, RowKey, View)>) -> Vec<Subscriber> {
+    fn reattach(&mut self, moved: Vec<Moved>) -> Vec<Subscriber> {
         let mut touched = Vec::new();
-        for (subscriber, user, old) in moved {
-            self.attach(subscriber, user, self.standing(user), Some(&old));
+        for Moved { subscriber, user, standing, seen } in moved {
+            self.attach(subscriber, user, standing, Some(&seen));
             let new = self.view(subscriber).expect("was attached");
-            if (&new.entities, new.denial) != (&old.entities, old.denial) {
+            if (&new.entities, new.denial) != (&seen.entities, seen.denial) {
                 touched.push(subscriber);
             }
         }
@@ -274,8 +293,8 @@ impl Engine {
             if !affected[inputs.profile] {
                 continue;
             }
-            let solver =
-                Solver { index: Reading::new(&self.index, self.instant), profile: &profiles[inputs.profile], inputs };
+            let (index, profile) = (Reading::new(&self.index, self.instant), &profiles[inputs.profile]);
+            let solver = Solver { index, shares: self.directory.shares(), profile, inputs };
             if self.upkeep.keep_up(&solver, &mut live.view.entities) {
                 touched.extend(&live.subscribers);
             }

@@ -8,7 +8,7 @@ use haversack_proto::model;
 use super::compile::ProfileCompiler;
 use super::profile::Profile;
 use crate::columns::Needs;
-use crate::directory::Layout;
+use crate::directory::{HierarchyRules, Layout};
 use crate::filter::{FilterRules, Plan, count_conditions};
 use crate::ids::{EntityNumber, Revision, RowKey};
 use crate::row::parse_uuid;
@@ -99,12 +99,14 @@ impl PreparedModel {
             revision: Revision(model.revision),
             zone: zone(&settings.time_zone, breaches),
             needs: base.map_or_else(Needs::default, |base| base.needs.clone()),
-            layout: Layout::find(&schema, breaches),
+            layout: Layout::find(&schema, HierarchyRules::from_settings(&settings), breaches),
             schema: Arc::default(),
             profiles: Vec::new(),
             followers: HashMap::new(),
         };
         prepared.read_profiles(model, &filters, &limits, breaches);
+        let carried = prepared.profiles.iter().flat_map(|profile| profile.carried.iter());
+        prepared.layout.carry(carried.map(|carried| carried.entity));
         prepared.schema = Arc::new(schema);
         prepared
     }

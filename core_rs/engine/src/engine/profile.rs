@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::access::AccessKeys;
 use super::components::Component;
-use super::rule::{AccessKeys, Rule};
+use super::rule::Rule;
 use crate::columns::{EdgesNumber, Index, TableNumber};
 use crate::directory::Holding;
 use crate::filter::Holder;

@@ -5,9 +5,8 @@ use roaring::RoaringBitmap;
 use super::inputs::Inputs;
 use super::model::Filters;
 use crate::columns::{Keys, LinkNeeds, Needs, PredicateNumber, Reading, SharedTest, Table, TableNumber, WindowNumber};
-use crate::directory::Access;
 use crate::filter::{HierarchyTest, Holder, Leaf, LeafTest, Link, Plan, UserTest};
-use crate::ids::{AttributeNumber, Ordinal, RowKey};
+use crate::ids::{AttributeNumber, Ordinal};
 use crate::schema::{Entity, Lookup};
 
 /// Up to so many rows are asked one by one whether other rows are linked to them.
@@ -254,51 +253,5 @@ impl<'a> Question<'a> {
             leads
         };
         within.iter().filter(leads_to_chosen).collect()
-    }
-}
-
-/// Where the ids are that access to a table's rows is decided by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct AccessKeys {
-    pub(super) owner: Option<Keys>,
-    pub(super) unit: Option<Keys>,
-}
-
-impl AccessKeys {
-    fn lists<'a>(self, owners: &'a [RowKey], units: &'a [RowKey]) -> impl Iterator<Item = (Keys, &'a [RowKey])> {
-        [(self.owner, owners), (self.unit, units)].into_iter().filter_map(|(keys, list)| Some((keys?, list)))
-    }
-
-    /// Whether the asker may read a row.
-    pub(super) fn allows(self, access: &Access, table: &Table, row: Ordinal) -> bool {
-        match access {
-            Access::All => true,
-            Access::None => false,
-            Access::Some { owners, units } => self.lists(owners, units).any(|(keys, list)| {
-                !list.is_empty() && keys.of(table, row).is_some_and(|key| list.binary_search(&key).is_ok())
-            }),
-        }
-    }
-
-    /// Those of `within` that the asker may read.
-    pub(super) fn select(self, access: &Access, table: &Table, within: &RoaringBitmap) -> RoaringBitmap {
-        match access {
-            Access::All => within.clone(),
-            Access::None => RoaringBitmap::new(),
-            Access::Some { owners, units } => self
-                .lists(owners, units)
-                .fold(RoaringBitmap::new(), |found, (keys, list)| found | keys.select(table, list, within)),
-        }
-    }
-
-    /// The asker may read no more rows than this.
-    pub(super) fn at_most(self, access: &Access, table: &Table) -> u64 {
-        match access {
-            Access::All => u64::MAX,
-            Access::None => 0,
-            Access::Some { owners, units } => {
-                self.lists(owners, units).map(|(keys, list)| keys.at_most(table, list)).sum()
-            }
-        }
     }
 }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
+use super::access::Gate;
 use super::components::Component;
 use super::inputs::Inputs;
 use super::profile::{Bond, Node, Path, Profile, Pull};
 use super::rule::Question;
 use crate::columns::{EdgesNumber, Reading, Table};
+use crate::directory::Shares;
 use crate::ids::Ordinal;
 use crate::view::EntityView;
 
@@ -18,6 +20,7 @@ use crate::view::EntityView;
 #[derive(Clone, Copy)]
 pub(super) struct Solver<'a> {
     pub(super) index: Reading<'a>,
+    pub(super) shares: &'a Shares,
     pub(super) profile: &'a Profile,
     pub(super) inputs: &'a Inputs,
 }
@@ -32,6 +35,11 @@ impl<'a> Solver<'a> {
 
     fn question(&self, node: usize) -> Question<'a> {
         Question { index: self.index, inputs: self.inputs, table: self.table(node) }
+    }
+
+    fn gate(&self, node: usize) -> Gate<'a> {
+        let (keys, access) = (self.profile.nodes[node].access_keys, &self.inputs.access[node]);
+        Gate { keys, access, table: self.table(node), shares: self.shares }
     }
 
     /// The rows of every entity, from nothing.
@@ -125,24 +133,23 @@ impl<'a> Solver<'a> {
 
     /// Those of `within` that a node takes for their own sake. `within` are live rows.
     pub(super) fn chosen(&self, node: usize, within: &RoaringBitmap) -> RoaringBitmap {
-        let (access, question) = (&self.inputs.access[node], self.question(node));
-        let Node { own, limit, access_keys, .. } = &self.profile.nodes[node];
-        let readable = |rows: &RoaringBitmap| access_keys.select(access, question.table, rows);
-        let own_is_smaller = question.at_most(own) <= access_keys.at_most(access, question.table);
+        let (gate, question) = (self.gate(node), self.question(node));
+        let Node { own, limit, .. } = &self.profile.nodes[node];
+        let own_is_smaller = question.at_most(own) <= gate.at_most();
         let readable_own = if own_is_smaller {
-            readable(&question.select(own, within))
+            gate.select(&question.select(own, within))
         } else {
-            question.select(own, &readable(within))
+            question.select(own, &gate.select(within))
         };
         question.select(limit, &readable_own)
     }
 
     /// Whether a row may be in the view at all: it lives, may be offered to devices, and may be read by the user.
     pub(super) fn admits(&self, node: usize, row: Ordinal) -> bool {
-        let (access, node, question) = (&self.inputs.access[node], &self.profile.nodes[node], self.question(node));
+        let question = self.question(node);
         question.table.alive().contains(row)
-            && node.access_keys.allows(access, question.table, row)
-            && question.holds(&node.limit, row)
+            && self.gate(node).allows(row)
+            && question.holds(&self.profile.nodes[node].limit, row)
     }
 
     /// Whether a node takes a row for its own sake, if it is admitted.

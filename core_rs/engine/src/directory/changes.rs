@@ -1,0 +1,71 @@
+//! Whose access or hierarchy a commit can have changed.
+
+use std::collections::BTreeSet;
+
+use super::facts::Facts;
+use super::hierarchy::HierarchyRules;
+use super::rights::Principal;
+use crate::ids::RowKey;
+
+/// What has changed, by whom it concerns.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// Something that many rest on.
+    pub(super) everyone: bool,
+    pub(super) users: BTreeSet<RowKey>,
+    /// Teams of which something changed that their members have a part in.
+    pub(super) teams: BTreeSet<RowKey>,
+    /// Positions that somebody has left.
+    pub(super) positions: BTreeSet<RowKey>,
+}
+
+/// Users who may be somebody else, to filters or access, than they were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Affected {
+    /// Anybody.
+    Everyone,
+    /// These.
+    Users(BTreeSet<RowKey>),
+}
+
+impl Affected {
+    /// Whether a user is among them.
+    pub fn contains(&self, user: RowKey) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::Users(users) => users.contains(&user),
+        }
+    }
+
+    /// Whether there is nobody.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::Users(BTreeSet::new())
+    }
+}
+
+impl Changes {
+    /// Something changed for a user or a team: which of the two, the id does not say.
+    pub(super) fn add(&mut self, principal: Principal) {
+        match principal {
+            Principal::One(key) => {
+                self.users.insert(key);
+                self.teams.insert(key);
+            }
+            Principal::Everyone => self.everyone = true,
+        }
+    }
+
+    /// Whom it concerns: the users, the members of the teams, and everybody above one of them now or before. Who has
+    /// left a manager is noted with that manager, so that walking up as things are now misses nobody.
+    pub(super) fn affected(self, facts: &Facts, rules: &HierarchyRules) -> Affected {
+        if self.everyone {
+            return Affected::Everyone;
+        }
+        let mut users = self.users;
+        for team in self.teams {
+            users.extend(facts.members_of(team));
+        }
+        rules.add_above(&mut users, &self.positions, facts);
+        Affected::Users(users)
+    }
+}
