@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use roaring::RoaringBitmap;
 
 use super::column::{Column, Verdicts};
-use crate::filter::{Test, WindowTest};
+use crate::filter::{Moving, Test, WindowTest};
 use crate::ids::{AttributeNumber, EntityNumber, Instant, Ordinal};
 use crate::schema::AttributeType;
 
@@ -114,7 +114,7 @@ impl Predicate {
         let (State::Window(window), SharedTest::Window(test)) = (&mut self.state, &self.key.test) else {
             return RoaringBitmap::new();
         };
-        let range = test.values(kind, instant, zone);
+        let range = range(test, kind, instant, zone);
         if range == window.range || !self.complete {
             window.range = range;
             return RoaringBitmap::new();
@@ -128,7 +128,7 @@ impl Predicate {
     pub fn next_change(&self, kind: AttributeType, instant: Instant, zone: &TimeZone) -> Option<Instant> {
         let (State::Window(window), SharedTest::Window(test)) = (&self.state, &self.key.test) else { return None };
         let next = window.ahead.first().map(|&(number, _)| number);
-        (next.is_some() || !self.rows.is_empty()).then(|| test.next_change(kind, instant, zone, next))
+        (next.is_some() || !self.rows.is_empty()).then(|| next_change(test, kind, instant, zone, next))
     }
 
     /// Bytes held.
@@ -139,6 +139,28 @@ impl Predicate {
         };
         super::bitmap_bytes(&self.rows) + state
     }
+}
+
+/// The values that pass.
+fn range(test: &WindowTest, kind: AttributeType, instant: Instant, zone: &TimeZone) -> Range<i64> {
+    test.ranges(kind, instant, zone).into_iter().next().unwrap_or(0..0)
+}
+
+/// The next instant at which other values may pass, if `next_value` is the smallest value of the column that is not
+/// below the end of the window.
+fn next_change(
+    test: &WindowTest,
+    kind: AttributeType,
+    instant: Instant,
+    zone: &TimeZone,
+    next_value: Option<i64>,
+) -> Instant {
+    let end = range(test, kind, instant, zone).end;
+    let entry = next_value
+        .filter(|_| test.moving(kind) == Moving::End)
+        .map(|value| Instant(instant.0.saturating_add(value.saturating_sub(end)).saturating_add(1)));
+    let step = test.next_step(kind, instant, zone);
+    [entry, step].into_iter().flatten().min().unwrap_or(Instant(i64::MAX))
 }
 
 impl Window {
@@ -204,7 +226,7 @@ mod tests {
         let key = PredicateKey {
             entity: EntityNumber(1),
             attribute: AttributeNumber(2),
-            test: SharedTest::Window(WindowTest::LastDays(1)),
+            test: SharedTest::Window(WindowTest::last_days(1)),
         };
         (column, (0..hours.len() as Ordinal).collect(), Predicate::new(key))
     }

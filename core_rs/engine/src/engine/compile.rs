@@ -311,7 +311,7 @@ impl<'a> ProfileCompiler<'a> {
     /// The rule of a filter; `None` if there is no filter.
     fn rule(&mut self, filter: Option<&model::Filter>, entity: &Entity, place: &str) -> Option<Rule> {
         let rules = FilterRules::from_settings(&self.model.settings.clone().unwrap_or_default());
-        let plan = plan(filter?, entity, rules, place, self.breaches)?;
+        let plan = plan(filter?, self.schema, entity, rules, place, self.breaches)?;
         Some(Rule::from_plan(&plan, entity, self.needs))
     }
 

@@ -79,6 +79,7 @@ impl PreparedModel {
         let schema = Schema::read(model, &mut contradictions);
         breaches.extend(contradictions.iter().map(ToString::to_string));
         let settings = model.settings.clone().unwrap_or_default();
+        breaches.extend(FilterRules::breaches(&settings));
         let limits = limits(model, &schema, FilterRules::from_settings(&settings), breaches);
         let mut prepared = Self {
             revision: Revision(model.revision),
@@ -140,7 +141,7 @@ fn limits(model: &model::Model, schema: &Schema, rules: FilterRules, breaches: &
             ));
         }
         let place = format!("the organization filter of {}", found.name);
-        if let Some(plan) = plan(filter, found, rules, &place, breaches) {
+        if let Some(plan) = plan(filter, schema, found, rules, &place, breaches) {
             limits.insert(found.number, plan);
         }
     }
@@ -150,6 +151,7 @@ fn limits(model: &model::Model, schema: &Schema, rules: FilterRules, breaches: &
 /// Loads a filter. `place` says whose it is, for the breach.
 pub(super) fn plan(
     filter: &model::Filter,
+    schema: &Schema,
     entity: &Entity,
     rules: FilterRules,
     place: &str,
@@ -161,7 +163,7 @@ pub(super) fn plan(
         }
         return None;
     };
-    match Plan::from_model(node, entity, &rules) {
+    match Plan::from_model(node, schema, entity, &rules) {
         Ok(plan) => Some(plan),
         Err(error) => {
             breaches.push(format!("{place}: {error}"));
