@@ -311,8 +311,7 @@ impl Index {
     pub fn next_change(&self, instant: Instant) -> Option<Instant> {
         let changes = self.windows.iter().flat_map(|window| {
             let table = self.table(window.table);
-            let zones = window.rows.iter().zip(&self.zones);
-            zones.filter_map(move |(rows, zone)| rows.next_change(&window.key, table, instant, zone))
+            window.rows.iter().filter_map(move |rows| rows.next_change(&window.key, table, instant))
         });
         changes.min()
     }

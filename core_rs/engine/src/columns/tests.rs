@@ -6,7 +6,7 @@ use super::*;
 use crate::filter::{Leaf, LeafTest, Plan, Test};
 use crate::ids::{AttributeNumber, EntityNumber, Instant, Lsn, Ordinal, RowKey};
 use crate::row::{RowError, RowWriter, Value};
-use crate::schema::{Entity, Lookup};
+use crate::schema::{Entity, Lookup, Schema};
 
 const PARENT: EntityNumber = EntityNumber(1);
 const CHILD: EntityNumber = EntityNumber(2);
@@ -50,7 +50,7 @@ fn test(attribute: AttributeNumber, operator: model::FilterOperator, operand: mo
     };
     let node = model::FilterNode { kind: Some(model::filter_node::Kind::Condition(condition)) };
     let rules = crate::filter::FilterRules::from_settings(&model::Settings::default());
-    match Plan::from_model(&node, &crate::schema::Schema::default(), &entity(CHILD), &rules) {
+    match Plan::from_model(&node, &Schema::default(), &entity(CHILD), &rules) {
         Ok(Plan::Leaf(Leaf { test: LeafTest::Shared(test), .. })) => test,
         other => unreachable!("{other:?}"),
     }

@@ -54,7 +54,9 @@ pub(super) struct WindowRows {
     ranges: Vec<Range<i64>>,
     /// False until every row has been judged once.
     complete: bool,
-    /// Rows that the moving end of the window has yet to pass, by their number.
+    /// When the ranges next change other than by steady motion.
+    until: Option<Instant>,
+    /// Rows that a moving end of the window has yet to pass, by their number.
     ahead: BTreeSet<(i64, Ordinal)>,
     numbers: HashMap<Ordinal, i64>,
 }
@@ -69,14 +71,16 @@ impl WindowRows {
     pub(super) fn update(&mut self, key: &WindowKey, table: &Table, instant: Instant, zone: &Zone) -> RoaringBitmap {
         let (kind, column) = table.column(key.attribute);
         let moving = key.test.moving(kind);
-        let ranges = key.test.ranges(kind, instant, zone.rules());
-        let mut flips = if !replace(&mut self.complete, true) {
-            self.renew(key, ranges, column, table.alive(), moving)
-        } else if ranges == self.ranges {
-            RoaringBitmap::new()
-        } else {
-            self.advance(key, ranges, column, table.alive(), moving)
-        };
+        let mut flips = RoaringBitmap::new();
+        if !self.stays(moving, instant) {
+            let ranges = key.test.ranges(kind, instant, zone.rules());
+            self.until = key.test.next_step(kind, instant, zone.rules());
+            if !replace(&mut self.complete, true) {
+                flips = self.renew(key, ranges, column, table.alive(), moving);
+            } else if ranges != self.ranges {
+                flips = self.advance(key, ranges, column, table.alive(), moving);
+            }
+        }
         self.rows ^= &flips;
         let fed = &table.changes().fed;
         if !fed.is_empty() {
@@ -91,16 +95,29 @@ impl WindowRows {
     }
 
     /// The next instant at which other rows may pass, if nothing but time changes.
-    pub(super) fn next_change(&self, key: &WindowKey, table: &Table, instant: Instant, zone: &Zone) -> Option<Instant> {
+    pub(super) fn next_change(&self, key: &WindowKey, table: &Table, instant: Instant) -> Option<Instant> {
         let (kind, column) = table.column(key.attribute);
         if !column.any_number() {
             return None;
         }
-        let reached = self.ahead.first().zip(self.moving_end(key.test.moving(kind))).map(|(&(number, _), end)| {
-            // The end and time advance together; a number is passed when the end is just above it.
-            Instant(instant.0.saturating_add(number.saturating_sub(end)).saturating_add(1))
-        });
-        [reached, key.test.next_step(kind, instant, zone.rules())].into_iter().flatten().min()
+        [self.next_passed(key.test.moving(kind), instant), self.until].into_iter().flatten().min()
+    }
+
+    /// When a moving end passes the next number, if nothing steps before. Ends and time advance together; a number is
+    /// passed when the end is just above it.
+    fn next_passed(&self, moving: Moving, instant: Instant) -> Option<Instant> {
+        let range = self.ranges.first()?;
+        let ends = match moving {
+            Moving::No => [None, None],
+            Moving::Start => [Some(range.start), None],
+            Moving::End => [None, Some(range.end)],
+            Moving::Both => [Some(range.start), Some(range.end)],
+        };
+        let passed = |end: i64| {
+            let &(number, _) = self.ahead.range((end, 0)..).next()?;
+            Some(Instant(instant.0.saturating_add(number.saturating_sub(end)).saturating_add(1)))
+        };
+        ends.into_iter().flatten().filter_map(passed).min()
     }
 
     /// Bytes held.
@@ -108,11 +125,17 @@ impl WindowRows {
         super::bitmap_bytes(&self.rows) + self.ahead.len() * 3 * size_of::<(i64, Ordinal)>()
     }
 
-    fn moving_end(&self, moving: Moving) -> Option<i64> {
+    /// Whether the ranges are still right: to work those of every fiscal year out takes milliseconds.
+    fn stays(&self, moving: Moving, instant: Instant) -> bool {
+        self.complete && moving == Moving::No && self.until.is_none_or(|until| instant < until)
+    }
+
+    /// Where the rows begin that a moving end has yet to pass.
+    fn ahead_from(&self, moving: Moving) -> Option<i64> {
         let range = self.ranges.first()?;
         match moving {
             Moving::No => None,
-            Moving::Start => Some(range.start),
+            Moving::Start | Moving::Both => Some(range.start),
             Moving::End => Some(range.end),
         }
     }
@@ -151,7 +174,7 @@ impl WindowRows {
         let (old, new) = (old.clone(), new.clone());
         let mut flips = RoaringBitmap::new();
         match moving {
-            Moving::Start => {
+            Moving::Start | Moving::Both => {
                 let entered = self.ahead.range((old.end, 0)..(new.end, 0)).map(|&(_, row)| row);
                 flips.extend(entered);
                 flips ^= self.passed(new.start).into_iter().map(|(_, row)| row).collect::<RoaringBitmap>();
@@ -192,8 +215,8 @@ impl WindowRows {
     }
 
     fn look_ahead(&mut self, column: &Column, rows: &RoaringBitmap, moving: Moving) {
-        if let Some(end) = self.moving_end(moving) {
-            let rows = column.from(end, rows);
+        if let Some(start) = self.ahead_from(moving) {
+            let rows = column.from(start, rows);
             self.numbers.extend(rows.iter().map(|&(number, row)| (row, number)));
             self.ahead.extend(rows);
         }

@@ -92,6 +92,7 @@ impl PreparedModel {
         let schema = Schema::read(model, &mut contradictions);
         breaches.extend(contradictions.iter().map(ToString::to_string));
         let settings = model.settings.clone().unwrap_or_default();
+        breaches.extend(FilterRules::breaches(&settings));
         let rules = FilterRules::from_settings(&settings);
         let filters = Filters { schema: &schema, rules };
         let limits = limits(model, &filters, breaches);
