@@ -9,6 +9,7 @@ mod logging;
 mod models;
 mod server;
 mod staging;
+mod trial;
 
 #[pyo3::pymodule]
 mod _core {
@@ -20,6 +21,8 @@ mod _core {
     use crate::server::SyncServer;
     #[pymodule_export]
     use crate::staging::{Ingest, Staging};
+    #[pymodule_export]
+    use crate::trial::Trial;
 
     #[pymodule_init]
     #[expect(clippy::unnecessary_wraps, reason = "PyO3 asks for a result")]
