@@ -34,6 +34,10 @@ const WORDS: [&str; 4] = ["alpha", "Alpha", "beta ", "gamma"];
 const AMOUNTS: [&str; 4] = ["-3", "1", "2.5", "10"];
 const RATES: [f64; 4] = [-1.5, 0.0, 0.25, 1e9];
 const DEPTHS: [i64; 5] = [1, 2, 4, 8, 8];
+/// Where users own rows, most see little but what is theirs, shared with them or of those below them.
+const OWNED_DEPTHS: [i64; 6] = [1, 1, 1, 1, 2, 8];
+/// Entities whose rows are shared, the owned ones more often.
+const SHARED_ENTITIES: [u32; 6] = [ACCOUNT, ACCOUNT, CONTACT, CONTACT, SITE, USER];
 /// What rows are shared for, by the bits of privileges.
 const MASKS: [i64; 6] = [0x1, 0x1, 0x3, 0x1_0007, 0xc_0034, 0x2];
 
@@ -104,7 +108,7 @@ impl Draw {
 
     /// A row shared with a user, a team or everyone.
     fn share(&mut self, counts: &BTreeMap<u32, u32>) -> Cells {
-        let (kind, entity) = (self.of(&[USER, USER, TEAM, TEAM, ORGANIZATION]), self.of(&ITEM_ENTITIES));
+        let (kind, entity) = (self.of(&[USER, USER, USER, TEAM, TEAM, ORGANIZATION]), self.of(&SHARED_ENTITIES));
         let mut cells = Cells::from([
             (2, self.id(kind, counts)),
             (3, Cell::Entity(kind)),
@@ -153,7 +157,14 @@ impl Draw {
             (2, Cell::Id(key(ROLE, role))),
             (3, Cell::Text(name(entity).to_owned())),
             (4, Cell::Integer(2)),
-            (5, Cell::Integer(self.of(&DEPTHS))),
+            (
+                5,
+                Cell::Integer(if ownership(entity) == Ownership::User {
+                    self.of(&OWNED_DEPTHS)
+                } else {
+                    self.of(&DEPTHS)
+                }),
+            ),
         ])
     }
 

@@ -5,6 +5,7 @@ mod breaches;
 mod draw;
 mod oracle;
 mod organization;
+mod permissions;
 mod scenarios;
 mod world;
 
