@@ -77,9 +77,11 @@ def run(session: Session) -> list[Figure]:
             *_many_devices(session, fleet, change, "admin call"),
             *_streams(session, fleet, server),
         ]
+    # Before the endpoint opens the database: a second SQLite within one process would undo the locks of the first.
+    model = server.published_model(ORGANIZATION)
     with _sync_endpoint(server) as (endpoint, staging):
         fleet = Fleet(program, endpoint, token)
-        change = _by_commit(staging, server.published_model(ORGANIZATION), crm)
+        change = _by_commit(staging, model, crm)
         figures += _one_device(session, fleet, change, "commit")
         figures += _many_devices(session, fleet, change, "commit")
     return figures

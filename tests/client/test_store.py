@@ -98,6 +98,14 @@ def test_a_row_is_replaced_by_its_newer_version(store: Store, path: Path) -> Non
     assert store.ordinals(99, 0) == []
 
 
+def test_a_newer_version_takes_back_what_it_no_longer_has(store: Store, path: Path) -> None:
+    for lsn, row in enumerate([{"name": "a", "revenue": "7"}, {"revenue": "8"}], start=1):
+        event = batch(ACCOUNT, {1: lsn}, [{"accountid": row_id(1), **row}])
+        store.commit([PutRows(ACCOUNT.number, DECODER.decode(event.rows))])
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT name, revenue FROM account").fetchall() == [(None, "8")]
+
+
 def test_removals_of_rows_that_are_not_held_are_ignored(store: Store, path: Path) -> None:
     store.commit([put(ACCOUNT, {1: 10, 2: 20, 70_000: 5})])
     changes = store.commit([RemoveRows(ACCOUNT.number, bitmap([2, 3, 70_000, 2**32 - 1]))])

@@ -45,10 +45,14 @@ Convert: TypeAlias = Callable[[Sequence[Any]], Sequence[SqlValue]]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows of one entity: ordinals, LSNs, and an iterator of (ordinal, LSN, columns in the table's order)."""
+    """Rows of one entity: ordinals, LSNs, and an iterator of (ordinal, LSN, values of `columns`).
+
+    Columns that no row has a value in are left out: of a hundred that an entity may have, rows use a dozen.
+    """
 
     ordinals: list[int]
     lsns: list[int]
+    columns: list[str]
     rows: Iterator[SqlRow]
 
 
@@ -72,13 +76,15 @@ class RowDecoder:
             raise ProtocolError(f"a batch is for entity {batch.entity}, which the model does not carry")
         ordinals = _ordinals(batch.ordinal_deltas)
         lsns = list(accumulate(batch.lsn_deltas))
-        columns = decoder.columns(_body(batch))
-        if not len(ordinals) == len(lsns) == len(columns[0]):
-            counts = f"{len(ordinals)} ordinals, {len(lsns)} LSNs and {len(columns[0])} rows"
+        body = _body(batch)
+        rows = decoder.rows(body)
+        if not len(ordinals) == len(lsns) == len(rows):
+            counts = f"{len(ordinals)} ordinals, {len(lsns)} LSNs and {len(rows)} rows"
             raise ProtocolError(f"a batch has {counts}; they must be equally many")
         if min(lsns) < 0 or max(lsns) > LSN_MAX:
             raise ProtocolError("an LSN of a batch is out of range")
-        return Batch(ordinals, lsns, zip(ordinals, lsns, *columns, strict=True))
+        columns = decoder.columns(rows, decoder.present(body))
+        return Batch(ordinals, lsns, list(columns), zip(ordinals, lsns, *columns.values(), strict=True))
 
 
 def _ordinals(deltas: Sequence[int]) -> list[int]:
@@ -123,17 +129,51 @@ class _EntityDecoder:
         row = pool.FindMessageTypeByName(table.message_name)
         self._name = table.name
         self._rows_class = message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{table.message_name}Rows"))
+        self._union = _union_class(table, row.file.name, pool)
         self._rows = attrgetter(self._rows_class.DESCRIPTOR.fields_by_number[ROWS_FIELD].name)
-        self._readers = [_reader(row, column.number, column.kind) for column in table.columns]
+        self._readers = {
+            column.number: (column.name, _reader(row, column.number, column.kind)) for column in table.columns
+        }
 
-    def columns(self, body: bytes) -> list[Sequence[SqlValue]]:
+    def rows(self, body: bytes) -> list[Message]:
+        """The rows of a batch as messages."""
         message = self._rows_class()
         try:
             message.ParseFromString(body)
         except DecodeError as error:
             raise ProtocolError(f"rows of {self._name} cannot be parsed") from error
-        rows = list(self._rows(message))
-        return [read(rows) for read in self._readers]
+        return list(self._rows(message))
+
+    def present(self, body: bytes) -> list[int]:
+        """The numbers of fields that some row of a batch has a value in."""
+        union = self._union()
+        union.ParseFromString(body)
+        return [field.number for _, row in union.ListFields() for field, _ in row.ListFields()]
+
+    def columns(self, rows: list[Message], present: Sequence[int]) -> dict[str, Sequence[SqlValue]]:
+        """The values of some columns."""
+        readers = (self._readers[number] for number in present if number in self._readers)
+        return {name: read(rows) for name, read in readers}
+
+
+def _union_class(table: Table, file: str, pool: descriptor_pool.DescriptorPool) -> type[Message]:
+    """A message as which a whole batch parses into one row: where a single field comes often, the parser merges."""
+    name = f"{table.message_name}Union"
+    package, _, simple = name.rpartition(".")
+    field = descriptor_pb2.FieldDescriptorProto(
+        name="row",
+        number=ROWS_FIELD,
+        label=descriptor_pb2.FieldDescriptorProto.LABEL_OPTIONAL,
+        type=descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE,
+        type_name=f".{table.message_name}",
+    )
+    message = descriptor_pb2.DescriptorProto(name=simple, field=[field])
+    pool.Add(
+        descriptor_pb2.FileDescriptorProto(
+            name=f"{name}.proto", package=package, dependency=[file], message_type=[message], syntax="proto3"
+        )
+    )
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
 
 
 def _reader(row: Descriptor, number: int, kind: Kind) -> Callable[[list[Message]], Sequence[SqlValue]]:

@@ -11,7 +11,7 @@ Two processes cannot write over each other: a session draws a fence when it begi
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from itertools import groupby
@@ -42,6 +42,7 @@ from haversack_client._reader import (
     store_errors,
 )
 from haversack_client._roaring import BLOCK_BITS, Bitmap
+from haversack_client._rows import Batch
 
 INSTALL_ID_BYTES = 16
 FENCE_BYTES = 16
@@ -173,7 +174,7 @@ class Store:
                     removed = self._empty(table) if ordinals is None else self._remove(table, ordinals)
                     changes.setdefault(entity, Changes()).removed += removed
             case PutRows(entity, batch):
-                self._put(self._tables[entity], batch.ordinals, batch.lsns, batch.rows)
+                self._put(self._tables[entity], batch)
                 changes.setdefault(entity, Changes()).written += len(batch.ordinals)
             case BuildIndexes(entities):
                 self._build_indexes(self._unindexed & entities)
@@ -210,10 +211,11 @@ class Store:
             sql.create_id_index(self._connection, self._tables[entity])
         self._unindexed -= entities
 
-    def _put(self, table: Table, ordinals: list[int], lsns: list[int], rows: Iterable[tuple[object, ...]]) -> None:
+    def _put(self, table: Table, batch: Batch) -> None:
+        ordinals, lsns = batch.ordinals, batch.lsns
         held = self._held_lsns(table, ordinals)
         new = [ordinal for ordinal in ordinals if ordinal not in held] if held else ordinals
-        self._connection.executemany(self._upserts[table.entity], rows)
+        self._connection.executemany(sql.upsert(table, batch.columns), batch.rows)
         gained = version_sum(table.entity, ordinals, lsns)
         lost = version_sum(table.entity, list(held), list(held.values()))
         self._account(table.entity, len(new), gained - lost)
@@ -288,7 +290,6 @@ class Store:
     def _use(self, model: CarriedModel | None) -> None:
         self._model = model
         self._tables: Mapping[int, Table] = model.tables if model else {}
-        self._upserts = {entity: sql.upsert(table) for entity, table in self._tables.items()}
         indexes = {name for (name,) in self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
         self._unindexed = {entity for entity, table in self._tables.items() if sql.id_index(table) not in indexes}
 

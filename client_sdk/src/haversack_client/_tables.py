@@ -15,7 +15,7 @@ knows, and each index on random ids costs more to maintain than all the rest of 
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from haversack_client._model import CarriedModel, Table
 
@@ -57,10 +57,14 @@ def create_bookkeeping(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-def upsert(table: Table) -> str:
-    """The statement that puts one row. A row keeps its id for ever, so its index entry is never touched again."""
-    names = ["_ordinal", "_lsn", *(column.name for column in table.columns)]
-    changing = [quoted(name) for name in names if name not in ("_ordinal", table.primary_id)]
+def upsert(table: Table, columns: Sequence[str]) -> str:
+    """The statement that puts one row, all of it: columns that are not among `columns` become NULL.
+
+    A row keeps its id for ever, so its index entry is never touched again.
+    """
+    names = ["_ordinal", "_lsn", *columns]
+    every = ["_lsn", *(column.name for column in table.columns)]
+    changing = [quoted(name) for name in every if name != table.primary_id]
     return (
         f"INSERT INTO {quoted(table.name)} ({', '.join(map(quoted, names))}) VALUES ({', '.join('?' * len(names))})"
         f" ON CONFLICT (_ordinal) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in changing)}"

@@ -19,3 +19,4 @@ pub mod reconcile;
 pub mod row;
 pub mod schema;
 pub mod view;
+pub mod zone;

@@ -29,6 +29,8 @@ pub struct Entity {
     pub ownership: Ownership,
     /// Field number of the primary id.
     pub primary_id: AttributeNumber,
+    /// Field number of the lookup that points at a row's parent of the same entity, where rows form a hierarchy.
+    pub hierarchy: Option<AttributeNumber>,
     /// Columns in order of number.
     pub attributes: Vec<Attribute>,
     by_name: HashMap<String, usize>,
@@ -207,6 +209,7 @@ impl Entity {
             name: entity.logical_name.clone(),
             ownership: entity.ownership(),
             primary_id: AttributeNumber(0),
+            hierarchy: None,
             attributes: Vec::with_capacity(entity.attributes.len()),
             by_name: HashMap::new(),
             by_number: HashMap::new(),
@@ -224,7 +227,26 @@ impl Entity {
                 missing: format!("its primary id attribute \"{}\"", entity.primary_id_attribute),
             })?
             .number;
+        read.hierarchy = read.parent_lookup(&entity.hierarchy_attribute)?;
         Ok(read)
+    }
+
+    /// The lookup of this name, by which rows point at their parents; None for no name.
+    fn parent_lookup(&self, name: &str) -> Result<Option<AttributeNumber>, SchemaError> {
+        if name.is_empty() {
+            return Ok(None);
+        }
+        let attribute = self.attribute(name).ok_or_else(|| SchemaError::Missing {
+            referrer: format!("entity {}", self.name),
+            missing: format!("its hierarchy attribute \"{name}\""),
+        })?;
+        if FieldType::from(attribute.kind) != FieldType::Id || !attribute.targets.contains(&self.name) {
+            let entity = &self.name;
+            return Err(SchemaError::Invalid(format!(
+                "entity {entity} needs {entity}.{name} to be a lookup of itself"
+            )));
+        }
+        Ok(Some(attribute.number))
     }
 
     /// The attribute of this logical name.

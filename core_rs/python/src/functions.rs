@@ -59,7 +59,7 @@ fn compile(model: &[u8], entity: &str, fetch_xml: &str, criteria_max: usize) -> 
     let model = models::decode(model)?;
     let schema = models::schema(&model)?;
     let entity = models::entity(&schema, entity)?;
-    let compiled = filter::compile(&schema, entity, fetch_xml, &models::zone(&model)?)?;
+    let compiled = filter::compile(&schema, entity, fetch_xml)?;
     let conditions = filter::count_conditions(&compiled);
     if criteria_max > 0 && conditions > criteria_max {
         let message = format!("the filter has {conditions} conditions; at most {criteria_max} are allowed here");

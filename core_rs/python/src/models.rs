@@ -6,7 +6,6 @@ use haversack_engine::schema::{Entity, Schema};
 use haversack_gateway::ROWS_PACKAGE;
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::Model;
-use jiff::tz::TimeZone;
 use prost::Message;
 
 use crate::errors::Failure;
@@ -26,17 +25,6 @@ pub fn entity<'s>(schema: &'s Schema, name: &str) -> Result<&'s Entity, Failure>
     let unknown =
         || Failure::new(ErrorReason::EntityUnknown, format!("the metadata has no entity {name:?}; import it"));
     schema.entity(name).ok_or_else(unknown)
-}
-
-/// The time zone of a model's settings.
-pub fn zone(model: &Model) -> Result<TimeZone, Failure> {
-    let name = model.settings.as_ref().map_or("", |settings| settings.time_zone.as_str());
-    if name.is_empty() {
-        return Ok(TimeZone::UTC);
-    }
-    TimeZone::get(name).map_err(|_| {
-        Failure::new(ErrorReason::MetadataInvalid, format!("{name:?} is no time zone of the IANA database"))
-    })
 }
 
 /// Everything that keeps the engine from following a model, each as a sentence.

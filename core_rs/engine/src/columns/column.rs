@@ -74,12 +74,44 @@ impl Column {
         }
     }
 
-    /// Those of `rows` whose number is within `range`. A column of anything else has none.
-    pub fn within(&self, range: &Range<i64>, rows: &RoaringBitmap) -> RoaringBitmap {
+    /// The value of a row; doubles as the whole numbers that order as they do.
+    pub fn value(&self, row: Ordinal) -> Option<Value<'_>> {
         match self {
-            Self::Coded(_) => RoaringBitmap::new(),
-            Self::Plain(column) => {
+            Self::Coded(column) => column.dictionary.value(column.codes.get(row) as u32),
+            Self::Plain(_) => self.number(row).map(Value::Integer),
+        }
+    }
+
+    /// The number of a row. A column of anything else has none.
+    pub fn number(&self, row: Ordinal) -> Option<i64> {
+        match self {
+            Self::Coded(_) => None,
+            Self::Plain(column) => column.known.contains(row).then(|| column.number(row)),
+        }
+    }
+
+    /// Whether any row has a number.
+    pub fn any_number(&self) -> bool {
+        matches!(self, Self::Plain(column) if !column.known.is_empty())
+    }
+
+    /// Those of `rows` without a number.
+    pub fn unknown(&self, rows: &RoaringBitmap) -> RoaringBitmap {
+        match self {
+            Self::Coded(_) => rows.clone(),
+            Self::Plain(column) => rows - &column.known,
+        }
+    }
+
+    /// Those of `rows` whose number is within one of `ranges`, which ascend. A column of anything else has none.
+    pub fn within(&self, ranges: &[Range<i64>], rows: &RoaringBitmap) -> RoaringBitmap {
+        match (self, ranges) {
+            (Self::Coded(_), _) | (_, []) => RoaringBitmap::new(),
+            (Self::Plain(column), [range]) => {
                 (&column.known & rows).iter().filter(|&row| range.contains(&column.number(row))).collect()
+            }
+            (Self::Plain(column), _) => {
+                (&column.known & rows).iter().filter(|&row| is_within(ranges, column.number(row))).collect()
             }
         }
     }
@@ -167,6 +199,12 @@ impl Verdicts {
 }
 
 /// The number that a plain column holds for a value.
+/// Whether a number is within one of ascending ranges.
+pub(super) fn is_within(ranges: &[Range<i64>], number: i64) -> bool {
+    let after = ranges.partition_point(|range| range.start <= number);
+    after.checked_sub(1).is_some_and(|place| ranges[place].contains(&number))
+}
+
 fn number(value: &Value<'_>) -> Option<i64> {
     match *value {
         Value::Integer(number) => Some(number),

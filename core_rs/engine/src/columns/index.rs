@@ -3,16 +3,19 @@
 use hashbrown::HashMap;
 use std::mem::take;
 
-use jiff::tz::TimeZone;
 use roaring::RoaringBitmap;
 
 use super::edges::Edges;
-use super::needs::{EdgesNumber, Needs, PredicateNumber, TableNumber};
-use super::predicate::{Predicate, PredicateKey};
+use super::keys::Keys;
+use super::kin::kin;
+use super::needs::{EdgesNumber, LinkNeeds, Needs, PredicateNumber, TableNumber, WindowNumber};
+use super::predicate::{Predicate, PredicateKey, SharedTest};
 use super::table::Table;
+use super::window::{WindowKey, WindowRows};
 use crate::ids::{EntityNumber, Instant, Lsn, Ordinal, RowKey};
 use crate::row::RowError;
 use crate::schema::Lookup;
+use crate::zone::Zone;
 
 /// A row as it is after a commit.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +44,18 @@ pub struct Index {
     incoming: Vec<Vec<EdgesNumber>>,
     /// Each with its table.
     predicates: Vec<(TableNumber, Predicate)>,
+    windows: Vec<Window>,
+    /// Zones in which windows are followed.
+    zones: Vec<Zone>,
+    links: Vec<LinkNeeds>,
+}
+
+/// A window in every zone that is followed, in the order of the zones.
+#[derive(Debug)]
+struct Window {
+    table: TableNumber,
+    key: WindowKey,
+    rows: Vec<WindowRows>,
 }
 
 /// A lookup seen from the table that has it.
@@ -96,6 +111,8 @@ impl Index {
         self.install_tables(needs);
         self.install_edges(needs, &missing);
         self.install_predicates(needs, &missing);
+        self.install_windows(needs, &missing);
+        self.links.clone_from(&needs.links);
     }
 
     fn install_tables(&mut self, needs: &Needs) {
@@ -137,6 +154,37 @@ impl Index {
         }
     }
 
+    fn install_windows(&mut self, needs: &Needs, missing: &[EntityNumber]) {
+        let mut old: HashMap<WindowKey, Vec<WindowRows>> =
+            take(&mut self.windows).into_iter().map(|window| (window.key, window.rows)).collect();
+        for key in &needs.windows {
+            let mut rows = old.remove(key).filter(|_| !missing.contains(&key.entity)).unwrap_or_default();
+            rows.resize_with(self.zones.len(), WindowRows::default);
+            self.windows.push(Window { table: self.by_entity[&key.entity], key: key.clone(), rows });
+        }
+    }
+
+    /// Follows windows in a zone from now on.
+    pub fn follow(&mut self, zone: &Zone, instant: Instant) {
+        if self.windows.is_empty() || self.zones.contains(zone) {
+            return;
+        }
+        self.zones.push(zone.clone());
+        for window in &mut self.windows {
+            let mut rows = WindowRows::default();
+            rows.update(&window.key, &self.tables[window.table.0], instant, zone);
+            window.rows.push(rows);
+        }
+    }
+
+    /// Gives up following windows in zones that are not wanted.
+    pub fn follow_only(&mut self, wanted: impl Fn(&Zone) -> bool) {
+        for place in (0..self.zones.len()).rev().filter(|&place| !wanted(&self.zones[place])).collect::<Vec<_>>() {
+            self.zones.remove(place);
+            self.windows.iter_mut().for_each(|window| drop(window.rows.remove(place)));
+        }
+    }
+
     /// Takes a row; rows of entities without a table are passed over.
     ///
     /// # Errors
@@ -160,20 +208,84 @@ impl Index {
         Ok(())
     }
 
-    /// Ends the feeding of a commit: resolves lookups, judges what was fed, and moves windows to `instant`.
-    pub fn settle(&mut self, instant: Instant, zone: &TimeZone) {
+    /// Ends the feeding of a commit: resolves lookups, judges what was fed, moves windows to `instant`, and tells what moved
+    /// because of it.
+    pub fn settle(&mut self, instant: Instant) {
         self.settle_edges();
-        for (number, predicate) in &mut self.predicates {
-            let table = &mut self.tables[number.0];
-            let attribute = predicate.key().attribute;
-            let (kind, column) = table.column(attribute).expect("a predicate is needed with its column");
-            let mut flips = predicate.advance(column, table.alive(), kind, instant, zone);
-            if !predicate.is_complete() || !table.changes().fed.is_empty() {
-                flips |= predicate.update(column, &table.changes().fed, table.alive());
-            }
-            table.add_moved(&flips);
+        self.settle_predicates();
+        self.settle_windows(instant);
+        for place in 0..self.links.len() {
+            self.follow_link(self.links[place]);
         }
         self.tables.iter_mut().for_each(Table::settle);
+    }
+
+    fn settle_predicates(&mut self) {
+        for (number, mut predicate) in take(&mut self.predicates) {
+            let flips = match &predicate.key().test {
+                SharedTest::Kin(..) if !self.kin_moved(&predicate) => RoaringBitmap::new(),
+                SharedTest::Kin(..) => self.judge(&mut predicate),
+                _ if predicate.is_complete() && self.table(number).changes().fed.is_empty() => RoaringBitmap::new(),
+                _ => predicate.update(self.table(number), &self.table(number).changes().fed),
+            };
+            self.tables[number.0].add_moved(&flips);
+            self.predicates.push((number, predicate));
+        }
+    }
+
+    fn settle_windows(&mut self, instant: Instant) {
+        for window in &mut self.windows {
+            for (rows, zone) in window.rows.iter_mut().zip(&self.zones) {
+                let flips = rows.update(&window.key, &self.tables[window.table.0], instant, zone);
+                self.tables[window.table.0].add_moved(&flips);
+            }
+        }
+    }
+
+    /// Judges every row by a test. Returns the rows that came or went.
+    pub(super) fn judge(&self, predicate: &mut Predicate) -> RoaringBitmap {
+        let table = self.table_of(predicate.key().entity).expect("a predicate is needed with its table");
+        let SharedTest::Kin(via, test) = predicate.key().test.clone() else {
+            return predicate.update(table, table.alive());
+        };
+        let hierarchy = self.table_of(test.lookup.referenced).expect("a test of kin is needed with its hierarchy");
+        let found = kin(&test, self.edges_of(&test.lookup), hierarchy.ids());
+        let mut passing = match via {
+            None => found,
+            Some(via) => {
+                let edges = self.edges_of(&via);
+                found.iter().flat_map(|row| edges.children(row)).collect()
+            }
+        };
+        passing &= table.alive();
+        predicate.replace(if test.negated { table.alive() - passing } else { passing })
+    }
+
+    /// Whether a test of kin may have another outcome for some row.
+    fn kin_moved(&self, predicate: &Predicate) -> bool {
+        let SharedTest::Kin(via, test) = &predicate.key().test else { return false };
+        let lives = |entity| self.table_of(entity).is_some_and(|table| table.changes().lives);
+        let has_moves = |lookup| !self.edges_of(lookup).moves().is_empty();
+        !predicate.is_complete()
+            || lives(predicate.key().entity)
+            || lives(test.lookup.referenced)
+            || has_moves(&test.lookup)
+            || via.as_ref().is_some_and(has_moves)
+    }
+
+    /// Rows whose filter looks at rows that moved may move.
+    fn follow_link(&mut self, link: LinkNeeds) {
+        let (table, linked) = (self.table(link.table), self.table(link.linked));
+        let changes = linked.changes();
+        let now = changes.moved.iter().filter_map(|row| link.from.of(linked, row));
+        let before = changes.rekeyed.iter().filter(|(number, _)| link.from == Keys::Postings(*number));
+        let mut moved = RoaringBitmap::new();
+        for key in now.chain(before.map(|(_, key)| *key)) {
+            link.to.each(table, key, |row| {
+                moved.insert(row);
+            });
+        }
+        self.tables[link.table.0].add_moved(&moved);
     }
 
     fn settle_edges(&mut self) {
@@ -196,10 +308,10 @@ impl Index {
     }
 
     /// The next instant at which a test has another outcome for some row, if nothing but time changes.
-    pub fn next_change(&self, instant: Instant, zone: &TimeZone) -> Option<Instant> {
-        let changes = self.predicates.iter().filter_map(|(table, predicate)| {
-            let (kind, _) = self.tables[table.0].column(predicate.key().attribute)?;
-            predicate.next_change(kind, instant, zone)
+    pub fn next_change(&self, instant: Instant) -> Option<Instant> {
+        let changes = self.windows.iter().flat_map(|window| {
+            let table = self.table(window.table);
+            window.rows.iter().filter_map(move |rows| rows.next_change(&window.key, table, instant))
         });
         changes.min()
     }
@@ -224,6 +336,25 @@ impl Index {
         self.predicates[number.0].1.rows()
     }
 
+    /// The rows that lie within a window in a zone; `None` if it is not followed there.
+    pub(super) fn within(&self, number: WindowNumber, zone: &Zone) -> Option<&RoaringBitmap> {
+        let place = self.zones.iter().position(|followed| followed == zone)?;
+        Some(self.windows.get(number.0)?.rows[place].rows())
+    }
+
+    pub(super) fn window(&self, number: WindowNumber) -> &WindowKey {
+        &self.windows[number.0].key
+    }
+
+    /// How many windows are kept.
+    pub fn windows(&self) -> usize {
+        self.windows.len()
+    }
+
+    fn edges_of(&self, lookup: &Lookup) -> &Edges {
+        self.edges.iter().find(|edges| edges.lookup() == *lookup).expect("a test of kin is needed with its lookups")
+    }
+
     /// Rows that are not deleted, of all tables.
     pub fn rows(&self) -> u64 {
         self.tables.iter().map(|table| table.alive().len()).sum()
@@ -238,7 +369,8 @@ impl Index {
     pub fn bytes(&self) -> IndexBytes {
         let mut bytes = IndexBytes {
             edges: self.edges.iter().map(Edges::bytes).sum(),
-            predicates: self.predicates.iter().map(|(_, predicate)| predicate.bytes()).sum(),
+            predicates: self.predicates.iter().map(|(_, predicate)| predicate.bytes()).sum::<usize>()
+                + self.windows.iter().flat_map(|window| &window.rows).map(WindowRows::bytes).sum::<usize>(),
             ..IndexBytes::default()
         };
         for table in &self.tables {

@@ -14,13 +14,17 @@ mod dictionary;
 mod edges;
 mod id_map;
 mod index;
+mod keys;
+mod kin;
 mod needs;
 mod packed;
 mod postings;
 mod predicate;
+mod reading;
 mod table;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use roaring::RoaringBitmap;
 
@@ -29,11 +33,14 @@ pub use column::{Column, Verdicts};
 pub use edges::{Children, Edges, Move};
 pub use id_map::IdMap;
 pub use index::{Index, IndexBytes, RowChange};
-pub use needs::{EdgesNumber, Needs, PostingsNumber, PredicateNumber, TableNumber};
+pub use keys::Keys;
+pub use needs::{EdgesNumber, LinkNeeds, Needs, PostingsNumber, PredicateNumber, TableNumber, WindowNumber};
 pub use packed::Packed;
 pub use postings::Postings;
 pub use predicate::{Predicate, PredicateKey, SharedTest};
+pub use reading::{Beyond, Reading};
 pub use table::{Changes, Table};
+pub use window::WindowKey;
 
 /// Bytes of a bitset of 65,536 rows.
 const BITSET_BYTES: u64 = 8_192;

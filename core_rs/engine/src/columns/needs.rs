@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::keys::Keys;
 use super::predicate::{PredicateKey, SharedTest};
+use super::window::WindowKey;
+use crate::filter::WindowTest;
 use crate::ids::{AttributeNumber, EntityNumber};
 use crate::row::FieldType;
 use crate::schema::{AttributeType, Entity, Lookup};
@@ -19,6 +22,10 @@ pub struct EdgesNumber(pub(super) usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PredicateNumber(pub(super) usize);
 
+/// A window's place in [`Needs`], and in the [`super::Index`] that has their shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WindowNumber(pub(super) usize);
+
 /// The place of an id attribute among the posting lists of its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PostingsNumber(pub(super) usize);
@@ -30,9 +37,26 @@ pub struct Needs {
     pub(super) tables: Vec<(EntityNumber, TableNeeds)>,
     pub(super) lookups: Vec<Lookup>,
     pub(super) predicates: Vec<PredicateKey>,
+    pub(super) windows: Vec<WindowKey>,
+    /// Links on which a filter of the linked rows stands come before its own.
+    pub(super) links: Vec<LinkNeeds>,
     by_entity: HashMap<EntityNumber, TableNumber>,
     by_lookup: HashMap<Lookup, EdgesNumber>,
     by_key: HashMap<PredicateKey, PredicateNumber>,
+    by_window: HashMap<WindowKey, WindowNumber>,
+}
+
+/// Rows whose filter looks at linked rows: whenever one of those moves, so may they.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkNeeds {
+    /// The table of the rows that have the filter.
+    pub table: TableNumber,
+    /// Their id.
+    pub to: Keys,
+    /// The table of the linked rows.
+    pub linked: TableNumber,
+    /// The id of theirs that is equal.
+    pub from: Keys,
 }
 
 /// What is needed of one entity's rows, beside ids, LSNs and sizes.
@@ -44,6 +68,8 @@ pub(super) struct TableNeeds {
     pub(super) postings: Vec<(AttributeNumber, FieldType)>,
     /// Lookups that are followed.
     pub(super) lookups: Vec<LookupNeeds>,
+    /// Posting lists by which other rows are linked to these.
+    pub(super) linking: Vec<PostingsNumber>,
 }
 
 /// How a lookup is read.
@@ -83,15 +109,43 @@ impl Needs {
         })
     }
 
-    /// Needs the rows that pass a test.
-    pub fn predicate(&mut self, entity: &Entity, attribute: AttributeNumber, test: SharedTest) -> PredicateNumber {
-        let kind = attribute_type(entity, attribute);
-        place(&mut self.shape(entity.number).columns, (attribute, kind));
-        let key = PredicateKey { entity: entity.number, attribute, test };
+    /// Needs the rows that pass a test. The lookups of a test of kin have to be needed by themselves.
+    pub fn predicate(&mut self, entity: &Entity, test: SharedTest) -> PredicateNumber {
+        match &test {
+            SharedTest::Fixed(attribute, _) => self.column(entity, *attribute),
+            SharedTest::Comparison(comparison) => {
+                [comparison.left, comparison.right].into_iter().for_each(|side| self.column(entity, side));
+            }
+            SharedTest::Kin(..) => {}
+        }
+        let key = PredicateKey { entity: entity.number, test };
         *self.by_key.entry(key).or_insert_with_key(|key| {
             self.predicates.push(key.clone());
             PredicateNumber(self.predicates.len() - 1)
         })
+    }
+
+    /// Needs the rows that lie within a window, in whatever zones it will be followed.
+    pub fn window(&mut self, entity: &Entity, attribute: AttributeNumber, test: WindowTest) -> WindowNumber {
+        self.column(entity, attribute);
+        let key = WindowKey { entity: entity.number, attribute, test };
+        *self.by_window.entry(key).or_insert_with_key(|key| {
+            self.windows.push(key.clone());
+            WindowNumber(self.windows.len() - 1)
+        })
+    }
+
+    /// Needs to know when linked rows move. Links of the filter of the linked rows have to be needed before.
+    pub fn link(&mut self, link: LinkNeeds) {
+        if let Keys::Postings(number) = link.from {
+            place(&mut self.tables[link.linked.0].1.linking, number);
+        }
+        self.links.push(link);
+    }
+
+    fn column(&mut self, entity: &Entity, attribute: AttributeNumber) {
+        let kind = attribute_type(entity, attribute);
+        place(&mut self.shape(entity.number).columns, (attribute, kind));
     }
 
     fn shape(&mut self, entity: EntityNumber) -> &mut TableNeeds {

@@ -35,17 +35,18 @@ impl Postings {
         self.by_key.get(&key).map(|&index| &self.lists[index as usize].rows)
     }
 
-    /// Gives a row another id, or none. Tells whether that is a change.
-    pub fn set(&mut self, ordinal: Ordinal, key: Option<RowKey>) -> bool {
-        if self.key(ordinal) == key {
-            return false;
+    /// Gives a row another id, or none. Returns the one that it had, if that is a change.
+    pub fn set(&mut self, ordinal: Ordinal, key: Option<RowKey>) -> Option<Option<RowKey>> {
+        let old = self.key(ordinal);
+        if old == key {
+            return None;
         }
         if let Some(index) = self.codes.get(ordinal).checked_sub(1) {
             self.leave(ordinal, index as u32);
         }
         let code = key.map_or(0, |key| self.join(ordinal, key) + 1);
         self.codes.set(ordinal, u64::from(code));
-        true
+        Some(old)
     }
 
     /// Bytes held.
@@ -94,13 +95,13 @@ mod tests {
     #[test]
     fn rows_move_between_lists_and_empty_lists_are_reused() {
         let (mut postings, ann, bob, cid) = (Postings::default(), RowKey([1; 16]), RowKey([2; 16]), RowKey([3; 16]));
-        assert!(postings.set(4, Some(ann)));
-        assert!(postings.set(9, Some(ann)));
-        assert!(!postings.set(9, Some(ann)));
-        assert!(postings.set(9, Some(bob)));
-        assert!(postings.set(4, None));
+        assert_eq!(postings.set(4, Some(ann)), Some(None));
+        assert_eq!(postings.set(9, Some(ann)), Some(None));
+        assert_eq!(postings.set(9, Some(ann)), None);
+        assert_eq!(postings.set(9, Some(bob)), Some(Some(ann)));
+        assert_eq!(postings.set(4, None), Some(Some(ann)));
         assert_eq!(postings.rows(ann), None);
-        assert!(postings.set(5, Some(cid)));
+        assert_eq!(postings.set(5, Some(cid)), Some(None));
         assert_eq!(postings.lists.len(), 2);
         assert_eq!([4, 5, 9].map(|row| postings.key(row)), [None, Some(cid), Some(bob)]);
         assert_eq!(postings.rows(cid).map(|rows| rows.iter().collect()), Some(vec![5]));

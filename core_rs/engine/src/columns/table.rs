@@ -38,6 +38,10 @@ pub struct Changes {
     pub fed: RoaringBitmap,
     /// Rows of which something changed that a view can depend on: life, owner, unit, a test's outcome.
     pub moved: RoaringBitmap,
+    /// Whether rows came to life, or died.
+    pub lives: bool,
+    /// Ids that rows had in an attribute by which other rows are linked to them.
+    pub rekeyed: Vec<(PostingsNumber, RowKey)>,
     /// Rows that have another LSN than before, and what it was; rows that are new are not among them.
     pub versions: Vec<(Ordinal, Lsn)>,
     /// The new LSN of each changed row.
@@ -124,9 +128,10 @@ impl Table {
         &self.changes
     }
 
-    /// The column of an attribute that filters test.
-    pub fn column(&self, attribute: AttributeNumber) -> Option<(AttributeType, &Column)> {
-        self.columns.iter().find(|column| column.0 == attribute).map(|(_, kind, column)| (*kind, column))
+    /// The column of an attribute that filters test. What tests it needs it, so that it is here.
+    pub fn column(&self, attribute: AttributeNumber) -> (AttributeType, &Column) {
+        let found = self.columns.iter().find(|column| column.0 == attribute);
+        found.map(|(_, kind, column)| (*kind, column)).expect("a test is needed with its columns")
     }
 
     /// Posting lists of an id attribute.
@@ -175,13 +180,14 @@ impl Table {
         let moved = if row.payload.is_some() { self.alive.insert(ordinal) } else { self.alive.remove(ordinal) };
         if moved {
             self.changes.moved.insert(ordinal);
+            self.changes.lives = true;
         }
         is_new
     }
 
     /// Takes a row's attributes. What it says of lookups is then in [`Self::lookup`].
     pub(super) fn read(&mut self, ordinal: Ordinal, payload: &[u8]) -> Result<(), RowError> {
-        let Self { reader, columns, postings, changes, .. } = self;
+        let Self { reader, columns, postings, changes, needs, .. } = self;
         let Reader { wanted, uses, lookups } = reader;
         extract(payload, wanted, |field, value: Option<Value<'_>>| {
             let purpose = uses[field];
@@ -191,9 +197,12 @@ impl Table {
             if purpose.postings.is_some() || purpose.key_of.is_some() {
                 let key = value.as_ref().and_then(row_key);
                 if let Some(place) = purpose.postings
-                    && postings[place].1.set(ordinal, key)
+                    && let Some(old) = postings[place].1.set(ordinal, key)
                 {
                     changes.moved.insert(ordinal);
+                    if let Some(old) = old.filter(|_| needs.linking.contains(&PostingsNumber(place))) {
+                        changes.rekeyed.push((PostingsNumber(place), old));
+                    }
                 }
                 if let Some(lookup) = purpose.key_of {
                     lookups[lookup].0 = key;

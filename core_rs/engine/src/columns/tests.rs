@@ -1,13 +1,12 @@
 //! The index as a whole: shape, feeding, edges, predicates.
 
 use haversack_proto::model::{self, AttributeType, Ownership};
-use jiff::tz::TimeZone;
 
 use super::*;
 use crate::filter::{Leaf, LeafTest, Plan, Test};
 use crate::ids::{AttributeNumber, EntityNumber, Instant, Lsn, Ordinal, RowKey};
 use crate::row::{RowError, RowWriter, Value};
-use crate::schema::{Entity, Lookup};
+use crate::schema::{Entity, Lookup, Schema};
 
 const PARENT: EntityNumber = EntityNumber(1);
 const CHILD: EntityNumber = EntityNumber(2);
@@ -51,14 +50,17 @@ fn test(attribute: AttributeNumber, operator: model::FilterOperator, operand: mo
     };
     let node = model::FilterNode { kind: Some(model::filter_node::Kind::Condition(condition)) };
     let rules = crate::filter::FilterRules::from_settings(&model::Settings::default());
-    match Plan::from_model(&node, &entity(CHILD), &rules) {
+    match Plan::from_model(&node, &Schema::default(), &entity(CHILD), &rules) {
         Ok(Plan::Leaf(Leaf { test: LeafTest::Shared(test), .. })) => test,
         other => unreachable!("{other:?}"),
     }
 }
 
 fn is_red() -> SharedTest {
-    SharedTest::Fixed(test(COLOR, model::FilterOperator::Eq, model::filter_operand::Value::Text("red".to_owned())))
+    SharedTest::Fixed(
+        COLOR,
+        test(COLOR, model::FilterOperator::Eq, model::filter_operand::Value::Text("red".to_owned())),
+    )
 }
 
 fn key(entity: EntityNumber, ordinal: Ordinal) -> RowKey {
@@ -91,7 +93,7 @@ fn feed(index: &mut Index, entity: EntityNumber, ordinal: Ordinal, lsn: u64, fie
 }
 
 fn settle(index: &mut Index) {
-    index.settle(Instant(0), &TimeZone::UTC);
+    index.settle(Instant(0));
 }
 
 fn bits(rows: &RoaringBitmap) -> Vec<Ordinal> {
@@ -145,7 +147,7 @@ fn only_what_has_to_be_read_again_is_missing() {
     assert_eq!(index.missing(&other_target), [CHILD]);
     let mut other_column = Needs::default();
     other_column.table(CHILD);
-    other_column.predicate(&entity(PARENT), COLOR, is_red());
+    other_column.predicate(&entity(PARENT), is_red());
     assert_eq!(index.missing(&other_column), [PARENT]);
     index.install(&other_column);
     assert_eq!(index.missing(&small), [CHILD]);
@@ -154,7 +156,7 @@ fn only_what_has_to_be_read_again_is_missing() {
 #[test]
 fn a_new_test_on_a_known_column_needs_no_rows() {
     let (mut needs, mut index) = (Needs::default(), Index::default());
-    let red = needs.predicate(&entity(CHILD), COLOR, is_red());
+    let red = needs.predicate(&entity(CHILD), is_red());
     index.install(&needs);
     for (row, color) in [Some("red"), Some("blue"), None, Some("RED ")].into_iter().enumerate() {
         feed(&mut index, CHILD, row as Ordinal, row as u64 + 1, Some((color, None)));
@@ -164,8 +166,8 @@ fn a_new_test_on_a_known_column_needs_no_rows() {
 
     let blue = test(COLOR, model::FilterOperator::Ne, model::filter_operand::Value::Text("red".to_owned()));
     let mut more = Needs::default();
-    let not_red = more.predicate(&entity(CHILD), COLOR, SharedTest::Fixed(blue));
-    let red = more.predicate(&entity(CHILD), COLOR, is_red());
+    let not_red = more.predicate(&entity(CHILD), SharedTest::Fixed(COLOR, blue));
+    let red = more.predicate(&entity(CHILD), is_red());
     assert_eq!(index.missing(&more), []);
     index.install(&more);
     settle(&mut index);
@@ -175,7 +177,7 @@ fn a_new_test_on_a_known_column_needs_no_rows() {
 #[test]
 fn only_rows_with_another_outcome_have_moved() {
     let (mut needs, mut index) = (Needs::default(), Index::default());
-    let red = needs.predicate(&entity(CHILD), COLOR, is_red());
+    let red = needs.predicate(&entity(CHILD), is_red());
     index.install(&needs);
     (0..3).for_each(|row| feed(&mut index, CHILD, row, 1 + u64::from(row), Some((Some("red"), None))));
     settle(&mut index);
@@ -205,7 +207,7 @@ fn doubles_are_tested_as_numbers_of_their_order() {
 #[test]
 fn a_damaged_row_is_refused_and_a_foreign_one_passed_over() {
     let (mut needs, mut index) = (Needs::default(), Index::default());
-    needs.predicate(&entity(CHILD), COLOR, is_red());
+    needs.predicate(&entity(CHILD), is_red());
     index.install(&needs);
     let row = |entity| RowChange { entity, ordinal: 0, key: key(entity, 0), lsn: Lsn(1), payload: Some(&[0xff]) };
     assert_eq!(index.feed(&row(PARENT)), Ok(()));

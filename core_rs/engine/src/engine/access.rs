@@ -3,8 +3,7 @@
 use roaring::RoaringBitmap;
 
 use super::Engine;
-use super::rule::Keys;
-use crate::columns::Table;
+use crate::columns::{Keys, Table};
 use crate::directory::{Access, Holding, Privilege, Shared, Shares};
 use crate::ids::{EntityNumber, Ordinal, RowKey};
 use crate::view::Denial;

@@ -6,15 +6,15 @@ use haversack_proto::model::{AssociationDirection as Direction, RecordCriteria a
 use super::access::AccessKeys;
 use super::components::components;
 use super::fingerprint::fingerprint;
-use super::model::{Limits, plan};
+use super::model::{Filters, Limits, plan};
 use super::profile::{Bond, Carried, End, Node, Path, Profile, Pull};
-use super::rule::{Keys, Rule};
-use crate::columns::Needs;
+use super::rule::Rule;
+use crate::columns::{Keys, Needs};
 use crate::directory::Holding;
-use crate::filter::{FilterRules, Holder, Plan};
+use crate::filter::{Holder, Plan};
 use crate::ids::EntityNumber;
 use crate::row::{ColumnSelection, FieldType};
-use crate::schema::{Entity, Lookup, Ownership, Relationship, Schema};
+use crate::schema::{Entity, Lookup, Ownership, Relationship};
 
 /// Sync interval of an item that states none, in minutes.
 const SYNC_INTERVAL_MINUTES_DEFAULT: u32 = 10;
@@ -24,7 +24,7 @@ const SYNC_INTERVAL_MINUTES: std::ops::RangeInclusive<u32> = 5..=1_440;
 /// Compiles the profiles of one model, one after the other.
 pub(super) struct ProfileCompiler<'a> {
     pub(super) model: &'a model::Model,
-    pub(super) schema: &'a Schema,
+    pub(super) filters: &'a Filters<'a>,
     pub(super) limits: &'a Limits,
     pub(super) needs: &'a mut Needs,
     pub(super) breaches: &'a mut Vec<String>,
@@ -54,11 +54,13 @@ impl<'a> ProfileCompiler<'a> {
         for (number, component) in components.iter().enumerate() {
             component.nodes.iter().for_each(|&node| nodes[node].component = number);
         }
+        let mentions_time = rules(&nodes, &pulls).any(Rule::mentions_time);
         Profile {
             name: profile.name.clone(),
             priority: profile.priority,
             carried: drafts.iter().map(|draft| self.carried(draft)).collect(),
             mentions: mentions(&nodes, &pulls),
+            mentions_time,
             nodes,
             pulls,
             bonds,
@@ -71,7 +73,7 @@ impl<'a> ProfileCompiler<'a> {
         let mut drafts: Vec<Draft<'a>> = Vec::new();
         for item in &profile.items {
             let place = format!("profile \"{}\", {}", profile.name, item.entity);
-            let Some(entity) = self.schema.entity(&item.entity) else {
+            let Some(entity) = self.filters.schema.entity(&item.entity) else {
                 self.breach(&place, "is not in the metadata");
                 continue;
             };
@@ -97,7 +99,7 @@ impl<'a> ProfileCompiler<'a> {
         let mut links: Vec<EntityNumber> = self.links(drafts).into_iter().map(|(first, _)| first.referencing).collect();
         links.sort_unstable();
         for link in links {
-            if let Some(entity) = self.schema.entity_by_number(link).filter(|_| !has(drafts, link)) {
+            if let Some(entity) = self.filters.schema.entity_by_number(link).filter(|_| !has(drafts, link)) {
                 drafts.push(Draft { entity, item: None, place: format!("profile \"{profile}\", {}", entity.name) });
             }
         }
@@ -106,7 +108,7 @@ impl<'a> ProfileCompiler<'a> {
     /// The many-to-many relationships between entities of the profile, as lookups of their link rows.
     fn links(&self, drafts: &[Draft<'_>]) -> Vec<(Lookup, Lookup)> {
         let has_item = |entity| drafts.iter().any(|draft| draft.item.is_some() && draft.entity.number == entity);
-        let between = self.schema.relationships().filter_map(|(_, relationship)| match relationship {
+        let between = self.filters.schema.relationships().filter_map(|(_, relationship)| match relationship {
             Relationship::ManyToMany { first, second } => Some((*first, *second)),
             Relationship::OneToMany(_) => None,
         });
@@ -133,7 +135,8 @@ impl<'a> ProfileCompiler<'a> {
     }
 
     fn edges(&mut self, lookup: Lookup) -> crate::columns::EdgesNumber {
-        let referencing = self.schema.entity_by_number(lookup.referencing).expect("the schema resolved the lookup");
+        let referencing =
+            self.filters.schema.entity_by_number(lookup.referencing).expect("the schema resolved the lookup");
         self.needs.lookup(referencing, lookup)
     }
 
@@ -146,7 +149,7 @@ impl<'a> ProfileCompiler<'a> {
             for (pulled, path) in self.paths(draft.entity.number, association, bonds, &place) {
                 let target = place_of(drafts, pulled).filter(|&target| drafts[target].item.is_some());
                 let Some(target) = target else {
-                    let name = self.schema.entity_by_number(pulled).map_or("", |entity| &entity.name);
+                    let name = self.filters.schema.entity_by_number(pulled).map_or("", |entity| &entity.name);
                     self.breach(&place, &format!("pulls {name}, which has no item in the profile"));
                     continue;
                 };
@@ -166,7 +169,7 @@ impl<'a> ProfileCompiler<'a> {
         bonds: &[Bond],
         place: &str,
     ) -> Vec<(EntityNumber, Path)> {
-        match self.schema.relationship(&association.relationship) {
+        match self.filters.schema.relationship(&association.relationship) {
             Some(Relationship::OneToMany(lookup)) => {
                 let lookup = *lookup;
                 self.lookup_path(entity, lookup, association.direction(), place).into_iter().collect()
@@ -247,7 +250,7 @@ impl<'a> ProfileCompiler<'a> {
             table: self.needs.table(entity.number),
             holding,
             own,
-            limit: Rule::from_plan(limit, entity, self.needs),
+            limit: Rule::from_plan(limit, entity, self.filters, self.needs),
             access_keys,
             component: 0,
             pulls_in: Vec::new(),
@@ -311,9 +314,8 @@ impl<'a> ProfileCompiler<'a> {
 
     /// The rule of a filter; `None` if there is no filter.
     fn rule(&mut self, filter: Option<&model::Filter>, entity: &Entity, place: &str) -> Option<Rule> {
-        let rules = FilterRules::from_settings(&self.model.settings.clone().unwrap_or_default());
-        let plan = plan(filter?, entity, rules, place, self.breaches)?;
-        Some(Rule::from_plan(&plan, entity, self.needs))
+        let plan = plan(filter?, entity, self.filters, place, self.breaches)?;
+        Some(Rule::from_plan(&plan, entity, self.filters, self.needs))
     }
 
     fn carried(&mut self, draft: &Draft<'_>) -> Carried {
@@ -387,8 +389,20 @@ fn connect(nodes: &mut [Node], pulls: &[Pull], bonds: &[Bond]) {
     }
 }
 
+/// Every rule of a profile.
+fn rules<'a>(nodes: &'a [Node], pulls: &'a [Pull]) -> impl Iterator<Item = &'a Rule> {
+    nodes.iter().flat_map(|node| [&node.own, &node.limit]).chain(pulls.iter().map(|pull| &pull.filter))
+}
+
 fn mentions(nodes: &[Node], pulls: &[Pull]) -> Vec<Holder> {
-    let rules = || nodes.iter().flat_map(|node| [&node.own, &node.limit]).chain(pulls.iter().map(|pull| &pull.filter));
-    let holders = [Holder::User, Holder::Teams, Holder::Unit].into_iter();
-    holders.filter(|&holder| rules().any(|rule| rule.mentions(holder))).collect()
+    let holders = [
+        Holder::User,
+        Holder::Teams,
+        Holder::UserOrTeams,
+        Holder::Hierarchy,
+        Holder::HierarchyAndTeams,
+        Holder::Unit,
+        Holder::Language,
+    ];
+    holders.into_iter().filter(|&holder| rules(nodes, pulls).any(|rule| rule.mentions(holder))).collect()
 }

@@ -5,7 +5,12 @@ use super::profile::{Node, Profile};
 use crate::directory::{Access, Directory, Person, Privilege};
 use crate::filter::Holder;
 use crate::ids::RowKey;
+use crate::row::{Value, row_key};
 use crate::view::Denial;
+use crate::zone::Zone;
+
+/// Stands for every language where a row states one (`eq-userlanguage`, filters.md section 9).
+const LANGUAGE_ANY: i64 = -1;
 
 /// Where a user stands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -21,43 +26,68 @@ pub(super) enum Standing {
 pub(super) struct Inputs {
     /// Which of the model's profiles.
     pub(super) profile: usize,
-    /// The user's id, if it is mentioned.
-    user: Option<RowKey>,
-    /// The user's teams, if they are mentioned.
-    teams: Vec<RowKey>,
-    /// The user's business unit, if it is mentioned.
-    unit: Option<RowKey>,
+    /// The ids of whom the profile mentions, ascending.
+    holders: Vec<(Holder, Vec<RowKey>)>,
+    /// The time zone, if the profile mentions time.
+    zone: Option<Zone>,
     /// What the user may read, by node of the profile.
     pub(super) access: Vec<Access>,
 }
 
 impl Inputs {
-    fn new(number: usize, profile: &Profile, person: &Person, directory: &Directory) -> Self {
-        let mentions = |holder| profile.mentions.contains(&holder);
+    fn new(number: usize, profile: &Profile, person: &Person, model: &PreparedModel, directory: &Directory) -> Self {
+        let holders = profile.mentions.iter().map(|&holder| (holder, ids_of(person, holder)));
+        let zone = || person.zone.as_deref().and_then(Zone::named).unwrap_or_else(|| model.zone().clone());
         let reads = |node: &Node| directory.access(person, &node.name, node.holding, Privilege::Read);
         Self {
             profile: number,
-            user: Some(person.user).filter(|_| mentions(Holder::User)),
-            teams: if mentions(Holder::Teams) { person.teams.clone() } else { Vec::new() },
-            unit: person.unit.filter(|_| mentions(Holder::Unit)),
+            holders: holders.collect(),
+            zone: profile.mentions_time.then(zone),
             access: profile.nodes.iter().map(reads).collect(),
         }
     }
 
-    /// The ids of a holder.
+    /// The ids of a holder, ascending.
     pub(super) fn keys(&self, holder: Holder) -> &[RowKey] {
-        match holder {
-            Holder::User => self.user.as_slice(),
-            Holder::Teams => &self.teams,
-            Holder::Unit => self.unit.as_slice(),
-            Holder::UserOrTeams | Holder::Hierarchy | Holder::HierarchyAndTeams | Holder::Language => {
-                unimplemented!("other holders")
-            }
-        }
+        self.holders.iter().find(|(mentioned, _)| *mentioned == holder).map_or(&[], |(_, ids)| ids)
+    }
+
+    /// The time zone that calendars are read in.
+    pub(super) fn zone(&self) -> &Zone {
+        self.zone.as_ref().expect("a profile with windows mentions time")
+    }
+
+    /// The time zone, if the profile mentions time.
+    pub(super) fn followed_zone(&self) -> Option<&Zone> {
+        self.zone.as_ref()
     }
 }
 
+/// The ids of a holder, ascending.
+fn ids_of(person: &Person, holder: Holder) -> Vec<RowKey> {
+    let mut ids: Vec<RowKey> = match holder {
+        Holder::User => vec![person.user],
+        Holder::Teams => person.teams.clone(),
+        Holder::UserOrTeams => person.teams.iter().copied().chain([person.user]).collect(),
+        Holder::Hierarchy => person.hierarchy.clone(),
+        Holder::HierarchyAndTeams => person.hierarchy.iter().chain(&person.hierarchy_teams).copied().collect(),
+        Holder::Unit => person.unit.into_iter().collect(),
+        Holder::Language => {
+            let number = |language| row_key(&Value::Integer(language));
+            person.language.into_iter().chain([LANGUAGE_ANY]).filter_map(number).collect()
+        }
+    };
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
 impl Standing {
+    /// Whether the view reads calendars in this zone.
+    pub(super) fn follows(&self, zone: &Zone) -> bool {
+        matches!(self, Self::Follows(inputs) if inputs.zone.as_ref() == Some(zone))
+    }
+
     /// Where a user stands under a model.
     pub(super) fn of(user: RowKey, model: &PreparedModel, directory: &Directory) -> Self {
         let person = match directory.person(user) {
@@ -65,7 +95,7 @@ impl Standing {
             Err(denial) => return Self::Denied(denial),
         };
         match model.profile_of(user) {
-            Some(number) => Self::Follows(Inputs::new(number, model.profile(number), &person, directory)),
+            Some(number) => Self::Follows(Inputs::new(number, model.profile(number), &person, model, directory)),
             None => Self::Denied(Denial::ProfileMissing),
         }
     }

@@ -16,33 +16,34 @@ mod inputs;
 mod live;
 mod model;
 mod profile;
+mod rehearsal;
 mod rule;
+mod situation;
 mod solver;
 mod statistics;
 mod upkeep;
 
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
 use roaring::RoaringBitmap;
 
-use self::inputs::{Inputs, Standing};
+use self::inputs::Standing;
 use self::live::Live;
-use self::profile::Profile;
+use self::situation::Situation;
 use self::solver::Solver;
 use self::upkeep::Upkeep;
-use crate::columns::Index;
-use crate::digest::version_hash;
+use crate::columns::{Index, Reading};
 use crate::directory::{Affected, Directory};
 use crate::ids::{EntityNumber, Instant, Lsn, Ordinal, Revision, RowKey};
 use crate::schema::Schema;
-use crate::view::{EntityView, RowFacts, View};
+use crate::view::{RowFacts, View};
 
 pub use crate::columns::{IndexBytes, RowChange};
 pub use commit::{Commit, RowUnreadable};
 pub use live::Subscriber;
 pub use model::{ModelErrors, ORGANIZATION_FILTER_CONDITIONS_MAX, PreparedModel};
 pub use profile::Carried;
+pub use rehearsal::{Rehearsal, RehearsalError};
 pub use statistics::Statistics;
 
 /// One organization's rows, directory, model and live views.
@@ -122,9 +123,8 @@ impl Engine {
 
     /// The next instant at which a live view may change by itself.
     pub fn next_boundary(&self) -> Option<Instant> {
-        let zone = self.model.as_ref()?.zone();
         self.live.views().next()?;
-        self.index.next_change(self.instant, zone)
+        self.index.next_change(self.instant)
     }
 
     /// Follows the view of a user (a `systemuserid`) from now on.
@@ -147,59 +147,43 @@ impl Engine {
     /// What a subscriber's device carries, in the order of its view's entities; empty if the view is denied.
     pub fn carried(&self, subscriber: Subscriber) -> Arc<[Carried]> {
         match self.live.of(subscriber).map(|live| &live.standing) {
-            Some(Standing::Follows(inputs)) => Arc::clone(&self.profile(inputs).carried),
+            Some(Standing::Follows(inputs)) => {
+                let model = self.model.as_ref().expect("inputs come from a model");
+                Arc::clone(&model.profile(inputs.profile).carried)
+            }
             Some(Standing::Denied(_)) | None => Arc::default(),
         }
     }
 
     /// The view of a user as it is computed from nothing. It is what a subscriber of that user sees.
     pub fn from_scratch(&self, user: RowKey) -> View {
-        self.make(&self.standing(user))
+        self.situation().view(&self.standing(user))
     }
 
     fn standing(&self, user: RowKey) -> Standing {
-        match &self.model {
-            Some(model) => Standing::of(user, model, &self.directory),
-            None => Standing::Denied(crate::view::Denial::ProfileMissing),
-        }
+        self.situation().standing(user)
     }
 
-    fn profile(&self, inputs: &Inputs) -> &Profile {
-        self.model.as_ref().expect("inputs come from a model").profile(inputs.profile)
-    }
-
-    fn make(&self, standing: &Standing) -> View {
-        let mut view = View { lsn: self.head, revision: self.revision(), instant: self.instant, ..View::default() };
-        match standing {
-            Standing::Denied(denial) => view.denial = Some(*denial),
-            Standing::Follows(inputs) => view.entities = self.entities(inputs),
+    fn situation(&self) -> Situation<'_> {
+        Situation {
+            model: self.model.as_ref(),
+            directory: &self.directory,
+            index: Reading::new(&self.index, self.instant),
+            head: self.head,
+            instant: self.instant,
         }
-        view
-    }
-
-    fn entities(&self, inputs: &Inputs) -> Vec<EntityView> {
-        let profile = self.profile(inputs);
-        let empty = |carried: &Carried| EntityView {
-            entity: carried.entity,
-            rows: Arc::default(),
-            digest: 0,
-            fingerprint: carried.fingerprint,
-        };
-        let mut entities: Vec<EntityView> = profile.carried.iter().map(empty).collect();
-        let solver = Solver { index: &self.index, shares: self.directory.shares(), profile, inputs };
-        solver.solve(&mut entities);
-        for (node, view) in entities.iter_mut().enumerate() {
-            let hash = |row| version_hash(view.entity, row, solver.table(node).lsn(row));
-            view.digest = view.rows.iter().fold(0, |sum, row| sum.wrapping_add(hash(row)));
-        }
-        entities
     }
 
     /// Attaches a subscriber to the view of a standing. A new view shares what it can with `old`.
     fn attach(&mut self, subscriber: Subscriber, user: RowKey, standing: Standing, old: Option<&View>) {
+        if let Standing::Follows(inputs) = &standing
+            && let Some(zone) = inputs.followed_zone()
+        {
+            self.index.follow(zone, self.instant);
+        }
         let mut live = std::mem::take(&mut self.live);
         live.attach(subscriber, user, standing, |standing| {
-            let mut view = self.make(standing);
+            let mut view = self.situation().view(standing);
             for entity in &mut view.entities {
                 let same = old.and_then(|old| old.entities.iter().find(|other| other.entity == entity.entity));
                 if let Some(same) = same.filter(|same| same.rows == entity.rows) {
@@ -214,8 +198,7 @@ impl Engine {
     /// Makes true what was fed, at `instant`.
     fn apply(&mut self, instant: Instant, has_model: bool) -> Applied {
         self.instant = self.instant.max(instant);
-        let zone = self.model.as_ref().map_or(TimeZone::UTC, |model| model.zone().clone());
-        self.index.settle(self.instant, &zone);
+        self.index.settle(self.instant);
         for (entity, rows) in self.directory.shares_mut().take_moved() {
             self.index.move_rows(entity, &rows);
         }
@@ -229,6 +212,7 @@ impl Engine {
             touched
         };
         self.index.forget_changes();
+        self.index.follow_only(|zone| self.live.views().any(|live| live.standing.follows(zone)));
         touched.sort_unstable();
         Applied { touched }
     }
@@ -286,8 +270,8 @@ impl Engine {
             if !affected[inputs.profile] {
                 continue;
             }
-            let profile = &profiles[inputs.profile];
-            let solver = Solver { index: &self.index, shares: self.directory.shares(), profile, inputs };
+            let (index, profile) = (Reading::new(&self.index, self.instant), &profiles[inputs.profile]);
+            let solver = Solver { index, shares: self.directory.shares(), profile, inputs };
             if self.upkeep.keep_up(&solver, &mut live.view.entities) {
                 touched.extend(&live.subscribers);
             }

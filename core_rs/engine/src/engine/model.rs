@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use haversack_proto::model;
-use jiff::tz::TimeZone;
 
 use super::compile::ProfileCompiler;
 use super::profile::Profile;
@@ -14,6 +13,7 @@ use crate::filter::{FilterRules, Plan, count_conditions};
 use crate::ids::{EntityNumber, Revision, RowKey};
 use crate::row::parse_uuid;
 use crate::schema::{Entity, Schema};
+use crate::zone::Zone;
 
 /// Most criteria that an organization filter may have.
 pub const ORGANIZATION_FILTER_CONDITIONS_MAX: usize = 3;
@@ -28,7 +28,7 @@ pub struct ModelErrors(pub Vec<String>);
 pub struct PreparedModel {
     revision: Revision,
     schema: Arc<Schema>,
-    zone: TimeZone,
+    zone: Zone,
     pub(super) needs: Needs,
     pub(super) layout: Layout,
     profiles: Vec<Profile>,
@@ -41,8 +41,21 @@ impl PreparedModel {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn compile(model: &model::Model) -> Result<Self, ModelErrors> {
+        Self::checked(model, None)
+    }
+
+    /// Compiles a model that is only tried out, so that its needs go on where those of `base` end: an engine that follows
+    /// `base` and has the columns can answer for it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(super) fn compile_beyond(model: &model::Model, base: &Self) -> Result<Self, ModelErrors> {
+        Self::checked(model, Some(base))
+    }
+
+    fn checked(model: &model::Model, base: Option<&Self>) -> Result<Self, ModelErrors> {
         let mut breaches = Vec::new();
-        let prepared = Self::read(model, &mut breaches);
+        let prepared = Self::read(model, base, &mut breaches);
         if breaches.is_empty() { Ok(prepared) } else { Err(ModelErrors(breaches)) }
     }
 
@@ -57,7 +70,7 @@ impl PreparedModel {
     }
 
     /// The time zone that calendar operators use.
-    pub fn zone(&self) -> &TimeZone {
+    pub fn zone(&self) -> &Zone {
         &self.zone
     }
 
@@ -74,35 +87,44 @@ impl PreparedModel {
         &self.profiles
     }
 
-    fn read(model: &model::Model, breaches: &mut Vec<String>) -> Self {
+    fn read(model: &model::Model, base: Option<&Self>, breaches: &mut Vec<String>) -> Self {
         let mut contradictions = Vec::new();
         let schema = Schema::read(model, &mut contradictions);
         breaches.extend(contradictions.iter().map(ToString::to_string));
         let settings = model.settings.clone().unwrap_or_default();
-        let limits = limits(model, &schema, FilterRules::from_settings(&settings), breaches);
+        breaches.extend(FilterRules::breaches(&settings));
+        let rules = FilterRules::from_settings(&settings);
+        let filters = Filters { schema: &schema, rules };
+        let limits = limits(model, &filters, breaches);
         let mut prepared = Self {
             revision: Revision(model.revision),
             zone: zone(&settings.time_zone, breaches),
-            needs: Needs::default(),
+            needs: base.map_or_else(Needs::default, |base| base.needs.clone()),
             layout: Layout::find(&schema, HierarchyRules::from_settings(&settings), breaches),
-            schema: Arc::new(schema),
+            schema: Arc::default(),
             profiles: Vec::new(),
             followers: HashMap::new(),
         };
-        prepared.read_profiles(model, &limits, breaches);
+        prepared.read_profiles(model, &filters, &limits, breaches);
         let carried = prepared.profiles.iter().flat_map(|profile| profile.carried.iter());
         prepared.layout.carry(carried.map(|carried| carried.entity));
+        prepared.schema = Arc::new(schema);
         prepared
     }
 
-    fn read_profiles(&mut self, model: &model::Model, limits: &Limits, breaches: &mut Vec<String>) {
+    fn read_profiles(
+        &mut self,
+        model: &model::Model,
+        filters: &Filters<'_>,
+        limits: &Limits,
+        breaches: &mut Vec<String>,
+    ) {
         for profile in &model.profiles {
             if self.profiles.iter().any(|other| other.name == profile.name) {
                 breaches.push(format!("there are two profiles \"{}\"; names must be unique", profile.name));
             }
-            let schema = &self.schema;
-            let compiled = ProfileCompiler { model, schema, limits, needs: &mut self.needs, breaches }.compile(profile);
-            self.profiles.push(compiled);
+            let compiler = ProfileCompiler { model, filters, limits, needs: &mut self.needs, breaches };
+            self.profiles.push(compiler.compile(profile));
             self.enlist(profile, breaches);
         }
     }
@@ -127,12 +149,24 @@ impl PreparedModel {
 /// Organization filters by entity.
 pub(super) type Limits = HashMap<EntityNumber, Plan>;
 
-fn limits(model: &model::Model, schema: &Schema, rules: FilterRules, breaches: &mut Vec<String>) -> Limits {
+/// What filters are loaded by.
+pub(super) struct Filters<'a> {
+    pub(super) schema: &'a Schema,
+    pub(super) rules: FilterRules,
+}
+
+impl Filters<'_> {
+    /// An entity that a plan mentions.
+    pub(super) fn entity(&self, number: EntityNumber) -> &Entity {
+        self.schema.entity_by_number(number).expect("plans were checked against the schema")
+    }
+}
+
+fn limits(model: &model::Model, filters: &Filters<'_>, breaches: &mut Vec<String>) -> Limits {
     let mut limits = Limits::new();
     for entity in &model.entities {
-        let (Some(filter), Some(found)) = (&entity.organization_filter, schema.entity(&entity.logical_name)) else {
-            continue;
-        };
+        let found = filters.schema.entity(&entity.logical_name);
+        let (Some(filter), Some(found)) = (&entity.organization_filter, found) else { continue };
         let conditions = filter.compiled.as_ref().map_or(0, count_conditions);
         if conditions > ORGANIZATION_FILTER_CONDITIONS_MAX {
             breaches.push(format!(
@@ -142,7 +176,7 @@ fn limits(model: &model::Model, schema: &Schema, rules: FilterRules, breaches: &
             ));
         }
         let place = format!("the organization filter of {}", found.name);
-        if let Some(plan) = plan(filter, found, rules, &place, breaches) {
+        if let Some(plan) = plan(filter, found, filters, &place, breaches) {
             limits.insert(found.number, plan);
         }
     }
@@ -153,7 +187,7 @@ fn limits(model: &model::Model, schema: &Schema, rules: FilterRules, breaches: &
 pub(super) fn plan(
     filter: &model::Filter,
     entity: &Entity,
-    rules: FilterRules,
+    filters: &Filters<'_>,
     place: &str,
     breaches: &mut Vec<String>,
 ) -> Option<Plan> {
@@ -163,7 +197,7 @@ pub(super) fn plan(
         }
         return None;
     };
-    match Plan::from_model(node, entity, &rules) {
+    match Plan::from_model(node, filters.schema, entity, &filters.rules) {
         Ok(plan) => Some(plan),
         Err(error) => {
             breaches.push(format!("{place}: {error}"));
@@ -172,12 +206,9 @@ pub(super) fn plan(
     }
 }
 
-fn zone(name: &str, breaches: &mut Vec<String>) -> TimeZone {
-    if name.is_empty() {
-        return TimeZone::UTC;
-    }
-    TimeZone::get(name).unwrap_or_else(|_| {
+fn zone(name: &str, breaches: &mut Vec<String>) -> Zone {
+    Zone::named(name).unwrap_or_else(|| {
         breaches.push(format!("\"{name}\" is no time zone of the IANA database"));
-        TimeZone::UTC
+        Zone::default()
     })
 }

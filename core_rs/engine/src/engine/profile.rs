@@ -23,6 +23,8 @@ pub(super) struct Profile {
     pub(super) components: Vec<Component>,
     /// Whom filters and criteria ask for.
     pub(super) mentions: Vec<Holder>,
+    /// Whether filters ask for the user's time zone.
+    pub(super) mentions_time: bool,
     /// By node.
     pub(super) carried: Arc<[Carried]>,
 }

@@ -3,10 +3,14 @@
 use roaring::RoaringBitmap;
 
 use super::inputs::Inputs;
-use crate::columns::{Index, Needs, PostingsNumber, PredicateNumber, SharedTest, Table};
-use crate::filter::{Holder, Leaf, LeafTest, Plan};
-use crate::ids::{Ordinal, RowKey};
-use crate::schema::Entity;
+use super::model::Filters;
+use crate::columns::{Keys, LinkNeeds, Needs, PredicateNumber, Reading, SharedTest, Table, TableNumber, WindowNumber};
+use crate::filter::{HierarchyTest, Holder, Leaf, LeafTest, Link, Plan, UserTest};
+use crate::ids::{AttributeNumber, Ordinal};
+use crate::schema::{Entity, Lookup};
+
+/// Up to so many rows are asked one by one whether other rows are linked to them.
+const LINKED_ONE_BY_ONE_MAX: u64 = 64;
 
 /// Which rows of a table are chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,98 +23,141 @@ pub(super) enum Rule {
     Every(Vec<Rule>),
     /// Rows that some part chooses.
     Either(Vec<Rule>),
+    /// Rows that the part does not choose.
+    Not(Box<Rule>),
     /// Rows that pass a shared test.
     Passing(PredicateNumber),
+    /// Rows that lie within a window in the asking user's time zone.
+    Within(WindowNumber),
     /// Rows whose id in an attribute is that of the asking user, or of something of the user's.
     Held(Keys, Holder),
+    /// Rows that have an id.
+    Known(Keys),
+    /// Rows to which some row is linked that a rule of its own chooses.
+    Linked(Box<Linked>),
 }
 
-/// Which id of a row is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Keys {
-    /// The one in an attribute.
-    Postings(PostingsNumber),
-    /// The row's own.
-    Own,
+/// A rule about linked rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Linked {
+    /// The id of the row itself.
+    to: Keys,
+    /// The table of linked rows.
+    table: TableNumber,
+    /// The id of theirs that is equal.
+    from: Keys,
+    /// Chooses linked rows.
+    rule: Rule,
 }
 
 impl Rule {
     /// The rule of a filter on `entity`; what it reads is added to `needs`.
-    pub(super) fn from_plan(plan: &Plan, entity: &Entity, needs: &mut Needs) -> Self {
-        let mut rules = |parts: &[Plan]| parts.iter().map(|part| Self::from_plan(part, entity, needs)).collect();
+    pub(super) fn from_plan(plan: &Plan, entity: &Entity, filters: &Filters<'_>, needs: &mut Needs) -> Self {
         match plan {
             Plan::All => Self::Everything,
-            Plan::And(parts) => Self::Every(rules(parts)),
-            Plan::Or(parts) => Self::Either(rules(parts)),
-            Plan::Leaf(leaf) => Self::from_leaf(leaf, entity, needs),
-            Plan::Comparison(_) | Plan::Link(_) => unimplemented!("comparisons and links"),
+            Plan::And(parts) => Self::Every(Self::from_plans(parts, entity, filters, needs)),
+            Plan::Or(parts) => Self::Either(Self::from_plans(parts, entity, filters, needs)),
+            Plan::Leaf(leaf) => Self::from_leaf(leaf, entity, filters, needs),
+            Plan::Comparison(comparison) => {
+                Self::Passing(needs.predicate(entity, SharedTest::Comparison(comparison.clone())))
+            }
+            Plan::Link(link) => Self::from_link(link, entity, filters, needs),
         }
     }
 
-    fn from_leaf(leaf: &Leaf, entity: &Entity, needs: &mut Needs) -> Self {
-        let test = match &leaf.test {
-            LeafTest::Shared(test) => SharedTest::Fixed(test.clone()),
-            LeafTest::Window(window) => SharedTest::Window(*window),
-            LeafTest::User(test) => {
-                return Self::Held(Keys::Postings(needs.postings(entity, leaf.attribute)), test.holder);
+    fn from_plans(parts: &[Plan], entity: &Entity, filters: &Filters<'_>, needs: &mut Needs) -> Vec<Self> {
+        parts.iter().map(|part| Self::from_plan(part, entity, filters, needs)).collect()
+    }
+
+    fn from_leaf(leaf: &Leaf, entity: &Entity, filters: &Filters<'_>, needs: &mut Needs) -> Self {
+        match &leaf.test {
+            LeafTest::Shared(test) => {
+                Self::Passing(needs.predicate(entity, SharedTest::Fixed(leaf.attribute, test.clone())))
             }
-            LeafTest::Hierarchy(_) => unimplemented!("hierarchies"),
-        };
-        Self::Passing(needs.predicate(entity, leaf.attribute, test))
+            LeafTest::Window(window) => Self::Within(needs.window(entity, leaf.attribute, window.clone())),
+            LeafTest::User(test) => Self::from_user_test(*test, keys(entity, leaf.attribute, needs)),
+            LeafTest::Hierarchy(test) => Self::from_hierarchy(*test, leaf.attribute, entity, filters, needs),
+        }
+    }
+
+    fn from_user_test(test: UserTest, keys: Keys) -> Self {
+        let held = Self::Held(keys, test.holder);
+        if test.negated { Self::negated(held, keys, test.matches_null) } else { held }
+    }
+
+    fn from_hierarchy(
+        test: HierarchyTest,
+        attribute: AttributeNumber,
+        entity: &Entity,
+        filters: &Filters<'_>,
+        needs: &mut Needs,
+    ) -> Self {
+        let referenced = test.lookup.referenced;
+        needs.lookup(filters.entity(referenced), test.lookup);
+        let via = (attribute != entity.primary_id).then(|| {
+            let via = Lookup { referencing: entity.number, attribute, referenced };
+            needs.lookup(entity, via);
+            via
+        });
+        let passing = Self::Passing(needs.predicate(entity, SharedTest::Kin(via, test)));
+        if test.negated && !test.matches_null {
+            let known = Self::Known(keys(entity, attribute, needs));
+            return Self::Every(vec![passing, known]);
+        }
+        passing
+    }
+
+    fn from_link(link: &Link, entity: &Entity, filters: &Filters<'_>, needs: &mut Needs) -> Self {
+        let other = filters.entity(link.entity);
+        let rule = Self::from_plan(&link.plan, other, filters, needs);
+        let (to, from) = (keys(entity, link.to, needs), keys(other, link.from, needs));
+        let (table, linked) = (needs.table(entity.number), needs.table(other.number));
+        needs.link(LinkNeeds { table, to, linked, from });
+        let rule = Self::Linked(Box::new(Linked { to, table: linked, from, rule }));
+        if link.negated { Self::Not(Box::new(rule)) } else { rule }
+    }
+
+    fn negated(rule: Self, keys: Keys, matches_null: bool) -> Self {
+        let not = Self::Not(Box::new(rule));
+        if matches_null { not } else { Self::Every(vec![Self::Known(keys), not]) }
     }
 
     /// Whether the rule asks for something of this holder.
     pub(super) fn mentions(&self, holder: Holder) -> bool {
-        match self {
-            Self::Everything | Self::Nothing | Self::Passing(_) => false,
-            Self::Every(parts) | Self::Either(parts) => parts.iter().any(|part| part.mentions(holder)),
-            Self::Held(_, mentioned) => *mentioned == holder,
-        }
+        self.any(&|rule| matches!(rule, Self::Held(_, mentioned) if *mentioned == holder))
+    }
+
+    /// Whether the rule asks for the user's time zone.
+    pub(super) fn mentions_time(&self) -> bool {
+        self.any(&|rule| matches!(rule, Self::Within(_)))
+    }
+
+    /// Whether the rule or one within it is as asked.
+    fn any(&self, asked: &impl Fn(&Self) -> bool) -> bool {
+        asked(self)
+            || match self {
+                Self::Every(parts) | Self::Either(parts) => parts.iter().any(|part| part.any(asked)),
+                Self::Not(part) => part.any(asked),
+                Self::Linked(linked) => linked.rule.any(asked),
+                _ => false,
+            }
     }
 }
 
-impl Keys {
-    /// The id of a row.
-    pub(super) fn of(self, table: &Table, row: Ordinal) -> Option<RowKey> {
-        match self {
-            Self::Postings(number) => table.postings(number).key(row),
-            Self::Own => Some(table.ids().key(row)),
-        }
-    }
-
-    /// Those of `within` that have one of `keys`.
-    pub(super) fn select(self, table: &Table, keys: &[RowKey], within: &RoaringBitmap) -> RoaringBitmap {
-        match self {
-            Self::Own => {
-                keys.iter().filter_map(|key| table.ids().find(*key)).filter(|row| within.contains(*row)).collect()
-            }
-            Self::Postings(number) => {
-                let lists = keys.iter().filter_map(|key| table.postings(number).rows(*key));
-                lists.fold(RoaringBitmap::new(), |found, rows| found | (rows & within))
-            }
-        }
-    }
-
-    /// No more rows than this have one of `keys`.
-    pub(super) fn at_most(self, table: &Table, keys: &[RowKey]) -> u64 {
-        match self {
-            Self::Own => keys.len() as u64,
-            Self::Postings(number) => {
-                keys.iter().filter_map(|key| table.postings(number).rows(*key)).map(RoaringBitmap::len).sum()
-            }
-        }
-    }
+/// An id attribute as what rows are found by.
+fn keys(entity: &Entity, attribute: AttributeNumber, needs: &mut Needs) -> Keys {
+    if attribute == entity.primary_id { Keys::Own } else { Keys::Postings(needs.postings(entity, attribute)) }
 }
 
 /// Answers rules over one table for one asker.
 #[derive(Clone, Copy)]
 pub(super) struct Question<'a> {
-    pub(super) index: &'a Index,
+    pub(super) index: Reading<'a>,
     pub(super) inputs: &'a Inputs,
     pub(super) table: &'a Table,
 }
 
-impl Question<'_> {
+impl<'a> Question<'a> {
     /// Whether a rule chooses a row.
     pub(super) fn holds(&self, rule: &Rule, row: Ordinal) -> bool {
         match rule {
@@ -118,10 +165,14 @@ impl Question<'_> {
             Rule::Nothing => false,
             Rule::Every(parts) => parts.iter().all(|part| self.holds(part, row)),
             Rule::Either(parts) => parts.iter().any(|part| self.holds(part, row)),
+            Rule::Not(part) => !self.holds(part, row),
             Rule::Passing(number) => self.index.passing(*number).contains(row),
+            Rule::Within(number) => self.index.is_within(*number, self.inputs.zone(), row),
             Rule::Held(keys, holder) => {
-                keys.of(self.table, row).is_some_and(|key| self.inputs.keys(*holder).contains(&key))
+                keys.of(self.table, row).is_some_and(|key| self.inputs.keys(*holder).binary_search(&key).is_ok())
             }
+            Rule::Known(keys) => keys.of(self.table, row).is_some(),
+            Rule::Linked(linked) => self.is_linked(linked, row),
         }
     }
 
@@ -134,8 +185,12 @@ impl Question<'_> {
             Rule::Either(parts) => {
                 parts.iter().fold(RoaringBitmap::new(), |found, part| found | self.select(part, within))
             }
+            Rule::Not(part) => within - self.select(part, within),
             Rule::Passing(number) => self.index.passing(*number) & within,
+            Rule::Within(number) => &*self.index.within(*number, self.inputs.zone()) & within,
             Rule::Held(keys, holder) => keys.select(self.table, self.inputs.keys(*holder), within),
+            Rule::Known(keys) => within.iter().filter(|&row| keys.of(self.table, row).is_some()).collect(),
+            Rule::Linked(linked) => self.select_linked(linked, within),
         }
     }
 
@@ -150,12 +205,53 @@ impl Question<'_> {
     /// No rule chooses more rows than this.
     pub(super) fn at_most(&self, rule: &Rule) -> u64 {
         match rule {
-            Rule::Everything => u64::MAX,
+            Rule::Everything | Rule::Not(_) | Rule::Known(_) | Rule::Linked(_) => u64::MAX,
             Rule::Nothing => 0,
             Rule::Every(parts) => parts.iter().map(|part| self.at_most(part)).min().unwrap_or(u64::MAX),
             Rule::Either(parts) => parts.iter().map(|part| self.at_most(part)).fold(0, u64::saturating_add),
             Rule::Passing(number) => self.index.passing(*number).len(),
+            Rule::Within(number) => self.index.within(*number, self.inputs.zone()).len(),
             Rule::Held(keys, holder) => keys.at_most(self.table, self.inputs.keys(*holder)),
         }
+    }
+
+    fn among_linked(&self, linked: &Linked) -> Self {
+        Self { table: self.index.table(linked.table), ..*self }
+    }
+
+    fn is_linked(&self, linked: &Linked, row: Ordinal) -> bool {
+        let (Some(key), others) = (linked.to.of(self.table, row), self.among_linked(linked)) else { return false };
+        let mut found = false;
+        linked.from.each(others.table, key, |other| {
+            found = found || (others.table.alive().contains(other) && others.holds(&linked.rule, other));
+        });
+        found
+    }
+
+    /// Begins on the side of the rows or on that of the linked ones, whichever are fewer.
+    fn select_linked(&self, linked: &Linked, within: &RoaringBitmap) -> RoaringBitmap {
+        if within.len() <= LINKED_ONE_BY_ONE_MAX {
+            return within.iter().filter(|&row| self.is_linked(linked, row)).collect();
+        }
+        let others = self.among_linked(linked);
+        let chosen = others.select(&linked.rule, others.table.alive());
+        let mut found = RoaringBitmap::new();
+        if chosen.len() < within.len() {
+            let keys = chosen.iter().filter_map(|other| linked.from.of(others.table, other));
+            keys.for_each(|key| {
+                linked.to.each(self.table, key, |row| {
+                    found.insert(row);
+                });
+            });
+            return found & within;
+        }
+        let leads_to_chosen = |row: &Ordinal| {
+            let mut leads = false;
+            let key = linked.to.of(self.table, *row);
+            key.into_iter()
+                .for_each(|key| linked.from.each(others.table, key, |other| leads |= chosen.contains(other)));
+            leads
+        };
+        within.iter().filter(leads_to_chosen).collect()
     }
 }

@@ -11,7 +11,7 @@ use super::components::Component;
 use super::inputs::Inputs;
 use super::profile::{Bond, Node, Path, Profile, Pull};
 use super::rule::Question;
-use crate::columns::{EdgesNumber, Index, Table};
+use crate::columns::{EdgesNumber, Reading, Table};
 use crate::directory::Shares;
 use crate::ids::Ordinal;
 use crate::view::EntityView;
@@ -19,7 +19,7 @@ use crate::view::EntityView;
 /// Computes views of one profile for one set of inputs.
 #[derive(Clone, Copy)]
 pub(super) struct Solver<'a> {
-    pub(super) index: &'a Index,
+    pub(super) index: Reading<'a>,
     pub(super) shares: &'a Shares,
     pub(super) profile: &'a Profile,
     pub(super) inputs: &'a Inputs,

@@ -1,38 +1,45 @@
 //! From FetchXML to the compiled form: every name, type and operand checked against the metadata.
 
 use haversack_proto::model::filter_node::Kind;
-use haversack_proto::model::{FilterCondition, FilterGroup, FilterJoin, FilterNode, FilterOperand};
-use jiff::tz::TimeZone;
+use haversack_proto::model::{FilterGroup, FilterJoin, FilterLink, FilterNode};
 
-use super::document::{self, Child, ConditionElement, FILTER_LEVELS_MAX, FilterElement};
+use super::condition::ConditionCompiler;
+use super::document::{self, Child, FILTER_LEVELS_MAX, FilterElement, LinkElement};
 use super::error::{FilterError, Place, excerpt};
-use super::operand;
-use super::operator::{Arity, Family, Spec};
+use super::operator::Family;
+use super::xml::DOCUMENT_BYTES_MAX;
 use crate::schema::{Attribute, Entity, Schema};
 
-/// Compiles a filter on `entity` of `schema`: a `<filter>`, or a `<fetch>` of the entity, whose filters must all match. Dates
-/// without an offset are of `zone`. Filters that constrain nothing compile to a node without a kind.
+/// Compiles a filter on `entity` of `schema`: a `<filter>`, or a `<fetch>` of the entity, whose filters must all match.
+/// Filters that constrain nothing compile to a node without a kind.
 ///
 /// # Errors
 /// Every [`FilterError`] but `PlanInvalid`: the first thing in the document that is wrong, and its place.
-pub fn compile(schema: &Schema, entity: &Entity, fetch_xml: &str, zone: &TimeZone) -> Result<FilterNode, FilterError> {
+pub fn compile(schema: &Schema, entity: &Entity, fetch_xml: &str) -> Result<FilterNode, FilterError> {
     let document = document::read(fetch_xml, &entity.name)?;
-    let compiler = Compiler { schema, entity, fetch_xml, zone };
-    let filters = document.filters.iter().map(|filter| Ok((filter, compiler.filter(filter)?)));
-    let mut nodes = vec![];
-    for filter in filters.collect::<Result<Vec<_>, FilterError>>()? {
-        if let (element, Some(node)) = filter {
-            nodes.push((element, node));
-        }
+    Compiler { schema, entity, fetch_xml }.every(&document.filters)
+}
+
+/// Compiles a filter as [`compile`] does, from bytes of unknown origin, which have to be UTF-8.
+///
+/// # Errors
+/// As [`compile`]; also for bytes that are no UTF-8, with the place of the first.
+pub fn compile_bytes(schema: &Schema, entity: &Entity, fetch_xml: &[u8]) -> Result<FilterNode, FilterError> {
+    if fetch_xml.len() > DOCUMENT_BYTES_MAX {
+        let limit = format!("the document has {} bytes; at most {DOCUMENT_BYTES_MAX} are allowed", fetch_xml.len());
+        return Err(FilterError::TooLarge { place: Place::locate("", "", 0), limit });
     }
-    match nodes.len() {
-        0 => Ok(FilterNode::default()),
-        1 => Ok(nodes.remove(0).1),
-        _ => compiler.side_by_side(nodes),
+    match std::str::from_utf8(fetch_xml) {
+        Ok(fetch_xml) => compile(schema, entity, fetch_xml),
+        Err(error) => {
+            let sound = String::from_utf8_lossy(&fetch_xml[..error.valid_up_to()]);
+            let problem = "this byte is no UTF-8; save the document in that encoding".to_owned();
+            Err(FilterError::Malformed { place: Place::locate(&sound, "", sound.len()), problem })
+        }
     }
 }
 
-/// How many conditions a compiled filter has.
+/// How many conditions and links a compiled filter has.
 pub fn count_conditions(node: &FilterNode) -> usize {
     match &node.kind {
         None => 0,
@@ -42,25 +49,53 @@ pub fn count_conditions(node: &FilterNode) -> usize {
     }
 }
 
+/// Compiles elements of one entity.
 struct Compiler<'a> {
     schema: &'a Schema,
     entity: &'a Entity,
     fetch_xml: &'a str,
-    zone: &'a TimeZone,
 }
 
 impl Compiler<'_> {
+    /// The filters and links of an entity or of a link, all of which must match.
+    fn every(&self, children: &[Child]) -> Result<FilterNode, FilterError> {
+        let mut nodes = vec![];
+        for child in children {
+            if let Some(node) = self.child(child)? {
+                nodes.push((child, node));
+            }
+        }
+        match nodes.len() {
+            0 => Ok(FilterNode::default()),
+            1 => Ok(nodes.remove(0).1),
+            _ => self.side_by_side(nodes),
+        }
+    }
+
+    /// None if it constrains nothing.
+    fn child(&self, child: &Child) -> Result<Option<FilterNode>, FilterError> {
+        match child {
+            Child::Filter(filter) => self.filter(filter),
+            Child::Link(link) => self.link(link).map(Some),
+            Child::Condition(condition) => {
+                let Self { schema, entity, fetch_xml } = *self;
+                let compiler = ConditionCompiler { schema, entity, fetch_xml, condition };
+                let kind = Some(Kind::Condition(compiler.compile()?));
+                Ok(Some(FilterNode { kind }))
+            }
+        }
+    }
+
     /// None if the filter constrains nothing, which is no answer where one match is enough.
     fn filter(&self, filter: &FilterElement) -> Result<Option<FilterNode>, FilterError> {
         let mut nodes = vec![];
         for child in &filter.children {
-            match child {
-                Child::Condition(condition) => nodes.push(self.condition(condition)?),
-                Child::Filter(inner) => match self.filter(inner)? {
-                    Some(node) => nodes.push(node),
-                    None if filter.join == FilterJoin::And => {}
-                    None => return Err(self.empty(inner, "an empty filter within an \"or\" matches everything")),
-                },
+            match (self.child(child)?, child) {
+                (Some(node), _) => nodes.push(node),
+                (None, Child::Filter(inner)) if filter.join == FilterJoin::Or => {
+                    return Err(self.empty(inner, "an empty filter within an \"or\" matches everything"));
+                }
+                (None, _) => {}
             }
         }
         match filter.join {
@@ -71,105 +106,61 @@ impl Compiler<'_> {
     }
 
     /// Joins filters that lie side by side in an entity: `and` groups become one, so that no level is lost.
-    fn side_by_side(&self, filters: Vec<(&FilterElement, FilterNode)>) -> Result<FilterNode, FilterError> {
+    fn side_by_side(&self, children: Vec<(&Child, FilterNode)>) -> Result<FilterNode, FilterError> {
         let mut nodes = vec![];
-        for (element, node) in filters {
-            match node.kind {
-                Some(Kind::Group(group)) if group.join() == FilterJoin::And => nodes.extend(group.nodes),
-                _ if levels(&node) == FILTER_LEVELS_MAX => {
+        for (child, node) in children {
+            match (node.kind, child) {
+                (Some(Kind::Group(group)), _) if group.join() == FilterJoin::And => nodes.extend(group.nodes),
+                (Some(Kind::Group(group)), Child::Filter(element)) if levels(&group) == FILTER_LEVELS_MAX => {
                     let limit = format!(
                         "filters side by side are joined by an \"and\", which makes this one lie more than \
                          {FILTER_LEVELS_MAX} deep; flatten it"
                     );
                     return Err(FilterError::TooLarge { place: self.place("filter", element.offset), limit });
                 }
-                _ => nodes.push(node),
+                (kind, _) => nodes.push(FilterNode { kind }),
             }
         }
         Ok(group(FilterJoin::And, nodes))
     }
 
-    fn condition(&self, condition: &ConditionElement) -> Result<FilterNode, FilterError> {
-        let place = || self.place("condition", condition.offset);
-        let spec = Spec::named(&condition.operator).ok_or_else(|| FilterError::OperatorUnknown {
-            place: place(),
-            operator: excerpt(&condition.operator).to_owned(),
-        })?;
-        let attribute = self.entity.attribute(&condition.attribute).ok_or_else(|| FilterError::AttributeUnknown {
-            place: place(),
-            entity: self.entity.name.clone(),
-            attribute: excerpt(&condition.attribute).to_owned(),
-        })?;
-        if !spec.families.contains(&Family::from(attribute.kind)) {
-            return Err(FilterError::OperatorMismatch {
+    fn link(&self, link: &LinkElement) -> Result<FilterNode, FilterError> {
+        let place = || self.place("link-entity", link.offset);
+        let linked = self
+            .schema
+            .entity(&link.name)
+            .ok_or_else(|| FilterError::EntityUnknown { place: place(), entity: excerpt(&link.name).to_owned() })?;
+        let attribute = |entity: &'_ Entity, name: &str| {
+            entity.attribute(name).cloned().ok_or_else(|| FilterError::AttributeUnknown {
                 place: place(),
-                operator: spec.name().to_owned(),
-                attribute: attribute.name.clone(),
-                applies_to: spec.applies_to(),
-            });
+                entity: entity.name.clone(),
+                attribute: excerpt(name).to_owned(),
+            })
+        };
+        let from = attribute(linked, &link.from)?;
+        let to = attribute(self.entity, &link.to)?;
+        if Family::from(from.kind) != Family::from(to.kind) {
+            let problem = format!(
+                "a link needs attributes of one type; from=\"{}\" of {} is for {}, to=\"{}\" of {} for {}",
+                from.name,
+                linked.name,
+                plural(&from),
+                to.name,
+                self.entity.name,
+                plural(&to)
+            );
+            return Err(FilterError::OperandInvalid { place: place(), problem });
         }
+        let node = Compiler { entity: linked, ..*self }.every(&link.children)?;
         Ok(FilterNode {
-            kind: Some(Kind::Condition(FilterCondition {
-                attribute_number: attribute.number.0,
-                operator: spec.operator.into(),
-                operands: self.operands(condition, spec, attribute)?,
-                other_attribute_number: 0,
-            })),
+            kind: Some(Kind::Link(Box::new(FilterLink {
+                entity_number: linked.number.0,
+                from_attribute_number: from.number.0,
+                to_attribute_number: to.number.0,
+                negated: link.negated,
+                node: Some(Box::new(node)),
+            }))),
         })
-    }
-
-    fn operands(
-        &self,
-        condition: &ConditionElement,
-        spec: &Spec,
-        attribute: &Attribute,
-    ) -> Result<Vec<FilterOperand>, FilterError> {
-        let texts = self.operand_texts(condition, spec)?;
-        let operands = texts.into_iter().map(|(element, offset, text)| {
-            let operand = match spec.arity {
-                Arity::Pattern => operand::pattern(text),
-                Arity::Days => operand::days(text),
-                Arity::None | Arity::One | Arity::Several => {
-                    operand::of_attribute(text, attribute, self.schema, self.zone)
-                }
-            };
-            operand.map_err(|problem| FilterError::OperandInvalid { place: self.place(element, offset), problem })
-        });
-        let operands = operands.collect::<Result<Vec<_>, _>>()?;
-        let is_one_set = spec.arity == Arity::Several && Family::from(attribute.kind) == Family::Choices;
-        Ok(if is_one_set { vec![operand::union(operands)] } else { operands })
-    }
-
-    /// The operands' texts, each with its element and place; as many as the operator takes.
-    fn operand_texts<'c>(
-        &self,
-        condition: &'c ConditionElement,
-        spec: &Spec,
-    ) -> Result<Vec<(&'static str, usize, &'c str)>, FilterError> {
-        let mut texts: Vec<_> =
-            condition.values.iter().map(|(offset, text)| ("value", *offset, text.as_str())).collect();
-        match (spec.arity, condition.value.as_deref()) {
-            // FetchXML's writers leave an empty `value` beside the elements.
-            (_, None) | (Arity::Several, Some("")) => {}
-            (Arity::Several, Some(_)) => {
-                return Err(self.operand_count(condition, spec, "write each value as a <value> element"));
-            }
-            (_, Some(text)) => texts.push(("condition", condition.offset, text)),
-        }
-        match (spec.arity, texts.len()) {
-            (Arity::None, 0) | (Arity::One | Arity::Pattern | Arity::Days, 1) | (Arity::Several, 1..) => Ok(texts),
-            (Arity::None, _) => Err(self.operand_count(condition, spec, "it takes no value; remove it")),
-            (Arity::Several, _) => Err(self.operand_count(condition, spec, "it takes at least one <value>; add one")),
-            (_, count) => {
-                let problem = format!("it takes one value, not {count}");
-                Err(self.operand_count(condition, spec, &problem))
-            }
-        }
-    }
-
-    fn operand_count(&self, condition: &ConditionElement, spec: &Spec, problem: &str) -> FilterError {
-        let problem = format!("operator \"{}\": {problem}", spec.name());
-        FilterError::OperandInvalid { place: self.place("condition", condition.offset), problem }
     }
 
     fn empty(&self, filter: &FilterElement, problem: &str) -> FilterError {
@@ -182,14 +173,19 @@ impl Compiler<'_> {
     }
 }
 
+fn plural(attribute: &Attribute) -> &'static str {
+    Family::from(attribute.kind).plural()
+}
+
 fn group(join: FilterJoin, nodes: Vec<FilterNode>) -> FilterNode {
     FilterNode { kind: Some(Kind::Group(FilterGroup { join: join.into(), nodes })) }
 }
 
-/// How many groups lie within each other.
-fn levels(node: &FilterNode) -> usize {
-    match &node.kind {
-        Some(Kind::Group(group)) => 1 + group.nodes.iter().map(levels).max().unwrap_or(0),
-        _ => 0,
-    }
+/// How many groups lie within each other, the outermost included. Links count their own.
+fn levels(group: &FilterGroup) -> usize {
+    let inner = group.nodes.iter().filter_map(|node| match &node.kind {
+        Some(Kind::Group(inner)) => Some(levels(inner)),
+        _ => None,
+    });
+    1 + inner.max().unwrap_or(0)
 }

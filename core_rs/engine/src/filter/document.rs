@@ -8,14 +8,17 @@ use super::xml::{Element, Item, Xml};
 /// Most `<filter>` elements within each other.
 pub const FILTER_LEVELS_MAX: usize = 3;
 
-/// Most conditions in a document.
+/// Most `<link-entity>` elements within each other. The filters of each count their levels anew.
+pub const LINK_LEVELS_MAX: usize = 4;
+
+/// Most conditions and links in a document.
 pub const CONDITIONS_MAX: usize = 500;
 
 /// What a document asks for.
 #[derive(Debug)]
 pub(super) struct Document {
     /// The filters of the root, of which every one must match; there may be none.
-    pub(super) filters: Vec<FilterElement>,
+    pub(super) filters: Vec<Child>,
 }
 
 /// A `<filter>`.
@@ -26,11 +29,28 @@ pub(super) struct FilterElement {
     pub(super) children: Vec<Child>,
 }
 
-/// What lies in a `<filter>`.
+/// What lies in a `<filter>`. In an `<entity>` lie filters alone; in a `<link-entity>` filters and links.
 #[derive(Debug)]
 pub(super) enum Child {
     Filter(FilterElement),
     Condition(ConditionElement),
+    Link(LinkElement),
+}
+
+/// A `<link-entity>`.
+#[derive(Debug)]
+pub(super) struct LinkElement {
+    pub(super) offset: usize,
+    /// The linked entity.
+    pub(super) name: String,
+    /// Its attribute.
+    pub(super) from: String,
+    /// The attribute of the entity around it.
+    pub(super) to: String,
+    /// Whether it is `not any`.
+    pub(super) negated: bool,
+    /// What a linked row must match, every one of them.
+    pub(super) children: Vec<Child>,
 }
 
 /// A `<condition>`.
@@ -39,6 +59,8 @@ pub(super) struct ConditionElement {
     pub(super) offset: usize,
     pub(super) attribute: String,
     pub(super) operator: String,
+    /// The other attribute to compare with.
+    pub(super) value_of: Option<String>,
     /// The XML attribute `value`.
     pub(super) value: Option<String>,
     /// The `<value>` elements: where, and their text.
@@ -50,17 +72,19 @@ const FILTER_HINTS: &[&str] =
     &["hint", "isquickfindfields", "overridequickfindrecordlimitenabled", "overridequickfindrecordlimitdisabled"];
 const VALUE_HINTS: &[&str] = &["uiname", "uitype", "uihidden"];
 
-/// XML attributes of a condition that FetchXML has and this version cannot evaluate.
-const CONDITION_LATER: &[&str] = &["valueof", "entityname", "aggregate", "rowaggregate", "column", "alias"];
+const LINK_HINTS: &[&str] = &["alias", "intersect", "visible", "enableprefiltering", "prefilterparametername"];
 
-/// Children of `<entity>` that say nothing about which rows match.
+/// XML attributes of a condition that FetchXML has outside of filters like these.
+const CONDITION_FOREIGN: &[&str] = &["aggregate", "rowaggregate", "column", "alias"];
+
+/// Children of `<entity>` and `<link-entity>` that say nothing about which rows match.
 const ENTITY_IGNORED: &[&str] = &["attribute", "all-attributes", "no-attrs", "order"];
 
 /// Reads a document whose root is a `<filter>`, or a `<fetch>` of the entity of this name.
 pub(super) fn read(text: &str, entity: &str) -> Result<Document, FilterError> {
-    let mut parser = Parser { xml: Xml::new(text)?, conditions: 0 };
+    let mut parser = Parser { xml: Xml::new(text)?, conditions: 0, links: 0 };
     let filters = match parser.child()? {
-        Some(root) if root.name == "filter" => vec![parser.filter(&root, 1)?],
+        Some(root) if root.name == "filter" => vec![parser.filter(&root, 1).map(Child::Filter)?],
         Some(root) if root.name == "fetch" => parser.fetch(entity)?,
         Some(root) => return Err(parser.unexpected(&root, "a <filter> or a <fetch>")),
         None => return Err(parser.xml.malformed(0, "the document is empty; write a <filter> or a <fetch>")),
@@ -73,7 +97,10 @@ pub(super) fn read(text: &str, entity: &str) -> Result<Document, FilterError> {
 
 struct Parser<'t> {
     xml: Xml<'t>,
+    /// Conditions and links so far.
     conditions: usize,
+    /// Links around the current element.
+    links: usize,
 }
 
 impl Parser<'_> {
@@ -90,7 +117,7 @@ impl Parser<'_> {
         }
     }
 
-    fn fetch(&mut self, entity: &str) -> Result<Vec<FilterElement>, FilterError> {
+    fn fetch(&mut self, entity: &str) -> Result<Vec<Child>, FilterError> {
         let mut filters = None;
         while let Some(element) = self.child()? {
             match element.name.as_str() {
@@ -102,7 +129,7 @@ impl Parser<'_> {
         filters.ok_or_else(|| self.xml.malformed(self.xml.offset(), "the <fetch> has no <entity>; add one"))
     }
 
-    fn entity(&mut self, element: &Element, expected: &str) -> Result<Vec<FilterElement>, FilterError> {
+    fn entity(&mut self, element: &Element, expected: &str) -> Result<Vec<Child>, FilterError> {
         let found = self.required(element, "name")?;
         if found != expected {
             let place = self.xml.place(&element.name, element.offset);
@@ -115,8 +142,11 @@ impl Parser<'_> {
         let mut filters = vec![];
         while let Some(child) = self.child()? {
             match child.name.as_str() {
-                "filter" => filters.push(self.filter(&child, 1)?),
-                "link-entity" => return Err(self.unsupported(&child, "<link-entity>")),
+                "filter" => filters.push(Child::Filter(self.filter(&child, 1)?)),
+                "link-entity" => {
+                    let instead = format!("move it into a <filter>, with {LINK_TYPES}");
+                    return Err(self.unsupported(&child, "<link-entity> outside of a <filter>", &instead));
+                }
                 name if ENTITY_IGNORED.contains(&name) => self.xml.skip()?,
                 _ => return Err(self.unexpected(&child, "<filter>, <attribute> or <order>")),
             }
@@ -127,18 +157,69 @@ impl Parser<'_> {
     fn filter(&mut self, element: &Element, level: usize) -> Result<FilterElement, FilterError> {
         if level > FILTER_LEVELS_MAX {
             let limit = format!("filters lie more than {FILTER_LEVELS_MAX} deep in each other; flatten them");
-            return Err(FilterError::TooLarge { place: self.xml.place(&element.name, element.offset), limit });
+            return Err(self.too_large(element, limit));
         }
         let mut filter = FilterElement { offset: element.offset, join: self.join(element)?, children: vec![] };
         while let Some(child) = self.child()? {
             filter.children.push(match child.name.as_str() {
                 "condition" => Child::Condition(self.condition(&child)?),
                 "filter" => Child::Filter(self.filter(&child, level + 1)?),
-                "link-entity" => return Err(self.unsupported(&child, "<link-entity>")),
-                _ => return Err(self.unexpected(&child, "<condition> or <filter>")),
+                "link-entity" => Child::Link(self.link(&child)?),
+                _ => return Err(self.unexpected(&child, "<condition>, <filter> or <link-entity>")),
             });
         }
         Ok(filter)
+    }
+
+    fn link(&mut self, element: &Element) -> Result<LinkElement, FilterError> {
+        self.count(element)?;
+        if self.links == LINK_LEVELS_MAX {
+            let limit = format!("links lie more than {LINK_LEVELS_MAX} deep in each other; flatten them");
+            return Err(self.too_large(element, limit));
+        }
+        let negated = self.is_not_any(element)?;
+        self.only(element, &["name", "from", "to", "link-type"], LINK_HINTS)?;
+        let mut link = LinkElement {
+            offset: element.offset,
+            name: self.required(element, "name")?,
+            from: self.required(element, "from")?,
+            to: self.required(element, "to")?,
+            negated,
+            children: vec![],
+        };
+        self.links += 1;
+        while let Some(child) = self.child()? {
+            match child.name.as_str() {
+                "filter" => link.children.push(Child::Filter(self.filter(&child, 1)?)),
+                "link-entity" => link.children.push(Child::Link(self.link(&child)?)),
+                name if ENTITY_IGNORED.contains(&name) => self.xml.skip()?,
+                _ => return Err(self.unexpected(&child, "<filter>, <link-entity>, <attribute> or <order>")),
+            }
+        }
+        self.links -= 1;
+        Ok(link)
+    }
+
+    fn is_not_any(&self, element: &Element) -> Result<bool, FilterError> {
+        match element.attribute("link-type") {
+            Some("any") => Ok(false),
+            Some("not any") => Ok(true),
+            // FetchXML's default.
+            other => {
+                let what = format!("link-type \"{}\"", excerpt(other.unwrap_or("inner")));
+                Err(self.unsupported(element, &what, &format!("write {LINK_TYPES}")))
+            }
+        }
+    }
+
+    /// Counts a condition or a link.
+    fn count(&mut self, element: &Element) -> Result<(), FilterError> {
+        self.conditions += 1;
+        if self.conditions > CONDITIONS_MAX {
+            let limit = format!("there are more than {CONDITIONS_MAX} conditions and links; write fewer");
+            return Err(self.too_large(element, limit));
+        }
+        Ok(())
     }
 
     fn join(&self, element: &Element) -> Result<FilterJoin, FilterError> {
@@ -154,19 +235,22 @@ impl Parser<'_> {
     }
 
     fn condition(&mut self, element: &Element) -> Result<ConditionElement, FilterError> {
-        self.conditions += 1;
-        if self.conditions > CONDITIONS_MAX {
-            let limit = format!("there are more than {CONDITIONS_MAX} conditions; write fewer");
-            return Err(FilterError::TooLarge { place: self.xml.place(&element.name, element.offset), limit });
+        self.count(element)?;
+        if element.attribute("entityname").is_some() {
+            let instead =
+                "a condition tests the entity that its filter is on; write it in a <filter> of the <link-entity>";
+            return Err(self.unsupported(element, "the XML attribute \"entityname\"", instead));
         }
-        if let Some(name) = CONDITION_LATER.iter().find(|name| element.attribute(name).is_some()) {
-            return Err(self.unsupported(element, &format!("the XML attribute \"{name}\"")));
+        if let Some(name) = CONDITION_FOREIGN.iter().find(|name| element.attribute(name).is_some()) {
+            let what = format!("the XML attribute \"{name}\"");
+            return Err(self.unsupported(element, &what, "write the filter without it"));
         }
-        self.only(element, &["attribute", "operator", "value"], VALUE_HINTS)?;
+        self.only(element, &["attribute", "operator", "value", "valueof"], VALUE_HINTS)?;
         let mut condition = ConditionElement {
             offset: element.offset,
             attribute: self.required(element, "attribute")?,
             operator: self.required(element, "operator")?,
+            value_of: element.attribute("valueof").map(str::to_owned),
             value: element.attribute("value").map(str::to_owned),
             values: vec![],
         };
@@ -214,8 +298,15 @@ impl Parser<'_> {
         FilterError::Malformed { place: self.xml.place(&element.name, element.offset), problem }
     }
 
-    fn unsupported(&self, element: &Element, what: &str) -> FilterError {
+    fn too_large(&self, element: &Element, limit: String) -> FilterError {
+        FilterError::TooLarge { place: self.xml.place(&element.name, element.offset), limit }
+    }
+
+    fn unsupported(&self, element: &Element, what: &str, instead: &str) -> FilterError {
         let place = self.xml.place(&element.name, element.offset);
-        FilterError::Unsupported { place, what: what.to_owned() }
+        FilterError::Unsupported { place, what: what.to_owned(), instead: instead.to_owned() }
     }
 }
+
+/// What a link in a filter can be, for messages.
+const LINK_TYPES: &str = "link-type \"any\" or \"not any\"";

@@ -37,13 +37,15 @@ pub enum FilterError {
         /// What is wrong, and what would be right.
         problem: String,
     },
-    /// A part of FetchXML that this version cannot evaluate.
-    #[error("{place}: {what} is not supported yet by this version; write the filter without it")]
+    /// A part of FetchXML that filters of offline profiles do not have.
+    #[error("{place}: {what} is not supported; {instead}")]
     Unsupported {
         /// Where.
         place: Place,
-        /// The element or XML attribute.
+        /// The element, the XML attribute or its value.
         what: String,
+        /// What to write in its place.
+        instead: String,
     },
     /// A `<fetch>` is on another entity than the filter is for.
     #[error("{place}: this is a fetch of \"{found}\"; here a filter on \"{expected}\" is needed")]
@@ -55,6 +57,14 @@ pub enum FilterError {
         /// The entity that the filter is for.
         expected: String,
     },
+    /// A link names an entity that the metadata does not have.
+    #[error("{place}: there is no entity \"{entity}\"; write an entity's logical name")]
+    EntityUnknown {
+        /// Where.
+        place: Place,
+        /// The name.
+        entity: String,
+    },
     /// The entity has no such attribute.
     #[error("{place}: {entity} has no attribute \"{attribute}\"; write an attribute's logical name")]
     AttributeUnknown {
@@ -65,8 +75,11 @@ pub enum FilterError {
         /// The name.
         attribute: String,
     },
-    /// The operator does not exist, or this version cannot evaluate it.
-    #[error("{place}: operator \"{operator}\" {}; supported: {}", why_unknown(operator), operator::supported_names())]
+    /// The operator does not exist.
+    #[error(
+        "{place}: operator \"{operator}\" is not FetchXML's; the most similar are: {}",
+        operator::suggestions(operator)
+    )]
     OperatorUnknown {
         /// Where.
         place: Place,
@@ -113,9 +126,9 @@ impl FilterError {
     /// The registry's name for this error.
     pub fn reason(&self) -> ErrorReason {
         match self {
-            Self::Malformed { .. } | Self::Unsupported { .. } | Self::EntityMismatch { .. } => {
-                ErrorReason::FilterMalformed
-            }
+            Self::Malformed { .. } | Self::EntityMismatch { .. } => ErrorReason::FilterMalformed,
+            Self::Unsupported { .. } => ErrorReason::FilterUnsupported,
+            Self::EntityUnknown { .. } => ErrorReason::EntityUnknown,
             Self::AttributeUnknown { .. } => ErrorReason::AttributeUnknown,
             Self::OperatorUnknown { .. } => ErrorReason::FilterOperatorUnknown,
             Self::OperatorMismatch { .. } | Self::OperandInvalid { .. } => ErrorReason::FilterOperandInvalid,
@@ -130,6 +143,7 @@ impl FilterError {
             Self::Malformed { place, .. }
             | Self::Unsupported { place, .. }
             | Self::EntityMismatch { place, .. }
+            | Self::EntityUnknown { place, .. }
             | Self::AttributeUnknown { place, .. }
             | Self::OperatorUnknown { place, .. }
             | Self::OperatorMismatch { place, .. }
@@ -145,10 +159,11 @@ const EXCERPT_BYTES_MAX: usize = 80;
 
 /// The beginning of a text, for messages.
 pub(super) fn excerpt(text: &str) -> &str {
-    let end = (0..=EXCERPT_BYTES_MAX.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
-    &text[..end]
+    shortened(text, EXCERPT_BYTES_MAX)
 }
 
-fn why_unknown(name: &str) -> &'static str {
-    if operator::is_known_elsewhere(name) { "is not supported yet by this version" } else { "is not FetchXML's" }
+/// At most so many bytes of a text's beginning.
+pub(super) fn shortened(text: &str, bytes: usize) -> &str {
+    let end = (0..=bytes.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    &text[..end]
 }

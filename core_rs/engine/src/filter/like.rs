@@ -1,5 +1,6 @@
 //! Patterns of `like`: T-SQL's. `%` is any text, `_` one character, `[a-c]`, `[abc]` one of these, `[^a-c]` one that is
-//! none of these. There is no escape character: a literal wildcard stands in brackets. A pattern spans the whole text.
+//! none of these. There is no escape character: a literal wildcard stands in brackets. A pattern spans the whole text, or
+//! the beginning or the end of it, with the same wildcards.
 //!
 //! Pattern and text are folded; a character is a code point of the folded text.
 
@@ -37,6 +38,17 @@ enum Letter {
     },
 }
 
+/// Which ends of a text a pattern spans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Span {
+    /// Both: all of the text (`like`).
+    Whole,
+    /// The text begins with the pattern (`begins-with`).
+    Beginning,
+    /// The text ends with it (`ends-with`).
+    Ending,
+}
+
 /// Why a text is no pattern; continues "the pattern …".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum PatternError {
@@ -50,7 +62,7 @@ pub(super) enum PatternError {
 
 impl Pattern {
     /// Reads a pattern as its author wrote it, to be matched against folded text.
-    pub(super) fn parse(pattern: &str, collation: Collation) -> Result<Self, PatternError> {
+    pub(super) fn parse(pattern: &str, span: Span, collation: Collation) -> Result<Self, PatternError> {
         if pattern.len() > PATTERN_BYTES_MAX {
             return Err(PatternError::TooLong);
         }
@@ -68,6 +80,11 @@ impl Pattern {
             }
         }
         pieces.push(Piece::of(letters));
+        match span {
+            Span::Whole => {}
+            Span::Beginning => pieces.push(Piece::of(vec![])),
+            Span::Ending => pieces.insert(0, Piece::of(vec![])),
+        }
         Ok(Self { pieces: without_idle(pieces) })
     }
 
@@ -181,7 +198,7 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, text: &str) -> bool {
-        Pattern::parse(pattern, Collation::CiAs).expect("a pattern").matches(text)
+        Pattern::parse(pattern, Span::Whole, Collation::CiAs).expect("a pattern").matches(text)
     }
 
     #[test]
@@ -235,8 +252,36 @@ mod tests {
     }
 
     #[test]
+    fn patterns_of_one_end() {
+        for (pattern, text, begins, ends) in [
+            ("", "", true, true),
+            ("", "abc", true, true),
+            ("ab", "abc", true, false),
+            ("bc", "abc", false, true),
+            ("abc", "abc", true, true),
+            ("abcd", "abc", false, false),
+            ("b", "abc", false, false),
+            ("%c", "abc", true, true),
+            ("a%", "abc", true, true),
+            ("%b", "abc", true, false),
+            ("b%", "abc", false, true),
+            ("_b", "abc", true, false),
+            ("[bc]_", "abc", false, true),
+            ("a_c", "abc", true, true),
+            ("[%]", "5%", false, true),
+            ("c ", "abc", false, false),
+            ("c ", "abc ", false, true),
+        ] {
+            let matches = |span| Pattern::parse(pattern, span, Collation::CiAi).expect("a pattern").matches(text);
+            assert_eq!((matches(Span::Beginning), matches(Span::Ending)), (begins, ends), "{pattern} {text}");
+        }
+        let longest = "x".repeat(PATTERN_BYTES_MAX);
+        assert!(Pattern::parse(&longest, Span::Beginning, Collation::CiAi).is_ok());
+    }
+
+    #[test]
     fn what_is_no_pattern() {
-        let parse = |pattern: &str| Pattern::parse(pattern, Collation::CiAi);
+        let parse = |pattern: &str| Pattern::parse(pattern, Span::Whole, Collation::CiAi);
         assert_eq!(parse("a[b"), Err(PatternError::BracketOpen));
         assert_eq!(parse("[]"), Err(PatternError::BracketEmpty));
         assert_eq!(parse("[^]"), Err(PatternError::BracketEmpty));
@@ -245,7 +290,7 @@ mod tests {
 
     #[test]
     fn patterns_fold_as_texts_do() {
-        let pattern = Pattern::parse("[É-Z]%", Collation::CiAi).expect("a pattern");
+        let pattern = Pattern::parse("[É-Z]%", Span::Whole, Collation::CiAi).expect("a pattern");
         assert!(pattern.matches(&fold("Été", Collation::CiAi)) && !pattern.matches("a"));
     }
 
@@ -285,7 +330,7 @@ mod tests {
 
         #[test]
         fn any_pattern_is_read_or_refused(pattern: String, text: String) {
-            if let Ok(pattern) = Pattern::parse(&pattern, Collation::CiAi) {
+            if let Ok(pattern) = Pattern::parse(&pattern, Span::Whole, Collation::CiAi) {
                 pattern.matches(&text);
             }
         }

@@ -7,14 +7,19 @@
 
 mod comparison;
 mod compile;
+mod condition;
 mod document;
 mod error;
 mod fold;
 mod leaf;
 mod like;
+mod load;
 mod operand;
 mod operator;
 mod plan;
+mod range;
+mod rules;
+mod stored;
 mod test;
 #[cfg(test)]
 mod tests;
@@ -22,12 +27,14 @@ mod window;
 mod xml;
 
 pub use comparison::ComparisonTest;
-pub use compile::{compile, count_conditions};
-pub use document::{CONDITIONS_MAX, FILTER_LEVELS_MAX};
+pub use compile::{compile, compile_bytes, count_conditions};
+pub use document::{CONDITIONS_MAX, FILTER_LEVELS_MAX, LINK_LEVELS_MAX};
 pub use error::{FilterError, Place};
 pub use fold::fold;
 pub use like::PATTERN_BYTES_MAX;
-pub use plan::{Comparison, FilterRules, HierarchyTest, Holder, Kin, Leaf, LeafTest, Link, Plan, UserTest};
+pub use operator::{COUNT_MAX, FISCAL_YEAR_MAX, HOURS_MAX};
+pub use plan::{Comparison, HierarchyTest, Holder, Kin, Leaf, LeafTest, Link, Plan, UserTest};
+pub use rules::FilterRules;
 pub use test::{IntegerTest, IntegerValues, Test, real_order};
-pub use window::{LAST_X_DAYS_MAX, WindowTest, last_days_window, next_local_midnight};
+pub use window::{FiscalCalendar, Moving, WindowTest};
 pub use xml::DOCUMENT_BYTES_MAX;

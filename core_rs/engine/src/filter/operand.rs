@@ -2,47 +2,69 @@
 
 use haversack_proto::model::filter_operand::Value as Typed;
 use haversack_proto::model::{AttributeType, Collation, FilterOperand, IntegerSet};
-use jiff::civil::date;
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 
 use super::error::excerpt;
-use super::like::Pattern;
-use super::window::LAST_X_DAYS_MAX;
+use super::like::{Pattern, Span};
 use crate::row::{
-    DATETIME_MICROS_MAX, DATETIME_MICROS_MIN, Value, ValueError, calendar, decimal, parse_id, parse_text,
+    DATETIME_MICROS_MAX, DATETIME_MICROS_MIN, DAY_MAX, DAY_MIN, MICROS_PER_DAY, Value, ValueError, calendar, decimal,
+    parse_id, parse_text,
 };
 use crate::schema::{Attribute, Schema};
 
-/// Reads one operand of an attribute's type. Dates without an offset are of `zone`. The error is what a message says.
-pub(super) fn of_attribute(
-    text: &str,
-    attribute: &Attribute,
-    schema: &Schema,
-    zone: &TimeZone,
-) -> Result<FilterOperand, String> {
+/// Reads one operand of an attribute's type. The error is what a message says.
+pub(super) fn of_attribute(text: &str, attribute: &Attribute, schema: &Schema) -> Result<FilterOperand, String> {
     if points_at_other_ids(attribute, schema)
         && let Some(Value::IdText(id)) = parse_id(text)
     {
         return Ok(operand(Typed::Text(id.to_owned())));
     }
-    let value = typed(text, attribute.kind, zone);
+    let value = typed(text, attribute.kind);
     value.map(operand).map_err(|error| format!("value \"{}\" of \"{}\" {error}", excerpt(text), attribute.name))
 }
 
+/// Reads the upper one of two bounds. A day alone takes in all of it.
+pub(super) fn upper_bound(text: &str, attribute: &Attribute, schema: &Schema) -> Result<FilterOperand, String> {
+    let mut bound = of_attribute(text, attribute, schema)?;
+    if text.len() == DAY_BYTES
+        && let (AttributeType::Datetime | AttributeType::DatetimeIndependent, Some(value)) =
+            (attribute.kind, &mut bound.value)
+        && let Typed::Integer(micros) | Typed::WallClock(micros) = value
+    {
+        *micros += MICROS_PER_DAY - 1;
+    }
+    Ok(bound)
+}
+
+/// Bytes of a day's text.
+const DAY_BYTES: usize = "2024-05-31".len();
+
 /// Checks a pattern, which is kept as written.
 pub(super) fn pattern(text: &str) -> Result<FilterOperand, String> {
-    // Whether it is sound does not depend on the collation.
-    Pattern::parse(text, Collation::CiAi).map_err(|error| format!("the pattern \"{}\" {error}", excerpt(text)))?;
+    // Whether it is sound depends neither on the collation nor on what it spans.
+    Pattern::parse(text, Span::Whole, Collation::CiAi)
+        .map_err(|error| format!("the pattern \"{}\" {error}", excerpt(text)))?;
     Ok(operand(Typed::Text(text.to_owned())))
 }
 
-/// Reads a number of days.
-pub(super) fn days(text: &str) -> Result<FilterOperand, String> {
+/// Reads a number from 1 to `highest`.
+pub(super) fn number(text: &str, highest: u32) -> Result<FilterOperand, String> {
     match text.parse::<u32>() {
-        Ok(days) if (1..=LAST_X_DAYS_MAX).contains(&days) => Ok(operand(Typed::Integer(i64::from(days)))),
-        _ => Err(format!("value \"{}\" is not a whole number from 1 to {LAST_X_DAYS_MAX}", excerpt(text))),
+        Ok(number) if (1..=highest).contains(&number) => Ok(operand(Typed::Integer(i64::from(number)))),
+        _ => Err(format!("value \"{}\" is not a whole number from 1 to {highest}", excerpt(text))),
     }
+}
+
+/// Reads a day for an attribute of some kind of dates: its midnight on the clock of whoever asks, the same without a zone,
+/// or the day. The time and the offset of the text do not count.
+pub(super) fn day(text: &str, kind: AttributeType) -> Result<FilterOperand, String> {
+    let day = calendar::parse_timestamp(text).map(|stamp| stamp.wall_micros.div_euclid(MICROS_PER_DAY));
+    let day = day.filter(|day| (DAY_MIN..=DAY_MAX).contains(day));
+    let day = day.ok_or_else(|| format!("value \"{}\" {}", excerpt(text), ValueError(AttributeType::DateOnly)))?;
+    Ok(operand(match kind {
+        AttributeType::Datetime => Typed::WallClock(day * MICROS_PER_DAY),
+        AttributeType::DatetimeIndependent => Typed::Integer(day * MICROS_PER_DAY),
+        _ => Typed::Integer(day),
+    }))
 }
 
 /// Joins the members of a set of choices that were written one by one.
@@ -63,9 +85,9 @@ fn operand(value: Typed) -> FilterOperand {
     FilterOperand { value: Some(value) }
 }
 
-fn typed(text: &str, kind: AttributeType, zone: &TimeZone) -> Result<Typed, ValueError> {
+fn typed(text: &str, kind: AttributeType) -> Result<Typed, ValueError> {
     if kind == AttributeType::Datetime {
-        return instant(text, zone).map(Typed::Integer).ok_or(ValueError(kind));
+        return instant(text).ok_or(ValueError(kind));
     }
     // "10.00" is a whole number too.
     let whole = decimal::canonical(text).filter(|_| is_whole(kind));
@@ -93,21 +115,10 @@ fn is_whole(kind: AttributeType) -> bool {
     matches!(kind, Kind::Integer | Kind::Bigint | Kind::Picklist | Kind::State | Kind::Status)
 }
 
-/// An instant in microseconds; without an offset the text is a clock of `zone`.
-fn instant(text: &str, zone: &TimeZone) -> Option<i64> {
+/// An instant; without an offset the text is a clock of whoever asks.
+fn instant(text: &str) -> Option<Typed> {
     let stamp = calendar::parse_timestamp(text)?;
-    let micros = match stamp.offset_minutes {
-        Some(_) => stamp.utc_micros(),
-        None => local(stamp.wall_micros, zone)?,
-    };
-    (DATETIME_MICROS_MIN..=DATETIME_MICROS_MAX).contains(&micros).then_some(micros)
-}
-
-/// The instant at which clocks of `zone` show this wall clock: a clock that the zone skips is read with the offset before
-/// it, of one that it repeats the first time counts. The last day of 9999 has the offset of the day before.
-fn local(wall_micros: i64, zone: &TimeZone) -> Option<i64> {
-    let clock = date(1970, 1, 1).at(0, 0, 0, 0).checked_add(SignedDuration::from_micros(wall_micros)).ok()?;
-    let last_offset = || i64::from(zone.to_offset(Timestamp::MAX).seconds());
-    let instant = zone.to_timestamp(clock).map(Timestamp::as_microsecond);
-    Some(instant.unwrap_or_else(|_| wall_micros - last_offset() * 1_000_000))
+    let micros = stamp.utc_micros();
+    let typed = if stamp.offset_minutes.is_some() { Typed::Integer } else { Typed::WallClock };
+    (DATETIME_MICROS_MIN..=DATETIME_MICROS_MAX).contains(&micros).then(|| typed(micros))
 }

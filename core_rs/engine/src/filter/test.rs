@@ -41,6 +41,8 @@ pub(super) enum Among {
     Ids(Vec<RowKey>),
     /// Packed sets, ascending, without repeats.
     Sets(Vec<Vec<u8>>),
+    /// Sets that share a number with this one, which ascends without repeats.
+    Overlapping(Vec<i64>),
 }
 
 /// A lower and an upper bound.
@@ -163,6 +165,9 @@ impl Among {
             (Self::Sets(sets), Value::Integers(set)) => {
                 sets.binary_search_by(|it| it.as_slice().cmp(set.packed())).is_ok()
             }
+            (Self::Overlapping(numbers), Value::Integers(set)) => {
+                set.iter().any(|number| numbers.binary_search(&number).is_ok())
+            }
             _ => false,
         }
     }
@@ -186,7 +191,8 @@ pub(super) fn comparable(text: &str, collation: Collation) -> Cow<'_, str> {
     }
 }
 
-fn as_integer(value: &Value<'_>) -> Option<i64> {
+/// Whole numbers and what counts as such, see [`IntegerTest`].
+pub(super) fn as_integer(value: &Value<'_>) -> Option<i64> {
     match *value {
         Value::Integer(integer) => Some(integer),
         Value::Truth(truth) => Some(i64::from(truth)),

@@ -34,11 +34,11 @@ impl Timestamp {
 }
 
 /// Days from 1970-01-01 to a day of the Gregorian calendar, which must exist.
-const fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
+pub(crate) const fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
     // Years begin in March here, so that the leap day is the last of its year.
     let year = if month <= 2 { year - 1 } else { year };
     let month_from_march = (month + 9) % 12;
-    let leap_days = year / 4 - year / 100 + year / 400;
+    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
     let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
     year * 365 + leap_days + day_of_year - DAYS_FROM_MARCH_0000_TO_EPOCH
 }
@@ -46,7 +46,24 @@ const fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
 /// Days from 0000-03-01 to 1970-01-01.
 const DAYS_FROM_MARCH_0000_TO_EPOCH: i64 = 719_468;
 
-const fn days_of_month(year: i64, month: i64) -> i64 {
+/// Days of 400 years, after which the calendar repeats.
+const DAYS_PER_ERA: i64 = 146_097;
+
+/// Year, month and day of a day since the Unix epoch.
+pub(crate) const fn civil(day: i64) -> (i64, i64, i64) {
+    let from_march = day + DAYS_FROM_MARCH_0000_TO_EPOCH;
+    let (era, day_of_era) = (from_march.div_euclid(DAYS_PER_ERA), from_march.rem_euclid(DAYS_PER_ERA));
+    // Every fourth year has a day more, every hundredth of those not, every fourth of which has.
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = era * 400 + year_of_era + (month <= 2) as i64;
+    (year, month, day_of_year - (153 * month_from_march + 2) / 5 + 1)
+}
+
+/// How many days a month has.
+pub(crate) const fn days_of_month(year: i64, month: i64) -> i64 {
     match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
         2 => 28,
@@ -147,6 +164,13 @@ mod tests {
             prop_assert_eq!(utc(&text), Some(micros - offset * 60 * MICROS_PER_SECOND));
             let day = micros.div_euclid(MICROS_PER_DAY);
             prop_assert_eq!(parse_day(wall.date().to_string().as_bytes()), Some(day));
+        }
+
+        #[test]
+        fn days_have_one_date(day in -40_000_000i64..40_000_000) {
+            let (year, month, day_of_month) = civil(day);
+            prop_assert!((1..=12).contains(&month) && (1..=days_of_month(year, month)).contains(&day_of_month));
+            prop_assert_eq!(days_since_epoch(year, month, day_of_month), day);
         }
 
         #[test]

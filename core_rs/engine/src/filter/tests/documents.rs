@@ -3,30 +3,29 @@
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::filter_node::Kind;
 use haversack_proto::model::{self, AttributeType, FilterNode};
-use jiff::tz::TimeZone;
 
-use super::{RULES, compiled, condition, listing, plan};
+use super::{RULES, compiled, condition, listing, loaded, plan};
 use crate::filter::*;
 use crate::ids::AttributeNumber;
-use crate::row::sample::thing;
 use crate::row::{Value, parse_id};
 use crate::schema::Schema;
 
 #[test]
-fn dates_without_an_offset_are_local() {
-    let zone = TimeZone::get("America/New_York").expect("bundled");
-    for (text, utc) in [
-        ("2024-05-31", "2024-05-31T04:00:00Z"),
-        ("2024-05-31T10:00:00Z", "2024-05-31T10:00:00Z"),
-        ("2024-03-10T02:30:00", "2024-03-10T07:30:00Z"),
-        ("2024-11-03T01:30:00", "2024-11-03T05:30:00Z"),
-        ("9999-12-31", "9999-12-31T05:00:00Z"),
-    ] {
-        let local = compile(&Schema::default(), &thing(), &condition(AttributeType::Datetime, "eq", text), &zone);
-        assert_eq!(local, compiled(&condition(AttributeType::Datetime, "eq", utc)), "{text}");
-    }
-    let wall = condition(AttributeType::DatetimeIndependent, "eq", "2024-05-31T10:00");
-    assert_eq!(compile(&Schema::default(), &thing(), &wall, &zone), compiled(&wall), "a wall clock has no zone");
+fn dates_without_an_offset_are_the_callers() {
+    let kind = AttributeType::Datetime;
+    let local = plan(&condition(kind, "eq", "2024-05-31"), RULES).expect("sound");
+    let Plan::Leaf(Leaf { test: LeafTest::Window(window), .. }) = local else { panic!("{local:?}") };
+    let values = |name: &str| {
+        let zone = jiff::tz::TimeZone::get(name).expect("bundled");
+        window.ranges(kind, crate::ids::Instant(0), &zone)
+    };
+    let midnight = 1_717_113_600_000_000;
+    assert_eq!(values("UTC"), [midnight..midnight + 1]);
+    assert_eq!(values("America/New_York"), [midnight + 4 * 3_600_000_000..midnight + 4 * 3_600_000_000 + 1]);
+    let instant = plan(&condition(kind, "eq", "2024-05-31T00:00:00Z"), RULES).expect("sound");
+    assert!(matches!(instant, Plan::Leaf(Leaf { test: LeafTest::Shared(_), .. })), "an offset says which instant");
+    let wall = plan(&condition(AttributeType::DatetimeIndependent, "eq", "2024-05-31T10:00"), RULES).expect("sound");
+    assert!(matches!(wall, Plan::Leaf(Leaf { test: LeafTest::Shared(_), .. })), "a wall clock has no zone");
 }
 
 #[test]
@@ -53,9 +52,9 @@ fn lookups_of_entities_with_other_keys_take_them() {
     let schema = Schema::from_model(&model).expect("sound metadata");
     let van = schema.entity("van").expect("in the schema");
     let filter = |name: &str| format!("<filter><condition attribute='{name}' operator='eq' value='NORTH-7'/></filter>");
-    assert!(compile(&schema, van, &filter("id"), &TimeZone::UTC).is_err(), "a van's own id is a UUID");
-    let node = compile(&schema, van, &filter("depotid"), &TimeZone::UTC).expect("a depot's id");
-    let plan = Plan::from_model(&node, van, &RULES).expect("sound");
+    assert!(compile(&schema, van, &filter("id")).is_err(), "a van's own id is a UUID");
+    let node = compile(&schema, van, &filter("depotid")).expect("a depot's id");
+    let plan = Plan::from_model(&node, &schema, van, &RULES).expect("sound");
     let Plan::Leaf(Leaf { test: LeafTest::Shared(test), .. }) = plan else { panic!("{plan:?}") };
     assert!(test.matches(parse_id("NORTH-7").as_ref()) && !test.matches(parse_id("NORTH-8").as_ref()));
     assert!(!test.matches(Some(&Value::Id([0; 16]))));
@@ -74,7 +73,7 @@ fn tests_of_user_and_clock() {
         );
     }
     let day = AttributeType::DateOnly;
-    let window = LeafTest::Window(WindowTest::LastDays(10));
+    let window = LeafTest::Window(WindowTest::last_days(10));
     assert_eq!(plan(&condition(day, "last-x-days", "10"), RULES), Ok(leaf(day, window)));
 }
 
@@ -132,7 +131,7 @@ fn malformed_documents_are_located() {
     malformed("<grid/>", ("grid", 1, 1), "a <filter> or a <fetch>");
     malformed("<filter>\n é x</filter>", ("filter", 1, 9), "text does not belong here");
     malformed("<filter>\n\té\t<row/></filter>", ("filter", 1, 9), "text");
-    malformed("<filter>\n<row/></filter>", ("row", 2, 1), "expected <condition> or <filter>");
+    malformed("<filter>\n<row/></filter>", ("row", 2, 1), "expected <condition>, <filter> or <link-entity>");
     malformed("<filter type='xor'/>", ("filter", 1, 1), "\"and\" (the default) or \"or\"");
     malformed("<filter typ='or'/>", ("filter", 1, 1), "\"typ\"");
     malformed("<filter type='or' type='or'/>", ("filter", 1, 1), "duplicate");
@@ -159,26 +158,36 @@ fn malformed_documents_are_located() {
 }
 
 #[test]
-fn what_this_version_does_not_evaluate_is_named() {
-    let link = "<link-entity name='a' from='b' to='c'/>";
-    for xml in [format!("<filter>{link}</filter>"), format!("<fetch><entity name='thing'>{link}</entity></fetch>")] {
-        let error = compiled(&xml).expect_err("links are later");
-        assert!(matches!(&error, FilterError::Unsupported { what, .. } if what == "<link-entity>"), "{error}");
+fn what_offline_filters_do_not_have_is_named_with_what_to_write() {
+    let unsupported = |xml: &str, what: &str, instead: &str| {
+        let error = compiled(xml).expect_err(xml);
+        assert_eq!(error.reason(), ErrorReason::FilterUnsupported, "{error}");
+        assert!(matches!(&error, FilterError::Unsupported { what: found, .. } if found.contains(what)), "{error}");
+        assert!(error.to_string().contains(instead), "{error}");
+    };
+    let allowed = "link-type \"any\" or \"not any\"";
+    for link_type in ["", "inner", "outer", "all", "not all", "exists", "in", "matchfirstrowusingcrossapply", "ANY"] {
+        let named = if link_type.is_empty() { String::new() } else { format!("link-type='{link_type}'") };
+        let link = format!("<link-entity name='note' from='thingid' to='uniqueidentifier' {named}/>");
+        let what = format!("link-type \"{}\"", if link_type.is_empty() { "inner" } else { link_type });
+        unsupported(&format!("<filter>{link}</filter>"), &what, allowed);
     }
-    for name in ["valueof", "entityname"] {
+    let any = "<link-entity name='note' from='thingid' to='uniqueidentifier' link-type='any'/>";
+    let fetch = format!("<fetch><entity name='thing'>{any}</entity></fetch>");
+    unsupported(&fetch, "<link-entity> outside of a <filter>", allowed);
+    for name in ["entityname", "aggregate", "alias"] {
         let xml = format!("<filter><condition attribute='string' operator='eq' {name}='memo'/></filter>");
-        let error = compiled(&xml).expect_err("not evaluated");
-        assert!(matches!(&error, FilterError::Unsupported { what, .. } if what.contains(name)), "{error}");
+        unsupported(&xml, name, if name == "entityname" { "<link-entity>" } else { "without it" });
     }
+    let linked = "<filter><condition attribute='string' operator='eq' valueof='other.memo'/></filter>";
+    unsupported(linked, "valueof \"other.memo\"", "of the same entity");
     let unknown = |operator, message| {
         let xml = condition(AttributeType::Owner, operator, "1");
         assert_refused(&xml, ErrorReason::FilterOperatorUnknown, ("condition", 1, 9), operator);
         assert_refused(&xml, ErrorReason::FilterOperatorUnknown, ("condition", 1, 9), message);
     };
-    unknown("eq-useroruserteams", "not supported yet");
-    unknown("between", "not supported yet");
     unknown("equals", "is not FetchXML's");
-    unknown("EQ", "supported: eq, ne, neq");
+    unknown("EQ", "similar are: eq, ");
 }
 
 #[test]
@@ -275,7 +284,7 @@ fn compiled_filters_that_contradict_the_metadata_are_refused() {
         FilterNode { kind: Some(Kind::Group(FilterGroup { join: 0, nodes: vec![FilterNode::default()] })) },
         nested,
     ] {
-        let error = Plan::from_model(&bad, &thing(), &RULES).expect_err("contradictory");
+        let error = loaded(&bad, RULES).expect_err("contradictory");
         assert!(matches!(error, FilterError::PlanInvalid { .. }), "{error}");
         assert_eq!((error.reason(), error.place()), (ErrorReason::Internal, None));
     }

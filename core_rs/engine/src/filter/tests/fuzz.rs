@@ -3,10 +3,9 @@
 use haversack_proto::model::AttributeType;
 use proptest::prelude::*;
 
-use super::{RULES, compiled, condition, listing, plan};
+use super::{RULES, compiled, condition, listing, loaded, plan};
 use crate::filter::{Leaf, LeafTest, Plan};
 use crate::row::Value;
-use crate::row::sample::thing;
 
 /// A filter as a tree, to be written as XML and judged by its meaning.
 #[derive(Clone, Debug)]
@@ -111,7 +110,7 @@ proptest! {
 fn survive(text: &str) -> Result<(), TestCaseError> {
     match compiled(text) {
         Ok(node) => {
-            let plan = Plan::from_model(&node, &thing(), &RULES);
+            let plan = loaded(&node, RULES);
             prop_assert!(plan.is_ok(), "{:?}", plan);
         }
         Err(error) => {

@@ -1,0 +1,73 @@
+//! Everything that a view is a function of: a model, the directory, rows, and an instant.
+
+use std::sync::Arc;
+
+use super::inputs::{Inputs, Standing};
+use super::model::PreparedModel;
+use super::profile::{Carried, Profile};
+use super::solver::Solver;
+use crate::columns::Reading;
+use crate::digest::version_hash;
+use crate::directory::Directory;
+use crate::ids::{Instant, Lsn, Revision, RowKey};
+use crate::view::{Denial, EntityView, View};
+
+/// Where views can be worked out from nothing: that of an engine, or one that is only tried out on its rows.
+#[derive(Clone, Copy)]
+pub(super) struct Situation<'a> {
+    pub(super) model: Option<&'a PreparedModel>,
+    pub(super) directory: &'a Directory,
+    pub(super) index: Reading<'a>,
+    pub(super) head: Lsn,
+    pub(super) instant: Instant,
+}
+
+impl<'a> Situation<'a> {
+    /// Where a user stands.
+    pub(super) fn standing(&self, user: RowKey) -> Standing {
+        match self.model {
+            Some(model) => Standing::of(user, model, self.directory),
+            None => Standing::Denied(Denial::ProfileMissing),
+        }
+    }
+
+    /// The view of a standing.
+    pub(super) fn view(&self, standing: &Standing) -> View {
+        let revision = self.model.map_or(Revision(0), PreparedModel::revision);
+        let mut view = View { lsn: self.head, revision, instant: self.instant, ..View::default() };
+        match standing {
+            Standing::Denied(denial) => view.denial = Some(*denial),
+            Standing::Follows(inputs) => view.entities = self.entities(inputs),
+        }
+        view
+    }
+
+    /// What works a view out.
+    pub(super) fn solver<'b>(&self, inputs: &'b Inputs) -> Solver<'b>
+    where
+        'a: 'b,
+    {
+        Solver { index: self.index, shares: self.directory.shares(), profile: self.profile(inputs), inputs }
+    }
+
+    fn profile(&self, inputs: &Inputs) -> &'a Profile {
+        self.model.expect("inputs come from a model").profile(inputs.profile)
+    }
+
+    fn entities(&self, inputs: &Inputs) -> Vec<EntityView> {
+        let empty = |carried: &Carried| EntityView {
+            entity: carried.entity,
+            rows: Arc::default(),
+            digest: 0,
+            fingerprint: carried.fingerprint,
+        };
+        let mut entities: Vec<EntityView> = self.profile(inputs).carried.iter().map(empty).collect();
+        let solver = self.solver(inputs);
+        solver.solve(&mut entities);
+        for (node, view) in entities.iter_mut().enumerate() {
+            let hash = |row| version_hash(view.entity, row, solver.table(node).lsn(row));
+            view.digest = view.rows.iter().fold(0, |sum, row| sum.wrapping_add(hash(row)));
+        }
+        entities
+    }
+}
