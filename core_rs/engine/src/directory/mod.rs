@@ -125,16 +125,16 @@ impl Directory {
         &mut self.shares
     }
 
-    /// Who a user is.
+    /// Who a user is, under a model's rules of hierarchy.
     ///
     /// # Errors
     /// The user is unknown, or the account is disabled.
-    pub fn person(&self, user: RowKey) -> Result<Person, Denial> {
+    pub fn person(&self, user: RowKey, rules: &HierarchyRules) -> Result<Person, Denial> {
         let facts = self.facts.users.get(&user).ok_or(Denial::UserUnknown)?;
         if facts.disabled {
             return Err(Denial::UserDisabled);
         }
-        let below = self.layout.hierarchy.below(user, &self.facts);
+        let below = rules.below(user, &self.facts);
         let hierarchy: BTreeSet<RowKey> = below.iter().map(|(report, _)| *report).chain([user]).collect();
         let hierarchy_teams: BTreeSet<RowKey> = hierarchy.iter().flat_map(|it| self.facts.teams_of(*it)).collect();
         let settings = self.facts.settings_of(user).cloned().unwrap_or_default();
@@ -142,7 +142,7 @@ impl Directory {
             user,
             unit: facts.unit,
             teams: self.facts.teams_of(user).collect(),
-            reports: self.layout.hierarchy.reports(&below, facts.unit, &self.facts),
+            reports: rules.reports(&below, facts.unit, &self.facts),
             hierarchy: hierarchy.into_iter().collect(),
             hierarchy_teams: hierarchy_teams.into_iter().collect(),
             language: settings.language,
@@ -162,8 +162,7 @@ impl Directory {
         if !reach.any || holding == Holding::OfOrganization {
             return Access::None;
         }
-        let opens = self.layout.hierarchy.opens(entity);
-        let reports = if opens { person.reports.open_to(privilege) } else { &[] };
+        let reports = person.reports.open_to(entity, privilege);
         let owners = match holding {
             Holding::Owned => &reach.owners(person, &self.facts) | &self.facts.owners(reports),
             Holding::Users if reach.direct => BTreeSet::from([person.user]),

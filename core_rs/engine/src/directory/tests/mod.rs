@@ -217,7 +217,7 @@ impl World {
     }
 
     fn person(&self, user: u8) -> Person {
-        self.0.person(key(USER, user)).expect("is somebody")
+        self.0.person(key(USER, user), &self.0.layout.hierarchy).expect("is somebody")
     }
 
     fn access(&self, user: u8, holding: Holding) -> Access {
