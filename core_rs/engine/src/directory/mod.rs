@@ -201,7 +201,8 @@ impl Directory {
 
     /// With whom of the person's and the reports' rows are shared.
     fn shared(&self, person: &Person, entity: &str, reports: &[RowKey], privilege: Privilege) -> Vec<Shared> {
-        let Some(number) = self.layout.number(entity) else { return Vec::new() };
+        let number = self.layout.number(entity).filter(|_| !self.shares.is_empty());
+        let Some(number) = number else { return Vec::new() };
         let own = person.teams.iter().chain([&person.user]).chain(reports).map(|&key| Principal::One(key));
         let shared = own.chain([Principal::Everyone]).map(|principal| Shared { principal, privilege });
         let found: BTreeSet<Shared> = shared.filter(|shared| self.shares.rows(number, *shared).is_some()).collect();

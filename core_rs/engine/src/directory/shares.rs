@@ -46,6 +46,11 @@ impl Shares {
         self.sets.get(&(entity, shared))
     }
 
+    /// Whether nothing that has arrived is shared.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sets.is_empty()
+    }
+
     /// Takes what a row says, `None` if it is gone or says nothing. `find` tells the ordinals of rows.
     pub(super) fn set(
         &mut self,

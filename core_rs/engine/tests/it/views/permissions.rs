@@ -86,11 +86,15 @@ fn shares_with_teams_follow_their_members_and_those_with_everyone_all() {
     assert_eq!(outcome(&mut scene, subscribers), (vec![0], [vec![], vec![1, 2, 4]]), "without the privilege");
 }
 
+/// Settings with hierarchy security.
+fn settings(hierarchy: HierarchyModel) -> model::Settings {
+    let security = model::HierarchySecurity { model: hierarchy as i32, depth: 2, excluded_entities: vec![] };
+    model::Settings { hierarchy_security: Some(security), ..Default::default() }
+}
+
 /// Switches hierarchy security on.
 fn with_hierarchy(scene: &mut Scene, hierarchy: HierarchyModel) {
-    let security = model::HierarchySecurity { model: hierarchy as i32, depth: 2, excluded_entities: vec![] };
-    let settings = model::Settings { hierarchy_security: Some(security), ..Default::default() };
-    scene.world.republish(|model| model.settings = Some(settings));
+    scene.world.republish(|model| model.settings = Some(settings(hierarchy)));
     scene.feed();
 }
 
@@ -193,4 +197,21 @@ fn rights_are_told_of_carried_entities_and_known_users() {
     let may = |user, entity| scene.engine.may_create(user, EntityNumber(entity), user, None);
     assert!(may(user, ACCOUNT) && may(user, CONTACT), "carried or not");
     assert!(!may(user, PRODUCT) && !may(user, 999) && !may(disabled, ACCOUNT) && !may(stranger, ACCOUNT));
+}
+
+#[test]
+fn hierarchy_security_can_be_tried_out() {
+    let (mut scene, [manager, _]) = scene();
+    employ(&mut scene, 1, 0);
+    scene.feed();
+    assert_eq!(scene.rows(manager, ACCOUNT), [] as [u32; 0]);
+    let mut model = scene.world.model.clone();
+    model.settings = Some(settings(HierarchyModel::Manager));
+    let rehearsed = |scene: &Scene| {
+        let view = scene.engine.rehearse(&model).expect("is right").view(RowKey(key(USER, 0)));
+        view.entities[0].rows.iter().collect::<Vec<u32>>()
+    };
+    assert_eq!(rehearsed(&scene), [4]);
+    with_hierarchy(&mut scene, HierarchyModel::Manager);
+    assert_eq!(scene.rows(manager, ACCOUNT), rehearsed(&scene));
 }
