@@ -22,7 +22,9 @@ mod shares;
 mod tests;
 mod tree;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+
+use roaring::RoaringBitmap;
 
 use self::changes::Changes;
 use self::facts::Facts;
@@ -120,9 +122,9 @@ impl Directory {
         &self.shares
     }
 
-    /// Rows that are shared, to be told what moved.
-    pub fn shares_mut(&mut self) -> &mut Shares {
-        &mut self.shares
+    /// By entity, rows that are shared with others for reading than before. Tells them once.
+    pub fn take_moved(&mut self) -> HashMap<EntityNumber, RoaringBitmap> {
+        self.shares.take_moved()
     }
 
     /// Who a user is, under a model's rules of hierarchy.

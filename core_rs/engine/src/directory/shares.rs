@@ -87,7 +87,9 @@ impl Shares {
         };
         object.ordinal = Some(ordinal);
         let principals: BTreeSet<Principal> = object.shares.iter().map(|share| self.rows[share].principal).collect();
-        principals.into_iter().for_each(|principal| self.judge(entity, key, principal, changes));
+        for principal in principals {
+            self.judge(entity, key, principal, changes);
+        }
     }
 
     /// Forgets shares of other entities than these.
@@ -98,7 +100,7 @@ impl Shares {
     }
 
     /// By entity, rows that are shared with others for reading than before. Tells them once.
-    pub fn take_moved(&mut self) -> HashMap<EntityNumber, RoaringBitmap> {
+    pub(super) fn take_moved(&mut self) -> HashMap<EntityNumber, RoaringBitmap> {
         std::mem::take(&mut self.moved)
     }
 
@@ -120,8 +122,7 @@ impl Shares {
         let shares = object.shares.iter().map(|share| &self.rows[share]).filter(|share| share.principal == principal);
         let rights = shares.fold(Rights::default(), |rights, share| rights.union(share.rights));
         for privilege in Privilege::ALL {
-            let shared = Shared { principal, privilege };
-            self.put(entity, shared, ordinal, rights.has(privilege), changes);
+            self.put(entity, Shared { principal, privilege }, ordinal, rights.has(privilege), changes);
         }
     }
 

@@ -3,6 +3,7 @@
 use roaring::RoaringBitmap;
 
 use super::Engine;
+use super::model::PreparedModel;
 use crate::columns::{Keys, Table};
 use crate::directory::{Access, Holding, Person, Privilege, Shared, Shares};
 use crate::ids::{EntityNumber, Ordinal, RowKey};
@@ -87,7 +88,7 @@ impl Engine {
         privilege: Privilege,
     ) -> Result<RoaringBitmap, Denial> {
         let person = self.person(user)?;
-        let profiles = self.model.iter().flat_map(|model| model.profiles());
+        let profiles = self.model.iter().flat_map(PreparedModel::profiles);
         let mut nodes = profiles.flat_map(|profile| &profile.nodes);
         let Some(node) = nodes.find(|node| self.index.table(node.table).entity() == entity) else {
             return Ok(RoaringBitmap::new());

@@ -175,17 +175,14 @@ fn hierarchy(world: &World) -> HierarchySecurity {
 fn below(world: &World, user: Id) -> Vec<(Id, u32)> {
     let security = hierarchy(world);
     let by_position = security.model() == HierarchyModel::Position;
-    let boss_of = |cells: &Cells, boss: Id| id(cells, 4) == Some(boss);
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
     let top = if by_position { row(world, USER, user).and_then(|cells| id(cells, 5)) } else { Some(user) };
     let mut level: Vec<Id> = top.into_iter().collect();
     seen.extend(level.iter().copied());
     for number in 1..=(if security.depth == 0 { 3 } else { security.depth }) {
-        let is_next = |cells: &Cells| match by_position {
-            true => level.iter().any(|above| id(cells, 2) == Some(*above)),
-            false => level.iter().any(|above| boss_of(cells, *above)),
-        };
+        let link = if by_position { 2 } else { 4 };
+        let is_next = |cells: &Cells| id(cells, link).is_some_and(|above| level.contains(&above));
         let entity = if by_position { POSITION } else { USER };
         let rows = alive(world, entity).filter(|(_, cells)| is_next(cells)).map(|(row, _)| key(entity, row));
         let next: Vec<Id> = rows.filter(|row| seen.insert(*row)).collect();

@@ -111,7 +111,7 @@ impl Followed {
             let rows = self.engine.accessible(user, EntityNumber(entity), Privilege::ALL[number]);
             assert_eq!(rows, expected.map_err(|denial| *denial), "{:?} on {}", Privilege::ALL[number], name(entity));
         }
-        let owner = if self.world.head % 2 == 0 { user.0 } else { key(TEAM, self.world.head as u32 / 2 % 4) };
+        let owner = if self.world.head.is_multiple_of(2) { user.0 } else { key(TEAM, self.world.head as u32 / 2 % 4) };
         for entity in ITEM_ENTITIES {
             let may = self.engine.may_create(user, EntityNumber(entity), RowKey(owner), None);
             assert_eq!(may, access.as_ref().is_ok_and(|access| access.may_create(entity, owner)), "{}", name(entity));

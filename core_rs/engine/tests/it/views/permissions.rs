@@ -47,10 +47,13 @@ fn outcome(scene: &mut Scene, subscribers: [Subscriber; 2]) -> (Vec<usize>, [Vec
     ((0..2).filter(|&number| touched.contains(&subscribers[number])).collect(), rows)
 }
 
+/// A change, the users whose views it changes, and the accounts of user 0 after it.
+type Step<'a> = (&'a dyn Fn(&mut Scene), &'a [usize], &'a [u32]);
+
 #[test]
 fn shares_come_change_and_go() {
     let (mut scene, subscribers) = scene();
-    let steps: [(&dyn Fn(&mut Scene), &[usize], &[u32]); 8] = [
+    let steps: [Step; 8] = [
         (&|scene| share(scene, 0, (USER, 0), 0, READ), &[0], &[0]),
         (&|scene| share(scene, 1, (USER, 0), 1, READ | WRITE), &[0], &[0, 1]),
         (&|scene| share(scene, 1, (USER, 0), 1, WRITE), &[0], &[0]),
