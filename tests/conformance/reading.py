@@ -1,6 +1,7 @@
 """Files of cases: JSON Lines, one case a line."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict, cast
@@ -33,6 +34,16 @@ class Failure:
 def one_line(value: Json) -> str:
     """A value as JSON; a text as it is, on one line."""
     return " ".join(value.split()) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def asked(question: Callable[[], Json]) -> Json:
+    """What the engine answers; or, as a text, how it failed. Whatever fails one case must not end the run."""
+    try:
+        return question()
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # the engine's panics are no Exception
+        return f"{type(error).__name__}: {error}"
 
 
 def read_cases(path: Path) -> list[Case]:

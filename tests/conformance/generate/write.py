@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from conformance.generate import comparisons, fiscal, windows
+from conformance.generate import comparisons, depths, fiscal, operands, windows
 
 CASES = Path(__file__).resolve().parents[1] / "cases"
 
@@ -15,7 +15,7 @@ def files() -> dict[Path, str]:
     """Every generated file and its text."""
     return {
         CASES / family.FILE: "".join(json.dumps(case, ensure_ascii=False) + "\n" for case in family.cases())
-        for family in (comparisons, fiscal, windows)
+        for family in (comparisons, depths, fiscal, operands, windows)
     }
 
 
