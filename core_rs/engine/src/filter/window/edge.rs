@@ -16,7 +16,7 @@ pub(super) const MICROS_PER_HOUR: i64 = 60 * MICROS_PER_MINUTE;
 pub(super) enum Edge {
     /// There is none.
     Open,
-    /// So many microseconds after now. For days: today, and all of it.
+    /// So many microseconds after now. A day counts as its midnight, so that today is past: for days it is tomorrow.
     Ahead(i64),
     /// So many microseconds before the last full `unit` of the wall clock, an hour or a minute.
     Cut { unit: i64, back: i64 },
@@ -47,9 +47,8 @@ impl Edge {
             (Self::Open, _) if side == Side::Start => i64::MIN,
             (Self::Open, _) => i64::MAX,
             (Self::Midnight(day), _) => midnight(day.seen_from(clock.today()), kind, clock),
-            (Self::Ahead(_) | Self::Cut { .. }, AttributeType::DateOnly) => {
-                clock.today() + i64::from(side == Side::End)
-            }
+            (Self::Ahead(_), AttributeType::DateOnly) => clock.today() + 1,
+            (Self::Cut { .. }, AttributeType::DateOnly) => clock.today() + i64::from(side == Side::End),
             (Self::Ahead(micros), AttributeType::DatetimeIndependent) => clock.wall.saturating_add(micros),
             (Self::Ahead(micros), _) => clock.instant.saturating_add(micros),
             (Self::Cut { unit, back }, AttributeType::DatetimeIndependent) => {

@@ -2,8 +2,8 @@
 //!
 //! A window lies between two edges, each of which is a moment of the caller's calendar: now, a local midnight, the start
 //! of a week, of a fiscal year, and so on. What that is as a value depends on the attribute. A date and time is compared as
-//! an instant; a wall clock without a zone with the caller's wall clock; a day with the caller's days, of which today
-//! counts at every moment of it.
+//! an instant; a wall clock without a zone with the caller's wall clock; a day counts as its midnight, so that today lies
+//! before now at every moment of it.
 //!
 //! Where a zone skips midnight, a day begins with its first moment; where it repeats midnight, with the first of the two.
 
