@@ -252,6 +252,7 @@ fn newer_than(days: i64) -> Filter {
         attribute_number: MODIFIED_ON,
         operator: FilterOperator::LastXDays.into(),
         operands: vec![FilterOperand { value: Some(filter_operand::Value::Integer(days)) }],
+        other_attribute_number: 0,
     };
     Filter { compiled: Some(FilterNode { kind: Some(Kind::Condition(condition)) }), ..Filter::default() }
 }

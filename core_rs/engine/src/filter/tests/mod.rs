@@ -8,9 +8,14 @@ use super::*;
 use crate::row::sample::{attribute_name, kinds};
 use crate::schema::{Entity, Ownership, Schema};
 
+mod comparisons;
+mod describe;
 mod documents;
 mod fuzz;
+mod hostile;
+mod links;
 mod operators;
+mod windows;
 
 const RULES: FilterRules = FilterRules {
     collation: Collation::CiAi,
