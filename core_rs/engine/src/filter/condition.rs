@@ -109,9 +109,8 @@ impl ConditionCompiler<'_> {
         let values = self.condition.values.iter();
         let mut texts: Vec<_> = values.map(|(offset, text)| ("value", *offset, text.as_str())).collect();
         match (spec.arity, self.condition.value.as_deref()) {
-            (_, None) => {}
             // FetchXML's writers leave an empty `value` beside the elements.
-            (Arity::Two | Arity::Several | Arity::PeriodAndYear, Some("")) => {}
+            (_, None) | (Arity::Two | Arity::Several | Arity::PeriodAndYear, Some("")) => {}
             (Arity::Two | Arity::Several | Arity::PeriodAndYear, Some(_)) => {
                 return Err(self.operand_count(spec, "write each value as a <value> element"));
             }

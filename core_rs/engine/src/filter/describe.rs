@@ -83,13 +83,11 @@ fn name_of(entity: &Entity, number: u32) -> String {
 /// The sentence of an operator with its operands. All of them take the only gap, or one each.
 fn sentence(operator: FilterOperator, kind: AttributeType, operands: &[String]) -> String {
     let parts: Vec<&str> = phrase(operator, kind).split("{}").collect();
-    match parts[..] {
-        [before, behind] => format!("{before}{}{behind}", listed(operands)),
-        _ => {
-            let gaps = operands.iter().map(String::as_str).chain(std::iter::repeat(""));
-            parts.iter().zip(std::iter::once("").chain(gaps)).flat_map(|(part, gap)| [gap, *part]).collect()
-        }
+    if let [before, behind] = parts[..] {
+        return format!("{before}{}{behind}", listed(operands));
     }
+    let gaps = operands.iter().map(String::as_str).chain(std::iter::repeat(""));
+    parts.iter().zip(std::iter::once("").chain(gaps)).flat_map(|(part, gap)| [gap, *part]).collect()
 }
 
 fn listed(operands: &[String]) -> String {
@@ -125,11 +123,11 @@ fn value(operand: &FilterOperand, kind: AttributeType, operator: FilterOperator)
     }
 }
 
+/// A UUID as it is written.
 fn id_text(id: &[u8]) -> String {
-    let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-    let ends = [0, 8, 12, 16, 20, 32];
-    let parts: Option<Vec<&str>> = ends.windows(2).map(|pair| hex.get(pair[0]..pair[1])).collect();
-    parts.filter(|_| id.len() == 16).map_or(hex.clone(), |parts| parts.join("-"))
+    let Ok(id) = id.try_into().map(u128::from_be_bytes) else { return "a damaged id".to_owned() };
+    let hex = format!("{id:032x}");
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 fn day(day: i64) -> String {
@@ -187,11 +185,11 @@ fn phrase(operator: FilterOperator, kind: AttributeType) -> &'static str {
         FilterOperator::EqBusinessId => "is the user's business unit",
         FilterOperator::NeBusinessId => "is not the user's business unit",
         FilterOperator::EqUserLanguage => "is the user's language",
-        FilterOperator::Above => "is above {}",
+        FilterOperator::Above => "is somewhere above {}",
         FilterOperator::EqOrAbove => "is {} or above it",
-        FilterOperator::Under => "is below {}",
+        FilterOperator::Under => "is somewhere below {}",
         FilterOperator::EqOrUnder => "is {} or below it",
-        FilterOperator::NotUnder => "is not below {}",
+        FilterOperator::NotUnder => "is nowhere below {}",
         _ => window_phrase(operator),
     }
 }

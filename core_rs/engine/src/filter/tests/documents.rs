@@ -1,5 +1,7 @@
 //! What is accepted and what is refused, for which reason and where.
 
+#![expect(clippy::single_range_in_vec_init, reason = "a test is compared with the ranges that it has")]
+
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::filter_node::Kind;
 use haversack_proto::model::{self, AttributeType, FilterNode};

@@ -147,7 +147,7 @@ fn any_condition() -> impl Strategy<Value = String> {
                 (0, _) => format!("{head} valueof='{other}'/>"),
                 (1, [operand, ..]) => format!("{head} value='{operand}'/>"),
                 _ => {
-                    let values: String = operands.iter().map(|operand| format!("<value>{operand}</value>")).collect();
+                    let values: String = operands.iter().flat_map(|operand| ["<value>", operand, "</value>"]).collect();
                     format!("{head}>{values}</condition>")
                 }
             }

@@ -112,7 +112,8 @@ fn size_and_depth() {
         format!("{}{inner}{}", open.repeat(count), close.repeat(count))
     };
     let many = 40_000;
-    let attributes: String = (0..150_000).map(|number| format!(" a{number}=''")).collect();
+    let attributes: Vec<String> = (0..100_000).map(|number| format!("a{number}=''")).collect();
+    let attributes = attributes.join(" ");
     let eq = "<condition attribute='integer' operator='eq' value='1'/>";
     let link = "<link-entity name='note' from='parentid' to='uniqueidentifier' link-type='any'>";
     for (what, xml) in [
@@ -130,8 +131,8 @@ fn size_and_depth() {
         ("a long entity", within(&format!("&{};", "x".repeat(1_000_000)))),
         ("a long operator", condition(AttributeType::String, &"x".repeat(1_000_000), "")),
         ("a long attribute", format!("<filter {}='x'/>", "x".repeat(1_000_000))),
-        ("many attributes", format!("<filter{attributes}/>")),
-        ("many unknown values", listing(AttributeType::Integer, "between", &["1"; 50_000])),
+        ("many attributes", format!("<filter {attributes}/>")),
+        ("many unknown values", listing(AttributeType::Integer, "between", &vec!["1"; 50_000])),
         ("a comment", format!("<!--{}--><filter/>", "x".repeat(DOCUMENT_BYTES_MAX))),
         ("many choices", condition(AttributeType::MultiSelectPicklist, "eq", &"1,".repeat(100_000))),
     ] {

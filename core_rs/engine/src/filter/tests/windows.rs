@@ -1,5 +1,7 @@
 //! Operators on dates and users: what a condition loads as, and which operands it takes.
 
+#![expect(clippy::single_range_in_vec_init, reason = "a test is compared with the ranges that it has")]
+
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::AttributeType;
 use jiff::tz::TimeZone;

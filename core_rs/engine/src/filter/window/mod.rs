@@ -20,7 +20,7 @@ use std::ops::Range;
 use jiff::tz::TimeZone;
 
 use self::clock::Clock;
-use self::edge::{Edge, Side, midnight};
+use self::edge::{Edge, midnight};
 use crate::ids::Instant;
 use crate::row::{DAY_MAX, DAY_MIN};
 use crate::schema::AttributeType;
@@ -71,9 +71,7 @@ impl WindowTest {
     pub fn ranges(&self, kind: AttributeType, instant: Instant, zone: &TimeZone) -> Vec<Range<i64>> {
         let clock = Clock::at(instant, zone);
         let ranges = match self.window {
-            Window::Between(start, end) => {
-                vec![start.value(Side::Start, kind, &clock)..end.value(Side::End, kind, &clock)]
-            }
+            Window::Between(start, end) => vec![edge::range(start, end, kind, &clock)],
             Window::PeriodOfEveryYear(calendar, period) => every_year(calendar, period)
                 .map(|days| midnight(days.start, kind, &clock)..midnight(days.end, kind, &clock))
                 .collect(),

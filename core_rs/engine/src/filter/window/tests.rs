@@ -1,5 +1,7 @@
 //! Every window at its boundaries, and what followers of a window rely on.
 
+#![expect(clippy::single_range_in_vec_init, reason = "a test is compared with the ranges that it has")]
+
 use haversack_proto::model::{self, FilterOperator as Op, FiscalPeriod};
 use jiff::Timestamp;
 use jiff::civil::Date;
