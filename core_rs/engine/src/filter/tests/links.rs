@@ -4,10 +4,10 @@ use haversack_proto::error::ErrorReason;
 use haversack_proto::model::filter_node::Kind;
 use haversack_proto::model::{AttributeType, FilterNode};
 
-use super::{RULES, SCHEMA, STRICT, compiled, condition, loaded, plan, thing};
+use super::{RULES, SCHEMA, STRICT, attribute, compiled, condition, entity, loaded, plan, thing};
 use crate::filter::*;
 use crate::ids::{AttributeNumber, EntityNumber, RowKey};
-use crate::schema::Lookup;
+use crate::schema::{Entity, Lookup};
 
 /// A link to notes that point at the thing.
 fn notes(link_type: &str, inner: &str) -> String {
@@ -181,6 +181,24 @@ fn hierarchies_of_ids_and_lookups() {
                 assert_eq!(plan(&condition(kind, operator, ROW), rules), Ok(leaf), "{operator} {kind:?}");
             }
         }
+    }
+}
+
+#[test]
+fn a_hierarchy_needs_a_lookup_of_the_entity_itself() {
+    let breach = |hierarchy: &str| {
+        let lookup = haversack_proto::model::Attribute {
+            targets: vec!["other".to_owned()],
+            ..attribute(2, AttributeType::Lookup)
+        };
+        let attributes =
+            vec![attribute(1, AttributeType::Uniqueidentifier), lookup, attribute(3, AttributeType::String)];
+        Entity::from_model(&entity(1, "it", attributes, hierarchy)).err().map(|error| error.to_string())
+    };
+    assert_eq!(breach(""), None);
+    assert!(breach("nothing").is_some_and(|breach| breach.contains("its hierarchy attribute \"nothing\"")));
+    for name in ["lookup", "string", "uniqueidentifier"] {
+        assert!(breach(name).is_some_and(|breach| breach.contains("to be a lookup of itself")), "{name}");
     }
 }
 
