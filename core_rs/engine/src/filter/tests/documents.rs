@@ -183,6 +183,8 @@ fn what_offline_filters_do_not_have_is_named_with_what_to_write() {
     }
     let linked = "<filter><condition attribute='string' operator='eq' valueof='other.memo'/></filter>";
     unsupported(linked, "valueof \"other.memo\"", "of the same entity");
+    unsupported("<fetch aggregate='true'><entity name='thing'/></fetch>", "aggregates", "without it");
+    assert!(compiled("<fetch aggregate='false' top='3' distinct='true'><entity name='thing'/></fetch>").is_ok());
     let unknown = |operator, message| {
         let xml = condition(AttributeType::Owner, operator, "1");
         assert_refused(&xml, ErrorReason::FilterOperatorUnknown, ("condition", 1, 9), operator);

@@ -89,6 +89,7 @@ fn broken_tags() {
         "<Condition attribute='string' operator='null'/>",
         "<fetch:condition attribute='string' operator='null'/>",
         "<![CDATA[<condition/>]]>",
+        "<condition attribute='string' operator='in'><value>a]]>b</value></condition>",
         "<!-- never closed",
         "<!-- two -- dashes -->",
         "<condition attribute='string' operator='null' xmlns='x'/>",
