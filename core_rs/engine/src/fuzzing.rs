@@ -12,8 +12,8 @@ const BUDGET: &str = "HAVERSACK_FUZZ_SECONDS";
 /// The seed to begin with, as an earlier run printed it. Not set: that of the clock.
 const SEED: &str = "HAVERSACK_FUZZ_SEED";
 
-/// Tries a property on generated values. With a budget, batch after batch, each of the next seed, until the time is over.
-/// The seed of a batch that fails is in the panic's message.
+/// Tries a property on generated values. With a budget, batch after batch, each of the next seed, until the time is
+/// over. The seed of a batch that fails is in the panic's message.
 pub(crate) fn run<S: Strategy>(name: &str, strategy: S, test: impl Fn(S::Value) -> Result<(), TestCaseError>)
 where
     S::Value: Debug,

@@ -64,8 +64,8 @@ impl Family {
         }
     }
 
-    /// Whether an attribute can be compared with another one of the row (`valueof`): texts with each other, and ids, and
-    /// whatever else is of one and the same type.
+    /// Whether an attribute can be compared with another one of the row (`valueof`): texts with each other, and ids,
+    /// and whatever else is of one and the same type.
     pub(super) fn can_compare(left: AttributeType, right: AttributeType) -> bool {
         let family = Self::from(left);
         left == right || (family == Self::from(right) && matches!(family, Self::Text | Self::Id))

@@ -158,7 +158,8 @@ proptest! {
     }
 }
 
-/// With a budget, ever new rows and bytes: what is written is read in one pass, alone and chosen, and damage is refused.
+/// With a budget, ever new rows and bytes: what is written is read in one pass, alone and chosen, and damage is
+/// refused.
 #[test]
 fn rows_for_a_while() {
     let damage = vec((any::<prop::sample::Index>(), any::<u8>()), 0..6);

@@ -217,8 +217,8 @@ fn documents_for_a_while() {
     });
 }
 
-/// Compiles a text of unknown origin. What compiles also loads and can be described, and an error has a place within the
-/// text.
+/// Compiles a text of unknown origin. What compiles also loads and can be described, and an error has a place within
+/// the text.
 fn survive(text: &str) -> Result<(), TestCaseError> {
     match compiled(text) {
         Ok(node) => {

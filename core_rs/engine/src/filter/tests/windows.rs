@@ -68,6 +68,26 @@ fn a_day_is_the_same_in_every_kind_of_date() {
 }
 
 #[test]
+fn the_first_and_the_last_day_are_whole() {
+    let kind = AttributeType::Datetime;
+    let zones = ["UTC", "America/New_York", "Asia/Tokyo"].map(|name| TimeZone::get(name).expect("bundled"));
+    let micros = crate::row::MICROS_PER_DAY;
+    for (text, day) in [("1753-01-01", crate::row::DAY_MIN), ("9999-12-31", crate::row::DAY_MAX)] {
+        let on = window_of(&condition(kind, "on", text));
+        let span = window_of(&listing(kind, "between", &[text, text]));
+        assert_eq!(on, window_of(&listing(kind, "on", &[text])));
+        for zone in &zones {
+            let [range] = &on.ranges(kind, Instant(0), zone)[..] else { panic!("{text} is no one range") };
+            let ahead = range.start - day * micros;
+            assert!(ahead.abs() < micros && (range.end - range.start) == micros, "{text} {range:?}");
+            assert_eq!(span.ranges(kind, Instant(0), zone), [range.clone()], "{text}");
+        }
+    }
+    let year = window_of(&condition(kind, "in-fiscal-year", "9999"));
+    assert!(zones.iter().all(|zone| year.ranges(kind, Instant(0), zone).len() == 1));
+}
+
+#[test]
 fn operands_of_windows_are_checked() {
     let kind = AttributeType::Datetime;
     let invalid = |xml: &str, message: &str| {
