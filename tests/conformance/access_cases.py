@@ -216,7 +216,7 @@ def add_table(organization: Organization, case: AccessCase) -> None:
             fact = {"businessunitid": unit} if "businessunitid" in DIRECTORY[table][2] else {}
             organization.put(table, {key: row_id, **fact})
         for share in record.get("shares", []):
-            organization.share(row_id, _principal(share["principal"]), share["rights"])
+            organization.share(table, row_id, _principal(share["principal"]), share["rights"])
     for name, role in case["org"].get("roles", {}).items():
         for privilege, depth in role["privileges"].items():
             organization.grant(identify(name, "role"), table, privilege, depth)

@@ -89,7 +89,7 @@ DIRECTORY: dict[str, tuple[model_pb2.Ownership, str, Kinds]] = {
     "principalobjectaccess": (
         NONE,
         "principalobjectaccessid",
-        {"principalid": KEY, "objectid": KEY, "accessrightsmask": INTEGER},
+        {"principalid": KEY, "objectid": KEY, "objecttypecode": STRING, "accessrightsmask": INTEGER},
     ),
     "usersettings": (BUSINESS, "systemuserid", {"uilanguageid": INTEGER, "timezonename": STRING}),
 }
@@ -194,10 +194,11 @@ class Organization:
         row: Row = {"roleid": role, "entityname": entity, "accessright": PRIVILEGES[privilege], "depth": DEPTHS[depth]}
         self.link("roleprivileges", row)
 
-    def share(self, row: str, principal: str, rights: Iterable[str]) -> None:
+    def share(self, entity: str, row: str, principal: str, rights: Iterable[str]) -> None:
         """Shares a row with a user or a team."""
         mask = sum(RIGHTS[right] for right in set(rights))
-        self.link("principalobjectaccess", {"principalid": principal, "objectid": row, "accessrightsmask": mask})
+        facts: Row = {"principalid": principal, "objectid": row, "objecttypecode": entity, "accessrightsmask": mask}
+        self.link("principalobjectaccess", facts)
 
     def follow(self, user: str, item: model_pb2.ProfileItem) -> None:
         """Gives a user a profile of this one item."""

@@ -5,7 +5,8 @@
     ├── NotFound         OrganizationUnknown, EntityUnknown, AttributeUnknown, RelationshipUnknown, ProfileUnknown
     ├── AlreadyExists    OrganizationExists
     ├── RequestRefused   RequestInvalid, MetadataInvalid, ProfileInvalid, RowsInvalid, RowTooLarge
-    │   └── FilterRefused FilterMalformed, FilterOperatorUnknown, FilterOperandInvalid, FilterTooLarge
+    │   └── FilterRefused FilterMalformed, FilterOperatorUnknown, FilterOperandInvalid, FilterTooLarge,
+    │                     FilterUnsupported
     ├── NotReady         NothingPublished, EntityNotEnabled, MetadataIncompatible
     ├── TryLater         LimitReached, ServerStopping
     └── ServerFault      StagingFailed, InternalFault
@@ -174,6 +175,12 @@ class FilterTooLarge(FilterRefused):
     """The filter is larger or deeper than a named limit."""
 
     reason = "FILTER_TOO_LARGE"
+
+
+class FilterUnsupported(FilterRefused):
+    """The filter asks for something of FetchXML that offline profiles do not have."""
+
+    reason = "FILTER_UNSUPPORTED"
 
 
 class NotReady(HaversackError):

@@ -8,6 +8,7 @@
 mod comparison;
 mod compile;
 mod condition;
+mod describe;
 mod document;
 mod error;
 mod fold;
@@ -28,6 +29,7 @@ mod xml;
 
 pub use comparison::ComparisonTest;
 pub use compile::{compile, compile_bytes, count_conditions};
+pub use describe::describe;
 pub use document::{CONDITIONS_MAX, FILTER_LEVELS_MAX, LINK_LEVELS_MAX};
 pub use error::{FilterError, Place};
 pub use fold::fold;

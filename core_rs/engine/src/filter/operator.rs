@@ -2,7 +2,7 @@
 
 use haversack_proto::model::{AttributeType, FilterOperator};
 
-/// Attribute types that compare alike. Two attributes can be compared with each other if they are of one family.
+/// Attribute types that compare alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Family {
     Text,
@@ -62,6 +62,13 @@ impl Family {
             Self::Day => "days",
             Self::Id => "ids and lookups",
         }
+    }
+
+    /// Whether an attribute can be compared with another one of the row (`valueof`): texts with each other, and ids,
+    /// and whatever else is of one and the same type.
+    pub(super) fn can_compare(left: AttributeType, right: AttributeType) -> bool {
+        let family = Self::from(left);
+        left == right || (family == Self::from(right) && matches!(family, Self::Text | Self::Id))
     }
 
     /// Whether the values have an order that filters may ask for.

@@ -1,5 +1,7 @@
 //! Where a window begins or ends.
 
+use std::ops::Range;
+
 use super::Moving;
 use super::clock::Clock;
 use super::day::Day;
@@ -32,7 +34,7 @@ pub(super) enum Edge {
 
 /// Which edge of its window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+enum Side {
     Start,
     End,
 }
@@ -42,7 +44,7 @@ impl Edge {
     pub(super) const NOW: Self = Self::Ahead(0);
 
     /// The value of an attribute at which the edge lies.
-    pub(super) fn value(self, side: Side, kind: AttributeType, clock: &Clock<'_>) -> i64 {
+    fn value(self, side: Side, kind: AttributeType, clock: &Clock<'_>) -> i64 {
         match (self, kind) {
             (Self::Open, _) if side == Side::Start => i64::MIN,
             (Self::Open, _) => i64::MAX,
@@ -99,6 +101,11 @@ pub(super) fn midnight(day: i64, kind: AttributeType, clock: &Clock<'_>) -> i64 
         AttributeType::DatetimeIndependent => wall,
         _ => clock.moment_of(wall),
     }
+}
+
+/// The values from one edge up to another; empty if they are the wrong way round.
+pub(super) fn range(start: Edge, end: Edge, kind: AttributeType, clock: &Clock<'_>) -> Range<i64> {
+    start.value(Side::Start, kind, clock)..end.value(Side::End, kind, clock)
 }
 
 /// Which of the edges advance steadily.

@@ -1,5 +1,7 @@
 //! Every window at its boundaries, and what followers of a window rely on.
 
+#![expect(clippy::single_range_in_vec_init, reason = "a test is compared with the ranges that it has")]
+
 use haversack_proto::model::{self, FilterOperator as Op, FiscalPeriod};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -453,7 +455,7 @@ proptest! {
         };
         let before = test.ranges(kind, now, &zone);
         prop_assert!(before.iter().all(|range| range.start < range.end));
-        prop_assert!(before.len() == 1, "{:?}", before);
+        prop_assert!(before.len() <= 1, "none where a zone left out the day");
         let expected: Vec<_> = before.iter().map(|range| range.start + start..range.end + end).collect();
         prop_assert_eq!(test.ranges(kind, later, &zone), expected, "{:?} at {:?}", test, later);
     }
