@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use haversack_engine::engine::{Applied, Engine, PreparedModel, RowChange};
 use haversack_engine::ids::{AttributeNumber, EntityNumber, Instant, Lsn, RowKey};
-use haversack_engine::row::{RowWriter, Value};
+use haversack_engine::row::{Integers, RowWriter, Value};
 use haversack_proto::model;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
-use super::draw::{Cell, Cells, DAY_MICROS, Draw, MINUTE, START, key};
+use super::draw::{Cell, Cells, DAY_MICROS, Draw, MINUTE, START, STARTS, ZONES, key};
 use super::organization::*;
 
 /// Entities that may have so many rows that they are judged as a set.
 const MANY: [u32; 4] = [ACCOUNT, CONTACT, NOTE, SITE];
 /// Attributes that are neither ids nor lookups.
-const PLAIN: [u32; 9] = [NAME, SCORE, STATE, FLAG, AMOUNT, DUE, DAY, WALL, RATE];
-
-const ZONES: [&str; 4] = ["", "Asia/Kolkata", "Europe/Berlin", "America/New_York"];
+const PLAIN: [u32; 14] = [NAME, SCORE, STATE, FLAG, AMOUNT, DUE, DAY, WALL, RATE, LABEL, RANK, FEE, UNTIL, CHOICES];
 
 /// A row as staging has it.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ impl World {
     /// An organization that has published a model and has no rows yet.
     pub(crate) fn empty(seed: u64, model: model::Model) -> Self {
         Self {
-            draw: Draw(seed),
+            draw: Draw::new(seed),
             rows: BTreeMap::new(),
             head: 0,
             instant: START,
@@ -55,9 +55,19 @@ impl World {
     /// An organization with some of everything.
     pub(crate) fn new(seed: u64) -> Self {
         let mut world = Self::empty(seed, model::Model::default());
-        for (entity, count) in
-            [(UNIT, 4), (POSITION, 3), (USER, 5), (TEAM, 3), (ROLE, 3), (MEMBERSHIP, 6), (USER_ROLE, 8), (TEAM_ROLE, 3)]
-        {
+        world.instant = world.draw.of(&STARTS);
+        world.draw.now = world.instant;
+        for (entity, count) in [
+            (UNIT, 4),
+            (POSITION, 3),
+            (USER, 5),
+            (TEAM, 3),
+            (ROLE, 3),
+            (MEMBERSHIP, 6),
+            (USER_ROLE, 8),
+            (TEAM_ROLE, 3),
+            (SETTINGS, 4),
+        ] {
             (0..count).for_each(|_| world.insert(entity));
         }
         world.grant();
@@ -67,7 +77,8 @@ impl World {
             (0..count).for_each(|_| world.insert(entity));
         }
         (0..world.draw.below(30)).for_each(|_| world.insert(SHARE));
-        world.publish();
+        let model = world.other_model();
+        world.publish(model);
         world
     }
 
@@ -129,28 +140,62 @@ impl World {
         self.published = true;
     }
 
-    /// Publishes other profiles, organization filters and settings.
-    fn publish(&mut self) {
+    /// A model with other profiles, organization filters and settings.
+    pub(crate) fn other_model(&mut self) -> model::Model {
         let counts = self.counts();
         let mut entities = entities();
         for entity in entities.iter_mut().filter(|entity| BUSINESS_ENTITIES.contains(&entity.number)) {
             let filter = self.draw.chance(10).then(|| self.draw.filter(entity.number, 3, &counts));
             entity.organization_filter = filter;
         }
-        self.model = model::Model {
+        model::Model {
             revision: self.model.revision + 1,
-            settings: Some(model::Settings {
-                time_zone: self.draw.of(&ZONES).to_owned(),
-                hierarchy_security: self.draw.chance(80).then(|| self.draw.hierarchy_security()),
-                ..model::Settings::default()
-            }),
+            settings: Some(self.draw.settings()),
             entities,
             relationships: relationships(),
             profiles: (0..2).map(|number| self.draw.profile(number, &counts)).collect(),
             ..model::Model::default()
-        };
+        }
+    }
+
+    /// The model that is published, changed in one place or two.
+    pub(crate) fn changed_model(&mut self) -> model::Model {
+        let counts = self.counts();
+        let mut model = self.model.clone();
+        model.revision += 1;
+        if self.draw.chance(40) {
+            model.settings = Some(self.draw.settings());
+        }
+        if self.draw.chance(40) {
+            let number = self.draw.of(&BUSINESS_ENTITIES);
+            let limit = self.draw.chance(60).then(|| self.draw.filter(number, 3, &counts));
+            let entity = model.entities.iter_mut().find(|entity| entity.number == number);
+            entity.expect("is in the model").organization_filter = limit;
+        }
+        for item in model.profiles.iter_mut().flat_map(|profile| &mut profile.items) {
+            let associations = &mut item.associations;
+            match self.draw.below(8) {
+                0 if item.filter.is_some() => {
+                    let entity = ITEM_ENTITIES.into_iter().find(|entity| name(*entity) == item.entity);
+                    item.filter = Some(self.draw.filter(entity.expect("has items"), 2, &counts));
+                }
+                1 => associations.retain(|_| self.draw.chance(50)),
+                2 => associations.iter_mut().for_each(|association| association.filter = None),
+                _ => {}
+            }
+        }
+        model
+    }
+
+    pub(crate) fn publish(&mut self, model: model::Model) {
+        self.model = model;
         self.head += 1;
         self.published = true;
+    }
+
+    fn go_on_to(&mut self, instant: i64) {
+        self.instant = self.instant.max(instant);
+        self.draw.now = self.instant;
     }
 
     /// One random change.
@@ -165,13 +210,37 @@ impl World {
             8 | 9 => self.change_rows(&DIRECTORY_ENTITIES, 1),
             10 => self.delete(&DIRECTORY_ENTITIES),
             11 => self.touch(),
-            12 => self.publish(),
-            13 => self.instant += self.draw.below(36 * 60) as i64 * MINUTE,
-            14 => self.instant = next_boundary.map_or(self.instant, |boundary| boundary.0),
-            15 => self.instant += self.draw.below(3) as i64 * DAY_MICROS,
-            16 => self.change_rows(&[SHARE], 3),
-            _ => self.change_rows(&[USER, TEAM, UNIT, POSITION, MEMBERSHIP], 2),
+            12 => {
+                let model = if self.draw.chance(40) { self.other_model() } else { self.changed_model() };
+                self.publish(model);
+            }
+            13 => self.change_rows(&[SHARE], 3),
+            14 => self.change_rows(&[USER, TEAM, UNIT, POSITION, MEMBERSHIP], 2),
+            15 => self.change_rows(&[SETTINGS], 1),
+            _ => self.let_time_pass(kind, next_boundary.map_or(self.instant, |boundary| boundary.0)),
         }
+    }
+
+    /// Lets time go on: a while, to a boundary or just around it, or around the setting of some clocks.
+    fn let_time_pass(&mut self, kind: u8, boundary: i64) {
+        let instant = match kind {
+            16 => self.instant + self.draw.below(36 * 60) as i64 * MINUTE,
+            17 => self.instant + self.draw.below(3) as i64 * DAY_MICROS,
+            18 => boundary - 1,
+            19 | 20 => boundary,
+            21 => boundary + self.draw.of(&[1, 1_000_000, 30 * MINUTE, 60 * MINUTE, 61 * MINUTE]),
+            22 => self.instant + self.draw.of(&[5, 31, 40, 400]) * DAY_MICROS,
+            _ => self.next_jump() + self.draw.of(&[-30 * MINUTE, -1, 0, 1, 30 * MINUTE, 45 * MINUTE, 60 * MINUTE]),
+        };
+        self.go_on_to(instant);
+    }
+
+    /// When the clocks of some zone are set next; now if they never are.
+    fn next_jump(&mut self) -> i64 {
+        let zone = self.draw.of(&ZONES);
+        let now = Timestamp::from_microsecond(self.instant).expect("is in range");
+        let zone = TimeZone::get(if zone.is_empty() { "UTC" } else { zone }).expect("is a zone");
+        zone.following(now).next().map_or(self.instant, |jump| jump.timestamp().as_microsecond())
     }
 
     fn change_rows(&mut self, entities: &[u32], count_max: u64) {
@@ -251,8 +320,14 @@ impl World {
 
 fn encode(cells: &Cells, payload: &mut Vec<u8>) {
     let mut writer = RowWriter::new(payload);
+    let mut packed = Vec::new();
     for (&number, cell) in cells {
         let value = match cell {
+            Cell::Set(numbers) => {
+                packed.clear();
+                Integers::pack(numbers, &mut packed);
+                Value::Integers(Integers::from_packed(&packed).expect("was just packed"))
+            }
             Cell::Integer(number) => Value::Integer(*number),
             Cell::Real(number) => Value::Real(*number),
             Cell::Text(text) => Value::Text(text),
