@@ -29,9 +29,8 @@ class Organization:
         self._ingest = admin_pb2_grpc.IngestServiceStub(channel)
         self._profiles = admin_pb2_grpc.ProfileServiceStub(channel)
 
-    def create(self, time_zone: str = "UTC") -> None:
+    def create(self, settings: model_pb2.Settings | None = None) -> None:
         """Makes it, with the standard metadata."""
-        settings = model_pb2.Settings(time_zone=time_zone)
         create = admin_pb2.CreateOrganizationRequest(name=self.name, settings=settings)
         self._organizations.CreateOrganization(create, metadata=self._metadata)
         self.import_metadata(standard_documents())

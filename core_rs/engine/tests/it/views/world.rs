@@ -33,6 +33,8 @@ pub(crate) struct World {
     pub(crate) head: u64,
     pub(crate) instant: i64,
     pub(crate) model: model::Model,
+    /// Whether profiles are filters and nothing else, and everybody may read everything.
+    plain: bool,
     /// Rows changed since the engine was last fed.
     changed: BTreeSet<(u32, u32)>,
     published: bool,
@@ -47,14 +49,17 @@ impl World {
             head: 0,
             instant: START,
             model,
+            plain: false,
             changed: BTreeSet::new(),
             published: true,
         }
     }
 
-    /// An organization with some of everything.
+    /// An organization with some of everything. In half of them nothing but filters decides what is in a view, so that
+    /// whatever they miss is seen.
     pub(crate) fn new(seed: u64) -> Self {
         let mut world = Self::empty(seed, model::Model::default());
+        world.plain = world.draw.chance(50);
         world.instant = world.draw.of(&STARTS);
         world.draw.now = world.instant;
         for (entity, count) in [
@@ -71,6 +76,9 @@ impl World {
             (0..count).for_each(|_| world.insert(entity));
         }
         world.grant();
+        if world.plain {
+            world.open();
+        }
         let many = world.draw.of(&MANY);
         for entity in BUSINESS_ENTITIES {
             let count = if entity == many { 45 } else { 4 + world.draw.below(10) };
@@ -94,6 +102,18 @@ impl World {
                 cells.insert(4, self.draw.privilege_number());
                 self.append(PRIVILEGE, cells);
             }
+        }
+    }
+
+    /// Lets everybody read everything.
+    fn open(&mut self) {
+        for user in 0..self.counts()[&USER] {
+            self.append(USER_ROLE, Cells::from([(2, Cell::Id(key(USER, user))), (3, Cell::Id(key(ROLE, 0)))]));
+        }
+        for entity in ITEM_ENTITIES {
+            let mut cells = self.draw.privilege_of(0, entity);
+            cells.insert(5, Cell::Integer(8));
+            self.append(PRIVILEGE, cells);
         }
     }
 
@@ -145,7 +165,7 @@ impl World {
         let counts = self.counts();
         let mut entities = entities();
         for entity in entities.iter_mut().filter(|entity| BUSINESS_ENTITIES.contains(&entity.number)) {
-            let filter = self.draw.chance(10).then(|| self.draw.filter(entity.number, 3, &counts));
+            let filter = (!self.plain && self.draw.chance(10)).then(|| self.draw.filter(entity.number, 3, &counts));
             entity.organization_filter = filter;
         }
         model::Model {
@@ -153,7 +173,11 @@ impl World {
             settings: Some(self.draw.settings()),
             entities,
             relationships: relationships(),
-            profiles: (0..2).map(|number| self.draw.profile(number, &counts)).collect(),
+            profiles: if self.plain {
+                vec![self.draw.profile_of_filters(&counts)]
+            } else {
+                (0..2).map(|number| self.draw.profile(number, &counts)).collect()
+            },
             ..model::Model::default()
         }
     }
