@@ -12,6 +12,7 @@ from oracle import filters
 from oracle.relations import Filters
 from oracle.schema import (
     DEPTHS,
+    HIERARCHIES,
     LOOKUPS,
     MANY_TO_MANY,
     ONE_TO_MANY,
@@ -225,7 +226,12 @@ class World:
         }
         for attribute, targets in LOOKUPS.get(entity, {}).items():
             target = self.draw.choice(targets)
-            row[attribute] = self.maybe(self.draw.choice([*self.rows[target], self.id()]))
+            known = list(self.rows[target])
+            if HIERARCHIES.get(entity) == attribute:
+                # A parent that never was is above nothing; the tables do not tell it from one that was deleted.
+                row[attribute] = self.maybe(self.draw.choice(known)) if known else None
+            else:
+                row[attribute] = self.maybe(self.draw.choice([*known, self.id()]))
             if len(targets) > 1 and row[attribute]:
                 row[f"{attribute}_type"] = target
         if OWNERSHIP[entity] == "UserOwned":

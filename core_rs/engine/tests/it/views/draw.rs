@@ -164,7 +164,7 @@ impl Draw {
         model::Settings {
             time_zone: self.of(&ZONES).to_owned(),
             collation: self.of(&[Collation::Unspecified, Collation::CiAi, Collation::CiAs]) as i32,
-            null_never_matches: self.chance(20),
+            null_never_matches: self.chance(30),
             week_start: self.of(&[0, 0, 1, 6]),
             fiscal: self.chance(60).then_some(fiscal),
             hierarchy_security: self.chance(80).then(|| self.hierarchy_security()),

@@ -61,7 +61,7 @@ const COUNTED: [Op; 16] = [
 const PERIODS: [Op; 3] =
     [Op::InFiscalPeriodAndYear, Op::InOrBeforeFiscalPeriodAndYear, Op::InOrAfterFiscalPeriodAndYear];
 const ORDERS: [Op; 6] = [Op::Eq, Op::Ne, Op::Gt, Op::Ge, Op::Lt, Op::Le];
-const HIERARCHY: [Op; 5] = [Op::Above, Op::EqOrAbove, Op::Under, Op::EqOrUnder, Op::NotUnder];
+const HIERARCHY: [Op; 6] = [Op::Above, Op::EqOrAbove, Op::Under, Op::EqOrUnder, Op::NotUnder, Op::NotUnder];
 /// Operators on the ids of users and teams.
 const OF_USER: [Op; 6] = [
     Op::EqUserId,
@@ -199,12 +199,13 @@ impl Draw {
     fn on_dates(&mut self) -> model::FilterCondition {
         let attribute = self.of(&[DUE, DUE, UNTIL, WALL, DAY]);
         let count = |draw: &mut Self, choices: &[i64]| vec![Operand::Integer(draw.of(choices))];
-        match self.below(16) {
+        match self.below(17) {
+            16 if attribute != DAY => condition(attribute, Op::NextXHours, count(self, &[20, 70, 140])),
             0..=3 => condition(attribute, self.of(&CALENDAR), vec![]),
             4..=7 => condition(attribute, self.of(&COUNTED), count(self, &[1, 1, 2, 5])),
             8 | 9 if attribute != DAY => {
                 let operators = [Op::LastXHours, Op::NextXHours, Op::OlderThanXHours];
-                condition(attribute, self.of(&operators), count(self, &[1, 3, 20]))
+                condition(attribute, self.of(&operators), count(self, &[1, 3, 20, 70]))
             }
             10 if attribute != DAY => condition(attribute, Op::OlderThanXMinutes, count(self, &[1, 50, 2000])),
             11 => {

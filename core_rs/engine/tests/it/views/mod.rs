@@ -31,7 +31,7 @@ use self::world::World;
 const USERS: u32 = 6;
 
 /// Kinds of steps that a world takes.
-const STEPS: u8 = 24;
+const STEPS: u8 = 27;
 
 /// An engine with somebody following every user's view.
 struct Followed {

@@ -81,7 +81,7 @@ impl World {
         }
         let many = world.draw.of(&MANY);
         for entity in BUSINESS_ENTITIES {
-            let count = if entity == many { 45 } else { 4 + world.draw.below(10) };
+            let count = if entity == many { 75 } else { 4 + world.draw.below(10) };
             (0..count).for_each(|_| world.insert(entity));
         }
         (0..world.draw.below(30)).for_each(|_| world.insert(SHARE));
@@ -199,12 +199,12 @@ impl World {
         for item in model.profiles.iter_mut().flat_map(|profile| &mut profile.items) {
             let associations = &mut item.associations;
             match self.draw.below(8) {
-                0 if item.filter.is_some() => {
+                0..=2 if item.filter.is_some() => {
                     let entity = ITEM_ENTITIES.into_iter().find(|entity| name(*entity) == item.entity);
                     item.filter = Some(self.draw.filter(entity.expect("has items"), 2, &counts));
                 }
-                1 => associations.retain(|_| self.draw.chance(50)),
-                2 => associations.iter_mut().for_each(|association| association.filter = None),
+                3 => associations.retain(|_| self.draw.chance(50)),
+                4 => associations.iter_mut().for_each(|association| association.filter = None),
                 _ => {}
             }
         }
@@ -240,7 +240,7 @@ impl World {
             }
             13 => self.change_rows(&[SHARE], 3),
             14 => self.change_rows(&[USER, TEAM, UNIT, POSITION, MEMBERSHIP], 2),
-            15 => self.change_rows(&[SETTINGS], 1),
+            15 => self.choose_again(),
             _ => self.let_time_pass(kind, next_boundary.map_or(self.instant, |boundary| boundary.0)),
         }
     }
@@ -254,17 +254,44 @@ impl World {
             19 | 20 => boundary,
             21 => boundary + self.draw.of(&[1, 1_000_000, 30 * MINUTE, 60 * MINUTE, 61 * MINUTE]),
             22 => self.instant + self.draw.of(&[5, 31, 40, 400]) * DAY_MICROS,
-            _ => self.next_jump() + self.draw.of(&[-30 * MINUTE, -1, 0, 1, 30 * MINUTE, 45 * MINUTE, 60 * MINUTE]),
+            _ => self.around_a_jump(),
         };
         self.go_on_to(instant);
     }
 
-    /// When the clocks of some zone are set next; now if they never are.
-    fn next_jump(&mut self) -> i64 {
-        let zone = self.draw.of(&ZONES);
+    /// A moment just before the next setting of the clocks of a zone that somebody has chosen, or just behind it if it is
+    /// at hand.
+    fn around_a_jump(&mut self) -> i64 {
+        let chosen = self.rows[&SETTINGS].iter().filter_map(|row| row.cells.as_ref()?.get(&4));
+        let known = chosen.filter_map(|cell| if let Cell::Text(name) = cell { TimeZone::get(name).ok() } else { None });
+        let known: Vec<TimeZone> = known.collect();
+        let zone = if known.is_empty() {
+            self.of_zones()
+        } else {
+            known[self.draw.below(known.len() as u64) as usize].clone()
+        };
         let now = Timestamp::from_microsecond(self.instant).expect("is in range");
-        let zone = TimeZone::get(if zone.is_empty() { "UTC" } else { zone }).expect("is a zone");
-        zone.following(now).next().map_or(self.instant, |jump| jump.timestamp().as_microsecond())
+        let Some(jump) = zone.following(now).next() else { return self.instant + 60 * MINUTE };
+        let jump = jump.timestamp().as_microsecond();
+        if jump - self.instant < 120 * MINUTE {
+            return jump + self.draw.of(&[0, 1, 10 * MINUTE, 30 * MINUTE, 59 * MINUTE]);
+        }
+        jump - self.draw.of(&[1, 10 * MINUTE, 30 * MINUTE, 61 * MINUTE])
+    }
+
+    fn of_zones(&mut self) -> TimeZone {
+        let name = self.draw.of(&ZONES[1..]);
+        TimeZone::get(name).expect("is a zone")
+    }
+
+    /// Lets a user choose another zone and language, or somebody else's row of settings become the user's.
+    fn choose_again(&mut self) {
+        let Some(ordinal) = self.some_row(SETTINGS) else { return };
+        let user = self.rows[&SETTINGS][ordinal as usize].cells.as_ref().and_then(|cells| cells.get(&2)).cloned();
+        let mut cells = self.draw.cells(SETTINGS, &self.counts());
+        cells.insert(ID, Cell::Id(key(SETTINGS, ordinal)));
+        cells.extend(user.filter(|_| self.draw.chance(80)).map(|user| (2, user)));
+        self.write(SETTINGS, ordinal, Some(cells));
     }
 
     fn change_rows(&mut self, entities: &[u32], count_max: u64) {
