@@ -151,6 +151,15 @@ impl Compiler<'_> {
             );
             return Err(FilterError::OperandInvalid { place: place(), problem });
         }
+        if !Family::from(from.kind).is_linked_by() {
+            let problem = format!(
+                "rows cannot be linked by {}, as from=\"{}\" of {} is; link them by an id or a lookup",
+                plural(&from),
+                from.name,
+                linked.name
+            );
+            return Err(FilterError::OperandInvalid { place: place(), problem });
+        }
         let node = Compiler { entity: linked, ..*self }.every(&link.children)?;
         Ok(FilterNode {
             kind: Some(Kind::Link(Box::new(FilterLink {

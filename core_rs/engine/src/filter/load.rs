@@ -71,6 +71,9 @@ impl Loader<'_> {
         if Family::from(from.kind) != Family::from(to.kind) {
             return Err(format!("links {}.{} to \"{}\" of another type", linked.name, from.name, to.name));
         }
+        if !Family::from(from.kind).is_linked_by() {
+            return Err(format!("links {}.{}, which is of a type that links nothing", linked.name, from.name));
+        }
         let within = Loader { entity: linked, links: self.links + 1, ..*self };
         let plan = link.node.as_deref().map_or(Ok(Plan::All), |node| within.node(node, 0))?;
         Ok(Link { entity, from: from.number, to: to.number, negated: link.negated, plan })

@@ -71,6 +71,13 @@ impl Family {
         left == right || (family == Self::from(right) && matches!(family, Self::Text | Self::Id))
     }
 
+    /// Whether rows can be linked by the values: equal ones have to be found by one key, which texts that compare equal
+    /// without being the same do not have.
+    pub(super) fn is_linked_by(self) -> bool {
+        use Family as F;
+        matches!(self, F::Integer | F::Choice | F::Decimal | F::Instant | F::WallClock | F::Day | F::Id)
+    }
+
     /// Whether the values have an order that filters may ask for.
     pub(super) fn is_ordered(self) -> bool {
         ORDERED.contains(&self)
