@@ -10,7 +10,7 @@ use super::needs::{EdgesNumber, Needs, PredicateNumber, TableNumber, WindowNumbe
 use super::predicate::Predicate;
 use super::table::Table;
 use super::window::WindowKey;
-use crate::ids::{Instant, Ordinal};
+use crate::ids::{EntityNumber, Instant, Ordinal};
 use crate::zone::Zone;
 
 /// An index at an instant, read through the numbers of a model's needs. The needs are those that the index has, or go on
@@ -58,6 +58,11 @@ impl<'a> Reading<'a> {
     /// A table.
     pub fn table(&self, number: TableNumber) -> &'a Table {
         self.index.table(number)
+    }
+
+    /// The table of an entity, if any is kept.
+    pub fn table_of(&self, entity: EntityNumber) -> Option<&'a Table> {
+        self.index.table_of(entity)
     }
 
     /// The edges of a lookup.

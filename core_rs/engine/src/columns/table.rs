@@ -113,6 +113,21 @@ impl Table {
         self.sizes.get(ordinal) as u32
     }
 
+    /// Bytes of the payloads of these rows.
+    pub fn sizes(&self, rows: &RoaringBitmap) -> u64 {
+        self.sizes.sum(rows)
+    }
+
+    /// What a row has in an attribute, as far as it is kept here; `None` if it is not. Doubles come as the whole numbers
+    /// that order as they do.
+    pub fn value(&self, attribute: AttributeNumber, row: Ordinal) -> Option<Option<Value<'_>>> {
+        if let Some((_, _, column)) = self.columns.iter().find(|column| column.0 == attribute) {
+            return Some(column.value(row));
+        }
+        let (_, postings) = self.postings.iter().find(|((number, _), _)| *number == attribute)?;
+        Some(postings.key(row).map(|key| Value::Id(key.0)))
+    }
+
     /// Rows that are not deleted.
     pub fn alive(&self) -> &RoaringBitmap {
         &self.alive

@@ -145,7 +145,7 @@ impl Rule {
 }
 
 /// An id attribute as what rows are found by.
-fn keys(entity: &Entity, attribute: AttributeNumber, needs: &mut Needs) -> Keys {
+pub(super) fn keys(entity: &Entity, attribute: AttributeNumber, needs: &mut Needs) -> Keys {
     if attribute == entity.primary_id { Keys::Own } else { Keys::Postings(needs.postings(entity, attribute)) }
 }
 

@@ -1,0 +1,323 @@
+//! What smells in a profile, measured on the rows that there are.
+
+use std::collections::HashSet;
+
+use haversack_proto::model::filter_node::Kind;
+use haversack_proto::model::{self, FilterNode, RecordCriteria as Criteria};
+
+use super::{Inquiry, UserEstimate};
+use crate::columns::EdgesNumber;
+use crate::engine::inputs::{Inputs, Standing};
+use crate::engine::profile::{Path, Profile};
+use crate::engine::rule::{Question, Rule};
+use crate::engine::situation::Situation;
+use crate::engine::solver::Solver;
+use crate::filter::Plan;
+use crate::schema::Entity;
+
+/// How many different views of a profile are looked at for what holds in none of them.
+pub const LINT_VIEWS_MAX: usize = 32;
+
+/// What may be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Smell {
+    /// An entity of the profile is not enabled for offline use: the profile cannot be published.
+    NotEnabled,
+    /// An item takes related rows only, and no association leads to it.
+    RelatedOnlyUnreached,
+    /// Entities pull each other in a circle. That is legal, but a device may get more than was meant.
+    Cycle,
+    /// A clause of a filter takes every row.
+    ClauseTakesAll,
+    /// A clause of a filter takes no row.
+    ClauseTakesNothing,
+    /// No device would lack a row without an association.
+    AssociationAddsNothing,
+    /// One row pulls very many.
+    FanOut,
+    /// An item is larger than a limit on some device.
+    ItemTooLarge,
+}
+
+/// One thing that smells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What may be wrong.
+    pub smell: Smell,
+    /// The profile.
+    pub profile: String,
+    /// Logical name of the entity whose item it is about.
+    pub entity: String,
+    /// The association or the filter that it is about, if it is about one.
+    pub subject: String,
+    /// What was found, for people.
+    pub sentence: String,
+    /// What was measured: rows that a clause takes, rows that one row pulls, rows of the largest device. 0 if nothing
+    /// was.
+    pub rows: u64,
+    /// In how many views it was measured; 0 if no view was looked at.
+    pub views: usize,
+}
+
+/// From where on sizes smell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LintLimits {
+    /// Most rows that an item may bring to a device; `None` for no limit.
+    pub item_rows_max: Option<u64>,
+    /// Most bytes that an item may bring to a device; `None` for no limit.
+    pub item_bytes_max: Option<u64>,
+    /// Most rows that one row may pull by one association.
+    pub fan_out_max: u64,
+}
+
+/// Looks at one profile, a step at a time: each is short enough to be taken while others wait.
+#[derive(Debug)]
+pub struct Linter {
+    profile: String,
+    limits: LintLimits,
+    steps: usize,
+}
+
+/// Entities of a model's profile (`None` for any) that are not enabled; and the model as it would be if they were, which
+/// can be looked at further.
+pub fn lint_model(model: &model::Model, profile: Option<&str>) -> (Vec<Finding>, model::Model) {
+    let (mut findings, mut mended) = (Vec::new(), model.clone());
+    for asked in model.profiles.iter().filter(|it| profile.is_none_or(|name| it.name == name)) {
+        for item in &asked.items {
+            let entity = mended.entities.iter_mut().find(|entity| entity.logical_name == item.entity);
+            let Some(entity) = entity.filter(|entity| !entity.offline) else { continue };
+            entity.offline = true;
+            let sentence = format!("{} is not enabled for offline use; enable it or remove its item", item.entity);
+            findings.push(Finding::new(Smell::NotEnabled, &asked.name, &item.entity, "", sentence));
+        }
+    }
+    (findings, mended)
+}
+
+impl Finding {
+    fn new(smell: Smell, profile: &str, entity: &str, subject: &str, sentence: String) -> Self {
+        let (profile, entity, subject) = (profile.to_owned(), entity.to_owned(), subject.to_owned());
+        Self { smell, profile, entity, subject, sentence, rows: 0, views: 0 }
+    }
+
+    fn measured(self, rows: u64, views: usize) -> Self {
+        Self { rows, views, ..self }
+    }
+}
+
+impl Linter {
+    /// Looks at the profile of this name.
+    pub fn new(profile: &str, limits: LintLimits) -> Self {
+        Self { profile: profile.to_owned(), limits, steps: 0 }
+    }
+
+    /// The next findings; `None` when everything has been looked at, or if there is no such profile.
+    pub fn step(&mut self, inquiry: &Inquiry<'_>) -> Option<Vec<Finding>> {
+        let profile = inquiry.situation.model?.profiles().iter().find(|profile| profile.name == self.profile)?;
+        let look = Look { situation: inquiry.situation, profile, views: views(inquiry, &self.profile) };
+        let findings = match self.steps {
+            0 => [look.unreached(), look.cycles(), look.clauses()].concat(),
+            step => {
+                let (source, association) = associations(profile).nth(step - 1)?;
+                [look.useless(source, association), look.fan_out(source, association, self.limits.fan_out_max)].concat()
+            }
+        };
+        self.steps += 1;
+        Some(findings)
+    }
+
+    /// Items that are larger than a limit on some of these devices. The estimates are of users of this profile.
+    pub fn too_large(&self, inquiry: &Inquiry<'_>, estimates: &[UserEstimate]) -> Vec<Finding> {
+        let Some(profiles) = inquiry.situation.model.map(|model| model.profiles()) else { return Vec::new() };
+        let nodes = profiles.iter().filter(|profile| profile.name == self.profile).flat_map(|profile| {
+            profile.carried.iter().zip(&profile.nodes).map(|(carried, node)| (carried.entity, &node.name))
+        });
+        let largest = |(entity, name): (_, &String)| {
+            let amounts =
+                estimates.iter().flat_map(|estimate| estimate.entities.iter()).filter(|it| it.entity == entity);
+            let [rows, bytes] =
+                amounts.fold([0, 0], |[rows, bytes], it| [it.amount.rows.max(rows), it.amount.bytes.max(bytes)]);
+            let LintLimits { item_rows_max, item_bytes_max, .. } = self.limits;
+            let passes = item_rows_max.is_some_and(|max| rows > max) || item_bytes_max.is_some_and(|max| bytes > max);
+            let sentence = format!("brings up to {rows} rows and up to {bytes} bytes to a device");
+            let finding = Finding::new(Smell::ItemTooLarge, &self.profile, name, "", sentence);
+            passes.then(|| finding.measured(rows, estimates.len()))
+        };
+        nodes.filter_map(largest).collect()
+    }
+}
+
+/// The inputs of different views of a profile, at most [`LINT_VIEWS_MAX`].
+fn views(inquiry: &Inquiry<'_>, profile: &str) -> Vec<Inputs> {
+    let mut seen = HashSet::new();
+    let standings = inquiry.users(Some(profile)).into_iter().map(|user| inquiry.situation.standing(user));
+    let inputs = standings.filter_map(|standing| match standing {
+        Standing::Follows(inputs) => seen.insert(inputs.clone()).then_some(inputs),
+        Standing::Denied(_) => None,
+    });
+    inputs.take(LINT_VIEWS_MAX).collect()
+}
+
+/// Every association that leads somewhere: its node, and its place in the node's item.
+fn associations(profile: &Profile) -> impl Iterator<Item = (usize, usize)> {
+    let mut found: Vec<(usize, usize)> = profile.pulls.iter().map(|pull| (pull.source, pull.association)).collect();
+    found.dedup();
+    found.into_iter()
+}
+
+/// A profile, and some of its views.
+struct Look<'a> {
+    situation: Situation<'a>,
+    profile: &'a Profile,
+    views: Vec<Inputs>,
+}
+
+impl Look<'_> {
+    fn finding(&self, smell: Smell, node: usize, subject: &str, sentence: String) -> Finding {
+        Finding::new(smell, &self.profile.name, &self.profile.nodes[node].name, subject, sentence)
+    }
+
+    fn unreached(&self) -> Vec<Finding> {
+        let is_unreached = |node: &usize| {
+            let takes_nothing = |item: &model::ProfileItem| {
+                item.criteria() == Criteria::RelatedOnly && item.filter.as_ref().is_none_or(|it| it.compiled.is_none())
+            };
+            self.profile.item(*node).is_some_and(takes_nothing) && self.profile.nodes[*node].pulls_in.is_empty()
+        };
+        let sentence = "takes related rows only, and no association leads to it: no device gets a row";
+        let found = (0..self.profile.nodes.len()).filter(is_unreached);
+        found.map(|node| self.finding(Smell::RelatedOnlyUnreached, node, "", sentence.to_owned())).collect()
+    }
+
+    fn cycles(&self) -> Vec<Finding> {
+        let cyclic = self.profile.components.iter().filter(|component| component.cyclic);
+        let found = cyclic.map(|component| {
+            let names: Vec<&str> = component.nodes.iter().map(|&node| self.profile.nodes[node].name.as_str()).collect();
+            let sentence = match names[..] {
+                [only] => format!("rows of {only} pull others of {only}, on and on"),
+                _ => format!("{} pull each other in a circle", names.join(", ")),
+            };
+            self.finding(Smell::Cycle, component.nodes[0], "", sentence)
+        });
+        found.collect()
+    }
+
+    fn clauses(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let Some(model) = self.situation.model else { return findings };
+        for (node, carried) in self.profile.carried.iter().enumerate() {
+            let item =
+                self.profile.item(node).and_then(|item| item.filter.as_ref()).and_then(|it| it.compiled.as_ref());
+            let filters = [(item, "the item's filter"), (model.limit(carried.entity), "the organization filter")];
+            for (filter, subject) in filters {
+                filter.into_iter().for_each(|filter| self.clauses_of(filter, node, subject, &mut findings));
+            }
+        }
+        for pull in &self.profile.pulls {
+            let association = self.profile.association(pull);
+            if let Some(filter) = association.filter.as_ref().and_then(|filter| filter.compiled.as_ref()) {
+                let subject = format!("the filter of the association {}", association.relationship);
+                self.clauses_of(filter, pull.target, &subject, &mut findings);
+            }
+        }
+        findings
+    }
+
+    fn clauses_of(&self, filter: &FilterNode, node: usize, subject: &str, findings: &mut Vec<Finding>) {
+        match &filter.kind {
+            // Of a group that takes every row by its form, no part is ever asked.
+            Some(Kind::Group(_)) if self.plan(filter, node) == Some(Plan::All) => {}
+            Some(Kind::Group(group)) => {
+                group.nodes.iter().for_each(|part| self.clauses_of(part, node, subject, findings));
+            }
+            Some(Kind::Condition(_) | Kind::Link(_)) => findings.extend(self.clause(filter, node, subject)),
+            None => {}
+        }
+    }
+
+    fn clause(&self, clause: &FilterNode, node: usize, subject: &str) -> Option<Finding> {
+        let (model, entity) = (self.situation.model?, self.entity(node)?);
+        let plan = self.plan(clause, node)?;
+        let rule = Rule::from_plan(&plan, entity, &model.filters(), &mut model.needs.clone());
+        let table = self.situation.index.table(self.profile.nodes[node].table);
+        let count = |inputs| Question { index: self.situation.index, inputs, table }.select(&rule, table.alive()).len();
+        let alive = table.alive().len();
+        let first = self.views.first().map(count)?;
+        let is_same = self.views.iter().skip(1).all(|inputs| count(inputs) == first);
+        if alive == 0 || !is_same || (first != 0 && first != alive) {
+            return None;
+        }
+        let name = clause_name(clause, entity);
+        let (smell, sentence) = if first == 0 {
+            (Smell::ClauseTakesNothing, format!("{name} takes none of {alive} rows"))
+        } else {
+            (Smell::ClauseTakesAll, format!("{name} takes every one of {alive} rows"))
+        };
+        Some(self.finding(smell, node, subject, sentence).measured(first, self.views.len()))
+    }
+
+    fn entity(&self, node: usize) -> Option<&Entity> {
+        self.situation.model?.schema().entity_by_number(self.profile.carried[node].entity)
+    }
+
+    fn plan(&self, filter: &FilterNode, node: usize) -> Option<Plan> {
+        let filters = self.situation.model?.filters();
+        Plan::from_model(filter, filters.schema, self.entity(node)?, &filters.rules).ok()
+    }
+
+    fn useless(&self, source: usize, association: usize) -> Vec<Finding> {
+        let without = self.profile.without(source, association);
+        let adds = |inputs: &Inputs| {
+            let mut rest = self.situation.empty(inputs);
+            Solver { profile: &without, ..self.situation.solver(inputs) }.solve(&mut rest);
+            self.situation.rows(inputs).iter().zip(&rest).any(|(all, rest)| all.rows != rest.rows)
+        };
+        if self.views.is_empty() || self.views.iter().any(adds) {
+            return Vec::new();
+        }
+        let name = self.association_name(source, association);
+        let sentence = format!("{name} adds no row to any of {} different views", self.views.len());
+        vec![self.finding(Smell::AssociationAddsNothing, source, name, sentence).measured(0, self.views.len())]
+    }
+
+    fn fan_out(&self, source: usize, association: usize, fan_out_max: u64) -> Vec<Finding> {
+        let pulls = self.profile.pulls.iter().filter(|it| (it.source, it.association) == (source, association));
+        let most = |path| match path {
+            Path::ToMany(edges) => self.children_most(edges),
+            Path::Through { near, .. } => self.children_most(near),
+            Path::ToOne(_) => 0,
+        };
+        let rows = pulls.map(|pull| most(pull.path)).max().unwrap_or(0);
+        if rows <= fan_out_max {
+            return Vec::new();
+        }
+        let name = self.association_name(source, association);
+        let sentence = format!("one row of {} pulls {rows} rows by {name}", self.profile.nodes[source].name);
+        vec![self.finding(Smell::FanOut, source, name, sentence).measured(rows, 0)]
+    }
+
+    /// How many live rows refer to the row that most refer to.
+    fn children_most(&self, edges: EdgesNumber) -> u64 {
+        let edges = self.situation.index.edges(edges);
+        let Some(children) = self.situation.index.table_of(edges.lookup().referencing) else { return 0 };
+        let Some(parents) = self.situation.index.table_of(edges.lookup().referenced) else { return 0 };
+        let mut counts = vec![0_u64; parents.ids().allocated() as usize];
+        for parent in children.alive().iter().filter_map(|child| edges.parent(child)) {
+            counts[parent as usize] += 1;
+        }
+        parents.alive().iter().map(|parent| counts[parent as usize]).max().unwrap_or(0)
+    }
+
+    fn association_name(&self, source: usize, association: usize) -> &str {
+        self.profile.item(source).map_or("", |item| &item.associations[association].relationship)
+    }
+}
+
+/// What a clause is called in a finding: its attribute and its test, or the entity that it links.
+fn clause_name(clause: &FilterNode, entity: &Entity) -> String {
+    match &clause.kind {
+        Some(Kind::Condition(condition)) => super::explain::condition_text(condition, entity),
+        Some(Kind::Link(_)) => "the clause about linked rows".to_owned(),
+        Some(Kind::Group(_)) | None => "the group".to_owned(),
+    }
+}
