@@ -1,10 +1,12 @@
 //! Views of random organizations: kept up incrementally, computed from nothing, and by reading the definition.
 
+mod asking;
 mod breaches;
 mod draw;
 mod oracle;
 mod organization;
 mod scenarios;
+mod smells;
 mod world;
 
 use haversack_engine::digest::version_hash;

@@ -383,3 +383,33 @@ fn is_like(cell: Option<&Cell>, pattern: &Operand) -> bool {
         _ => unreachable!("is one of the patterns of test filters"),
     }
 }
+
+/// What explanations are compared with, one part at a time.
+impl Oracle<'_> {
+    /// The item of an entity that the user's profile has.
+    pub(crate) fn item(&self, entity: u32) -> Option<&model::ProfileItem> {
+        self.profile.items.iter().find(|item| item.entity == name(entity))
+    }
+
+    /// Whether the item takes a live row for its own sake.
+    pub(crate) fn takes(&self, entity: u32, row: u32) -> bool {
+        self.owns(entity, row)
+    }
+
+    /// Whether rows of a view pull a live row.
+    pub(crate) fn pulls(&self, entity: u32, row: u32, view: &[(u32, BTreeSet<u32>)]) -> bool {
+        let sets: Sets = view.iter().cloned().collect();
+        let bounds: Sets = view.iter().map(|&(entity, _)| (entity, self.admitted(entity))).collect();
+        self.is_pulled(entity, row, &sets, &bounds)
+    }
+
+    /// Whether a live row may be on the device, were it chosen.
+    pub(crate) fn admits(&self, entity: u32, row: u32) -> bool {
+        self.admitted(entity).contains(&row)
+    }
+
+    /// Whether a filter, or a part of one, takes a live row.
+    pub(crate) fn passes(&self, node: &model::FilterNode, entity: u32, row: u32) -> bool {
+        self.node(node, cells(self.world, entity, row))
+    }
+}

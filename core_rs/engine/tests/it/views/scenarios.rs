@@ -15,17 +15,17 @@ use super::draw::{Cell, Cells, DAY_MICROS, START, key, uuid_text};
 use super::organization::*;
 use super::world::World;
 
-const GLOBAL: i64 = 8;
-const BASIC: i64 = 1;
+pub(super) const GLOBAL: i64 = 8;
+pub(super) const BASIC: i64 = 1;
 
 /// Users 0 and 1 follow the profile and read every entity to one depth; rows come as tests write them.
-struct Scene {
-    world: World,
-    engine: Engine,
+pub(super) struct Scene {
+    pub(super) world: World,
+    pub(super) engine: Engine,
 }
 
 impl Scene {
-    fn new(depth: i64, items: Vec<model::ProfileItem>) -> Self {
+    pub(super) fn new(depth: i64, items: Vec<model::ProfileItem>) -> Self {
         let users = (0..2).map(|user| uuid_text(key(USER, user))).collect();
         let profile = model::Profile { name: "field".to_owned(), revision: 1, items, users, priority: 5 };
         let model = model::Model {
@@ -55,23 +55,23 @@ impl Scene {
         scene
     }
 
-    fn put(&mut self, entity: u32, ordinal: u32, cells: &[(u32, Cell)]) {
+    pub(super) fn put(&mut self, entity: u32, ordinal: u32, cells: &[(u32, Cell)]) {
         let mut row: Cells = cells.iter().cloned().collect();
         row.insert(ID, id(entity, ordinal));
         self.world.write(entity, ordinal, Some(row));
     }
 
     /// A row of an owned entity.
-    fn own(&mut self, entity: u32, ordinal: u32, owner: u32, cells: &[(u32, Cell)]) {
+    pub(super) fn own(&mut self, entity: u32, ordinal: u32, owner: u32, cells: &[(u32, Cell)]) {
         let ownership = [(OWNER, id(USER, owner)), (11, Cell::Entity(USER)), (OWNING_UNIT, id(UNIT, 0))];
         self.put(entity, ordinal, &[&ownership, cells].concat());
     }
 
-    fn feed(&mut self) -> Applied {
+    pub(super) fn feed(&mut self) -> Applied {
         self.world.feed(&mut self.engine)
     }
 
-    fn subscribe(&mut self, user: u32) -> Subscriber {
+    pub(super) fn subscribe(&mut self, user: u32) -> Subscriber {
         self.engine.subscribe(RowKey(key(USER, user)))
     }
 
@@ -84,29 +84,29 @@ impl Scene {
         parts.iter().find(|part| part.entity == EntityNumber(entity)).expect("is carried")
     }
 
-    fn rows(&self, subscriber: Subscriber, entity: u32) -> Vec<u32> {
+    pub(super) fn rows(&self, subscriber: Subscriber, entity: u32) -> Vec<u32> {
         self.part(subscriber, entity).rows.iter().collect()
     }
 }
 
-fn id(entity: u32, ordinal: u32) -> Cell {
+pub(super) fn id(entity: u32, ordinal: u32) -> Cell {
     Cell::Id(key(entity, ordinal))
 }
 
-fn item(entity: u32, criteria: Criteria) -> model::ProfileItem {
+pub(super) fn item(entity: u32, criteria: Criteria) -> model::ProfileItem {
     model::ProfileItem { entity: name(entity).to_owned(), criteria: criteria as i32, ..model::ProfileItem::default() }
 }
 
-fn mine(entity: u32) -> model::ProfileItem {
+pub(super) fn mine(entity: u32) -> model::ProfileItem {
     model::ProfileItem { owned_by_me: true, ..item(entity, Criteria::Other) }
 }
 
-fn with(mut item: model::ProfileItem, relationship: String, direction: Direction) -> model::ProfileItem {
+pub(super) fn with(mut item: model::ProfileItem, relationship: String, direction: Direction) -> model::ProfileItem {
     item.associations.push(model::Association { relationship, direction: direction as i32, filter: None });
     item
 }
 
-fn filter(attribute_number: u32, operator: Op, operand: Operand) -> model::Filter {
+pub(super) fn filter(attribute_number: u32, operator: Op, operand: Operand) -> model::Filter {
     let operands = vec![model::FilterOperand { value: Some(operand) }];
     let condition =
         model::FilterCondition { attribute_number, operator: operator as i32, operands, ..Default::default() };

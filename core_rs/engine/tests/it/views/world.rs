@@ -121,14 +121,20 @@ impl World {
 
     /// Publishes other profiles, organization filters and settings.
     fn publish(&mut self) {
+        let model = self.drafted();
+        self.republish(|published| *published = model);
+    }
+
+    /// A model with other profiles, organization filters and settings.
+    fn drafted(&mut self) -> model::Model {
         let counts = self.counts();
         let mut entities = entities();
         for entity in entities.iter_mut().filter(|entity| BUSINESS_ENTITIES.contains(&entity.number)) {
             let filter = self.draw.chance(10).then(|| self.draw.filter(entity.number, 3, &counts));
             entity.organization_filter = filter;
         }
-        self.model = model::Model {
-            revision: self.model.revision + 1,
+        model::Model {
+            revision: self.model.revision,
             settings: Some(model::Settings {
                 time_zone: self.draw.of(&ZONES).to_owned(),
                 ..model::Settings::default()
@@ -137,9 +143,7 @@ impl World {
             relationships: relationships(),
             profiles: (0..2).map(|number| self.draw.profile(number, &counts)).collect(),
             ..model::Model::default()
-        };
-        self.head += 1;
-        self.published = true;
+        }
     }
 
     /// One random change.
@@ -197,6 +201,13 @@ impl World {
             let cells = self.rows[&entity][ordinal as usize].cells.clone();
             self.write(entity, ordinal, cells);
         }
+    }
+
+    /// The same rows under another model, of which no engine has seen anything.
+    pub(crate) fn published_as(&self, model: model::Model) -> Self {
+        let mut world = Self { rows: self.rows.clone(), head: self.head, ..Self::empty(self.draw.0, model) };
+        world.instant = self.instant;
+        world
     }
 
     /// Lets the next engine that is fed see everything.
