@@ -119,6 +119,11 @@ impl<'e> Inquiry<'e> {
         self.situation.index.table_of(entity)?.ids().find(key)
     }
 
+    /// Whether a row is there and not deleted.
+    pub fn is_alive(&self, entity: EntityNumber, row: Ordinal) -> bool {
+        self.situation.index.table_of(entity).is_some_and(|table| table.alive().contains(row))
+    }
+
     /// Up to `count` of these rows, by id.
     fn sample(&self, entity: EntityNumber, rows: &roaring::RoaringBitmap, count: usize) -> Vec<RowKey> {
         let table = self.situation.index.table_of(entity);
