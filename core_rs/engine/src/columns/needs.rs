@@ -114,7 +114,8 @@ impl Needs {
         match &test {
             SharedTest::Fixed(attribute, _) => self.column(entity, *attribute),
             SharedTest::Comparison(comparison) => {
-                [comparison.left, comparison.right].into_iter().for_each(|side| self.column(entity, side));
+                self.column(entity, comparison.left);
+                self.column(entity, comparison.right);
             }
             SharedTest::Kin(..) => {}
         }
