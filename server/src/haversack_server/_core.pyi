@@ -132,6 +132,9 @@ def compile_filter(model: bytes, entity: str, fetch_xml: str | bytes, criteria_m
     `criteria_max` above 0 limits the number of conditions (organization filters: 3).
     """
 
+def describe_filter(model: bytes, entity: str, compiled: bytes) -> list[str]:
+    """Says what a serialized FilterNode on an entity asks for: one line a clause, indented by two blanks a level."""
+
 def check_model(model: bytes) -> list[str]:
     """Loads a serialized Model as the engine would; returns every breach as a sentence, empty if it is sound."""
 

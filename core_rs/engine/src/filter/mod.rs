@@ -37,6 +37,7 @@ pub use like::PATTERN_BYTES_MAX;
 pub use operator::{COUNT_MAX, FISCAL_YEAR_MAX, HOURS_MAX};
 pub use plan::{Comparison, HierarchyTest, Holder, Kin, Leaf, LeafTest, Link, Plan, UserTest};
 pub use rules::FilterRules;
+pub(crate) use test::comparable;
 pub use test::{IntegerTest, IntegerValues, Test, real_order};
 pub use window::{FiscalCalendar, Moving, WindowTest};
 pub use xml::DOCUMENT_BYTES_MAX;
