@@ -72,7 +72,7 @@ class Ingest:
         """Ends without committing what is not yet committed."""
 
 class Trial:
-    """One organization in memory, to try filters, profiles and rights out on: a model, rows, and the views that follow."""
+    """One organization in memory, to try filters, profiles and rights out on."""
 
     def __init__(self, model: bytes) -> None:
         """Follows a serialized Model with compiled filters. Raises PROFILE_INVALID, one breach a line."""
@@ -127,8 +127,9 @@ class SyncServer:
         """Ends every stream with UNAVAILABLE (SERVER_STOPPING) and waits at most this long. Idempotent."""
 
 def compile_filter(model: bytes, entity: str, fetch_xml: str | bytes, criteria_max: int = 0) -> bytes:
-    """Compiles FetchXML (as bytes: UTF-8, which is checked) for an entity of a serialized Model; returns a serialized FilterNode.
+    """Compiles FetchXML for an entity of a serialized Model; returns a serialized FilterNode.
 
+    Bytes have to be UTF-8, which is checked.
     `criteria_max` above 0 limits the number of conditions (organization filters: 3).
     """
 
