@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def written(folder: Path, name: str, text: str) -> Path:
     return folder / name
 
 
-def rows(folder: Path, entity: str, *lines: dict[str, object]) -> str:
+def rows(folder: Path, entity: str, *lines: Mapping[str, object]) -> str:
     path = written(folder, f"{entity}.jsonl", "\n".join(json.dumps(line) for line in lines))
     return f"{entity}={path}"
 
