@@ -11,14 +11,17 @@ from haversack_server.errors import MetadataInvalid
 from haversack_server.metadata import Document, read_document, standard_documents, standard_names
 
 DIRECTORY = {
-    "systemuser": {"businessunitid", "isdisabled"},
-    "team": {"businessunitid"},
+    "systemuser": {"businessunitid", "isdisabled", "parentsystemuserid", "positionid"},
+    "team": {"businessunitid", "teamtype"},
     "teammembership": {"teamid", "systemuserid"},
     "businessunit": {"parentbusinessunitid"},
-    "role": {"name", "businessunitid"},
+    "role": {"name", "businessunitid", "isinherited"},
     "systemuserroles": {"systemuserid", "roleid"},
     "teamroles": {"teamid", "roleid"},
     "roleprivileges": {"roleid", "entityname", "accessright", "depth"},
+    "position": {"name", "parentpositionid"},
+    "usersettings": {"systemuserid", "uilanguageid", "timezonename"},
+    "principalobjectaccess": {"principalid", "objectid", "accessrightsmask", "inheritedaccessrightsmask"},
 }
 
 
@@ -55,10 +58,29 @@ def test_the_shipped_documents_have_what_the_engine_reads_of_the_directory() -> 
 def test_the_shipped_documents_own_what_the_rules_of_access_expect() -> None:
     owners = {name: read_document(name, content).entity.ownership for name, content in standard_documents()}
     assert {owners[it] for it in ("systemuser", "team", "businessunit", "role")} == {model_pb2.OWNERSHIP_BUSINESS}
-    nobody = ("teammembership", "systemuserroles", "teamroles", "roleprivileges")
+    assert owners["usersettings"] == model_pb2.OWNERSHIP_BUSINESS
+    assert owners["position"] == model_pb2.OWNERSHIP_ORGANIZATION
+    nobody = ("teammembership", "systemuserroles", "teamroles", "roleprivileges", "principalobjectaccess")
     assert {owners[it] for it in nobody} == {model_pb2.OWNERSHIP_NONE}
     assert owners["account"] == model_pb2.OWNERSHIP_USER
     assert owners["product"] == model_pb2.OWNERSHIP_ORGANIZATION
+
+
+def test_every_shipped_entity_whose_rows_somebody_owns_can_be_shared() -> None:
+    entities = {name: read_document(name, content).entity for name, content in standard_documents()}
+    attributes = {it.logical_name: it for it in entities["principalobjectaccess"].attributes}
+    owned = [name for name, entity in entities.items() if entity.ownership == model_pb2.OWNERSHIP_USER]
+    assert list(attributes["objectid"].targets) == owned
+    assert list(attributes["principalid"].targets) == ["systemuser", "team", "organization"]
+
+
+def test_the_shipped_choices_are_numbered_as_the_engine_reads_them() -> None:
+    entities = {name: read_document(name, content).entity for name, content in standard_documents()}
+    attributes = {it.logical_name: it for entity in entities.values() for it in entity.attributes if it.options}
+    rights = ["Create", "Read", "Write", "Delete", "Assign", "Share", "Append", "AppendTo"]
+    assert [(it.value, it.label) for it in attributes["accessright"].options] == list(enumerate(rights, 1))
+    assert [it.value for it in attributes["depth"].options] == [1, 2, 4, 8]
+    assert [it.value for it in attributes["isinherited"].options] == [0, 1]
 
 
 def test_the_shipped_links_between_users_teams_and_roles_are_many_to_many() -> None:

@@ -14,6 +14,8 @@ pub mod digest;
 pub mod directory;
 pub mod engine;
 pub mod filter;
+#[cfg(test)]
+mod fuzzing;
 pub mod ids;
 pub mod reconcile;
 pub mod row;

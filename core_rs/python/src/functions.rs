@@ -3,8 +3,10 @@
 use haversack_engine::filter;
 use haversack_gateway::{IssuerConfig, Verifier};
 use haversack_proto::error::ErrorReason;
+use haversack_proto::model::FilterNode;
 use prost::Message;
 use pyo3::prelude::*;
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::PyBytes;
 
 use crate::errors::Failure;
@@ -17,11 +19,24 @@ pub fn compile_filter<'py>(
     py: Python<'py>,
     model: &[u8],
     entity: &str,
-    fetch_xml: &str,
+    fetch_xml: FetchXml,
     criteria_max: usize,
 ) -> Result<Bound<'py, PyBytes>, Failure> {
-    let compiled = py.detach(|| compile(model, entity, fetch_xml, criteria_max))?;
+    let compiled = py.detach(|| compile(model, entity, fetch_xml.bytes(), criteria_max))?;
     Ok(PyBytes::new(py, &compiled))
+}
+
+/// See the stub.
+#[pyfunction]
+pub fn describe_filter(py: Python<'_>, model: &[u8], entity: &str, compiled: &[u8]) -> Result<Vec<String>, Failure> {
+    py.detach(|| {
+        let schema = models::schema(&models::decode(model)?)?;
+        let entity = models::entity(&schema, entity)?;
+        let node = FilterNode::decode(compiled)
+            .map_err(|error| Failure::request(format!("these bytes are no compiled filter: {error}")))?;
+        let lines = filter::describe(&node, &schema, entity).into_iter();
+        Ok(lines.map(|(depth, sentence)| format!("{:1$}{sentence}", "", 2 * depth)).collect())
+    })
 }
 
 /// See the stub.
@@ -55,11 +70,27 @@ pub fn verify_token(
     })
 }
 
-fn compile(model: &[u8], entity: &str, fetch_xml: &str, criteria_max: usize) -> Result<Vec<u8>, Failure> {
+/// FetchXML as text, or as bytes of which nobody knows yet whether they are text.
+#[derive(FromPyObject)]
+pub enum FetchXml {
+    Text(PyBackedStr),
+    Bytes(PyBackedBytes),
+}
+
+impl FetchXml {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+fn compile(model: &[u8], entity: &str, fetch_xml: &[u8], criteria_max: usize) -> Result<Vec<u8>, Failure> {
     let model = models::decode(model)?;
     let schema = models::schema(&model)?;
     let entity = models::entity(&schema, entity)?;
-    let compiled = filter::compile(&schema, entity, fetch_xml)?;
+    let compiled = filter::compile_bytes(&schema, entity, fetch_xml)?;
     let conditions = filter::count_conditions(&compiled);
     if criteria_max > 0 && conditions > criteria_max {
         let message = format!("the filter has {conditions} conditions; at most {criteria_max} are allowed here");

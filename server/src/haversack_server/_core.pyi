@@ -71,6 +71,31 @@ class Ingest:
     def abort(self) -> None:
         """Ends without committing what is not yet committed."""
 
+class Trial:
+    """One organization in memory, to try filters, profiles and rights out on."""
+
+    def __init__(self, model: bytes) -> None:
+        """Follows a serialized Model with compiled filters. Raises PROFILE_INVALID, one breach a line."""
+
+    def load(self, entity: str, json_lines: bytes) -> None:
+        """Takes rows as an ingest does, one JSON object a line. Raises ROWS_INVALID, one bad row a line."""
+
+    def view(self, user: str, instant_micros: int) -> dict[str, list[str]]:
+        """Ids of the rows in a user's view, by entity, in the order in which they came.
+
+        The instant is in microseconds since 1970 UTC; time never goes back. Raises USER_UNKNOWN, USER_DISABLED or
+        PROFILE_MISSING where there is no view.
+        """
+
+    def accessible(self, user: str, entity: str, privilege: str) -> list[str]:
+        """Ids of the rows that a user has a privilege on, of an entity that some profile carries.
+
+        A privilege is "create", "read", "write", "delete", "assign", "share", "append" or "appendto".
+        """
+
+    def may_create(self, user: str, entity: str) -> bool:
+        """Whether a user may make a row of an entity that the user then owns."""
+
 class SyncServer:
     """The sync endpoint (tonic), on threads and a runtime of its own."""
 
@@ -101,11 +126,15 @@ class SyncServer:
     def stop(self, grace_seconds: float) -> None:
         """Ends every stream with UNAVAILABLE (SERVER_STOPPING) and waits at most this long. Idempotent."""
 
-def compile_filter(model: bytes, entity: str, fetch_xml: str, criteria_max: int = 0) -> bytes:
+def compile_filter(model: bytes, entity: str, fetch_xml: str | bytes, criteria_max: int = 0) -> bytes:
     """Compiles FetchXML for an entity of a serialized Model; returns a serialized FilterNode.
 
+    Bytes have to be UTF-8, which is checked.
     `criteria_max` above 0 limits the number of conditions (organization filters: 3).
     """
+
+def describe_filter(model: bytes, entity: str, compiled: bytes) -> list[str]:
+    """Says what a serialized FilterNode on an entity asks for: one line a clause, indented by two blanks a level."""
 
 def check_model(model: bytes) -> list[str]:
     """Loads a serialized Model as the engine would; returns every breach as a sentence, empty if it is sound."""

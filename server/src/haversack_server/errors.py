@@ -5,8 +5,9 @@
     ├── NotFound         OrganizationUnknown, EntityUnknown, AttributeUnknown, RelationshipUnknown, ProfileUnknown
     ├── AlreadyExists    OrganizationExists
     ├── RequestRefused   RequestInvalid, MetadataInvalid, ProfileInvalid, RowsInvalid, RowTooLarge
-    │   └── FilterRefused FilterMalformed, FilterOperatorUnknown, FilterOperandInvalid, FilterTooLarge
-    ├── NotReady         NothingPublished, EntityNotEnabled, MetadataIncompatible
+    │   └── FilterRefused FilterMalformed, FilterOperatorUnknown, FilterOperandInvalid, FilterTooLarge,
+    │                     FilterUnsupported
+    ├── NotReady         NothingPublished, EntityNotEnabled, EntityInUse, MetadataIncompatible
     ├── TryLater         LimitReached, ServerStopping
     └── ServerFault      StagingFailed, InternalFault
         └── InternalFault CatalogFailed
@@ -176,6 +177,12 @@ class FilterTooLarge(FilterRefused):
     reason = "FILTER_TOO_LARGE"
 
 
+class FilterUnsupported(FilterRefused):
+    """The filter asks for something of FetchXML that offline profiles do not have."""
+
+    reason = "FILTER_UNSUPPORTED"
+
+
 class NotReady(HaversackError):
     """Something else has to be done first."""
 
@@ -192,6 +199,12 @@ class EntityNotEnabled(NotReady):
     """The entity is not enabled for offline use."""
 
     reason = "ENTITY_NOT_ENABLED"
+
+
+class EntityInUse(NotReady):
+    """A profile still has an item for the entity."""
+
+    reason = "ENTITY_IN_USE"
 
 
 class MetadataIncompatible(NotReady):

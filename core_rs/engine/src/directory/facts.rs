@@ -104,6 +104,14 @@ fn replace<T: PartialEq>(map: &mut HashMap<RowKey, T>, row: RowKey, said: Option
     }
 }
 
+/// Gives an id another place in a tree. If it is another, notes the id and what it was below.
+fn move_within(tree: &mut Tree, row: RowKey, parent: Option<RowKey>, moved: &mut BTreeSet<RowKey>) {
+    let old = tree.parent(row);
+    if tree.set(row, parent) {
+        moved.extend(old.into_iter().chain([row]));
+    }
+}
+
 impl Facts {
     /// The live teams of a user, ascending.
     pub(super) fn teams_of(&self, user: RowKey) -> impl Iterator<Item = RowKey> {
@@ -140,10 +148,12 @@ impl Facts {
                     changes.teams.insert(row);
                 }
             }
-            Kind::Unit => changes.everyone |= self.units.set(row, key(values, 0)),
+            Kind::Unit => move_within(&mut self.units, row, key(values, 0), &mut changes.units),
             Kind::Role => {
                 let direct = integer(values, 0) != Some(TEAM_PRIVILEGES_ONLY);
-                changes.everyone |= replace(&mut self.roles, row, alive.then_some(Role { direct }));
+                if replace(&mut self.roles, row, alive.then_some(Role { direct })) {
+                    changes.roles.insert(row);
+                }
             }
             Kind::Membership => self.set_membership(row, key(values, 0).zip(key(values, 1)), changes),
             Kind::UserRole => {
@@ -156,9 +166,10 @@ impl Facts {
             }
             Kind::Privilege => {
                 let grant = self.grant(values);
-                changes.everyone |= self.grants.set(row, key(values, 0).zip(grant)).is_some();
+                let moved = self.grants.set(row, key(values, 0).zip(grant));
+                changes.roles.extend(moved.ends().map(|(role, _)| role));
             }
-            Kind::Position => changes.everyone |= self.positions.set(row, key(values, 0)),
+            Kind::Position => move_within(&mut self.positions, row, key(values, 0), &mut changes.positions),
             Kind::Settings => self.set_settings(row, alive, values, changes),
             Kind::Share => {}
         }

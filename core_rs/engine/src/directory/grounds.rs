@@ -100,8 +100,7 @@ impl Directory {
         holding: Holding,
         privilege: Privilege,
     ) -> Vec<Ground> {
-        let opens = self.layout.hierarchy.opens(entity);
-        let reports = if opens { person.reports.open_to(privilege) } else { &[] };
+        let reports = person.reports.open_to(entity, privilege);
         let shared = self.shared(person, entity, reports, privilege).into_iter();
         let only = |owners: Vec<RowKey>, shared: Vec<Shared>| Access::Some { owners, units: Vec::new(), shared };
         let mut grounds: Vec<Ground> = shared

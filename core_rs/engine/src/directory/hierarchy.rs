@@ -1,6 +1,7 @@
 //! Who reports to whom, by manager or by position.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use haversack_proto::model;
 
@@ -28,12 +29,12 @@ enum Model {
 pub struct HierarchyRules {
     model: Model,
     depth: u32,
-    excluded: HashSet<String>,
+    excluded: Arc<BTreeSet<String>>,
 }
 
 impl Default for HierarchyRules {
     fn default() -> Self {
-        Self { model: Model::None, depth: DEPTH_DEFAULT, excluded: HashSet::new() }
+        Self { model: Model::None, depth: DEPTH_DEFAULT, excluded: Arc::default() }
     }
 }
 
@@ -48,13 +49,8 @@ impl HierarchyRules {
                 model::HierarchyModel::Position => Model::Position,
             },
             depth: if security.depth == 0 { DEPTH_DEFAULT } else { security.depth },
-            excluded: security.excluded_entities.iter().cloned().collect(),
+            excluded: Arc::new(security.excluded_entities.iter().cloned().collect()),
         }
-    }
-
-    /// Whether managers have access to rows of an entity because of their reports.
-    pub(super) fn opens(&self, entity: &str) -> bool {
-        self.model != Model::None && !self.excluded.contains(entity)
     }
 
     /// Everybody below a user, each with the level; direct reports are at level 1.
@@ -95,6 +91,7 @@ impl HierarchyRules {
         Reports {
             direct: with_teams(&mut open().filter(|(_, level)| *level == 1).map(|(report, _)| *report)),
             all: with_teams(&mut open().map(|(report, _)| *report)),
+            excluded: Arc::clone(&self.excluded),
         }
     }
 }

@@ -124,7 +124,8 @@ pub struct Layout {
     numbers: HashMap<Box<str>, EntityNumber>,
     /// Entities whose rows are kept, so that they can be shared.
     pub(super) carried: BTreeSet<EntityNumber>,
-    pub(super) hierarchy: HierarchyRules,
+    /// Who reports to whom.
+    pub(crate) hierarchy: HierarchyRules,
 }
 
 /// One directory entity of a schema.

@@ -1,6 +1,6 @@
 //! Many-to-many facts of the directory: who is in which team, who has which role, which role grants what.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeBounds;
 
 use crate::ids::RowKey;
@@ -20,11 +20,6 @@ pub(super) struct Relinked<T> {
 }
 
 impl<T> Relinked<T> {
-    /// Whether anything changed.
-    pub(super) fn is_some(&self) -> bool {
-        self.from.is_some() || self.to.is_some()
-    }
-
     /// The links that came or went.
     pub(super) fn ends(self) -> impl Iterator<Item = (RowKey, T)> {
         self.from.into_iter().chain(self.to)
@@ -73,6 +68,12 @@ impl<T: Copy + Ord> Links<T> {
         })
     }
 
+    /// What has one of these targets, in no order.
+    pub(super) fn that_lead_to(&self, wanted: &BTreeSet<T>) -> impl Iterator<Item = RowKey> {
+        let leads = |targets: &BTreeMap<T, u32>| targets.keys().any(|target| wanted.contains(target));
+        self.targets.iter().filter(move |(_, targets)| leads(targets)).map(|(&from, _)| from)
+    }
+
     fn forget(&mut self, from: RowKey, target: T) {
         let targets = self.targets.get_mut(&from).expect("every link is counted");
         let count = targets.get_mut(&target).expect("every link is counted");
@@ -95,15 +96,17 @@ mod tests {
         let (mut links, ann) = (Links::<u32>::default(), RowKey([1; 16]));
         let row = |number| RowKey([number; 16]);
         let facts = |links: &Links<u32>| links.of(ann).collect::<Vec<_>>();
-        assert!(links.set(row(10), Some((ann, 7))).is_some());
-        assert!(links.set(row(11), Some((ann, 7))).is_some());
-        assert!(links.set(row(12), Some((ann, 9))).is_some());
-        assert!(!links.set(row(12), Some((ann, 9))).is_some());
-        assert!(links.set(row(10), None).is_some());
+        assert_ne!(links.set(row(10), Some((ann, 7))).ends().count(), 0);
+        assert_ne!(links.set(row(11), Some((ann, 7))).ends().count(), 0);
+        assert_ne!(links.set(row(12), Some((ann, 9))).ends().count(), 0);
+        assert_eq!(links.set(row(12), Some((ann, 9))).ends().count(), 0);
+        assert_ne!(links.set(row(10), None).ends().count(), 0);
         assert_eq!(facts(&links), [7, 9]);
-        assert!(links.set(row(11), Some((ann, 8))).is_some());
+        assert_ne!(links.set(row(11), Some((ann, 8))).ends().count(), 0);
         assert_eq!(facts(&links), [8, 9]);
         assert_eq!(links.among(ann, 9..).collect::<Vec<_>>(), [9]);
-        assert!(!links.set(row(10), None).is_some());
+        assert_eq!(links.that_lead_to(&[9].into()).collect::<Vec<_>>(), [ann]);
+        assert_eq!(links.that_lead_to(&[7].into()).collect::<Vec<_>>(), []);
+        assert_eq!(links.set(row(10), None).ends().count(), 0);
     }
 }

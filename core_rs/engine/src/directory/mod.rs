@@ -24,7 +24,9 @@ mod tests;
 mod tree;
 mod what_if;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+
+use roaring::RoaringBitmap;
 
 use self::changes::Changes;
 use self::facts::Facts;
@@ -124,21 +126,21 @@ impl Directory {
         &self.shares
     }
 
-    /// Rows that are shared, to be told what moved.
-    pub fn shares_mut(&mut self) -> &mut Shares {
-        &mut self.shares
+    /// By entity, rows that are shared with others for reading than before. Tells them once.
+    pub fn take_moved(&mut self) -> HashMap<EntityNumber, RoaringBitmap> {
+        self.shares.take_moved()
     }
 
-    /// Who a user is.
+    /// Who a user is, under a model's rules of hierarchy.
     ///
     /// # Errors
     /// The user is unknown, or the account is disabled.
-    pub fn person(&self, user: RowKey) -> Result<Person, Denial> {
+    pub fn person(&self, user: RowKey, rules: &HierarchyRules) -> Result<Person, Denial> {
         let facts = self.facts.users.get(&user).ok_or(Denial::UserUnknown)?;
         if facts.disabled {
             return Err(Denial::UserDisabled);
         }
-        let below = self.layout.hierarchy.below(user, &self.facts);
+        let below = rules.below(user, &self.facts);
         let hierarchy: BTreeSet<RowKey> = below.iter().map(|(report, _)| *report).chain([user]).collect();
         let hierarchy_teams: BTreeSet<RowKey> = hierarchy.iter().flat_map(|it| self.facts.teams_of(*it)).collect();
         let settings = self.facts.settings_of(user).cloned().unwrap_or_default();
@@ -146,7 +148,7 @@ impl Directory {
             user,
             unit: facts.unit,
             teams: self.facts.teams_of(user).collect(),
-            reports: self.layout.hierarchy.reports(&below, facts.unit, &self.facts),
+            reports: rules.reports(&below, facts.unit, &self.facts),
             hierarchy: hierarchy.into_iter().collect(),
             hierarchy_teams: hierarchy_teams.into_iter().collect(),
             language: settings.language,
@@ -166,8 +168,7 @@ impl Directory {
         if !reach.any || holding == Holding::OfOrganization {
             return Access::None;
         }
-        let opens = self.layout.hierarchy.opens(entity);
-        let reports = if opens { person.reports.open_to(privilege) } else { &[] };
+        let reports = person.reports.open_to(entity, privilege);
         let owners = match holding {
             Holding::Owned => &reach.owners(person, &self.facts) | &self.facts.owners(reports),
             Holding::Users if reach.direct => BTreeSet::from([person.user]),
@@ -206,7 +207,8 @@ impl Directory {
 
     /// With whom of the person's and the reports' rows are shared.
     fn shared(&self, person: &Person, entity: &str, reports: &[RowKey], privilege: Privilege) -> Vec<Shared> {
-        let Some(number) = self.layout.number(entity) else { return Vec::new() };
+        let number = self.layout.number(entity).filter(|_| !self.shares.is_empty());
+        let Some(number) = number else { return Vec::new() };
         let own = person.teams.iter().chain([&person.user]).chain(reports).map(|&key| Principal::One(key));
         let shared = own.chain([Principal::Everyone]).map(|principal| Shared { principal, privilege });
         let found: BTreeSet<Shared> = shared.filter(|shared| self.shares.rows(number, *shared).is_some()).collect();

@@ -1,5 +1,8 @@
 //! The words of access: privileges, depths, how rows are held, and what it all comes to.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use crate::ids::RowKey;
 use crate::schema::Ownership;
 
@@ -164,12 +167,15 @@ pub(super) struct Reports {
     pub(super) direct: Vec<RowKey>,
     /// All reports and their teams.
     pub(super) all: Vec<RowKey>,
+    /// Logical names of the entities that hierarchy security leaves out.
+    pub(super) excluded: Arc<BTreeSet<String>>,
 }
 
 impl Reports {
-    /// Those on whose rows a manager may have a privilege.
-    pub(super) fn open_to(&self, privilege: Privilege) -> &[RowKey] {
+    /// Those on whose rows of an entity a manager may have a privilege.
+    pub(super) fn open_to(&self, entity: &str, privilege: Privilege) -> &[RowKey] {
         match privilege {
+            _ if self.excluded.contains(entity) => &[],
             Privilege::Read => &self.all,
             Privilege::Write | Privilege::Append | Privilege::AppendTo => &self.direct,
             Privilege::Create | Privilege::Delete | Privilege::Assign | Privilege::Share => &[],

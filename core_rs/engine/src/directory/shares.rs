@@ -46,6 +46,11 @@ impl Shares {
         self.sets.get(&(entity, shared))
     }
 
+    /// Whether nothing that has arrived is shared.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sets.is_empty()
+    }
+
     /// Takes what a row says, `None` if it is gone or says nothing. `find` tells the ordinals of rows.
     pub(super) fn set(
         &mut self,
@@ -82,7 +87,9 @@ impl Shares {
         };
         object.ordinal = Some(ordinal);
         let principals: BTreeSet<Principal> = object.shares.iter().map(|share| self.rows[share].principal).collect();
-        principals.into_iter().for_each(|principal| self.judge(entity, key, principal, changes));
+        for principal in principals {
+            self.judge(entity, key, principal, changes);
+        }
     }
 
     /// Forgets shares of other entities than these.
@@ -93,7 +100,7 @@ impl Shares {
     }
 
     /// By entity, rows that are shared with others for reading than before. Tells them once.
-    pub fn take_moved(&mut self) -> HashMap<EntityNumber, RoaringBitmap> {
+    pub(super) fn take_moved(&mut self) -> HashMap<EntityNumber, RoaringBitmap> {
         std::mem::take(&mut self.moved)
     }
 
@@ -115,8 +122,7 @@ impl Shares {
         let shares = object.shares.iter().map(|share| &self.rows[share]).filter(|share| share.principal == principal);
         let rights = shares.fold(Rights::default(), |rights, share| rights.union(share.rights));
         for privilege in Privilege::ALL {
-            let shared = Shared { principal, privilege };
-            self.put(entity, shared, ordinal, rights.has(privilege), changes);
+            self.put(entity, Shared { principal, privilege }, ordinal, rights.has(privilege), changes);
         }
     }
 

@@ -91,7 +91,9 @@ mod tests {
 
     fn tree(links: &[(u8, u8)]) -> Tree {
         let mut tree = Tree::default();
-        links.iter().for_each(|&(child, parent)| assert!(tree.set(key(child), Some(key(parent)))));
+        for &(child, parent) in links {
+            assert!(tree.set(key(child), Some(key(parent))));
+        }
         tree
     }
 

@@ -3,8 +3,9 @@
 use roaring::RoaringBitmap;
 
 use super::Engine;
+use super::model::PreparedModel;
 use crate::columns::{Keys, Table};
-use crate::directory::{Access, Holding, Privilege, Shared, Shares};
+use crate::directory::{Access, Holding, Person, Privilege, Shared, Shares};
 use crate::ids::{EntityNumber, Ordinal, RowKey};
 use crate::view::Denial;
 
@@ -86,8 +87,8 @@ impl Engine {
         entity: EntityNumber,
         privilege: Privilege,
     ) -> Result<RoaringBitmap, Denial> {
-        let person = self.directory.person(user)?;
-        let profiles = self.model.iter().flat_map(|model| model.profiles());
+        let person = self.person(user)?;
+        let profiles = self.model.iter().flat_map(PreparedModel::profiles);
         let mut nodes = profiles.flat_map(|profile| &profile.nodes);
         let Some(node) = nodes.find(|node| self.index.table(node.table).entity() == entity) else {
             return Ok(RoaringBitmap::new());
@@ -104,6 +105,11 @@ impl Engine {
         let Some(entity) = self.schema().and_then(|schema| schema.entity_by_number(entity)) else { return false };
         let holding = Holding::of(&entity.name, entity.ownership);
         let may = |person| self.directory.may_create(&person, &entity.name, holding, owner, unit);
-        self.directory.person(user).is_ok_and(may)
+        self.person(user).is_ok_and(may)
+    }
+
+    fn person(&self, user: RowKey) -> Result<Person, Denial> {
+        let rules = self.model.as_ref().map(|model| model.layout.hierarchy.clone()).unwrap_or_default();
+        self.directory.person(user, &rules)
     }
 }

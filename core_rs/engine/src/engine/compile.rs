@@ -13,6 +13,7 @@ use crate::columns::{Keys, Needs};
 use crate::directory::Holding;
 use crate::filter::{Holder, Plan};
 use crate::ids::EntityNumber;
+use crate::reconcile::ENTITIES_MAX;
 use crate::row::{ColumnSelection, FieldType};
 use crate::schema::{Entity, Lookup, Ownership, Relationship};
 
@@ -92,6 +93,10 @@ impl<'a> ProfileCompiler<'a> {
             (!item.mandatory, item.priority, draft.entity.number)
         });
         self.append_links(&mut drafts, &profile.name);
+        if drafts.len() > ENTITIES_MAX {
+            let problem = format!("carries {} entities; a device can hold {ENTITIES_MAX}", drafts.len());
+            self.breach(&format!("profile \"{}\"", profile.name), &problem);
+        }
         drafts
     }
 

@@ -90,7 +90,7 @@ impl Standing {
 
     /// Where a user stands under a model.
     pub(super) fn of(user: RowKey, model: &PreparedModel, directory: &Directory) -> Self {
-        let person = match directory.person(user) {
+        let person = match directory.person(user, &model.layout.hierarchy) {
             Ok(person) => person,
             Err(denial) => return Self::Denied(denial),
         };

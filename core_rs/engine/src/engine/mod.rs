@@ -201,7 +201,7 @@ impl Engine {
     fn apply(&mut self, instant: Instant, has_model: bool) -> Applied {
         self.instant = self.instant.max(instant);
         self.index.settle(self.instant);
-        for (entity, rows) in self.directory.shares_mut().take_moved() {
+        for (entity, rows) in self.directory.take_moved() {
             self.index.move_rows(entity, &rows);
         }
         let affected = self.directory.take_affected();

@@ -117,7 +117,7 @@ impl PreparedModel {
         let mut prepared = Self {
             revision: Revision(model.revision),
             zone: zone(&settings.time_zone, breaches),
-            needs: base.map_or_else(Needs::default, |base| base.needs.clone()),
+            needs: base.map_or_else(|| Needs::new(settings.collation()), |base| base.needs.clone()),
             layout: Layout::find(&schema, HierarchyRules::from_settings(&settings), breaches),
             schema: Arc::default(),
             profiles: Vec::new(),

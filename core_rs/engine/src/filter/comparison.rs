@@ -14,9 +14,8 @@ use crate::row::{Value, decimal, row_key};
 pub struct ComparisonTest {
     pub(super) family: Family,
     pub(super) collation: Collation,
-    pub(super) less: bool,
-    pub(super) equal: bool,
-    pub(super) greater: bool,
+    /// How the left value may stand to the right one.
+    pub(super) accepted: &'static [Ordering],
     /// Whether the test holds where the left value is NULL.
     pub(super) matches_null: bool,
 }
@@ -25,29 +24,24 @@ impl ComparisonTest {
     /// The test of an operator; None if it does not compare two values of this family.
     pub(super) fn new(operator: FilterOperator, family: Family, rules: &FilterRules) -> Option<Self> {
         use FilterOperator as Op;
-        let (less, equal, greater) = match operator {
-            Op::Eq => (false, true, false),
-            Op::Ne => (true, false, true),
-            Op::Gt => (false, false, true),
-            Op::Ge => (false, true, true),
-            Op::Lt => (true, false, false),
-            Op::Le => (true, true, false),
+        let accepted: &[Ordering] = match operator {
+            Op::Eq => &[Ordering::Equal],
+            Op::Ne => &[Ordering::Less, Ordering::Greater],
+            Op::Gt => &[Ordering::Greater],
+            Op::Ge => &[Ordering::Greater, Ordering::Equal],
+            Op::Lt => &[Ordering::Less],
+            Op::Le => &[Ordering::Less, Ordering::Equal],
             _ => return None,
         };
-        let is_known = less == greater || family.is_ordered();
+        let is_known = matches!(operator, Op::Eq | Op::Ne) || family.is_ordered();
         let matches_null = operator == Op::Ne && !rules.null_never_matches;
-        is_known.then_some(Self { family, collation: rules.collation, less, equal, greater, matches_null })
+        is_known.then_some(Self { family, collation: rules.collation, accepted, matches_null })
     }
 
     /// Whether the test holds between two values.
     pub fn matches(&self, left: Option<&Value<'_>>, right: Option<&Value<'_>>) -> bool {
         let Some(left) = left else { return self.matches_null };
-        match right.and_then(|right| self.order(left, right)) {
-            Some(Ordering::Less) => self.less,
-            Some(Ordering::Equal) => self.equal,
-            Some(Ordering::Greater) => self.greater,
-            None => false,
-        }
+        right.and_then(|right| self.order(left, right)).is_some_and(|order| self.accepted.contains(&order))
     }
 
     /// Families without an order have one here that says whether values are equal, and nothing else. Values of other

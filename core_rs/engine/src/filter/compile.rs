@@ -139,9 +139,9 @@ impl Compiler<'_> {
         };
         let from = attribute(linked, &link.from)?;
         let to = attribute(self.entity, &link.to)?;
-        if Family::from(from.kind) != Family::from(to.kind) {
+        if !Family::can_link((linked, &from), (self.entity, &to)) {
             let problem = format!(
-                "a link needs attributes of one type; from=\"{}\" of {} is for {}, to=\"{}\" of {} for {}",
+                "a link needs two ids, or two whole numbers, decimals or texts; from=\"{}\" of {} is for {}, to=\"{}\" of {} for {}",
                 from.name,
                 linked.name,
                 plural(&from),

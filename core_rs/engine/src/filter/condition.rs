@@ -72,12 +72,10 @@ impl ConditionCompiler<'_> {
             return Err(self.operand_count(spec, "it takes a value or \"valueof\", not both; remove one"));
         }
         let other = self.attribute(name)?;
-        let (left, right) = (Family::from(attribute.kind), Family::from(other.kind));
-        if left != right {
-            let (left, right) = (left.plural(), right.plural());
+        if !Family::can_compare(attribute.kind, other.kind) {
             return Err(self.invalid(format!(
-                "valueof compares attributes of one type; \"{}\" is for {left}, \"{}\" for {right}",
-                attribute.name, other.name
+                "valueof compares attributes of one type; \"{}\" is of type {:?}, \"{}\" of type {:?}",
+                attribute.name, attribute.kind, other.name, other.kind
             )));
         }
         Ok(other)
@@ -109,9 +107,8 @@ impl ConditionCompiler<'_> {
         let values = self.condition.values.iter();
         let mut texts: Vec<_> = values.map(|(offset, text)| ("value", *offset, text.as_str())).collect();
         match (spec.arity, self.condition.value.as_deref()) {
-            (_, None) => {}
             // FetchXML's writers leave an empty `value` beside the elements.
-            (Arity::Two | Arity::Several | Arity::PeriodAndYear, Some("")) => {}
+            (_, None) | (Arity::Two | Arity::Several | Arity::PeriodAndYear, Some("")) => {}
             (Arity::Two | Arity::Several | Arity::PeriodAndYear, Some(_)) => {
                 return Err(self.operand_count(spec, "write each value as a <value> element"));
             }

@@ -85,7 +85,7 @@ pub(super) fn read(text: &str, entity: &str) -> Result<Document, FilterError> {
     let mut parser = Parser { xml: Xml::new(text)?, conditions: 0, links: 0 };
     let filters = match parser.child()? {
         Some(root) if root.name == "filter" => vec![parser.filter(&root, 1).map(Child::Filter)?],
-        Some(root) if root.name == "fetch" => parser.fetch(entity)?,
+        Some(root) if root.name == "fetch" => parser.fetch(&root, entity)?,
         Some(root) => return Err(parser.unexpected(&root, "a <filter> or a <fetch>")),
         None => return Err(parser.xml.malformed(0, "the document is empty; write a <filter> or a <fetch>")),
     };
@@ -117,7 +117,11 @@ impl Parser<'_> {
         }
     }
 
-    fn fetch(&mut self, entity: &str) -> Result<Vec<Child>, FilterError> {
+    fn fetch(&mut self, element: &Element, entity: &str) -> Result<Vec<Child>, FilterError> {
+        if element.attribute("aggregate").is_some_and(|it| it == "1" || it.eq_ignore_ascii_case("true")) {
+            let instead = "a filter chooses rows; write the <fetch> without it";
+            return Err(self.unsupported(element, "a <fetch> of aggregates", instead));
+        }
         let mut filters = None;
         while let Some(element) = self.child()? {
             match element.name.as_str() {

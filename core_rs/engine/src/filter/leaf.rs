@@ -81,8 +81,9 @@ fn in_hierarchy(
     let kin = match operator {
         FilterOperator::Above => Kin::Above,
         FilterOperator::EqOrAbove => Kin::EqOrAbove,
-        FilterOperator::Under | FilterOperator::NotUnder => Kin::Under,
-        FilterOperator::EqOrUnder => Kin::EqOrUnder,
+        FilterOperator::Under => Kin::Under,
+        // What is not under a row leaves the row itself out, too: so Sql4Cds asks servers for it (`GetUnderCte`).
+        FilterOperator::EqOrUnder | FilterOperator::NotUnder => Kin::EqOrUnder,
         _ => return None,
     };
     let negated = operator == FilterOperator::NotUnder;

@@ -1,6 +1,6 @@
 //! Patterns of `like`: T-SQL's. `%` is any text, `_` one character, `[a-c]`, `[abc]` one of these, `[^a-c]` one that is
-//! none of these. There is no escape character: a literal wildcard stands in brackets. A pattern spans the whole text, or
-//! the beginning or the end of it, with the same wildcards.
+//! none of these. There is no escape character: a literal wildcard stands in brackets. A pattern spans the whole text,
+//! or the beginning or the end of it, with the same wildcards.
 //!
 //! Pattern and text are folded; a character is a code point of the folded text.
 

@@ -68,7 +68,7 @@ impl Loader<'_> {
         let linked = linked.ok_or_else(|| format!("links entity {}, which does not exist", entity.0))?;
         let from = leaf::attribute(linked, link.from_attribute_number)?;
         let to = leaf::attribute(self.entity, link.to_attribute_number)?;
-        if Family::from(from.kind) != Family::from(to.kind) {
+        if !Family::can_link((linked, from), (self.entity, to)) {
             return Err(format!("links {}.{} to \"{}\" of another type", linked.name, from.name, to.name));
         }
         let within = Loader { entity: linked, links: self.links + 1, ..*self };

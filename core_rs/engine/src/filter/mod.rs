@@ -8,6 +8,7 @@
 mod comparison;
 mod compile;
 mod condition;
+mod describe;
 mod document;
 mod error;
 mod fold;
@@ -28,6 +29,8 @@ mod xml;
 
 pub use comparison::ComparisonTest;
 pub use compile::{compile, compile_bytes, count_conditions};
+pub use describe::describe;
+pub(crate) use describe::{clock, day};
 pub use document::{CONDITIONS_MAX, FILTER_LEVELS_MAX, LINK_LEVELS_MAX};
 pub use error::{FilterError, Place};
 pub use fold::fold;
@@ -35,6 +38,7 @@ pub use like::PATTERN_BYTES_MAX;
 pub use operator::{COUNT_MAX, FISCAL_YEAR_MAX, HOURS_MAX};
 pub use plan::{Comparison, HierarchyTest, Holder, Kin, Leaf, LeafTest, Link, Plan, UserTest};
 pub use rules::FilterRules;
+pub(crate) use test::comparable;
 pub use test::{IntegerTest, IntegerValues, Test, real_order};
 pub use window::{FiscalCalendar, Moving, WindowTest};
 pub use xml::DOCUMENT_BYTES_MAX;

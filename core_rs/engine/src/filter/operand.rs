@@ -54,8 +54,8 @@ pub(super) fn number(text: &str, highest: u32) -> Result<FilterOperand, String> 
     }
 }
 
-/// Reads a day for an attribute of some kind of dates: its midnight on the clock of whoever asks, the same without a zone,
-/// or the day. The time and the offset of the text do not count.
+/// Reads a day for an attribute of some kind of dates: its midnight on the clock of whoever asks, the same without a
+/// zone, or the day. The time and the offset of the text do not count.
 pub(super) fn day(text: &str, kind: AttributeType) -> Result<FilterOperand, String> {
     let day = calendar::parse_timestamp(text).map(|stamp| stamp.wall_micros.div_euclid(MICROS_PER_DAY));
     let day = day.filter(|day| (DAY_MIN..=DAY_MAX).contains(day));

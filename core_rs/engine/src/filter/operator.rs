@@ -2,7 +2,9 @@
 
 use haversack_proto::model::{AttributeType, FilterOperator};
 
-/// Attribute types that compare alike. Two attributes can be compared with each other if they are of one family.
+use crate::schema::{Attribute, Entity};
+
+/// Attribute types that compare alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Family {
     Text,
@@ -62,6 +64,28 @@ impl Family {
             Self::Day => "days",
             Self::Id => "ids and lookups",
         }
+    }
+
+    /// Whether an attribute can be compared with another one of the row (`valueof`): texts with each other, and ids,
+    /// and whatever else is of one and the same type.
+    pub(super) fn can_compare(left: AttributeType, right: AttributeType) -> bool {
+        let family = Self::from(left);
+        left == right || (family == Self::from(right) && matches!(family, Self::Text | Self::Id))
+    }
+
+    /// What a link compares in an attribute: a primary id is an id whatever its type. None of doubles, booleans, sets and
+    /// dates, by which nobody links rows.
+    pub(super) fn linking(entity: &Entity, attribute: &Attribute) -> Option<Self> {
+        if attribute.number == entity.primary_id {
+            return Some(Self::Id);
+        }
+        let family = Self::from(attribute.kind);
+        matches!(family, Self::Text | Self::Integer | Self::Choice | Self::Decimal | Self::Id).then_some(family)
+    }
+
+    /// Whether a link may compare two attributes.
+    pub(super) fn can_link((one, from): (&Entity, &Attribute), (other, to): (&Entity, &Attribute)) -> bool {
+        Self::linking(one, from).is_some_and(|family| Self::linking(other, to) == Some(family))
     }
 
     /// Whether the values have an order that filters may ask for.

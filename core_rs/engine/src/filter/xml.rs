@@ -96,6 +96,9 @@ impl<'t> Xml<'t> {
                     self.open.pop();
                     return Ok(Item::Close);
                 }
+                Event::Text(text) if text.contains("]]>") => {
+                    return Err(self.malformed(offset, "XML does not allow ]]> in text; write ]]&gt;"));
+                }
                 Event::Text(text) => return Ok(Item::Text(text.xml10_content().into_owned())),
                 Event::CData(text) => return Ok(Item::Text(text.xml10_content().into_owned())),
                 Event::GeneralRef(reference) => return self.resolve(&reference, offset).map(Item::Text),

@@ -158,6 +158,35 @@ proptest! {
     }
 }
 
+/// With a budget, ever new rows and bytes: what is written is read in one pass, alone and chosen, and damage is
+/// refused.
+#[test]
+fn rows_for_a_while() {
+    let damage = vec((any::<prop::sample::Index>(), any::<u8>()), 0..6);
+    crate::fuzzing::run("rows", (row(), damage, any::<Vec<u8>>()), |(fields_of_row, damage, bytes)| {
+        let mut payload = write(&fields_of_row);
+        let wanted: Vec<_> = fields_of_row.iter().map(|(number, sample)| (*number, sample.field_type())).collect();
+        let mut found = vec![];
+        extract(&payload, &wanted, |index, value| found.push((index, value))).expect("sound");
+        prop_assert_eq!(found.len(), fields_of_row.len());
+        for (index, value) in found {
+            prop_assert!(same(value, Some(fields_of_row[index].1.value())), "{:?}", value);
+        }
+        let all: ColumnSelection = fields_of_row.iter().map(|field| field.0).collect();
+        let mut chosen = vec![];
+        select(&payload, &all, &mut chosen).expect("sound");
+        prop_assert_eq!(&chosen, &payload);
+        if !payload.is_empty() {
+            for (at, byte) in damage {
+                let at = at.index(payload.len());
+                payload[at] = byte;
+            }
+        }
+        survive(&payload)?;
+        survive(&bytes)
+    });
+}
+
 /// Reads bytes of unknown origin in every way.
 fn survive(bytes: &[u8]) -> Result<(), TestCaseError> {
     let sound = fields(bytes).all(|field| field.is_ok());

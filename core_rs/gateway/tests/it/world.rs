@@ -167,7 +167,7 @@ fn accounts_where(
         attribute_number: attribute.0,
         operator: operator.into(),
         operands: vec![FilterOperand { value: Some(operand) }],
-        ..FilterCondition::default()
+        ..Default::default()
     };
     let compiled = FilterNode { kind: Some(filter_node::Kind::Condition(condition)) };
     vec![ProfileItem {

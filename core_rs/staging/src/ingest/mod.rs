@@ -17,6 +17,7 @@ mod encoder;
 mod json;
 mod nearest;
 mod parser;
+mod sheet;
 mod writer;
 
 use std::panic::resume_unwind;
@@ -32,6 +33,8 @@ use self::encoder::Encoder;
 use self::parser::{Chunk, Parsed};
 use self::writer::{Writer, Written};
 use crate::{Staging, StagingError};
+
+pub use sheet::{SheetRow, read_sheet};
 
 /// Most refusals that a report keeps; all are counted.
 pub const ERRORS_MAX: usize = 100;

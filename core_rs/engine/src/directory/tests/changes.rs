@@ -69,8 +69,44 @@ fn who_leaves_a_position_concerns_those_above_both() {
     world.put(USER, 3, &at(4));
     let affected = world.affected();
     assert!([1, 2, 3].iter().all(|&user| affected.contains(key(USER, user))), "{affected:?}");
-    world.put(POSITION, 4, &[]);
-    assert_eq!(world.affected(), Affected::Everyone);
+    world.put(POSITION, 4, &[id(POSITION, 1)]);
+    let affected = world.affected();
+    assert!([1, 2].iter().all(|&user| affected.contains(key(USER, user))), "{affected:?}");
+    assert!(!affected.contains(key(USER, 9)));
+}
+
+#[test]
+fn a_unit_that_moves_concerns_those_above_it() {
+    let mut world = world();
+    world.put(UNIT, 4, &[id(UNIT, 1)]);
+    assert_eq!(world.affected(), users(&[3]), "the unit of user 3");
+    world.put(USER, 8, &[id(UNIT, 4)]);
+    world.put(TEAM, 2, &[id(UNIT, 1)]);
+    world.put(MEMBERSHIP, 2, &[id(USER, 9), id(TEAM, 2)]);
+    world.affected();
+    world.put(UNIT, 4, &[id(UNIT, 5)]);
+    assert_eq!(world.affected(), users(&[3, 8, 9]));
+    world.put(UNIT, 3, &[]);
+    assert_eq!(world.affected(), users(&[1, 2, 3, 9]), "those of team 1, of unit 2, and of all above");
+}
+
+#[test]
+fn a_role_concerns_those_who_hold_it() {
+    let mut world = world();
+    world.put(USER_ROLE, 7, &[id(USER, 9), id(ROLE, 3)]);
+    world.affected();
+    world.put(ROLE, 3, &[]);
+    assert_eq!(world.affected(), users(&[9]));
+    world.grant(1, 3, 8);
+    assert_eq!(world.affected(), users(&[9]));
+    world.grant(1, 3, 8);
+    assert!(world.affected().is_empty());
+    world.grant(1, 2, 8);
+    assert_eq!(world.affected(), users(&[1, 2, 3, 9]), "by a team, and the role that no longer grants it");
+    world.delete(ROLE, 2);
+    assert_eq!(world.affected(), users(&[1, 2, 3]));
+    world.put(ROLE, 4, &[]);
+    assert!(world.affected().is_empty(), "nobody has it");
 }
 
 #[test]

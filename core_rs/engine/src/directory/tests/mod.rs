@@ -176,7 +176,9 @@ impl World {
     fn put_cells(&mut self, kind: u32, number: u8, cells: &[(u32, Value<'_>)]) {
         let mut payload = Vec::new();
         let mut writer = RowWriter::new(&mut payload);
-        cells.iter().for_each(|(number, value)| writer.push(AttributeNumber(*number), value));
+        for (number, value) in cells {
+            writer.push(AttributeNumber(*number), value);
+        }
         writer.finish();
         self.feed(kind, number, Some(&payload));
     }
@@ -217,7 +219,7 @@ impl World {
     }
 
     fn person(&self, user: u8) -> Person {
-        self.0.person(key(USER, user)).expect("is somebody")
+        self.0.person(key(USER, user), &self.0.layout.hierarchy).expect("is somebody")
     }
 
     fn access(&self, user: u8, holding: Holding) -> Access {

@@ -47,9 +47,9 @@ fn a_schema_without_the_newer_facts_still_works() {
 fn a_user_is_unknown_or_disabled_or_somebody() {
     let mut world = World::peopled();
     world.put(USER, 1, &[id(UNIT, 2), Value::Truth(true)]);
-    assert_eq!(world.0.person(key(USER, 1)), Err(Denial::UserDisabled));
+    assert_eq!(world.0.person(key(USER, 1), &HierarchyRules::default()), Err(Denial::UserDisabled));
     world.delete(USER, 1);
-    assert_eq!(world.0.person(key(USER, 1)), Err(Denial::UserUnknown));
+    assert_eq!(world.0.person(key(USER, 1), &HierarchyRules::default()), Err(Denial::UserUnknown));
     world.put(USER, 1, &[id(UNIT, 2), Value::Truth(false)]);
     assert_eq!(world.person(1).teams, [key(TEAM, 1)]);
 }

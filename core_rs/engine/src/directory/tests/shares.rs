@@ -10,7 +10,7 @@ fn world() -> World {
 }
 
 fn moved(world: &mut World) -> Vec<Ordinal> {
-    let moved = world.0.shares_mut().take_moved();
+    let moved = world.0.take_moved();
     moved.get(&EntityNumber(SITE + 1)).into_iter().flatten().collect()
 }
 

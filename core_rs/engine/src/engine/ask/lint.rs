@@ -12,7 +12,7 @@ use crate::engine::profile::{Path, Profile};
 use crate::engine::rule::{Question, Rule};
 use crate::engine::situation::Situation;
 use crate::engine::solver::Solver;
-use crate::filter::Plan;
+use crate::filter::{Plan, describe};
 use crate::schema::Entity;
 
 /// How many different views of a profile are looked at for what holds in none of them.
@@ -247,11 +247,12 @@ impl Look<'_> {
         if alive == 0 || !is_same || (first != 0 && first != alive) {
             return None;
         }
-        let name = clause_name(clause, entity);
+        let name =
+            describe(clause, model.schema(), entity).into_iter().next().map_or_else(String::new, |(_, line)| line);
         let (smell, sentence) = if first == 0 {
-            (Smell::ClauseTakesNothing, format!("{name} takes none of {alive} rows"))
+            (Smell::ClauseTakesNothing, format!("the clause \"{name}\" takes none of {alive} rows"))
         } else {
-            (Smell::ClauseTakesAll, format!("{name} takes every one of {alive} rows"))
+            (Smell::ClauseTakesAll, format!("the clause \"{name}\" takes every one of {alive} rows"))
         };
         Some(self.finding(smell, node, subject, sentence).measured(first, self.views.len()))
     }
@@ -310,14 +311,5 @@ impl Look<'_> {
 
     fn association_name(&self, source: usize, association: usize) -> &str {
         self.profile.item(source).map_or("", |item| &item.associations[association].relationship)
-    }
-}
-
-/// What a clause is called in a finding: its attribute and its test, or the entity that it links.
-fn clause_name(clause: &FilterNode, entity: &Entity) -> String {
-    match &clause.kind {
-        Some(Kind::Condition(condition)) => super::explain::condition_text(condition, entity),
-        Some(Kind::Link(_)) => "the clause about linked rows".to_owned(),
-        Some(Kind::Group(_)) | None => "the group".to_owned(),
     }
 }

@@ -1,5 +1,7 @@
 //! What is accepted and what is refused, for which reason and where.
 
+#![expect(clippy::single_range_in_vec_init, reason = "a test is compared with the ranges that it has")]
+
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::filter_node::Kind;
 use haversack_proto::model::{self, AttributeType, FilterNode};
@@ -181,6 +183,8 @@ fn what_offline_filters_do_not_have_is_named_with_what_to_write() {
     }
     let linked = "<filter><condition attribute='string' operator='eq' valueof='other.memo'/></filter>";
     unsupported(linked, "valueof \"other.memo\"", "of the same entity");
+    unsupported("<fetch aggregate='true'><entity name='thing'/></fetch>", "aggregates", "without it");
+    assert!(compiled("<fetch aggregate='false' top='3' distinct='true'><entity name='thing'/></fetch>").is_ok());
     let unknown = |operator, message| {
         let xml = condition(AttributeType::Owner, operator, "1");
         assert_refused(&xml, ErrorReason::FilterOperatorUnknown, ("condition", 1, 9), operator);

@@ -8,9 +8,14 @@ use super::*;
 use crate::row::sample::{attribute_name, kinds};
 use crate::schema::{Entity, Ownership, Schema};
 
+mod comparisons;
+mod describe;
 mod documents;
 mod fuzz;
+mod hostile;
+mod links;
 mod operators;
+mod windows;
 
 const RULES: FilterRules = FilterRules {
     collation: Collation::CiAi,
@@ -22,8 +27,8 @@ const RULES: FilterRules = FilterRules {
 /// RULES, but NULL fails negative operators too.
 const STRICT: FilterRules = FilterRules { null_never_matches: true, ..RULES };
 
-/// The entity "thing", of which attribute n has type n; "note", whose rows point at things and form a hierarchy of their
-/// own; and "plain", which has neither.
+/// The entity "thing", of which attribute n has type n; "note", whose rows point at things and form a hierarchy of
+/// their own; and "plain", which has neither.
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     let targets = |kind| match kind {
         AttributeType::Lookup => vec!["thing".to_owned()],

@@ -135,6 +135,11 @@ fn is_ordered(kind: AttributeType) -> bool {
     )
 }
 
+/// Whether `between` applies.
+fn is_spanned(kind: AttributeType) -> bool {
+    is_ordered(kind) && !matches!(kind, AttributeType::Picklist | AttributeType::State | AttributeType::Status)
+}
+
 fn is_date(kind: AttributeType) -> bool {
     matches!(kind, AttributeType::Datetime | AttributeType::DatetimeIndependent | AttributeType::DateOnly)
 }
@@ -200,6 +205,77 @@ fn lists_of_choices_are_one_set() {
 }
 
 #[test]
+fn spans_of_every_type() {
+    for kind in kinds().filter(|kind| is_spanned(*kind)) {
+        let rungs = rungs(kind);
+        for (low_rung, low) in &rungs {
+            for (high_rung, high) in &rungs {
+                let within = judge_of(&listing(kind, "between", &[low, high]), RULES);
+                let without = judge_of(&listing(kind, "not-between", &[low, high]), RULES);
+                for (value_rung, value) in &rungs {
+                    let expected = (low_rung..=high_rung).contains(&value_rung);
+                    assert_eq!(within.passes(kind, value), expected, "{kind:?}: {value} between {low} and {high}");
+                    assert_eq!(without.passes(kind, value), !expected, "{kind:?}: {value} not between {low}, {high}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_span_takes_in_its_last_day() {
+    for (kind, suffix) in [(AttributeType::Datetime, "Z"), (AttributeType::DatetimeIndependent, "")] {
+        let test = judge_of(&listing(kind, "between", &["2024-05-30", "2024-05-31"]), RULES);
+        for (value, expected) in [
+            ("2024-05-29T23:59:59.999999", false),
+            ("2024-05-30T00:00:00", true),
+            ("2024-05-31T23:59:59.999999", true),
+            ("2024-06-01T00:00:00", false),
+        ] {
+            assert_eq!(test.passes(kind, &format!("{value}{suffix}")), expected, "{kind:?} {value}");
+        }
+        let exact = judge_of(&listing(kind, "between", &["2024-05-30", "2024-05-31T00:00:00"]), RULES);
+        assert!(!exact.passes(kind, &format!("2024-05-31T00:00:00.000001{suffix}")), "a time is a time");
+    }
+}
+
+#[test]
+fn sets_of_choices_overlap_or_do_not() {
+    let kind = AttributeType::MultiSelectPicklist;
+    let (contains, lacks) = (
+        judge_of(&listing(kind, "contain-values", &["3", "2", "2"]), RULES),
+        judge_of(&listing(kind, "not-contain-values", &["2", "3"]), RULES),
+    );
+    for (value, expected) in [("2", true), ("1,3", true), ("2,3", true), ("1", false), ("1,4,30", false)] {
+        assert_eq!(contains.passes(kind, value), expected, "{value}");
+        assert_eq!(lacks.passes(kind, value), !expected, "{value}");
+    }
+    assert_eq!((contains.matches_null(), lacks.matches_null()), (false, true));
+}
+
+#[test]
+fn beginnings_and_endings() {
+    let kind = AttributeType::Memo;
+    for (operator, operand, value, expected) in [
+        ("begins-with", "con", "Contoso", true),
+        ("begins-with", "CÓN", "contoso", true),
+        ("begins-with", "ontoso", "Contoso", false),
+        ("begins-with", "%toso", "Contoso", true),
+        ("begins-with", "_o[m-o]", "Contoso", true),
+        ("begins-with", "", "", true),
+        ("begins-with", "contoso ", "Contoso", false),
+        ("ends-with", "SO", "Contoso", true),
+        ("ends-with", "Cont", "Contoso", false),
+        ("ends-with", "[a-z]o", "Contoso", true),
+        ("ends-with", "so", "Contoso ", false),
+    ] {
+        assert_eq!(judge_of(&condition(kind, operator, operand), RULES).passes(kind, value), expected, "{operand}");
+        let opposite = if operator == "begins-with" { "not-begin-with" } else { "not-end-with" };
+        assert_eq!(judge_of(&condition(kind, opposite, operand), RULES).passes(kind, value), !expected, "{operand}");
+    }
+}
+
+#[test]
 fn null_in_every_operator_and_type() {
     for kind in kinds() {
         let operand = rungs(kind)[0].1;
@@ -217,8 +293,13 @@ fn null_in_every_operator_and_type() {
             cases.push((listing(kind, "not-in", &[operand]), true, false));
         }
         if is_text(kind) {
-            cases.push((condition(kind, "like", "%"), false, false));
-            cases.push((condition(kind, "not-like", "a%"), true, false));
+            cases.extend(["like", "begins-with", "ends-with"].map(|it| (condition(kind, it, "%"), false, false)));
+            let negative = ["not-like", "not-begin-with", "not-end-with"];
+            cases.extend(negative.map(|it| (condition(kind, it, "a%"), true, false)));
+        }
+        if is_spanned(kind) {
+            cases.push((listing(kind, "between", &[operand, operand]), false, false));
+            cases.push((listing(kind, "not-between", &[operand, operand]), true, false));
         }
         for (xml, by_default, strictly) in cases {
             for (rules, expected) in [(RULES, by_default), (STRICT, strictly)] {
@@ -235,23 +316,92 @@ fn null_in_every_operator_and_type() {
 #[test]
 fn operators_refuse_types_that_they_do_not_apply_to() {
     type Applies = fn(AttributeType) -> bool;
-    let operators: [(&[&str], Applies); 5] = [
+    let cases: [(&[&str], Applies); 10] = [
+        (&["eq", "ne", "neq", "null", "not-null"], |_| true),
         (&["gt", "ge", "lt", "le"], is_ordered),
+        (&["between", "not-between"], is_spanned),
         (&["in", "not-in"], |kind| !is_date(kind)),
-        (&["like", "not-like"], is_text),
-        (&["eq-userid", "eq-userteams", "eq-businessid"], is_id),
-        (&["last-x-days"], is_date),
+        (&["like", "not-like", "begins-with", "not-begin-with", "ends-with", "not-end-with"], is_text),
+        (&["contain-values", "not-contain-values"], |kind| kind == AttributeType::MultiSelectPicklist),
+        (&["eq-userlanguage"], |kind| matches!(kind, AttributeType::Integer | AttributeType::Bigint)),
+        (ID_OPERATORS, is_id),
+        (&["last-x-hours", "next-x-hours", "olderthan-x-minutes", "olderthan-x-hours"], |kind| {
+            is_date(kind) && kind != AttributeType::DateOnly
+        }),
+        (DATE_OPERATORS, is_date),
     ];
+    assert_eq!(cases.iter().map(|(names, _)| names.len()).sum::<usize>(), 83);
     for kind in kinds() {
-        for (operator, applies) in
-            operators.iter().flat_map(|(names, applies)| names.iter().map(move |it| (it, applies)))
-        {
+        for (operator, applies) in cases.iter().flat_map(|(names, applies)| names.iter().map(move |it| (it, applies))) {
             let error = plan(&condition(kind, operator, "nothing fits"), RULES).err();
             let refused = matches!(error, Some(FilterError::OperatorMismatch { .. }));
             assert_eq!(refused, !applies(kind), "{operator} on {kind:?}: {error:?}");
         }
     }
 }
+
+const ID_OPERATORS: &[&str] = &[
+    "eq-userid",
+    "ne-userid",
+    "eq-userteams",
+    "eq-useroruserteams",
+    "eq-useroruserhierarchy",
+    "eq-useroruserhierarchyandteams",
+    "eq-businessid",
+    "ne-businessid",
+    "above",
+    "eq-or-above",
+    "under",
+    "eq-or-under",
+    "not-under",
+];
+
+const DATE_OPERATORS: &[&str] = &[
+    "yesterday",
+    "today",
+    "tomorrow",
+    "last-seven-days",
+    "next-seven-days",
+    "last-week",
+    "this-week",
+    "next-week",
+    "last-month",
+    "this-month",
+    "next-month",
+    "last-year",
+    "this-year",
+    "next-year",
+    "on",
+    "on-or-before",
+    "on-or-after",
+    "last-x-days",
+    "next-x-days",
+    "last-x-weeks",
+    "next-x-weeks",
+    "last-x-months",
+    "next-x-months",
+    "last-x-years",
+    "next-x-years",
+    "olderthan-x-days",
+    "olderthan-x-weeks",
+    "olderthan-x-months",
+    "olderthan-x-years",
+    "this-fiscal-year",
+    "last-fiscal-year",
+    "next-fiscal-year",
+    "this-fiscal-period",
+    "last-fiscal-period",
+    "next-fiscal-period",
+    "last-x-fiscal-years",
+    "last-x-fiscal-periods",
+    "next-x-fiscal-years",
+    "next-x-fiscal-periods",
+    "in-fiscal-year",
+    "in-fiscal-period",
+    "in-fiscal-period-and-year",
+    "in-or-before-fiscal-period-and-year",
+    "in-or-after-fiscal-period-and-year",
+];
 
 #[test]
 fn patterns_see_trailing_spaces_and_comparisons_do_not() {
@@ -275,6 +425,9 @@ fn tests_that_mean_the_same_are_equal() {
         (condition(string, "like", "A%%b"), condition(string, "like", "a%B")),
         (condition(AttributeType::Money, "lt", "10.00"), condition(AttributeType::Money, "lt", "1e1")),
         (condition(integer, "ne", "5"), condition(integer, "neq", "5.0")),
+        (listing(integer, "between", &["2", "4"]), listing(integer, "in", &["2", "3", "4"])),
+        (condition(string, "begins-with", "A%"), condition(string, "like", "a%")),
+        (condition(string, "ends-with", "b"), condition(string, "like", "%B")),
     ] {
         assert_eq!(test_of(&left, RULES), test_of(&right, RULES), "{left} {right}");
     }

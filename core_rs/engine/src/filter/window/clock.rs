@@ -28,8 +28,8 @@ impl<'z> Clock<'z> {
         self.wall.div_euclid(MICROS_PER_DAY)
     }
 
-    /// The moment at which clocks show `wall`: a clock that the zone skips is read with the offset before it, of one that
-    /// it repeats the first time counts.
+    /// The moment at which clocks show `wall`: a clock that the zone skips is read with the offset before it, of one
+    /// that it repeats the first time counts.
     pub(super) fn moment_of(&self, wall: i64) -> i64 {
         let epoch = date(1970, 1, 1).at(0, 0, 0, 0);
         let civil = epoch.checked_add(SignedDuration::from_micros(wall)).ok();

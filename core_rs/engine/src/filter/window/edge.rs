@@ -1,5 +1,7 @@
 //! Where a window begins or ends.
 
+use std::ops::Range;
+
 use super::Moving;
 use super::clock::Clock;
 use super::day::Day;
@@ -16,7 +18,7 @@ pub(super) const MICROS_PER_HOUR: i64 = 60 * MICROS_PER_MINUTE;
 pub(super) enum Edge {
     /// There is none.
     Open,
-    /// So many microseconds after now. For days: today, and all of it.
+    /// So many microseconds after now. A day counts as its midnight, so that today is past: for days it is tomorrow.
     Ahead(i64),
     /// So many microseconds before the last full `unit` of the wall clock, an hour or a minute.
     Cut { unit: i64, back: i64 },
@@ -32,7 +34,7 @@ pub(super) enum Edge {
 
 /// Which edge of its window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+enum Side {
     Start,
     End,
 }
@@ -42,14 +44,13 @@ impl Edge {
     pub(super) const NOW: Self = Self::Ahead(0);
 
     /// The value of an attribute at which the edge lies.
-    pub(super) fn value(self, side: Side, kind: AttributeType, clock: &Clock<'_>) -> i64 {
+    fn value(self, side: Side, kind: AttributeType, clock: &Clock<'_>) -> i64 {
         match (self, kind) {
             (Self::Open, _) if side == Side::Start => i64::MIN,
             (Self::Open, _) => i64::MAX,
             (Self::Midnight(day), _) => midnight(day.seen_from(clock.today()), kind, clock),
-            (Self::Ahead(_) | Self::Cut { .. }, AttributeType::DateOnly) => {
-                clock.today() + i64::from(side == Side::End)
-            }
+            (Self::Ahead(_), AttributeType::DateOnly) => clock.today() + 1,
+            (Self::Cut { .. }, AttributeType::DateOnly) => clock.today() + i64::from(side == Side::End),
             (Self::Ahead(micros), AttributeType::DatetimeIndependent) => clock.wall.saturating_add(micros),
             (Self::Ahead(micros), _) => clock.instant.saturating_add(micros),
             (Self::Cut { unit, back }, AttributeType::DatetimeIndependent) => {
@@ -100,6 +101,11 @@ pub(super) fn midnight(day: i64, kind: AttributeType, clock: &Clock<'_>) -> i64 
         AttributeType::DatetimeIndependent => wall,
         _ => clock.moment_of(wall),
     }
+}
+
+/// The values from one edge up to another; empty if they are the wrong way round.
+pub(super) fn range(start: Edge, end: Edge, kind: AttributeType, clock: &Clock<'_>) -> Range<i64> {
+    start.value(Side::Start, kind, clock)..end.value(Side::End, kind, clock)
 }
 
 /// Which of the edges advance steadily.

@@ -1,11 +1,12 @@
 //! Tests of dates against the clock and the calendar: windows, most of which move with the instant.
 //!
-//! A window lies between two edges, each of which is a moment of the caller's calendar: now, a local midnight, the start
-//! of a week, of a fiscal year, and so on. What that is as a value depends on the attribute. A date and time is compared as
-//! an instant; a wall clock without a zone with the caller's wall clock; a day with the caller's days, of which today
-//! counts at every moment of it.
+//! A window lies between two edges, each of which is a moment of the caller's calendar: now, a local midnight, the
+//! start of a week, of a fiscal year, and so on. What that is as a value depends on the attribute. A date and time is
+//! compared as an instant; a wall clock without a zone with the caller's wall clock; a day counts as its midnight, so
+//! that today lies before now at every moment of it.
 //!
-//! Where a zone skips midnight, a day begins with its first moment; where it repeats midnight, with the first of the two.
+//! Where a zone skips midnight, a day begins with its first moment; where it repeats midnight, with the first of the
+//! two.
 
 mod clock;
 mod day;
@@ -20,7 +21,7 @@ use std::ops::Range;
 use jiff::tz::TimeZone;
 
 use self::clock::Clock;
-use self::edge::{Edge, Side, midnight};
+use self::edge::{Edge, midnight};
 use crate::ids::Instant;
 use crate::row::{DAY_MAX, DAY_MIN};
 use crate::schema::AttributeType;
@@ -64,16 +65,14 @@ impl WindowTest {
         Self { window: Window::Between(start, end), negated: false, matches_null: false }
     }
 
-    /// The values that pass at `instant` for whoever lives in `zone`, in the unit of the attribute's field (microseconds
-    /// or days): ascending, disjoint, none empty, the last possible value (`i64::MAX`) left out.
+    /// The values that pass at `instant` for whoever lives in `zone`, in the unit of the attribute's field
+    /// (microseconds or days): ascending, disjoint, none empty, the last possible value (`i64::MAX`) left out.
     ///
     /// Most tests have one range or none; negated ones two; `in-fiscal-period` one for each year.
     pub fn ranges(&self, kind: AttributeType, instant: Instant, zone: &TimeZone) -> Vec<Range<i64>> {
         let clock = Clock::at(instant, zone);
         let ranges = match self.window {
-            Window::Between(start, end) => {
-                vec![start.value(Side::Start, kind, &clock)..end.value(Side::End, kind, &clock)]
-            }
+            Window::Between(start, end) => vec![edge::range(start, end, kind, &clock)],
             Window::PeriodOfEveryYear(calendar, period) => every_year(calendar, period)
                 .map(|days| midnight(days.start, kind, &clock)..midnight(days.end, kind, &clock))
                 .collect(),
@@ -95,9 +94,9 @@ impl WindowTest {
         }
     }
 
-    /// The next instant strictly after `instant` at which [`Self::ranges`] may change other than by steady motion: a local
-    /// midnight, the turn of an hour, the start of a week, or a jump of the zone's clocks. It may be early, but is never
-    /// late. None if that never happens.
+    /// The next instant strictly after `instant` at which [`Self::ranges`] may change other than by steady motion: a
+    /// local midnight, the turn of an hour, the start of a week, or a jump of the zone's clocks. It may be early, but
+    /// is never late. None if that never happens.
     pub fn next_step(&self, kind: AttributeType, instant: Instant, zone: &TimeZone) -> Option<Instant> {
         let Window::Between(start, end) = self.window else { return None };
         let clock = Clock::at(instant, zone);

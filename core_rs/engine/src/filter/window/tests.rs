@@ -1,5 +1,7 @@
 //! Every window at its boundaries, and what followers of a window rely on.
 
+#![expect(clippy::single_range_in_vec_init, reason = "a test is compared with the ranges that it has")]
+
 use haversack_proto::model::{self, FilterOperator as Op, FiscalPeriod};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -228,10 +230,10 @@ fn days_are_whole_in_every_kind_of_date() {
     }
     let of = |operator, count| days(window(operator, count, &plain_rules()), AttributeType::DateOnly);
     assert_eq!(of(Op::LastXDays, 3), [today - 3..today + 1], "today counts at once");
-    assert_eq!(of(Op::NextXDays, 3), [today..today + 4]);
+    assert_eq!(of(Op::NextXDays, 3), [today + 1..today + 4], "today is past");
     assert_eq!(of(Op::LastSevenDays, 0), [today - 7..today + 1]);
     assert_eq!(of(Op::OlderThanXDays, 3), [i64::MIN..today - 3]);
-    assert_eq!(of(Op::NextXMonths, 1), [today..day("2024-11-26")]);
+    assert_eq!(of(Op::NextXMonths, 1), [today + 1..day("2024-11-26")]);
     assert_eq!(of(Op::ThisMonth, 0), [day("2024-10-01")..day("2024-11-01")]);
     let late = instant("2024-10-26T03:59:59Z");
     assert_eq!(
@@ -453,7 +455,7 @@ proptest! {
         };
         let before = test.ranges(kind, now, &zone);
         prop_assert!(before.iter().all(|range| range.start < range.end));
-        prop_assert!(before.len() == 1, "{:?}", before);
+        prop_assert!(before.len() <= 1, "none where a zone left out the day");
         let expected: Vec<_> = before.iter().map(|range| range.start + start..range.end + end).collect();
         prop_assert_eq!(test.ranges(kind, later, &zone), expected, "{:?} at {:?}", test, later);
     }

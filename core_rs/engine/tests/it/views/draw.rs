@@ -6,7 +6,9 @@ use haversack_engine::ids::RowKey;
 use haversack_proto::model::RecordCriteria as Criteria;
 use haversack_proto::model::filter_node::Kind;
 use haversack_proto::model::filter_operand::Value as Operand;
-use haversack_proto::model::{self, AssociationDirection as Direction, FilterJoin, FilterOperator as Op, Ownership};
+use haversack_proto::model::{
+    self, AssociationDirection as Direction, FilterJoin, FilterOperator as Op, HierarchyModel as Hierarchy, Ownership,
+};
 
 use super::organization::*;
 
@@ -32,6 +34,12 @@ const WORDS: [&str; 4] = ["alpha", "Alpha", "beta ", "gamma"];
 const AMOUNTS: [&str; 4] = ["-3", "1", "2.5", "10"];
 const RATES: [f64; 4] = [-1.5, 0.0, 0.25, 1e9];
 const DEPTHS: [i64; 5] = [1, 2, 4, 8, 8];
+/// Where users own rows, most see little but what is theirs, shared with them or of those below them.
+const OWNED_DEPTHS: [i64; 6] = [1, 1, 1, 1, 2, 8];
+/// Entities whose rows are shared, the owned ones more often.
+const SHARED_ENTITIES: [u32; 6] = [ACCOUNT, ACCOUNT, CONTACT, CONTACT, SITE, USER];
+/// What rows are shared for, by the bits of privileges.
+const MASKS: [i64; 6] = [0x1, 0x1, 0x3, 0x1_0007, 0xc_0034, 0x2];
 
 /// The id of a row: entity and ordinal, so that tests read it at a glance.
 pub(crate) fn key(entity: u32, ordinal: u32) -> [u8; 16] {
@@ -69,9 +77,12 @@ impl Draw {
     /// The values of a row; lookups point at rows that may not be there yet.
     pub(crate) fn cells(&mut self, entity: u32, counts: &BTreeMap<u32, u32>) -> Cells {
         let mut cells = match entity {
-            USER => Cells::from([(2, self.id(UNIT, counts)), (3, Cell::Truth(self.chance(5)))]),
-            TEAM | UNIT => Cells::from([(2, self.id(UNIT, counts))]),
-            ROLE => Cells::new(),
+            USER => self.user(counts),
+            TEAM => Cells::from([(2, self.id(UNIT, counts)), (3, Cell::Integer(self.of(&[0, 0, 1, 2])))]),
+            UNIT => Cells::from([(2, self.id(UNIT, counts))]),
+            ROLE => Cells::from([(2, Cell::Integer(self.of(&[0, 1])))]),
+            POSITION => Cells::from([(2, self.id(POSITION, counts))]),
+            SHARE => self.share(counts),
             MEMBERSHIP => Cells::from([(2, self.id(TEAM, counts)), (3, self.id(USER, counts))]),
             USER_ROLE => Cells::from([(2, self.id(USER, counts)), (3, self.id(ROLE, counts))]),
             TEAM_ROLE => Cells::from([(2, self.id(TEAM, counts)), (3, self.id(ROLE, counts))]),
@@ -84,14 +95,60 @@ impl Draw {
         cells
     }
 
+    fn user(&mut self, counts: &BTreeMap<u32, u32>) -> Cells {
+        let mut cells = Cells::from([
+            (2, self.id(UNIT, counts)),
+            (3, Cell::Truth(self.chance(5))),
+            (4, self.id(USER, counts)),
+            (5, self.id(POSITION, counts)),
+        ]);
+        cells.retain(|attribute, _| *attribute < 4 || !self.chance(25));
+        cells
+    }
+
+    /// A row shared with a user, a team or everyone.
+    fn share(&mut self, counts: &BTreeMap<u32, u32>) -> Cells {
+        let (kind, entity) = (self.of(&[USER, USER, USER, TEAM, TEAM, ORGANIZATION]), self.of(&SHARED_ENTITIES));
+        let mut cells = Cells::from([
+            (2, self.id(kind, counts)),
+            (3, Cell::Entity(kind)),
+            (4, self.id(entity, counts)),
+            (5, Cell::Entity(entity)),
+            (6, Cell::Integer(self.of(&MASKS))),
+        ]);
+        if self.chance(20) {
+            cells.insert(7, Cell::Integer(self.of(&MASKS)));
+        }
+        cells
+    }
+
+    /// What managers see of their reports' rows.
+    pub(crate) fn hierarchy_security(&mut self) -> model::HierarchySecurity {
+        let models = [Hierarchy::Unspecified, Hierarchy::Manager, Hierarchy::Manager, Hierarchy::Position];
+        model::HierarchySecurity {
+            model: self.of(&models) as i32,
+            depth: self.below(4) as u32,
+            excluded_entities: ITEM_ENTITIES
+                .map(|entity| name(entity).to_owned())
+                .into_iter()
+                .filter(|_| self.chance(8))
+                .collect(),
+        }
+    }
+
     fn privilege(&mut self, counts: &BTreeMap<u32, u32>) -> Cells {
         let (role, entity) = (self.id(ROLE, counts), self.of(&ITEM_ENTITIES));
         let mut cells = self.privilege_of(0, entity);
         cells.insert(2, role);
-        if self.chance(10) {
-            cells.insert(4, Cell::Integer(3));
+        if self.chance(30) {
+            cells.insert(4, self.privilege_number());
         }
         cells
+    }
+
+    /// The number of some privilege, now and then of none.
+    pub(crate) fn privilege_number(&mut self) -> Cell {
+        Cell::Integer(1 + self.below(9) as i64)
     }
 
     /// Reading of an entity for a role, to some depth.
@@ -100,7 +157,14 @@ impl Draw {
             (2, Cell::Id(key(ROLE, role))),
             (3, Cell::Text(name(entity).to_owned())),
             (4, Cell::Integer(2)),
-            (5, Cell::Integer(self.of(&DEPTHS))),
+            (
+                5,
+                Cell::Integer(if ownership(entity) == Ownership::User {
+                    self.of(&OWNED_DEPTHS)
+                } else {
+                    self.of(&DEPTHS)
+                }),
+            ),
         ])
     }
 

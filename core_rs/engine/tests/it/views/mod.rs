@@ -1,24 +1,28 @@
 //! Views of random organizations: kept up incrementally, computed from nothing, and by reading the definition.
 
+mod access;
 mod asking;
 mod breaches;
 mod draw;
 mod oracle;
 mod organization;
+mod permissions;
 mod scenarios;
 mod smells;
 mod world;
 
 use haversack_engine::digest::version_hash;
+use haversack_engine::directory::Privilege;
 use haversack_engine::engine::{Applied, Engine, Subscriber};
 use haversack_engine::ids::{EntityNumber, Instant, Lsn, RowKey};
 use haversack_engine::view::{RowFacts, View};
 use proptest::prelude::*;
 use roaring::RoaringBitmap;
 
+use self::access::Access;
 use self::draw::key;
 use self::oracle::Oracle;
-use self::organization::{ACCOUNT, USER};
+use self::organization::{ACCOUNT, ITEM_ENTITIES, TEAM, USER, name};
 use self::world::World;
 
 /// Users that are asked for: those that there are, and one that there is not.
@@ -95,6 +99,24 @@ impl Followed {
                 assert_eq!(part.digest, hashes.fold(0, u64::wrapping_add), "the digest is of these rows and versions");
                 self.check_changed_since(part.entity, &part.rows);
             }
+            self.check_rights(*user);
+        }
+    }
+
+    /// One privilege at each step, on every entity that some profile carries; and whether rows may be made.
+    fn check_rights(&self, user: RowKey) {
+        let number = self.world.head as usize % Privilege::ALL.len();
+        let access = Access::new(&self.world, user.0);
+        let items = self.world.model.profiles.iter().flat_map(|profile| &profile.items);
+        for entity in ITEM_ENTITIES.into_iter().filter(|it| items.clone().any(|item| item.entity == name(*it))) {
+            let expected = access.as_ref().map(|access| access.rows(entity, number as i64 + 1).into_iter().collect());
+            let rows = self.engine.accessible(user, EntityNumber(entity), Privilege::ALL[number]);
+            assert_eq!(rows, expected.map_err(|denial| *denial), "{:?} on {}", Privilege::ALL[number], name(entity));
+        }
+        let owner = if self.world.head.is_multiple_of(2) { user.0 } else { key(TEAM, self.world.head as u32 / 2 % 4) };
+        for entity in ITEM_ENTITIES {
+            let may = self.engine.may_create(user, EntityNumber(entity), RowKey(owner), None);
+            assert_eq!(may, access.as_ref().is_ok_and(|access| access.may_create(entity, owner)), "{}", name(entity));
         }
     }
 
@@ -132,7 +154,7 @@ proptest! {
     #[test]
     fn views_are_what_their_definition_says_after_every_change(
         seed in any::<u64>(),
-        steps in prop::collection::vec(0_u8..16, 1..20),
+        steps in prop::collection::vec(0_u8..18, 1..20),
     ) {
         let mut followed = Followed::new(seed);
         followed.check_views();
@@ -146,7 +168,7 @@ proptest! {
 fn an_engine_loaded_late_says_what_one_that_followed_says() {
     for seed in 0..4 {
         let mut followed = Followed::new(seed);
-        (0..16).for_each(|kind| followed.step(kind));
+        (0..18).for_each(|kind| followed.step(kind));
         followed.world.forget_what_was_fed();
         let mut late = Engine::new();
         followed.world.feed(&mut late);

@@ -6,16 +6,17 @@ use haversack_engine::view::Denial;
 use haversack_proto::model::filter_node::Kind;
 use haversack_proto::model::filter_operand::Value as Operand;
 use haversack_proto::model::{
-    self, AssociationDirection as Direction, FilterJoin, FilterOperator as Op, Ownership, RecordCriteria as Criteria,
+    self, AssociationDirection as Direction, FilterJoin, FilterOperator as Op, RecordCriteria as Criteria,
 };
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
+use super::access::{Access, READ};
 use super::draw::{Cell, Cells, DAY_MICROS, key, uuid_text};
 use super::organization::*;
 use super::world::World;
 
-type Id = [u8; 16];
+pub(crate) type Id = [u8; 16];
 /// Rows by entity.
 type Sets = BTreeMap<u32, BTreeSet<u32>>;
 
@@ -25,6 +26,7 @@ pub(crate) struct Oracle<'w> {
     user: Id,
     unit: Option<Id>,
     teams: Vec<Id>,
+    access: Access<'w>,
     profile: &'w model::Profile,
     pulls: Vec<Pull<'w>>,
 }
@@ -52,17 +54,11 @@ enum Way {
 impl<'w> Oracle<'w> {
     /// Fails with the denial that the user should get.
     pub(crate) fn new(world: &'w World, user: Id) -> Result<Self, Denial> {
-        let cells = alive(world, USER).find(|(ordinal, _)| key(USER, *ordinal) == user).map(|(_, cells)| cells);
-        let cells = cells.ok_or(Denial::UserUnknown)?;
-        if cells.get(&3) == Some(&Cell::Truth(true)) {
-            return Err(Denial::UserDisabled);
-        }
+        let access = Access::new(world, user)?;
         let followed = world.model.profiles.iter().filter(|profile| profile.users.contains(&uuid_text(user)));
         let profile = followed.min_by_key(|profile| (profile.priority, &profile.name)).ok_or(Denial::ProfileMissing)?;
-        let is_team = |team: &Id| alive(world, TEAM).any(|(ordinal, _)| key(TEAM, ordinal) == *team);
-        let teams = alive(world, MEMBERSHIP).filter(|(_, cells)| id(cells, 3) == Some(user));
-        let teams = teams.filter_map(|(_, cells)| id(cells, 2)).filter(is_team).collect();
-        Ok(Self { world, user, unit: id(cells, 2), teams, profile, pulls: pulls(profile) })
+        let (unit, teams) = (access.unit, access.teams.clone());
+        Ok(Self { world, user, unit, teams, access, profile, pulls: pulls(profile) })
     }
 
     /// The rows that the user's device should hold, in download order of entities.
@@ -102,79 +98,12 @@ impl<'w> Oracle<'w> {
     fn admitted(&self, entity: u32) -> BTreeSet<u32> {
         let metadata = self.world.model.entities.iter().find(|other| other.number == entity).expect("is in the model");
         let limit = metadata.organization_filter.as_ref();
-        let reads = self.reads(entity);
+        let readable = self.access.rows(entity, READ);
         let passes = |cells: &Cells| limit.is_none_or(|limit| self.matches(limit, cells));
         alive(self.world, entity)
-            .filter(|(ordinal, cells)| passes(cells) && reads(*ordinal, cells))
+            .filter(|(ordinal, cells)| passes(cells) && readable.contains(ordinal))
             .map(|(ordinal, _)| ordinal)
             .collect()
-    }
-
-    /// What the user may read of an entity.
-    fn reads(&self, entity: u32) -> impl Fn(u32, &Cells) -> bool {
-        let grants = self.grants(entity);
-        let mut units = BTreeSet::new();
-        for &(depth, unit) in &grants {
-            match (depth, unit) {
-                (2, Some(unit)) => drop(units.insert(unit)),
-                (4, Some(unit)) => units.extend(self.units_below(unit)),
-                _ => {}
-            }
-        }
-        let any = !grants.is_empty();
-        let global = grants.iter().any(|(depth, _)| *depth == 8);
-        move |ordinal, cells| {
-            let owner = id(cells, OWNER);
-            let is_mine = owner == Some(self.user) || self.teams.iter().any(|team| owner == Some(*team));
-            let unit = unit_of(entity, ordinal, cells);
-            let by_unit = unit.is_some_and(|unit| units.contains(&unit));
-            match ownership(entity) {
-                Ownership::None => true,
-                Ownership::Organization => global,
-                Ownership::User => global || (any && is_mine) || by_unit,
-                _ => global || by_unit || (any && entity == USER && key(USER, ordinal) == self.user),
-            }
-        }
-    }
-
-    /// Depths of reading, each with the unit of the role's holder.
-    fn grants(&self, entity: u32) -> Vec<(i64, Option<Id>)> {
-        let world = self.world;
-        let mut roles: Vec<(Id, Option<Id>)> = Vec::new();
-        for (_, cells) in alive(world, USER_ROLE).filter(|(_, cells)| id(cells, 2) == Some(self.user)) {
-            roles.extend(id(cells, 3).map(|role| (role, self.unit)));
-        }
-        for (_, cells) in alive(world, TEAM_ROLE) {
-            let team = alive(world, TEAM).find(|(ordinal, _)| id(cells, 2) == Some(key(TEAM, *ordinal)));
-            if let (Some((ordinal, team)), Some(role)) = (team, id(cells, 3)) {
-                roles.extend(self.teams.contains(&key(TEAM, ordinal)).then(|| (role, id(team, 2))));
-            }
-        }
-        roles.retain(|(role, _)| alive(world, ROLE).any(|(ordinal, _)| key(ROLE, ordinal) == *role));
-        let mut grants = Vec::new();
-        for (_, cells) in alive(world, PRIVILEGE) {
-            let is_read = cells.get(&4) == Some(&Cell::Integer(2));
-            if let (true, Some(Cell::Text(about)), Some(Cell::Integer(depth))) = (is_read, cells.get(&3), cells.get(&5))
-            {
-                let held = roles.iter().filter(|(role, _)| id(cells, 2) == Some(*role) && about == name(entity));
-                grants.extend(held.map(|&(_, unit)| (*depth, unit)));
-            }
-        }
-        grants
-    }
-
-    fn units_below(&self, top: Id) -> BTreeSet<Id> {
-        let mut units = BTreeSet::from([top]);
-        loop {
-            let below =
-                alive(self.world, UNIT).filter(|(_, cells)| id(cells, 2).is_some_and(|unit| units.contains(&unit)));
-            let more: Vec<Id> = below.map(|(ordinal, _)| key(UNIT, ordinal)).collect();
-            let before = units.len();
-            units.extend(more);
-            if units.len() == before {
-                return units;
-            }
-        }
     }
 
     fn owns(&self, entity: u32, row: u32) -> bool {
@@ -321,7 +250,7 @@ fn ways(source: u32, association: &model::Association) -> Vec<(Way, u32)> {
     ways
 }
 
-fn alive(world: &World, entity: u32) -> impl Iterator<Item = (u32, &Cells)> {
+pub(crate) fn alive(world: &World, entity: u32) -> impl Iterator<Item = (u32, &Cells)> {
     let rows = world.rows.get(&entity).into_iter().flatten().zip(0..);
     rows.filter_map(|(row, ordinal)| Some((ordinal, row.cells.as_ref()?)))
 }
@@ -330,14 +259,14 @@ fn cells(world: &World, entity: u32, row: u32) -> &Cells {
     world.rows[&entity][row as usize].cells.as_ref().expect("is alive")
 }
 
-fn id(cells: &Cells, attribute: u32) -> Option<Id> {
+pub(crate) fn id(cells: &Cells, attribute: u32) -> Option<Id> {
     match cells.get(&attribute) {
         Some(Cell::Id(id)) => Some(*id),
         _ => None,
     }
 }
 
-fn unit_of(entity: u32, ordinal: u32, cells: &Cells) -> Option<Id> {
+pub(crate) fn unit_of(entity: u32, ordinal: u32, cells: &Cells) -> Option<Id> {
     match entity {
         UNIT => Some(key(UNIT, ordinal)),
         USER => id(cells, 2),

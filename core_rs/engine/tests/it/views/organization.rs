@@ -17,10 +17,16 @@ pub(crate) const ROLE: u32 = 24;
 pub(crate) const USER_ROLE: u32 = 25;
 pub(crate) const TEAM_ROLE: u32 = 26;
 pub(crate) const PRIVILEGE: u32 = 27;
+pub(crate) const POSITION: u32 = 28;
+pub(crate) const SHARE: u32 = 29;
+pub(crate) const ORGANIZATION: u32 = 30;
 
 /// Entities with the common attributes.
 pub(crate) const BUSINESS_ENTITIES: [u32; 7] =
     [ACCOUNT, CONTACT, SITE, PRODUCT, NOTE, CONTACT_PRODUCT, ACCOUNT_ACCOUNT];
+/// Entities that say who is who.
+pub(crate) const DIRECTORY_ENTITIES: [u32; 10] =
+    [USER, TEAM, MEMBERSHIP, UNIT, ROLE, USER_ROLE, TEAM_ROLE, PRIVILEGE, POSITION, SHARE];
 /// Entities that a profile may have items for.
 pub(crate) const ITEM_ENTITIES: [u32; 8] = [ACCOUNT, CONTACT, SITE, PRODUCT, NOTE, CONTACT_PRODUCT, USER, UNIT];
 
@@ -79,7 +85,10 @@ pub(crate) fn name(entity: u32) -> &'static str {
         ROLE => "role",
         USER_ROLE => "systemuserroles",
         TEAM_ROLE => "teamroles",
-        _ => "roleprivileges",
+        PRIVILEGE => "roleprivileges",
+        POSITION => "position",
+        SHARE => "principalobjectaccess",
+        _ => "organization",
     }
 }
 
@@ -87,7 +96,7 @@ pub(crate) fn ownership(entity: u32) -> Ownership {
     match entity {
         ACCOUNT | CONTACT => Ownership::User,
         SITE | USER | UNIT | TEAM => Ownership::Business,
-        PRODUCT | ROLE => Ownership::Organization,
+        PRODUCT | ROLE | POSITION | ORGANIZATION => Ownership::Organization,
         _ => Ownership::None,
     }
 }
@@ -103,8 +112,7 @@ pub(crate) fn link_name(entity: u32) -> String {
 }
 
 pub(crate) fn entities() -> Vec<model::Entity> {
-    let all =
-        BUSINESS_ENTITIES.into_iter().chain([USER, TEAM, MEMBERSHIP, UNIT, ROLE, USER_ROLE, TEAM_ROLE, PRIVILEGE]);
+    let all = BUSINESS_ENTITIES.into_iter().chain(DIRECTORY_ENTITIES).chain([ORGANIZATION]);
     all.map(entity).collect()
 }
 
@@ -126,10 +134,15 @@ fn entity(number: u32) -> model::Entity {
 fn own_attributes(entity: u32) -> Vec<model::Attribute> {
     let lookup = |number, name: &str| attribute(number, name, AttributeType::Lookup);
     match entity {
-        USER => vec![lookup(2, "businessunitid"), attribute(3, "isdisabled", AttributeType::Boolean)],
-        TEAM => vec![lookup(2, "businessunitid")],
+        USER => vec![
+            lookup(2, "businessunitid"),
+            attribute(3, "isdisabled", AttributeType::Boolean),
+            lookup(4, "parentsystemuserid"),
+            lookup(5, "positionid"),
+        ],
+        TEAM => vec![lookup(2, "businessunitid"), attribute(3, "teamtype", AttributeType::Picklist)],
         UNIT => vec![lookup(2, "parentbusinessunitid")],
-        ROLE => vec![],
+        ROLE => vec![attribute(2, "isinherited", AttributeType::Picklist)],
         MEMBERSHIP => vec![lookup(2, "teamid"), lookup(3, "systemuserid")],
         USER_ROLE => vec![lookup(2, "systemuserid"), lookup(3, "roleid")],
         TEAM_ROLE => vec![lookup(2, "teamid"), lookup(3, "roleid")],
@@ -139,6 +152,14 @@ fn own_attributes(entity: u32) -> Vec<model::Attribute> {
             attribute(4, "accessright", AttributeType::Picklist),
             attribute(5, "depth", AttributeType::Picklist),
         ],
+        POSITION => vec![lookup(2, "parentpositionid")],
+        SHARE => vec![
+            model::Attribute { entity_field_number: 3, ..lookup(2, "principalid") },
+            model::Attribute { entity_field_number: 5, ..lookup(4, "objectid") },
+            attribute(6, "accessrightsmask", AttributeType::Integer),
+            attribute(7, "inheritedaccessrightsmask", AttributeType::Integer),
+        ],
+        ORGANIZATION => vec![],
         _ => business_attributes(entity),
     }
 }

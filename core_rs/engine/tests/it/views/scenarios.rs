@@ -336,7 +336,8 @@ fn only_entities_of_which_more_is_asked_are_read_again() {
     model.profiles[0].items[0].criteria = Criteria::Custom as i32;
     assert_eq!(reload(&scene, &model), [EntityNumber(ACCOUNT)]);
     model.profiles[0].items.push(item(PRODUCT, Criteria::All));
-    assert_eq!(reload(&scene, &model), [ACCOUNT, PRODUCT, CONTACT_PRODUCT].map(EntityNumber));
+    let and_shares_of_products = [ACCOUNT, PRODUCT, CONTACT_PRODUCT, SHARE].map(EntityNumber);
+    assert_eq!(reload(&scene, &model), and_shares_of_products);
     scene.world.republish(|published| *published = model);
     scene.feed();
     assert_eq!(reload(&scene, &scene.world.model), []);

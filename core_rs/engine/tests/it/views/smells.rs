@@ -66,7 +66,7 @@ fn clauses_that_take_all_rows_or_none_are_named() {
     let expected = [found(Smell::ClauseTakesAll, ACCOUNT, 3), found(Smell::ClauseTakesNothing, CONTACT, 0)];
     assert_eq!(smells(&scene.engine), expected);
     let findings = lint(&scene.engine);
-    assert_eq!(findings[0].sentence, "statecode ge 0 takes every one of 3 rows");
+    assert_eq!(findings[0].sentence, "the clause \"statecode is at least 0\" takes every one of 3 rows");
     assert_eq!((findings[0].subject.as_str(), findings[0].profile.as_str()), ("the item's filter", "field"));
 }
 

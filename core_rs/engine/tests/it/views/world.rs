@@ -56,7 +56,7 @@ impl World {
     pub(crate) fn new(seed: u64) -> Self {
         let mut world = Self::empty(seed, model::Model::default());
         for (entity, count) in
-            [(UNIT, 4), (USER, 5), (TEAM, 2), (ROLE, 3), (MEMBERSHIP, 4), (USER_ROLE, 10), (TEAM_ROLE, 2)]
+            [(UNIT, 4), (POSITION, 3), (USER, 5), (TEAM, 3), (ROLE, 3), (MEMBERSHIP, 6), (USER_ROLE, 8), (TEAM_ROLE, 3)]
         {
             (0..count).for_each(|_| world.insert(entity));
         }
@@ -66,20 +66,30 @@ impl World {
             let count = if entity == many { 45 } else { 4 + world.draw.below(10) };
             (0..count).for_each(|_| world.insert(entity));
         }
+        (0..world.draw.below(30)).for_each(|_| world.insert(SHARE));
         world.publish();
         world
     }
 
-    /// Gives roles something to read, so that views are not all empty.
+    /// Gives roles something to read, so that views are not all empty, and something else to do.
     fn grant(&mut self) {
         for (entity, role) in ITEM_ENTITIES.into_iter().flat_map(|entity| (0..3).map(move |role| (entity, role))) {
             if self.draw.chance(75) {
                 let cells = self.draw.privilege_of(role, entity);
-                self.insert(PRIVILEGE);
-                let ordinal = self.rows[&PRIVILEGE].len() as u32 - 1;
-                self.write(PRIVILEGE, ordinal, Some(cells));
+                self.append(PRIVILEGE, cells);
+            }
+            if self.draw.chance(75) {
+                let mut cells = self.draw.privilege_of(role, entity);
+                cells.insert(4, self.draw.privilege_number());
+                self.append(PRIVILEGE, cells);
             }
         }
+    }
+
+    fn append(&mut self, entity: u32, mut cells: Cells) {
+        let ordinal = self.rows.get(&entity).map_or(0, Vec::len) as u32;
+        cells.insert(ID, Cell::Id(key(entity, ordinal)));
+        self.write(entity, ordinal, Some(cells));
     }
 
     pub(crate) fn counts(&self) -> BTreeMap<u32, u32> {
@@ -137,6 +147,7 @@ impl World {
             revision: self.model.revision,
             settings: Some(model::Settings {
                 time_zone: self.draw.of(&ZONES).to_owned(),
+                hierarchy_security: self.draw.chance(80).then(|| self.draw.hierarchy_security()),
                 ..model::Settings::default()
             }),
             entities,
@@ -148,7 +159,6 @@ impl World {
 
     /// One random change.
     pub(crate) fn step(&mut self, kind: u8, next_boundary: Option<Instant>) {
-        let directory = [USER, TEAM, MEMBERSHIP, UNIT, ROLE, USER_ROLE, TEAM_ROLE, PRIVILEGE];
         match kind {
             0..=5 => self.change_rows(BUSINESS_ENTITIES.as_slice(), 4),
             6 => {
@@ -156,13 +166,15 @@ impl World {
                 if self.draw.chance(50) { self.revalue(entity) } else { self.change_rows(&[entity], 100) }
             }
             7 => self.delete(&BUSINESS_ENTITIES),
-            8 | 9 => self.change_rows(&directory, 1),
-            10 => self.delete(&directory),
+            8 | 9 => self.change_rows(&DIRECTORY_ENTITIES, 1),
+            10 => self.delete(&DIRECTORY_ENTITIES),
             11 => self.touch(),
             12 => self.publish(),
             13 => self.instant += self.draw.below(36 * 60) as i64 * MINUTE,
             14 => self.instant = next_boundary.map_or(self.instant, |boundary| boundary.0),
-            _ => self.instant += self.draw.below(3) as i64 * DAY_MICROS,
+            15 => self.instant += self.draw.below(3) as i64 * DAY_MICROS,
+            16 => self.change_rows(&[SHARE], 3),
+            _ => self.change_rows(&[USER, TEAM, UNIT, POSITION, MEMBERSHIP], 2),
         }
     }
 

@@ -3,10 +3,11 @@
 use haversack_proto::model::filter_node::Kind;
 use haversack_proto::model::{FilterCondition, FilterGroup, FilterJoin, FilterLink, FilterNode};
 
-use super::words::{condition_text, id_text, value_text};
-use super::{Explainer, Join, Reason, ReasonKind};
+use super::words::{id_text, value_text};
+use super::{Explainer, Reason, ReasonKind};
+use crate::columns::Table;
 use crate::engine::rule::{Question, Rule, keys};
-use crate::filter::Plan;
+use crate::filter::{Plan, describe};
 use crate::ids::{AttributeNumber, EntityNumber, Ordinal};
 use crate::row::Value;
 use crate::schema::Entity;
@@ -29,10 +30,16 @@ impl<'a> Explainer<'a> {
         match node.kind.as_ref().expect("a node that says nothing takes every row") {
             Kind::Group(group) => self.group(group, entity, question, row),
             Kind::Condition(condition) => {
-                let sentence = self.condition(condition, entity, question, row);
+                let sentence = self.sentence(node, entity) + &self.values(condition, entity, question, row);
                 Reason::new(ReasonKind::Condition, sentence, holds())
             }
-            Kind::Link(link) => self.link(link, entity, question, row, holds()),
+            Kind::Link(link) => {
+                let linked = self.linked(link, entity, question, row);
+                let sentence = format!("{} ({} rows are linked)", self.sentence(node, entity), linked.len());
+                let shown = linked.into_iter().take(LINKED_ROWS_MAX);
+                let shown = shown.map(|row| self.linked_row(link, question, row)).collect();
+                Reason::new(ReasonKind::Link, sentence, holds()).with(shown)
+            }
         }
     }
 
@@ -45,14 +52,19 @@ impl<'a> Explainer<'a> {
         }
     }
 
-    fn condition(&self, condition: &FilterCondition, entity: &Entity, question: Question<'a>, row: Ordinal) -> String {
-        let it_is = |number: u32| {
+    /// What a clause asks.
+    fn sentence(&self, node: &FilterNode, entity: &Entity) -> String {
+        describe(node, self.filters.schema, entity).into_iter().next().map_or_else(String::new, |(_, line)| line)
+    }
+
+    /// The values of the attributes that a condition is about.
+    fn values(&self, condition: &FilterCondition, entity: &Entity, question: Question<'a>, row: Ordinal) -> String {
+        let told = |number: u32| {
             let value = self.value(AttributeNumber(number), entity, question, row);
             value.map_or(String::new(), |value| format!(" (it is {value})"))
         };
         let (one, other) = (condition.attribute_number, condition.other_attribute_number);
-        let values = if other == 0 { it_is(one) } else { it_is(one) + &it_is(other) };
-        format!("{}{values}", condition_text(condition, entity))
+        if other == 0 { told(one) } else { told(one) + &told(other) }
     }
 
     /// The value of an attribute, as far as it is kept in memory.
@@ -66,36 +78,27 @@ impl<'a> Explainer<'a> {
         Some(value_text(value.as_ref(), attribute.kind))
     }
 
-    fn link(&self, link: &FilterLink, entity: &Entity, question: Question<'a>, row: Ordinal, holds: bool) -> Reason {
+    /// The live rows that are equal to a row in the attributes of a link.
+    fn linked(&self, link: &FilterLink, entity: &Entity, question: Question<'a>, row: Ordinal) -> Vec<Ordinal> {
         let other = self.filters.entity(EntityNumber(link.entity_number));
-        let [from, to] =
-            [(other, link.from_attribute_number), (entity, link.to_attribute_number)].map(|(entity, number)| {
-                entity.attribute_by_number(AttributeNumber(number)).expect("the model was compiled")
-            });
-        let [from_keys, to_keys] =
-            [(other, from), (entity, to)].map(|(entity, it)| keys(entity, it.number, &mut self.needs.borrow_mut()));
-        let table = self.situation.index.table_of(other.number).expect("linked rows are kept");
-        let mut linked: Vec<Ordinal> = Vec::new();
-        if let Some(key) = to_keys.of(question.table, row) {
-            from_keys.each(table, key, |other| linked.extend(table.alive().contains(other).then_some(other)));
+        let keys_of = |entity, number| keys(entity, AttributeNumber(number), &mut self.needs.borrow_mut());
+        let (from, to) = (keys_of(other, link.from_attribute_number), keys_of(entity, link.to_attribute_number));
+        let table = self.linked_table(link);
+        let mut linked = Vec::new();
+        if let Some(key) = to.of(question.table, row) {
+            from.each(table, key, |other| linked.extend(table.alive().contains(other).then_some(other)));
         }
-        let others = Question { table, ..question };
-        let shown = linked.iter().take(LINKED_ROWS_MAX).map(|&row| {
-            let inner = link.node.as_deref().map(|node| self.clause(node, other, others, row));
-            Reason::all(
-                ReasonKind::LinkedRow,
-                format!("{} {} matches", other.name, id_text(table.ids().key(row))),
-                inner.into_iter().collect(),
-            )
-        });
-        let quantity = if link.negated { "no" } else { "some" };
-        let sentence = format!(
-            "{quantity} {} whose {} is this row's {} matches ({} of them there are)",
-            other.name,
-            from.name,
-            to.name,
-            linked.len()
-        );
-        Reason { join: Join::Itself, ..Reason::new(ReasonKind::Link, sentence, holds) }.with(shown.collect())
+        linked
+    }
+
+    fn linked_row(&self, link: &FilterLink, question: Question<'a>, row: Ordinal) -> Reason {
+        let (entity, table) = (self.filters.entity(EntityNumber(link.entity_number)), self.linked_table(link));
+        let inner = link.node.as_deref().map(|node| self.clause(node, entity, Question { table, ..question }, row));
+        let sentence = format!("{} {} matches", entity.name, id_text(table.ids().key(row)));
+        Reason::all(ReasonKind::LinkedRow, sentence, inner.into_iter().collect())
+    }
+
+    fn linked_table(&self, link: &FilterLink) -> &'a Table {
+        self.situation.index.table_of(EntityNumber(link.entity_number)).expect("linked rows are kept")
     }
 }

@@ -10,7 +10,6 @@ mod words;
 
 use std::cell::RefCell;
 
-pub(super) use self::words::condition_text;
 use self::words::id_text;
 use super::Inquiry;
 use crate::columns::Needs;
@@ -138,7 +137,8 @@ impl Inquiry<'_> {
         let row = table.ids().find(key).filter(|row| table.alive().contains(*row));
         let life = Reason::new(ReasonKind::Life, "the row exists and is not deleted", row.is_some());
         let Some(row) = row else { return vec![user_follows, item, life] };
-        let person = self.situation.directory.person(user).expect("a user with inputs is known");
+        let person = self.situation.directory.person(user, &model.layout.hierarchy);
+        let person = person.expect("a user with inputs is known");
         let explainer = Explainer::new(self.situation, model, inputs, person, (node, row));
         vec![user_follows, item, life, explainer.limit(), explainer.access(), explainer.choice()]
     }
