@@ -123,6 +123,27 @@ class SyncServer:
         index: not for every second.
         """
 
+    def estimate(self, request: bytes, model: bytes | None) -> bytes:
+        """Answers a serialized `haversack.admin.v1.EstimateRequest` with an EstimateResponse.
+
+        This and the next four are questions about the organization that the request names, which must have been added.
+        They load its index if they must, and then block for up to a minute; `start` must have been called. `model` is
+        the serialized Model that is asked about, whatever the request says of its state; None stands for what is
+        published. Each fails with the reasons that the contract gives.
+        """
+
+    def diff(self, request: bytes, before: bytes | None, after: bytes | None) -> bytes:
+        """Answers a serialized DiffRequest with a DiffResponse; each side is a model, as in `estimate`."""
+
+    def explain(self, request: bytes, model: bytes | None) -> bytes:
+        """Answers a serialized ExplainRequest with an ExplainResponse; see `estimate`."""
+
+    def holders(self, request: bytes) -> bytes:
+        """Answers a serialized HoldersRequest with a HoldersResponse; see `estimate`."""
+
+    def lint(self, request: bytes, model: bytes | None) -> bytes:
+        """Answers a serialized LintRequest with a LintResponse; see `estimate`."""
+
     def stop(self, grace_seconds: float) -> None:
         """Ends every stream with UNAVAILABLE (SERVER_STOPPING) and waits at most this long. Idempotent."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from haversack_server.cli import (
+    _ask,
     _demo,
     _entities,
     _filters,
@@ -35,6 +36,7 @@ app.command("ingest", epilog="Example: haversack ingest accounts.csv more-accoun
     _ingest.ingest
 )
 app.add_typer(_profiles.app, name="profile")
+app.add_typer(_ask.app, name="ask")
 app.add_typer(_filters.app, name="filter")
 app.add_typer(_schema.app, name="schema")
 app.command("demo", epilog="Example: haversack demo --data-set examples/field_service")(_demo.demo)

@@ -20,7 +20,7 @@ use super::USERS;
 use super::draw::{Cell, key};
 use super::oracle::Oracle;
 use super::organization::*;
-use super::world::World;
+use super::world::{Row, World};
 
 /// Rows that are named for each entity of a difference.
 const SAMPLE_MAX: usize = 3;
@@ -98,45 +98,67 @@ fn check_draft(world: &mut World, engine: &mut Engine) {
 
 /// Changes of the directory: against the views that users have when they have been made.
 fn check_what_if(world: &mut World, engine: &mut Engine) {
-    let number = world.draw.below(4) as u32;
-    let other = world.draw.below(3) as u32;
+    let (number, other) = (world.draw.below(4) as u32, world.draw.below(3) as u32);
     let mut items = world.model.profiles.iter().flat_map(|profile| &profile.items);
     // The user's own row is a row like any other where devices carry it, and rows are not supposed to be others.
-    let first = u64::from(items.any(|item| item.entity == name(USER)));
-    let (change, entity, cells) = match first + world.draw.below(3 - first) {
-        0 => (DirectoryChange::Unit(RowKey(key(UNIT, other))), USER, vec![(2, UNIT, other)]),
-        1 => {
-            (DirectoryChange::RoleGiven(RowKey(key(ROLE, other))), USER_ROLE, vec![(2, USER, number), (3, ROLE, other)])
-        }
-        _ => (
-            DirectoryChange::TeamJoined(RowKey(key(TEAM, other))),
-            MEMBERSHIP,
-            vec![(2, TEAM, other), (3, USER, number)],
-        ),
+    let kinds: &[u8] = if items.any(|item| item.entity == name(USER)) { &[2, 3, 4, 5] } else { &[0, 1, 2, 3, 4, 5] };
+    let kind = world.draw.of(kinds);
+    let change = match kind {
+        0 => DirectoryChange::Unit(RowKey(key(UNIT, other))),
+        1 => DirectoryChange::Manager((other != number).then(|| user(other))),
+        2 => DirectoryChange::RoleGiven(RowKey(key(ROLE, other))),
+        3 => DirectoryChange::RoleTaken(RowKey(key(ROLE, other))),
+        4 => DirectoryChange::TeamJoined(RowKey(key(TEAM, other))),
+        _ => DirectoryChange::TeamLeft(RowKey(key(TEAM, other))),
     };
-    let changes = [(user(number), change)];
     let before: Vec<View> = (0..USERS).map(|number| engine.from_scratch(user(number))).collect();
-    let mut diffs = Vec::new();
-    match engine.suppose(None, &changes) {
-        Ok(supposed) => {
-            let mut differ = Differ::new(SAMPLE_MAX);
-            diffs.extend((0..USERS).map(|it| differ.diff(&engine.inquire(), &supposed.inquire(), user(it))));
-        }
+    let supposed = match engine.suppose(None, &[(user(number), change)]) {
+        Ok(supposed) => supposed,
         Err(RehearsalError::Change(_)) => return,
         Err(error) => panic!("{error}"),
-    }
-    let ordinal = if entity == USER { number } else { world.counts().get(&entity).copied().unwrap_or(0) };
-    let old = world.rows.get(&entity).and_then(|rows| rows.get(ordinal as usize)).and_then(|row| row.cells.clone());
-    let mut row = old.unwrap_or_default();
-    row.insert(ID, Cell::Id(key(entity, ordinal)));
-    row.extend(cells.into_iter().map(|(attribute, target, row)| (attribute, Cell::Id(key(target, row)))));
-    world.write(entity, ordinal, Some(row));
+    };
+    let mut differ = Differ::new(SAMPLE_MAX);
+    let diffs: Vec<UserDiff> =
+        (0..USERS).map(|it| differ.diff(&engine.inquire(), &supposed.inquire(), user(it))).collect();
+    make(world, number, change);
     world.feed(engine);
     for (diff, before) in diffs.iter().zip(&before) {
         let after = engine.from_scratch(diff.user);
         let [told, made] = [diff.gained().rows + diff.lost().rows, moved(before, &after)];
-        assert_eq!((told, diff.denial_after), (made, after.denial));
+        assert_eq!((told, diff.denial_after), (made, after.denial), "{change:?}");
     }
+}
+
+/// Makes a change of a user.
+fn make(world: &mut World, number: u32, change: DirectoryChange) {
+    let id_of = |id: RowKey| Cell::Id(id.0);
+    let (entity, link) = match change {
+        DirectoryChange::Unit(unit) => return set(world, number, 2, Some(id_of(unit))),
+        DirectoryChange::Manager(manager) => return set(world, number, 4, manager.map(id_of)),
+        DirectoryChange::RoleGiven(role) | DirectoryChange::RoleTaken(role) => {
+            (USER_ROLE, [(2, id_of(user(number))), (3, id_of(role))])
+        }
+        DirectoryChange::TeamJoined(team) | DirectoryChange::TeamLeft(team) => {
+            (MEMBERSHIP, [(2, id_of(team)), (3, id_of(user(number)))])
+        }
+    };
+    if matches!(change, DirectoryChange::RoleGiven(_) | DirectoryChange::TeamJoined(_)) {
+        let ordinal = world.counts().get(&entity).copied().unwrap_or(0);
+        let id = (ID, Cell::Id(key(entity, ordinal)));
+        return world.write(entity, ordinal, Some(link.into_iter().chain([id]).collect()));
+    }
+    let says_so = |row: &Row| row.cells.as_ref().is_some_and(|cells| link.iter().all(|(k, v)| cells.get(k) == Some(v)));
+    let rows = (0..).zip(world.rows.get(&entity).into_iter().flatten());
+    let links: Vec<u32> = rows.filter(|(_, row)| says_so(row)).map(|(ordinal, _)| ordinal).collect();
+    links.into_iter().for_each(|ordinal| world.write(entity, ordinal, None));
+}
+
+/// Gives a user another value, or none.
+fn set(world: &mut World, number: u32, attribute: u32, value: Option<Cell>) {
+    let mut cells = world.rows[&USER][number as usize].cells.clone().expect("a user who can be supposed lives");
+    cells.remove(&attribute);
+    cells.extend(value.map(|value| (attribute, value)));
+    world.write(USER, number, Some(cells));
 }
 
 /// How many rows two views do not share.
