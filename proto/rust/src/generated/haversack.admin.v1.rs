@@ -14,7 +14,7 @@ pub mod profile_state {
         /// What publishing this profile's draft now would make of everything. Name of the profile.
         #[prost(string, tag = "1")]
         Draft(::prost::alloc::string::String),
-        /// A revision of the organization that was published. NOT_FOUND (REQUEST_INVALID) if there was none.
+        /// A revision of the organization that was published. INVALID_ARGUMENT (REQUEST_INVALID) if there was none.
         #[prost(uint64, tag = "2")]
         Revision(u64),
     }

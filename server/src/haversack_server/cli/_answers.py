@@ -167,7 +167,7 @@ def _spread(numbers: questions_pb2.Percentiles) -> tuple[str, ...]:
     return tuple(f"{number:,}" for number in (numbers.p50, numbers.p90, numbers.p99, numbers.max))
 
 
-def _denial(denial: questions_pb2.ViewDenial.ValueType) -> str:
+def _denial(denial: questions_pb2.ViewDenial) -> str:
     from haversack.admin.v1 import questions_pb2
 
     name = questions_pb2.ViewDenial.Name(denial).removeprefix("VIEW_DENIAL_")
