@@ -21,7 +21,7 @@ pub(crate) fn questions(engine: &Engine, crm: &Crm, rounds: u32) -> Value {
         "users": crm.sizes.users,
         "estimate": median((0..rounds).map(|_| estimate(engine)).collect()),
         "explain": {
-            "seller": explain(engine, crm, MANAGER.max(DIRECTOR) + 1),
+            "seller": explain(engine, crm, DIRECTOR + 1),
             "manager": explain(engine, crm, MANAGER),
             "director": explain(engine, crm, DIRECTOR),
         },

@@ -16,6 +16,7 @@ mod weigh;
 
 use super::Engine;
 use super::inputs::Standing;
+use super::model::PreparedModel;
 use super::situation::Situation;
 use crate::ids::{EntityNumber, Instant, Lsn, Ordinal, Revision, RowKey};
 use crate::schema::Schema;
@@ -81,7 +82,7 @@ impl<'e> Inquiry<'e> {
     /// When answers from here are exact.
     pub fn moment(&self) -> Moment {
         let Situation { model, head, instant, .. } = self.situation;
-        Moment { lsn: head, revision: model.map_or(Revision(0), |model| model.revision()), instant }
+        Moment { lsn: head, revision: model.map_or(Revision(0), PreparedModel::revision), instant }
     }
 
     /// The metadata; `None` if nothing is published.

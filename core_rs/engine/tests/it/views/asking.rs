@@ -48,8 +48,8 @@ fn check_estimates(engine: &Engine, estimator: &mut Estimator) {
         let view = engine.from_scratch(estimate.user);
         let measured: Vec<_> =
             view.entities.iter().map(|part| (part.entity, measure(engine, part.entity, &part.rows))).collect();
-        let estimated: Vec<_> = estimate.entities.iter().map(|it| (it.entity, it.amount)).collect();
-        assert_eq!((estimated, estimate.denial), (measured, view.denial));
+        let told: Vec<_> = estimate.entities.iter().map(|it| (it.entity, it.amount)).collect();
+        assert_eq!((told, estimate.denial), (measured, view.denial));
     }
     let mut sizes: Vec<u64> = estimates.iter().map(|estimate| estimate.total().bytes).collect();
     sizes.sort_unstable();
@@ -150,7 +150,9 @@ fn make(world: &mut World, number: u32, change: DirectoryChange) {
     let says_so = |row: &Row| row.cells.as_ref().is_some_and(|cells| link.iter().all(|(k, v)| cells.get(k) == Some(v)));
     let rows = (0..).zip(world.rows.get(&entity).into_iter().flatten());
     let links: Vec<u32> = rows.filter(|(_, row)| says_so(row)).map(|(ordinal, _)| ordinal).collect();
-    links.into_iter().for_each(|ordinal| world.write(entity, ordinal, None));
+    for ordinal in links {
+        world.write(entity, ordinal, None);
+    }
 }
 
 /// Gives a user another value, or none.
@@ -206,7 +208,7 @@ fn raise(node: &mut model::FilterNode) {
 fn check_holders(world: &World, engine: &Engine) {
     let views: Vec<View> = (0..USERS).map(|number| engine.from_scratch(user(number))).collect();
     for (entity, count) in world.counts() {
-        for ordinal in 0..count + 1 {
+        for ordinal in 0..=count {
             let (number, row) = (EntityNumber(entity), RowKey(key(entity, ordinal)));
             let mut search = HolderSearch::new(number, row);
             for (holder, view) in (0..).zip(&views) {

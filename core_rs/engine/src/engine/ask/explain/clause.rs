@@ -30,7 +30,7 @@ impl<'a> Explainer<'a> {
         match node.kind.as_ref().expect("a node that says nothing takes every row") {
             Kind::Group(group) => self.group(group, entity, question, row),
             Kind::Condition(condition) => {
-                let sentence = self.sentence(node, entity) + &self.values(condition, entity, question, row);
+                let sentence = self.sentence(node, entity) + &values(condition, entity, question, row);
                 Reason::new(ReasonKind::Condition, sentence, holds())
             }
             Kind::Link(link) => {
@@ -57,27 +57,6 @@ impl<'a> Explainer<'a> {
         describe(node, self.filters.schema, entity).into_iter().next().map_or_else(String::new, |(_, line)| line)
     }
 
-    /// The values of the attributes that a condition is about.
-    fn values(&self, condition: &FilterCondition, entity: &Entity, question: Question<'a>, row: Ordinal) -> String {
-        let told = |number: u32| {
-            let value = self.value(AttributeNumber(number), entity, question, row);
-            value.map_or(String::new(), |value| format!(" (it is {value})"))
-        };
-        let (one, other) = (condition.attribute_number, condition.other_attribute_number);
-        if other == 0 { told(one) } else { told(one) + &told(other) }
-    }
-
-    /// The value of an attribute, as far as it is kept in memory.
-    fn value(&self, number: AttributeNumber, entity: &Entity, question: Question<'a>, row: Ordinal) -> Option<String> {
-        let attribute = entity.attribute_by_number(number)?;
-        let value = if number == entity.primary_id {
-            Some(Value::Id(question.table.ids().key(row).0))
-        } else {
-            question.table.value(number, row)?
-        };
-        Some(value_text(value.as_ref(), attribute.kind))
-    }
-
     /// The live rows that are equal to a row in the attributes of a link.
     fn linked(&self, link: &FilterLink, entity: &Entity, question: Question<'a>, row: Ordinal) -> Vec<Ordinal> {
         let other = self.filters.entity(EntityNumber(link.entity_number));
@@ -101,4 +80,25 @@ impl<'a> Explainer<'a> {
     fn linked_table(&self, link: &FilterLink) -> &'a Table {
         self.situation.index.table_of(EntityNumber(link.entity_number)).expect("linked rows are kept")
     }
+}
+
+/// The value of an attribute, as far as it is kept in memory.
+fn value(number: AttributeNumber, entity: &Entity, question: Question<'_>, row: Ordinal) -> Option<String> {
+    let attribute = entity.attribute_by_number(number)?;
+    let value = if number == entity.primary_id {
+        Some(Value::Id(question.table.ids().key(row).0))
+    } else {
+        question.table.value(number, row)?
+    };
+    Some(value_text(value.as_ref(), attribute.kind))
+}
+
+/// The values of the attributes that a condition is about.
+fn values(condition: &FilterCondition, entity: &Entity, question: Question<'_>, row: Ordinal) -> String {
+    let told = |number: u32| {
+        let value = value(AttributeNumber(number), entity, question, row);
+        value.map_or(String::new(), |value| format!(" (it is {value})"))
+    };
+    let (one, other) = (condition.attribute_number, condition.other_attribute_number);
+    if other == 0 { told(one) } else { told(one) + &told(other) }
 }
