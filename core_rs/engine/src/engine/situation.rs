@@ -60,6 +60,7 @@ impl<'a> Situation<'a> {
             rows: Arc::default(),
             digest: 0,
             fingerprint: carried.fingerprint,
+            delta: None,
         };
         let mut entities: Vec<EntityView> = self.profile(inputs).carried.iter().map(empty).collect();
         let solver = self.solver(inputs);
