@@ -136,7 +136,7 @@ mod tests {
     }
 
     fn view(lsn: u64, rows: RoaringBitmap) -> View {
-        let part = EntityView { entity: ACCOUNT, rows: Arc::new(rows), digest: 0, fingerprint: 0 };
+        let part = EntityView { entity: ACCOUNT, rows: Arc::new(rows), digest: 0, fingerprint: 0, delta: None };
         View { lsn: Lsn(lsn), instant: Instant(50), entities: vec![part], ..View::default() }
     }
 

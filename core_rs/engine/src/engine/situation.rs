@@ -79,6 +79,7 @@ impl<'a> Situation<'a> {
             rows: Arc::default(),
             digest: 0,
             fingerprint: carried.fingerprint,
+            delta: None,
         };
         self.profile(inputs).carried.iter().map(empty).collect()
     }

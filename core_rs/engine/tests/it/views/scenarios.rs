@@ -219,6 +219,22 @@ fn what_a_change_does_not_reach_stays_shared_and_untouched() {
 }
 
 #[test]
+fn what_came_and_went_is_worked_out_once_for_all_who_follow() {
+    let mut scene = Scene::new(GLOBAL, vec![mine(ACCOUNT)]);
+    let subscriber = scene.subscribe(0);
+    scene.own(ACCOUNT, 0, 0, &[]);
+    scene.own(ACCOUNT, 1, 0, &[]);
+    scene.feed();
+    let before = Arc::clone(&scene.part(subscriber, ACCOUNT).rows);
+    scene.own(ACCOUNT, 1, 1, &[]);
+    scene.own(ACCOUNT, 2, 0, &[]);
+    scene.feed();
+    let delta = scene.part(subscriber, ACCOUNT).delta.as_ref().expect("the set was made from another");
+    assert!(delta.begins_at(&before) && !delta.begins_at(&scene.part(subscriber, ACCOUNT).rows));
+    assert_eq!((delta.came.iter().collect(), delta.went.iter().collect()), (vec![2], vec![1]));
+}
+
+#[test]
 fn a_user_without_anything_is_told_why() {
     let mut scene = Scene::new(GLOBAL, vec![item(ACCOUNT, Criteria::All)]);
     scene.own(ACCOUNT, 0, 0, &[]);
