@@ -39,12 +39,12 @@ impl Names {
     }
 }
 
-pub(super) fn amount(amount: Amount) -> Option<admin::Amount> {
-    Some(admin::Amount { rows: amount.rows, bytes: amount.bytes })
+pub(super) fn amount(amount: Amount) -> admin::Amount {
+    admin::Amount { rows: amount.rows, bytes: amount.bytes }
 }
 
-pub(super) fn percentiles(it: Percentiles) -> Option<admin::Percentiles> {
-    Some(admin::Percentiles { p50: it.p50, p90: it.p90, p99: it.p99, max: it.max })
+pub(super) fn percentiles(it: Percentiles) -> admin::Percentiles {
+    admin::Percentiles { p50: it.p50, p90: it.p90, p99: it.p99, max: it.max }
 }
 
 pub(super) fn denial(denial: Option<Denial>) -> i32 {
@@ -58,11 +58,12 @@ pub(super) fn denial(denial: Option<Denial>) -> i32 {
 }
 
 pub(super) fn user_estimate(estimate: &UserEstimate, names: &Names) -> admin::UserEstimate {
-    let entity = |it: &EntityAmount| admin::EntityAmount { entity: names.name(it.entity), amount: amount(it.amount) };
+    let entity =
+        |it: &EntityAmount| admin::EntityAmount { entity: names.name(it.entity), amount: Some(amount(it.amount)) };
     admin::UserEstimate {
         user: id(estimate.user),
         denial: denial(estimate.denial),
-        total: amount(estimate.total()),
+        total: Some(amount(estimate.total())),
         entities: estimate.entities.iter().map(entity).collect(),
     }
 }

@@ -22,11 +22,11 @@ pub(super) fn diff(
     [before, after]: [Option<&[u8]>; 2],
 ) -> Result<DiffResponse, SyncError> {
     let changes = asked::changes(&request.changes)?;
-    let changed: Vec<RowKey> = changes.iter().map(|(user, _)| *user).collect();
+    let supposed: Vec<RowKey> = changes.iter().map(|(user, _)| *user).collect();
     let before = Side::new(organization, before, Vec::new())?;
     let after = Side::new(organization, after, changes)?;
     let names = before.look(|it| Names::of(it.schema()))?.and(after.look(|it| Names::of(it.schema()))?);
-    let mut users = [before.look(|it| it.users(None))?, after.look(|it| it.users(None))?, changed].concat();
+    let mut users = [before.look(|it| it.users(None))?, after.look(|it| it.users(None))?, supposed].concat();
     users.sort_unstable();
     users.dedup();
     let (diffs, moments) = differences(&before, &after, &users, request.sample_max)?;
@@ -39,8 +39,8 @@ pub(super) fn diff(
         after,
         user_count: users.len() as u32,
         changed_count: diffs.len() as u32,
-        gained: amount(gained),
-        lost: amount(lost),
+        gained: Some(amount(gained)),
+        lost: Some(amount(lost)),
         users: page.iter().map(|diff| user_diff(diff, &names)).collect(),
     })
 }
@@ -74,8 +74,8 @@ fn user_diff(diff: &UserDiff, names: &Names) -> admin::UserDiff {
     let ids = |keys: &[RowKey]| keys.iter().map(|&key| id(key)).collect();
     let entity = |it: &EntityDiff| admin::EntityDiff {
         entity: names.name(it.entity),
-        gained: amount(it.gained),
-        lost: amount(it.lost),
+        gained: Some(amount(it.gained)),
+        lost: Some(amount(it.lost)),
         gained_sample: ids(&it.gained_sample),
         lost_sample: ids(&it.lost_sample),
     };
@@ -83,8 +83,8 @@ fn user_diff(diff: &UserDiff, names: &Names) -> admin::UserDiff {
         user: id(diff.user),
         denial_before: denial(diff.denial_before),
         denial_after: denial(diff.denial_after),
-        gained: amount(diff.gained()),
-        lost: amount(diff.lost()),
+        gained: Some(amount(diff.gained())),
+        lost: Some(amount(diff.lost())),
         entities: diff.entities.iter().map(entity).collect(),
     }
 }

@@ -60,15 +60,15 @@ pub(super) fn estimates(
 fn told(summary: &Summary, estimates: &[UserEstimate], names: &Names) -> EstimateResponse {
     let entity = |it: &EntitySummary| EntityEstimate {
         entity: names.name(it.entity),
-        total: amount(it.total),
-        rows: percentiles(it.rows),
-        bytes: percentiles(it.bytes),
+        total: Some(amount(it.total)),
+        rows: Some(percentiles(it.rows)),
+        bytes: Some(percentiles(it.bytes)),
     };
     EstimateResponse {
         user_count: estimates.len() as u32,
-        total: amount(summary.total),
-        rows: percentiles(summary.rows),
-        bytes: percentiles(summary.bytes),
+        total: Some(amount(summary.total)),
+        rows: Some(percentiles(summary.rows)),
+        bytes: Some(percentiles(summary.bytes)),
         entities: summary.entities.iter().map(entity).collect(),
         largest: summary.largest.iter().map(|&place| user_estimate(&estimates[place], names)).collect(),
         beyond: summary.beyond.iter().take(BEYOND_MAX).map(|&user| id(user)).collect(),
