@@ -22,7 +22,7 @@ def run(session: Session) -> list[Figure]:
     rows, views, rounds = session.size(1_000_000, 20_000), session.size(1_000, 50), session.size(5, 1)
     session.doing(f"{rows:,} rows, {views:,} live views")
     [found] = json_lines([program, "--rows", str(rows), "--views", str(views), "--rounds", str(rounds)])
-    return [*_index(found), *_views(found), *_live(found)]
+    return [*_index(found), *_views(found), *_questions(found), *_live(found)]
 
 
 def _index(found: Answer) -> Iterator[Figure]:
@@ -49,6 +49,16 @@ def _views(found: Answer) -> Iterator[Figure]:
     yield Figure(
         "view of a seller, first of a filter", "publish and view, ms", seller["cold_seconds"] * 1e3, None, ratio
     )
+
+
+def _questions(found: Answer) -> Iterator[Figure]:
+    asked = found["questions"]
+    users = asked["users"]
+    goal = at_most(2_000)
+    yield Figure(f"estimate of {users:,} users at once", "ms", asked["estimate"] * 1e3, goal)
+    for user, seconds in asked["explain"].items():
+        yield Figure(f"explain a row to a {user}", "ms", seconds * 1e3, at_most(10))
+    yield Figure(f"holders of a row among {users:,} users", "ms", asked["holders"] * 1e3)
 
 
 def _live(found: Answer) -> Iterator[Figure]:

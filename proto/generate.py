@@ -60,7 +60,6 @@ def main() -> None:
             RUST_OUT,
         ]
         subprocess.run(command, check=True, cwd=PROTO.parent)
-    (RUST_OUT / "haversack.admin.v1.rs").unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

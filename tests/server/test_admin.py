@@ -10,7 +10,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from haversack.admin.v1 import admin_pb2, admin_pb2_grpc
+from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, questions_pb2
 from haversack.model.v1 import model_pb2
 from haversack_server.errors import RequestInvalid
 from haversack_server.identity import SYNC_AUDIENCE
@@ -37,11 +37,20 @@ EVERY_CALL = [
     ("profiles", "ListProfiles", admin_pb2.ListProfilesRequest(organization="acme")),
     ("profiles", "PublishProfile", admin_pb2.PublishProfileRequest(organization="acme")),
     ("ingests", "Ingest", admin_pb2.IngestRequest(header=admin_pb2.IngestHeader(organization="acme"))),
+    ("questions", "Estimate", questions_pb2.EstimateRequest(organization="acme")),
+    ("questions", "Diff", questions_pb2.DiffRequest(organization="acme")),
+    ("questions", "Explain", questions_pb2.ExplainRequest(organization="acme")),
+    ("questions", "Holders", questions_pb2.HoldersRequest(organization="acme")),
+    ("questions", "Lint", questions_pb2.LintRequest(organization="acme")),
+]
+SERVICES = [
+    *admin_pb2.DESCRIPTOR.services_by_name.values(),
+    *questions_pb2.DESCRIPTOR.services_by_name.values(),
 ]
 
 
 def test_every_call_of_the_contract_is_tried() -> None:
-    methods = {method.name for service in admin_pb2.DESCRIPTOR.services_by_name.values() for method in service.methods}
+    methods = {method.name for service in SERVICES for method in service.methods}
     assert {method for _, method, _ in EVERY_CALL} == methods
 
 
@@ -162,7 +171,7 @@ def test_everything_is_there_after_a_restart(tmp_path: Path, loop: LoopThread) -
 
 def test_health_and_reflection_are_open_to_everybody(server: RunningServer) -> None:
     health: Any = health_pb2_grpc.HealthStub(server.channel)
-    services = [it.full_name for it in admin_pb2.DESCRIPTOR.services_by_name.values()]
+    services = [it.full_name for it in SERVICES]
     for name in ("", *services):
         assert (
             health.Check(health_pb2.HealthCheckRequest(service=name)).status == health_pb2.HealthCheckResponse.SERVING

@@ -95,6 +95,7 @@ def test_the_commands_are_these() -> None:
         *(f"org {it}" for it in ("create", "list", "show", "set")),
         *(f"entity {it}" for it in ("import", "list", "show", "enable", "disable")),
         *(f"profile {it}" for it in ("save", "show", "list", "publish")),
+        *(f"ask {it}" for it in ("estimate", "diff", "explain", "holders", "lint")),
         "schema export",
     }
 

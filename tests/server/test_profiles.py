@@ -141,10 +141,10 @@ def test_an_entity_that_a_profile_has_an_item_for_stays_enabled(admin: Admin, or
     save(admin, organization, profile())
     publish(admin, organization)
     disable = admin_pb2.DisableEntityRequest(organization=organization, entity="contact")
-    with refused(CODE.FAILED_PRECONDITION, "METADATA_INCOMPATIBLE", "the draft of field", "the published field"):
+    with refused(CODE.FAILED_PRECONDITION, "ENTITY_IN_USE", "the draft of field", "the published field"):
         admin.call("entities", "DisableEntity", disable)
     save(admin, organization, model_pb2.Profile(name="field"))
-    with refused(CODE.FAILED_PRECONDITION, "METADATA_INCOMPATIBLE", "the published field"):
+    with refused(CODE.FAILED_PRECONDITION, "ENTITY_IN_USE", "the published field"):
         admin.call("entities", "DisableEntity", disable)
     publish(admin, organization)
     admin.call("entities", "DisableEntity", disable)

@@ -1,6 +1,6 @@
 //! What one user's device should hold: the answer that everything else here works towards.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use roaring::RoaringBitmap;
 
@@ -24,7 +24,7 @@ pub struct View {
 }
 
 /// The part of a view in one entity.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct EntityView {
     /// The entity.
     pub entity: EntityNumber,
@@ -34,7 +34,41 @@ pub struct EntityView {
     pub digest: u64,
     /// Hash of the carried columns; when it changes, every row of the entity is sent again.
     pub fingerprint: u64,
+    /// How the rows came about, if they were made from others.
+    pub delta: Option<Arc<Delta>>,
 }
+
+/// What made a set of rows from the one before it: worked out once for all who followed that one.
+#[derive(Debug)]
+pub struct Delta {
+    before: Weak<RoaringBitmap>,
+    /// Rows that were not in it.
+    pub came: RoaringBitmap,
+    /// Rows that are no longer in it.
+    pub went: RoaringBitmap,
+}
+
+impl Delta {
+    /// What came and went since `before`.
+    pub fn new(before: Weak<RoaringBitmap>, came: &[Ordinal], went: &[Ordinal]) -> Self {
+        Self { before, came: came.iter().copied().collect(), went: went.iter().copied().collect() }
+    }
+
+    /// Whether it begins at this very set.
+    pub fn begins_at(&self, rows: &Arc<RoaringBitmap>) -> bool {
+        std::ptr::eq(self.before.as_ptr(), Arc::as_ptr(rows))
+    }
+}
+
+/// How the rows came about does not count.
+impl PartialEq for EntityView {
+    fn eq(&self, other: &Self) -> bool {
+        (self.entity, self.digest, self.fingerprint) == (other.entity, other.digest, other.fingerprint)
+            && self.rows == other.rows
+    }
+}
+
+impl Eq for EntityView {}
 
 /// Why a user's view is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

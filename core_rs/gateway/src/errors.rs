@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use haversack_engine::engine::RowUnreadable;
+use haversack_engine::engine::{ModelErrors, RowUnreadable};
 use haversack_engine::ids::{EntityNumber, Lsn};
 use haversack_engine::reconcile::ReconcileError;
 use haversack_engine::row::RowError;
@@ -54,6 +54,15 @@ pub enum SyncError {
     /// The request breaks the contract.
     #[error("{0}")]
     RequestInvalid(String),
+    /// The metadata has no such entity.
+    #[error("the metadata has no entity {0:?}; check its logical name")]
+    EntityUnknown(String),
+    /// The state that was asked about has no such profile.
+    #[error("there is no profile {0:?} in this state; publish it, or ask about its draft")]
+    ProfileUnknown(String),
+    /// The model that was asked about breaks rules.
+    #[error(transparent)]
+    ModelInvalid(ModelErrors),
     /// The cookie was not made by us for this device.
     #[error("the cookie is damaged or was made for another device; sync without one")]
     CookieInvalid,
@@ -147,6 +156,9 @@ impl SyncError {
             Self::OrganizationExists(_) => ErrorReason::OrganizationExists,
             Self::NothingPublished(_) => ErrorReason::NothingPublished,
             Self::RequestInvalid(_) => ErrorReason::RequestInvalid,
+            Self::EntityUnknown(_) => ErrorReason::EntityUnknown,
+            Self::ProfileUnknown(_) => ErrorReason::ProfileUnknown,
+            Self::ModelInvalid(_) => ErrorReason::ProfileInvalid,
             Self::CookieInvalid => ErrorReason::CookieInvalid,
             Self::ServerBehind { .. } | Self::Loading(_) | Self::StagingReplaced => ErrorReason::ServerBehind,
             Self::StreamSuperseded => ErrorReason::StreamSuperseded,
@@ -163,10 +175,10 @@ impl SyncError {
         match self {
             Self::TokenMissing | Self::TokenInvalid(_) | Self::TokenExpired => Code::Unauthenticated,
             Self::TokenNotAllowed(_) | Self::Denied(_) => Code::PermissionDenied,
-            Self::OrganizationUnknown(_) => Code::NotFound,
+            Self::OrganizationUnknown(_) | Self::EntityUnknown(_) | Self::ProfileUnknown(_) => Code::NotFound,
             Self::OrganizationExists(_) => Code::AlreadyExists,
             Self::NothingPublished(_) => Code::FailedPrecondition,
-            Self::RequestInvalid(_) | Self::CookieInvalid => Code::InvalidArgument,
+            Self::RequestInvalid(_) | Self::CookieInvalid | Self::ModelInvalid(_) => Code::InvalidArgument,
             Self::ServerBehind { .. } | Self::Loading(_) | Self::StagingReplaced | Self::ServerStopping => {
                 Code::Unavailable
             }

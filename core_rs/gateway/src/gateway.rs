@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::connections;
 use crate::errors::SyncError;
 use crate::limits::READER_THREADS_MAX;
+use crate::organization::Organization;
 use crate::service::SyncEndpoint;
 use crate::statistics::Statistics;
 
@@ -76,6 +77,17 @@ impl Gateway {
     /// Serves an organization from now on. Its index is built at first use.
     pub fn add_organization(&self, name: &str, staging: Arc<dyn Staging>) -> Result<(), SyncError> {
         self.endpoint.organizations().add(name, staging)
+    }
+
+    /// An organization that is served.
+    pub(crate) fn organization(&self, name: &str) -> Result<Arc<Organization>, SyncError> {
+        self.endpoint.organizations().get(name)
+    }
+
+    /// Waits for something on the runtime. Fails unless this gateway has been started and not stopped.
+    pub(crate) fn wait_for<T>(&self, what: impl Future<Output = Result<T, SyncError>>) -> Result<T, SyncError> {
+        let handle = self.running.lock().as_ref().map(|running| running.runtime.handle().clone());
+        handle.ok_or(SyncError::ServerStopping)?.block_on(what)
     }
 
     /// What is going on.

@@ -17,6 +17,7 @@ mod clock;
 mod config;
 mod connections;
 mod cookie;
+mod devices;
 mod errors;
 mod gateway;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod keys;
 pub mod limits;
 mod organization;
 mod payloads;
+mod questions;
 mod recent;
 mod service;
 mod signal;

@@ -90,3 +90,51 @@ pub const HEADER_BYTES_MAX: u32 = 16 * 1024;
 /// Bytes of a stream that wait for its device, beside the event that is being written. Together they are all that a
 /// device which does not read makes the server hold.
 pub const SEND_BUFFER_BYTES: usize = 128 * 1024;
+
+/// How long a question holds the engine before it lets others have it.
+pub const PIECE_TIME: Duration = Duration::from_millis(50);
+
+/// How long the answer to a question may take.
+pub const QUESTION_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// How many changes of the directory a question may suppose.
+pub const DIRECTORY_CHANGES_MAX: usize = 1_000;
+
+/// How many users an estimate tells, if the request does not say.
+pub const ESTIMATED_USERS_DEFAULT: usize = 100;
+/// How many it tells at most.
+pub const ESTIMATED_USERS_MAX: usize = 10_000;
+
+/// How many users who pass a limit an estimate tells.
+pub const BEYOND_MAX: usize = 10_000;
+
+/// How many users a difference tells, if the request does not say.
+pub const DIFFERING_USERS_DEFAULT: usize = 100;
+/// How many it tells at most.
+pub const DIFFERING_USERS_MAX: usize = 10_000;
+
+/// How many rows a difference names for each user and entity.
+pub const DIFF_SAMPLE_MAX: usize = 100;
+
+/// How many holders of a row are told, if the request does not say.
+pub const HOLDERS_DEFAULT: usize = 1_000;
+/// How many are told at most.
+pub const HOLDERS_MAX: usize = 100_000;
+
+/// How many devices that held a row are told.
+pub const HOLDING_DEVICES_MAX: usize = 10_000;
+
+/// How many devices' last checkpoints an organization keeps.
+pub const DEVICES_MAX: usize = 100_000;
+
+/// Bytes of the rows of those checkpoints, counted as if no two shared any.
+pub const DEVICE_ROWS_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Most rows that an item may bring to a device before that smells, if the request does not say.
+pub const LINT_ITEM_ROWS_DEFAULT: u64 = 1_000_000;
+
+/// Most bytes, likewise.
+pub const LINT_ITEM_BYTES_DEFAULT: u64 = 1 << 30;
+
+/// Most rows that one row may pull by one association before that smells, if the request does not say.
+pub const LINT_FAN_OUT_DEFAULT: u64 = 10_000;

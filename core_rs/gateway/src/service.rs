@@ -145,7 +145,11 @@ impl SyncEndpoint {
         request: &SyncRequest,
     ) -> Result<Events, SyncError> {
         let Call { organization, caller, install, permit, seal } = call;
-        let presence = Streams::enter(organization.streams(), Device { user: caller.user, install });
+        let device = Device { user: caller.user, install };
+        let presence = Streams::enter(organization.streams(), device);
+        if let Some(cookie) = cookie.filter(|cookie| *cookie.epoch == *epoch) {
+            organization.devices().called(device, cookie.lsn, cookie.instant);
+        }
         let subscription = organization.subscribe(caller.user, Arc::clone(&presence.signal))?;
         let opening = Opening {
             epoch,

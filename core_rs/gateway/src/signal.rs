@@ -103,6 +103,11 @@ impl Streams {
         self.open.lock().len()
     }
 
+    /// Whether a device has a stream.
+    pub(crate) fn has(&self, device: &Device) -> bool {
+        self.open.lock().contains_key(device)
+    }
+
     /// Ends every stream, because the server stops.
     pub(crate) fn stop(&self) {
         self.open.lock().values().for_each(|signal| signal.raise(STOPPING));
@@ -113,7 +118,8 @@ impl Streams {
 #[derive(Debug)]
 pub(crate) struct Presence {
     streams: Weak<Streams>,
-    device: Device,
+    /// Whose it is.
+    pub device: Device,
     /// What reaches the stream.
     pub signal: Arc<Signal>,
 }

@@ -113,12 +113,16 @@ impl Running {
 
     /// What to do next. The model goes before the first step on a view of it, so both are taken from one moment.
     fn step(&mut self) -> Result<Step, SyncError> {
-        let DeviceStream { organization, subscription, session, .. } = &mut self.stream;
+        let DeviceStream { organization, subscription, session, presence, .. } = &mut self.stream;
         organization.with_view(subscription, |moment| {
             let model = moment.model()?;
             // Who is denied everything keeps the tables, and is told to empty them.
             if session.model_version() == model.version || moment.view.denial.is_some() {
-                return Ok(session.step(moment.view, moment.facts));
+                let step = session.step(moment.view, moment.facts);
+                if let Step::Send(Event::Checkpoint(_)) = &step {
+                    organization.checkpoint_sent(presence.device, moment.view);
+                }
+                return Ok(step);
             }
             session.model_sent(model.version);
             Ok(Step::Send(Event::Model(model.as_ref().clone())))

@@ -3,6 +3,7 @@
 use haversack_engine::filter;
 use haversack_gateway::{IssuerConfig, Verifier};
 use haversack_proto::error::ErrorReason;
+use haversack_proto::model::FilterNode;
 use prost::Message;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
@@ -23,6 +24,19 @@ pub fn compile_filter<'py>(
 ) -> Result<Bound<'py, PyBytes>, Failure> {
     let compiled = py.detach(|| compile(model, entity, fetch_xml.bytes(), criteria_max))?;
     Ok(PyBytes::new(py, &compiled))
+}
+
+/// See the stub.
+#[pyfunction]
+pub fn describe_filter(py: Python<'_>, model: &[u8], entity: &str, compiled: &[u8]) -> Result<Vec<String>, Failure> {
+    py.detach(|| {
+        let schema = models::schema(&models::decode(model)?)?;
+        let entity = models::entity(&schema, entity)?;
+        let node = FilterNode::decode(compiled)
+            .map_err(|error| Failure::request(format!("these bytes are no compiled filter: {error}")))?;
+        let lines = filter::describe(&node, &schema, entity).into_iter();
+        Ok(lines.map(|(depth, sentence)| format!("{:1$}{sentence}", "", 2 * depth)).collect())
+    })
 }
 
 /// See the stub.

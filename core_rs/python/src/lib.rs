@@ -16,7 +16,7 @@ mod _core {
     #[pymodule_export]
     use crate::errors::CoreError;
     #[pymodule_export]
-    use crate::functions::{check_model, compile_filter, schema_proto, verify_token};
+    use crate::functions::{check_model, compile_filter, describe_filter, schema_proto, verify_token};
     #[pymodule_export]
     use crate::server::SyncServer;
     #[pymodule_export]

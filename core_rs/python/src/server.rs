@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use haversack_gateway::{Config, Gateway};
+use haversack_gateway::{Config, Gateway, SyncError};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 use crate::errors::Failure;
 use crate::staging::Staging;
@@ -35,10 +36,38 @@ impl SyncServer {
         serde_json::to_string(&statistics).map_err(|error| Failure::internal(&error))
     }
 
+    fn estimate<'py>(&self, py: Python<'py>, request: &[u8], model: Option<&[u8]>) -> Answer<'py> {
+        answer(py, || self.gateway.estimate(request, model))
+    }
+
+    fn diff<'py>(&self, py: Python<'py>, request: &[u8], before: Option<&[u8]>, after: Option<&[u8]>) -> Answer<'py> {
+        answer(py, || self.gateway.diff(request, before, after))
+    }
+
+    fn explain<'py>(&self, py: Python<'py>, request: &[u8], model: Option<&[u8]>) -> Answer<'py> {
+        answer(py, || self.gateway.explain(request, model))
+    }
+
+    fn holders<'py>(&self, py: Python<'py>, request: &[u8]) -> Answer<'py> {
+        answer(py, || self.gateway.holders(request))
+    }
+
+    fn lint<'py>(&self, py: Python<'py>, request: &[u8], model: Option<&[u8]>) -> Answer<'py> {
+        answer(py, || self.gateway.lint(request, model))
+    }
+
     fn stop(&self, py: Python<'_>, grace_seconds: f64) -> Result<(), Failure> {
         let grace = Duration::try_from_secs_f64(grace_seconds)
             .map_err(|error| Failure::request(format!("grace_seconds: {error}")))?;
         py.detach(|| self.gateway.stop(grace));
         Ok(())
     }
+}
+
+/// A serialized answer to a question.
+type Answer<'py> = Result<Bound<'py, PyBytes>, Failure>;
+
+/// Works an answer out, detached from the interpreter.
+fn answer(py: Python<'_>, work: impl FnOnce() -> Result<Vec<u8>, SyncError> + Send) -> Answer<'_> {
+    Ok(PyBytes::new(py, &py.detach(work)?))
 }

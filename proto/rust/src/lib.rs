@@ -10,6 +10,13 @@ pub mod haversack {
             include!("generated/haversack.model.v1.rs");
         }
     }
+    /// What administrators ask.
+    pub mod admin {
+        /// Version 1.
+        pub mod v1 {
+            include!("generated/haversack.admin.v1.rs");
+        }
+    }
     /// The device protocol.
     pub mod sync {
         /// Version 1.
@@ -26,6 +33,7 @@ pub mod haversack {
     }
 }
 
+pub use haversack::admin::v1 as admin;
 pub use haversack::error::v1 as error;
 pub use haversack::model::v1 as model;
 pub use haversack::sync::v1 as sync;

@@ -72,7 +72,7 @@ class Ingest:
         """Ends without committing what is not yet committed."""
 
 class Trial:
-    """One organization in memory, to try filters, profiles and rights out on: a model, rows, and the views that follow."""
+    """One organization in memory, to try filters, profiles and rights out on."""
 
     def __init__(self, model: bytes) -> None:
         """Follows a serialized Model with compiled filters. Raises PROFILE_INVALID, one breach a line."""
@@ -123,14 +123,39 @@ class SyncServer:
         index: not for every second.
         """
 
+    def estimate(self, request: bytes, model: bytes | None) -> bytes:
+        """Answers a serialized `haversack.admin.v1.EstimateRequest` with an EstimateResponse.
+
+        This and the next four are questions about the organization that the request names, which must have been added.
+        They load its index if they must, and then block for up to a minute; `start` must have been called. `model` is
+        the serialized Model that is asked about, whatever the request says of its state; None stands for what is
+        published. Each fails with the reasons that the contract gives.
+        """
+
+    def diff(self, request: bytes, before: bytes | None, after: bytes | None) -> bytes:
+        """Answers a serialized DiffRequest with a DiffResponse; each side is a model, as in `estimate`."""
+
+    def explain(self, request: bytes, model: bytes | None) -> bytes:
+        """Answers a serialized ExplainRequest with an ExplainResponse; see `estimate`."""
+
+    def holders(self, request: bytes) -> bytes:
+        """Answers a serialized HoldersRequest with a HoldersResponse; see `estimate`."""
+
+    def lint(self, request: bytes, model: bytes | None) -> bytes:
+        """Answers a serialized LintRequest with a LintResponse; see `estimate`."""
+
     def stop(self, grace_seconds: float) -> None:
         """Ends every stream with UNAVAILABLE (SERVER_STOPPING) and waits at most this long. Idempotent."""
 
 def compile_filter(model: bytes, entity: str, fetch_xml: str | bytes, criteria_max: int = 0) -> bytes:
-    """Compiles FetchXML (as bytes: UTF-8, which is checked) for an entity of a serialized Model; returns a serialized FilterNode.
+    """Compiles FetchXML for an entity of a serialized Model; returns a serialized FilterNode.
 
+    Bytes have to be UTF-8, which is checked.
     `criteria_max` above 0 limits the number of conditions (organization filters: 3).
     """
+
+def describe_filter(model: bytes, entity: str, compiled: bytes) -> list[str]:
+    """Says what a serialized FilterNode on an entity asks for: one line a clause, indented by two blanks a level."""
 
 def check_model(model: bytes) -> list[str]:
     """Loads a serialized Model as the engine would; returns every breach as a sentence, empty if it is sound."""

@@ -7,7 +7,7 @@
     ├── RequestRefused   RequestInvalid, MetadataInvalid, ProfileInvalid, RowsInvalid, RowTooLarge
     │   └── FilterRefused FilterMalformed, FilterOperatorUnknown, FilterOperandInvalid, FilterTooLarge,
     │                     FilterUnsupported
-    ├── NotReady         NothingPublished, EntityNotEnabled, MetadataIncompatible
+    ├── NotReady         NothingPublished, EntityNotEnabled, EntityInUse, MetadataIncompatible
     ├── TryLater         LimitReached, ServerStopping
     └── ServerFault      StagingFailed, InternalFault
         └── InternalFault CatalogFailed
@@ -199,6 +199,12 @@ class EntityNotEnabled(NotReady):
     """The entity is not enabled for offline use."""
 
     reason = "ENTITY_NOT_ENABLED"
+
+
+class EntityInUse(NotReady):
+    """A profile still has an item for the entity."""
+
+    reason = "ENTITY_IN_USE"
 
 
 class MetadataIncompatible(NotReady):

@@ -9,6 +9,7 @@
 
 mod crm;
 mod model;
+mod questions;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -62,6 +63,7 @@ fn main() -> Outcome<()> {
         "index_bytes_per_row": engine.statistics().index_bytes_per_row(),
         "resident_bytes_per_row": resident as f64 / rows,
         "index": bytes(&engine),
+        "questions": questions::questions(&engine, &bench.crm, bench.rounds),
         "views": bench.views(&mut engine)?,
         "live": bench.live(&mut engine, arguments.views)?,
     });

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use haversack_proto::model::Collation;
+
 use super::keys::Keys;
 use super::predicate::{PredicateKey, SharedTest};
 use super::window::WindowKey;
@@ -34,6 +36,7 @@ pub struct PostingsNumber(pub(super) usize);
 /// for it once.
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
+    collation: Collation,
     pub(super) tables: Vec<(EntityNumber, TableNeeds)>,
     pub(super) lookups: Vec<Lookup>,
     pub(super) predicates: Vec<PredicateKey>,
@@ -64,8 +67,10 @@ pub struct LinkNeeds {
 pub(super) struct TableNeeds {
     /// Attributes that filters test.
     pub(super) columns: Vec<(AttributeNumber, AttributeType)>,
-    /// Id attributes whose rows are found by id.
+    /// Attributes whose rows are found by id, or by another value that links compare.
     pub(super) postings: Vec<(AttributeNumber, FieldType)>,
+    /// How texts among those compare.
+    pub(super) collation: Collation,
     /// Lookups that are followed.
     pub(super) lookups: Vec<LookupNeeds>,
     /// Posting lists by which other rows are linked to these.
@@ -82,10 +87,15 @@ pub(super) struct LookupNeeds {
 }
 
 impl Needs {
+    /// Needs nothing yet, in an organization whose texts compare so.
+    pub fn new(collation: Collation) -> Self {
+        Self { collation, ..Self::default() }
+    }
+
     /// Needs the rows of an entity.
     pub fn table(&mut self, entity: EntityNumber) -> TableNumber {
         *self.by_entity.entry(entity).or_insert_with(|| {
-            self.tables.push((entity, TableNeeds::default()));
+            self.tables.push((entity, TableNeeds { collation: self.collation, ..TableNeeds::default() }));
             TableNumber(self.tables.len() - 1)
         })
     }
@@ -114,7 +124,8 @@ impl Needs {
         match &test {
             SharedTest::Fixed(attribute, _) => self.column(entity, *attribute),
             SharedTest::Comparison(comparison) => {
-                [comparison.left, comparison.right].into_iter().for_each(|side| self.column(entity, side));
+                self.column(entity, comparison.left);
+                self.column(entity, comparison.right);
             }
             SharedTest::Kin(..) => {}
         }
@@ -166,7 +177,9 @@ impl TableNeeds {
 
     /// Whether rows that were read for `self` tell everything that `other` needs.
     pub(super) fn covers(&self, other: &Self) -> bool {
-        other.columns.iter().all(|column| self.columns.contains(column))
+        let texts = other.postings.iter().any(|(_, field)| *field == FieldType::Text);
+        (!texts || self.collation == other.collation)
+            && other.columns.iter().all(|column| self.columns.contains(column))
             && other.postings.iter().all(|postings| self.postings.contains(postings))
             && other.lookups.iter().all(|lookup| self.lookups.contains(lookup))
     }

@@ -1,5 +1,7 @@
 //! A vector of numbers that takes no more room than its largest needs.
 
+use roaring::RoaringBitmap;
+
 /// Cells grow by an eighth when they run out: doubling would waste half of a large index.
 const GROWTH_DIVISOR: usize = 8;
 /// The least number of cells that a vector grows by.
@@ -33,6 +35,19 @@ impl Packed {
             Self::U16(cells) => cells.get(index).copied().map_or(0, u64::from),
             Self::U32(cells) => cells.get(index).copied().map_or(0, u64::from),
             Self::U64(cells) => cells.get(index).copied().unwrap_or(0),
+        }
+    }
+
+    /// The sum of the numbers at these places.
+    pub fn sum(&self, places: &RoaringBitmap) -> u64 {
+        fn sum<T: Copy + Into<u64>>(cells: &[T], places: &RoaringBitmap) -> u64 {
+            places.iter().map_while(|place| cells.get(place as usize)).map(|&cell| cell.into()).sum()
+        }
+        match self {
+            Self::U8(cells) => sum(cells, places),
+            Self::U16(cells) => sum(cells, places),
+            Self::U32(cells) => sum(cells, places),
+            Self::U64(cells) => sum(cells, places),
         }
     }
 
@@ -109,6 +124,17 @@ mod tests {
         let read: Vec<u64> = (0..10).map(|index| packed.get(index)).collect();
         assert_eq!(read, [255, 256, 70_000, 7, 0, 0, 0, 0, 0, u64::MAX]);
         assert!(matches!(packed, Packed::U64(_)));
+    }
+
+    #[test]
+    fn sums_are_of_the_places_asked_for_and_cells_never_set_are_nothing() {
+        let mut packed = Packed::default();
+        assert_eq!(packed.sum(&RoaringBitmap::from([0, 7])), 0);
+        for (index, value) in [(0, 1), (1, 300), (2, 70_000), (4, 5)] {
+            packed.set(index, value);
+            let places = RoaringBitmap::from([0, 2, 3, 4, 100_000]);
+            assert_eq!(packed.sum(&places), places.iter().map(|place| packed.get(place)).sum());
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::needs::{EdgesNumber, Needs, PredicateNumber, TableNumber, WindowNumbe
 use super::predicate::Predicate;
 use super::table::Table;
 use super::window::WindowKey;
-use crate::ids::{Instant, Ordinal};
+use crate::ids::{EntityNumber, Instant, Ordinal};
 use crate::zone::Zone;
 
 /// An index at an instant, read through the numbers of a model's needs. The needs are those that the index has, or go on
@@ -51,6 +51,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads what is beyond it, too.
+    #[must_use]
     pub fn with(self, beyond: &'a Beyond) -> Self {
         Self { beyond: Some(beyond), ..self }
     }
@@ -58,6 +59,11 @@ impl<'a> Reading<'a> {
     /// A table.
     pub fn table(&self, number: TableNumber) -> &'a Table {
         self.index.table(number)
+    }
+
+    /// The table of an entity, if any is kept.
+    pub fn table_of(&self, entity: EntityNumber) -> Option<&'a Table> {
+        self.index.table_of(entity)
     }
 
     /// The edges of a lookup.
@@ -77,32 +83,27 @@ impl<'a> Reading<'a> {
 
     /// The rows that lie within a window in a zone; worked out from nothing where nobody follows it.
     pub fn within(&self, number: WindowNumber, zone: &Zone) -> Cow<'a, RoaringBitmap> {
-        match self.index.within(number, zone) {
-            Some(rows) => Cow::Borrowed(rows),
-            None => {
-                let key = self.window(number);
-                let table = self.index.table_of(key.entity).expect("a window is needed with its table");
-                Cow::Owned(key.passing(table, self.instant, zone))
-            }
+        if let Some(rows) = self.index.within(number, zone) {
+            return Cow::Borrowed(rows);
         }
+        let (key, table) = self.window(number);
+        Cow::Owned(key.passing(table, self.instant, zone))
     }
 
     /// Whether a row lies within a window in a zone.
     pub fn is_within(&self, number: WindowNumber, zone: &Zone, row: Ordinal) -> bool {
-        match self.index.within(number, zone) {
-            Some(rows) => rows.contains(row),
-            None => {
-                let key = self.window(number);
-                let table = self.index.table_of(key.entity).expect("a window is needed with its table");
-                table.alive().contains(row) && key.holds(table, row, self.instant, zone)
-            }
+        if let Some(rows) = self.index.within(number, zone) {
+            return rows.contains(row);
         }
+        let (key, table) = self.window(number);
+        table.alive().contains(row) && key.holds(table, row, self.instant, zone)
     }
 
-    fn window(&self, number: WindowNumber) -> &'a WindowKey {
-        match self.beyond {
+    fn window(&self, number: WindowNumber) -> (&'a WindowKey, &'a Table) {
+        let key = match self.beyond {
             Some(beyond) if number.0 >= self.index.windows() => &beyond.windows[number.0 - self.index.windows()],
             _ => self.index.window(number),
-        }
+        };
+        (key, self.index.table_of(key.entity).expect("a window is needed with its table"))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::mem::take;
 
+use haversack_proto::model::Collation;
 use roaring::RoaringBitmap;
 
 use super::change_log::ChangeLog;
@@ -11,8 +12,9 @@ use super::index::RowChange;
 use super::needs::{PostingsNumber, TableNeeds};
 use super::packed::Packed;
 use super::postings::Postings;
+use crate::filter::comparable;
 use crate::ids::{AttributeNumber, EntityNumber, Lsn, Ordinal, RowKey};
-use crate::row::{FieldType, RowError, Value, extract, row_key};
+use crate::row::{FieldType, RowError, Value, extract, row_key, row_key_of_text};
 use crate::schema::AttributeType;
 
 /// The rows of an entity: what is known of each, and what the current commit has changed.
@@ -113,6 +115,21 @@ impl Table {
         self.sizes.get(ordinal) as u32
     }
 
+    /// Bytes of the payloads of these rows.
+    pub fn sizes(&self, rows: &RoaringBitmap) -> u64 {
+        self.sizes.sum(rows)
+    }
+
+    /// What a row has in an attribute, as far as it is kept here; `None` if it is not. Doubles come as the whole numbers
+    /// that order as they do.
+    pub fn value(&self, attribute: AttributeNumber, row: Ordinal) -> Option<Option<Value<'_>>> {
+        if let Some((_, _, column)) = self.columns.iter().find(|column| column.0 == attribute) {
+            return Some(column.value(row));
+        }
+        let (_, postings) = self.postings.iter().find(|((number, _), _)| *number == attribute)?;
+        Some(postings.key(row).map(|key| Value::Id(key.0)))
+    }
+
     /// Rows that are not deleted.
     pub fn alive(&self) -> &RoaringBitmap {
         &self.alive
@@ -195,7 +212,7 @@ impl Table {
                 columns[column].2.set(ordinal, value.as_ref());
             }
             if purpose.postings.is_some() || purpose.key_of.is_some() {
-                let key = value.as_ref().and_then(row_key);
+                let key = value.as_ref().and_then(|value| link_key(value, needs.collation));
                 if let Some(place) = purpose.postings
                     && let Some(old) = postings[place].1.set(ordinal, key)
                 {
@@ -248,6 +265,14 @@ impl Table {
         let columns = self.columns.iter().map(|(_, _, column)| column.bytes()).sum();
         let postings = self.postings.iter().map(|(_, postings)| postings.bytes()).sum();
         [rows, columns, postings, self.log.bytes()]
+    }
+}
+
+/// The key of an id, or of another value by which rows are linked: texts that compare as equal have one.
+fn link_key(value: &Value<'_>, collation: Collation) -> Option<RowKey> {
+    match value {
+        Value::Text(text) => Some(row_key_of_text(&comparable(text, collation))),
+        _ => row_key(value),
     }
 }
 

@@ -181,7 +181,7 @@ impl WindowRows {
             }
             Moving::End | Moving::No => {
                 if new.start > old.start {
-                    flips = column.within(&[i64::MIN..new.start], &self.rows);
+                    flips = column.within(std::slice::from_ref(&(i64::MIN..new.start)), &self.rows);
                 }
                 flips.extend(
                     self.passed(new.end).into_iter().filter(|(number, _)| *number >= new.start).map(|(_, row)| row),

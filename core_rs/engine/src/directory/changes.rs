@@ -8,7 +8,7 @@ use super::rights::Principal;
 use crate::ids::RowKey;
 
 /// What has changed, by whom it concerns.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Changes {
     /// Something that all rest on.
     pub(super) everyone: bool,

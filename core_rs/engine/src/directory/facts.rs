@@ -18,7 +18,7 @@ const TEAM_TYPE_ACCESS: i64 = 1;
 const TEAM_PRIVILEGES_ONLY: i64 = 0;
 
 /// Everything that the directory knows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
     pub(super) users: HashMap<RowKey, User>,
     /// From users to their managers.
@@ -188,7 +188,7 @@ impl Facts {
         }
     }
 
-    fn set_membership(&mut self, row: RowKey, membership: Option<(RowKey, RowKey)>, changes: &mut Changes) {
+    pub(super) fn set_membership(&mut self, row: RowKey, membership: Option<(RowKey, RowKey)>, changes: &mut Changes) {
         let moved = self.memberships.set(row, membership);
         changes.users.extend(moved.ends().map(|(user, _)| user));
         self.members.set(row, membership.map(|(user, team)| (team, user)));

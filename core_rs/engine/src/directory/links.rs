@@ -6,7 +6,7 @@ use std::ops::RangeBounds;
 use crate::ids::RowKey;
 
 /// Link rows from an id to a target. Two rows may say the same; the fact holds until both are gone.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Links<T> {
     rows: HashMap<RowKey, (RowKey, T)>,
     targets: HashMap<RowKey, BTreeMap<T, u32>>,
@@ -49,6 +49,11 @@ impl<T: Copy + Ord> Links<T> {
             *self.targets.entry(from).or_default().entry(target).or_default() += 1;
         }
         Relinked { from: old, to: link }
+    }
+
+    /// The link rows that say that `from` is linked to `target`, in no order.
+    pub(super) fn rows_of(&self, from: RowKey, target: T) -> Vec<RowKey> {
+        self.rows.iter().filter(|(_, link)| **link == (from, target)).map(|(&row, _)| row).collect()
     }
 
     /// The targets of `from`, ascending.

@@ -12,6 +12,7 @@
 
 mod changes;
 mod facts;
+mod grounds;
 mod hierarchy;
 mod layout;
 mod links;
@@ -21,6 +22,7 @@ mod shares;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod what_if;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -38,16 +40,18 @@ use crate::row::{RowError, Value, read, row_key};
 use crate::view::Denial;
 
 pub use changes::Affected;
+pub use grounds::{Ground, GroundKind};
 pub use hierarchy::HierarchyRules;
 pub use layout::{Kind, Layout};
 pub use rights::{Access, Depth, Holding, Person, Principal, Privilege, Shared};
 pub use shares::Shares;
+pub use what_if::{DirectoryChange, DirectoryChangeError};
 
 /// Logical name of the entity whose row is everyone, as a principal of shares.
 const ORGANIZATION: &str = "organization";
 
 /// The users, teams, business units, roles, positions and shares of an organization.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Directory {
     layout: Layout,
     facts: Facts,

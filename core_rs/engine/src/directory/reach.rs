@@ -52,7 +52,7 @@ impl Reach {
     }
 
     /// Adds what one role grants to a holder of this unit. Tells whether it grants anything.
-    fn add(&mut self, depths: impl Iterator<Item = Depth>, unit: Option<RowKey>, facts: &Facts) -> bool {
+    pub(super) fn add(&mut self, depths: impl Iterator<Item = Depth>, unit: Option<RowKey>, facts: &Facts) -> bool {
         let mut grants = false;
         for depth in depths {
             grants = true;

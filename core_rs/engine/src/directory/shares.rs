@@ -12,7 +12,7 @@ use super::rights::{Principal, Privilege, Rights, Shared};
 use crate::ids::{EntityNumber, Ordinal, RowKey};
 
 /// Every share of rows of carried entities.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Shares {
     /// By the ordinal of the row that says it.
     rows: HashMap<Ordinal, Share>,
@@ -31,7 +31,7 @@ pub(super) struct Share {
 }
 
 /// A shared row.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Object {
     /// `None` until it has arrived.
     ordinal: Option<Ordinal>,

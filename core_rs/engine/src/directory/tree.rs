@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::ids::RowKey;
 
 /// Ids, each with at most one parent. An id that is above itself does no harm.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Tree {
     parents: HashMap<RowKey, RowKey>,
     children: HashMap<RowKey, BTreeSet<RowKey>>,

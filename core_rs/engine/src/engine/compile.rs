@@ -13,6 +13,7 @@ use crate::columns::{Keys, Needs};
 use crate::directory::Holding;
 use crate::filter::{Holder, Plan};
 use crate::ids::EntityNumber;
+use crate::reconcile::ENTITIES_MAX;
 use crate::row::{ColumnSelection, FieldType};
 use crate::schema::{Entity, Lookup, Ownership, Relationship};
 
@@ -58,6 +59,7 @@ impl<'a> ProfileCompiler<'a> {
         Profile {
             name: profile.name.clone(),
             priority: profile.priority,
+            items: profile.items.clone(),
             carried: drafts.iter().map(|draft| self.carried(draft)).collect(),
             mentions: mentions(&nodes, &pulls),
             mentions_time,
@@ -91,6 +93,10 @@ impl<'a> ProfileCompiler<'a> {
             (!item.mandatory, item.priority, draft.entity.number)
         });
         self.append_links(&mut drafts, &profile.name);
+        if drafts.len() > ENTITIES_MAX {
+            let problem = format!("carries {} entities; a device can hold {ENTITIES_MAX}", drafts.len());
+            self.breach(&format!("profile \"{}\"", profile.name), &problem);
+        }
         drafts
     }
 
@@ -144,7 +150,7 @@ impl<'a> ProfileCompiler<'a> {
         let draft = &drafts[source];
         let associations = draft.item.map_or(&[][..], |item| &item.associations);
         let mut pulls = Vec::new();
-        for association in associations {
+        for (number, association) in associations.iter().enumerate() {
             let place = format!("{}, association {}", draft.place, association.relationship);
             for (pulled, path) in self.paths(draft.entity.number, association, bonds, &place) {
                 let target = place_of(drafts, pulled).filter(|&target| drafts[target].item.is_some());
@@ -155,7 +161,7 @@ impl<'a> ProfileCompiler<'a> {
                 };
                 let entity = drafts[target].entity;
                 let filter = self.rule(association.filter.as_ref(), entity, &place).unwrap_or(Rule::Everything);
-                pulls.push(Pull { source, target, path, filter });
+                pulls.push(Pull { source, target, association: number, path, filter });
             }
         }
         pulls

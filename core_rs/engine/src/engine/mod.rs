@@ -5,9 +5,11 @@
 //! ([`Engine::advance`]); [`Engine::next_boundary`] says when it next matters.
 //!
 //! Inside: a `model` compiles to `profile`s, graphs of `rule`s over the columns; `inputs` are what a view depends on
-//! beside rows; `solver` computes a view from nothing and `upkeep` keeps one exact; `live` shares them.
+//! beside rows; `solver` computes a view from nothing and `upkeep` keeps one exact; `live` shares them. [`ask`] answers
+//! what administrators want to know.
 
 mod access;
+pub mod ask;
 mod commit;
 mod compile;
 mod components;

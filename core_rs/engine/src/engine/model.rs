@@ -33,6 +33,9 @@ pub struct PreparedModel {
     pub(super) layout: Layout,
     profiles: Vec<Profile>,
     followers: HashMap<RowKey, usize>,
+    /// Organization filters as they were stated.
+    limits: HashMap<EntityNumber, model::FilterNode>,
+    rules: FilterRules,
 }
 
 impl PreparedModel {
@@ -87,6 +90,21 @@ impl PreparedModel {
         &self.profiles
     }
 
+    /// Who follows which profile, in no order.
+    pub(super) fn followers(&self) -> impl Iterator<Item = (RowKey, usize)> {
+        self.followers.iter().map(|(&user, &profile)| (user, profile))
+    }
+
+    /// The organization filter of an entity as it was stated.
+    pub(super) fn limit(&self, entity: EntityNumber) -> Option<&model::FilterNode> {
+        self.limits.get(&entity)
+    }
+
+    /// What filters are loaded by.
+    pub(super) fn filters(&self) -> Filters<'_> {
+        Filters { schema: &self.schema, rules: self.rules }
+    }
+
     fn read(model: &model::Model, base: Option<&Self>, breaches: &mut Vec<String>) -> Self {
         let mut contradictions = Vec::new();
         let schema = Schema::read(model, &mut contradictions);
@@ -99,11 +117,13 @@ impl PreparedModel {
         let mut prepared = Self {
             revision: Revision(model.revision),
             zone: zone(&settings.time_zone, breaches),
-            needs: base.map_or_else(Needs::default, |base| base.needs.clone()),
+            needs: base.map_or_else(|| Needs::new(settings.collation()), |base| base.needs.clone()),
             layout: Layout::find(&schema, HierarchyRules::from_settings(&settings), breaches),
             schema: Arc::default(),
             profiles: Vec::new(),
             followers: HashMap::new(),
+            limits: stated_limits(model),
+            rules,
         };
         prepared.read_profiles(model, &filters, &limits, breaches);
         let carried = prepared.profiles.iter().flat_map(|profile| profile.carried.iter());
@@ -144,6 +164,14 @@ impl PreparedModel {
             }
         }
     }
+}
+
+fn stated_limits(model: &model::Model) -> HashMap<EntityNumber, model::FilterNode> {
+    let stated = |entity: &model::Entity| {
+        let node = entity.organization_filter.as_ref()?.compiled.clone()?;
+        Some((EntityNumber(entity.number), node))
+    };
+    model.entities.iter().filter_map(stated).collect()
 }
 
 /// Organization filters by entity.

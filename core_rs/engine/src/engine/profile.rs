@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use haversack_proto::model;
+
 use super::access::AccessKeys;
 use super::components::Component;
 use super::rule::Rule;
@@ -12,10 +14,12 @@ use crate::ids::EntityNumber;
 use crate::row::ColumnSelection;
 
 /// A profile at one revision. Its nodes are in download order, and so are a view's entities.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Profile {
     pub(super) name: String,
     pub(super) priority: u32,
+    /// Items as they were stated.
+    pub(super) items: Vec<model::ProfileItem>,
     pub(super) nodes: Vec<Node>,
     pub(super) pulls: Vec<Pull>,
     pub(super) bonds: Vec<Bond>,
@@ -30,7 +34,7 @@ pub(super) struct Profile {
 }
 
 /// A carried entity.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) name: String,
     pub(super) table: TableNumber,
@@ -51,10 +55,12 @@ pub(super) struct Node {
 }
 
 /// An association: rows of `source` that are in a view pull rows of `target`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Pull {
     pub(super) source: usize,
     pub(super) target: usize,
+    /// Which of the associations of the source's item it is.
+    pub(super) association: usize,
     pub(super) path: Path,
     /// Narrows the rows that are pulled.
     pub(super) filter: Rule,
@@ -79,7 +85,7 @@ pub(super) enum Path {
 }
 
 /// Link rows (of the node `link`) are in a view when both of the rows that they link are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Bond {
     pub(super) link: usize,
     pub(super) ends: [End; 2],
@@ -110,6 +116,31 @@ pub struct Carried {
 }
 
 impl Profile {
+    /// The item of a node as it was stated; none for link rows that no item asks for.
+    pub(super) fn item(&self, node: usize) -> Option<&model::ProfileItem> {
+        self.items.iter().find(|item| item.entity == self.nodes[node].name)
+    }
+
+    /// The association that a pull comes of.
+    pub(super) fn association(&self, pull: &Pull) -> &model::Association {
+        let item = self.item(pull.source).expect("a pull comes of an item");
+        &item.associations[pull.association]
+    }
+
+    /// The profile without one association.
+    pub(super) fn without(&self, source: usize, association: usize) -> Self {
+        let mut profile = self.clone();
+        let is_other = |pull: &usize| {
+            let pull = &self.pulls[*pull];
+            (pull.source, pull.association) != (source, association)
+        };
+        for node in &mut profile.nodes {
+            node.pulls_in.retain(is_other);
+            node.pulls_out.retain(is_other);
+        }
+        profile
+    }
+
     /// Whether what the index says has changed can matter to a view of this profile.
     pub(super) fn is_affected(&self, index: &Index) -> bool {
         let has_moves = |edges: EdgesNumber| !index.edges(edges).moves().is_empty();

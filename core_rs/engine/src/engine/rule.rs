@@ -74,7 +74,7 @@ impl Rule {
             LeafTest::Shared(test) => {
                 Self::Passing(needs.predicate(entity, SharedTest::Fixed(leaf.attribute, test.clone())))
             }
-            LeafTest::Window(window) => Self::Within(needs.window(entity, leaf.attribute, window.clone())),
+            LeafTest::Window(window) => Self::Within(needs.window(entity, leaf.attribute, *window)),
             LeafTest::User(test) => Self::from_user_test(*test, keys(entity, leaf.attribute, needs)),
             LeafTest::Hierarchy(test) => Self::from_hierarchy(*test, leaf.attribute, entity, filters, needs),
         }
@@ -145,7 +145,7 @@ impl Rule {
 }
 
 /// An id attribute as what rows are found by.
-fn keys(entity: &Entity, attribute: AttributeNumber, needs: &mut Needs) -> Keys {
+pub(super) fn keys(entity: &Entity, attribute: AttributeNumber, needs: &mut Needs) -> Keys {
     if attribute == entity.primary_id { Keys::Own } else { Keys::Postings(needs.postings(entity, attribute)) }
 }
 
@@ -157,7 +157,7 @@ pub(super) struct Question<'a> {
     pub(super) table: &'a Table,
 }
 
-impl<'a> Question<'a> {
+impl Question<'_> {
     /// Whether a rule chooses a row.
     pub(super) fn holds(&self, rule: &Rule, row: Ordinal) -> bool {
         match rule {
@@ -245,13 +245,11 @@ impl<'a> Question<'a> {
             });
             return found & within;
         }
-        let leads_to_chosen = |row: &Ordinal| {
+        let leads_to_chosen = |key| {
             let mut leads = false;
-            let key = linked.to.of(self.table, *row);
-            key.into_iter()
-                .for_each(|key| linked.from.each(others.table, key, |other| leads |= chosen.contains(other)));
+            linked.from.each(others.table, key, |other| leads |= chosen.contains(other));
             leads
         };
-        within.iter().filter(leads_to_chosen).collect()
+        within.iter().filter(|&row| linked.to.of(self.table, row).is_some_and(leads_to_chosen)).collect()
     }
 }

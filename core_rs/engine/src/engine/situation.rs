@@ -50,24 +50,37 @@ impl<'a> Situation<'a> {
         Solver { index: self.index, shares: self.directory.shares(), profile: self.profile(inputs), inputs }
     }
 
-    fn profile(&self, inputs: &Inputs) -> &'a Profile {
+    /// The profile of a standing that follows one.
+    pub(super) fn profile(&self, inputs: &Inputs) -> &'a Profile {
         self.model.expect("inputs come from a model").profile(inputs.profile)
     }
 
     fn entities(&self, inputs: &Inputs) -> Vec<EntityView> {
-        let empty = |carried: &Carried| EntityView {
-            entity: carried.entity,
-            rows: Arc::default(),
-            digest: 0,
-            fingerprint: carried.fingerprint,
-        };
-        let mut entities: Vec<EntityView> = self.profile(inputs).carried.iter().map(empty).collect();
+        let mut entities = self.rows(inputs);
         let solver = self.solver(inputs);
-        solver.solve(&mut entities);
         for (node, view) in entities.iter_mut().enumerate() {
             let hash = |row| version_hash(view.entity, row, solver.table(node).lsn(row));
             view.digest = view.rows.iter().fold(0, |sum, row| sum.wrapping_add(hash(row)));
         }
         entities
+    }
+
+    /// The rows of the view of these inputs, by node of the profile, without digests.
+    pub(super) fn rows(&self, inputs: &Inputs) -> Vec<EntityView> {
+        let mut entities = self.empty(inputs);
+        self.solver(inputs).solve(&mut entities);
+        entities
+    }
+
+    /// A view of these inputs that nothing has been put into.
+    pub(super) fn empty(&self, inputs: &Inputs) -> Vec<EntityView> {
+        let empty = |carried: &Carried| EntityView {
+            entity: carried.entity,
+            rows: Arc::default(),
+            digest: 0,
+            fingerprint: carried.fingerprint,
+            delta: None,
+        };
+        self.profile(inputs).carried.iter().map(empty).collect()
     }
 }

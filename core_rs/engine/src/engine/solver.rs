@@ -33,11 +33,11 @@ impl<'a> Solver<'a> {
         self.index.table(self.profile.nodes[node].table)
     }
 
-    fn question(&self, node: usize) -> Question<'a> {
+    pub(super) fn question(&self, node: usize) -> Question<'a> {
         Question { index: self.index, inputs: self.inputs, table: self.table(node) }
     }
 
-    fn gate(&self, node: usize) -> Gate<'a> {
+    pub(super) fn gate(&self, node: usize) -> Gate<'a> {
         let (keys, access) = (self.profile.nodes[node].access_keys, &self.inputs.access[node]);
         Gate { keys, access, table: self.table(node), shares: self.shares }
     }
@@ -157,7 +157,7 @@ impl<'a> Solver<'a> {
         self.question(node).holds(&self.profile.nodes[node].own, row)
     }
 
-    fn narrows(&self, pull: &Pull, row: Ordinal) -> bool {
+    pub(super) fn narrows(&self, pull: &Pull, row: Ordinal) -> bool {
         self.question(pull.target).holds(&pull.filter, row)
     }
 
@@ -172,7 +172,7 @@ impl<'a> Solver<'a> {
             || bonds.any(|bond| bond.ends.iter().all(|end| counts(end.node)) && self.is_tied(bond, row, entities))
     }
 
-    fn is_tied(&self, bond: &Bond, row: Ordinal, entities: &[EntityView]) -> bool {
+    pub(super) fn is_tied(&self, bond: &Bond, row: Ordinal, entities: &[EntityView]) -> bool {
         bond.ends.iter().all(|end| {
             self.index.edges(end.edges).parent(row).is_some_and(|parent| entities[end.node].rows.contains(parent))
         })

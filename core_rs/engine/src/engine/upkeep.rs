@@ -12,7 +12,7 @@ use super::profile::{Node, Path, Pull};
 use super::solver::{Place, Solver};
 use crate::digest::version_hash;
 use crate::ids::Ordinal;
-use crate::view::EntityView;
+use crate::view::{Delta, EntityView};
 
 /// Up to so many changed rows are judged one by one; more are judged as a set.
 const ONE_BY_ONE_MAX: u64 = 32;
@@ -168,7 +168,9 @@ impl Upkeep {
         if came.is_empty() && went.is_empty() {
             return;
         }
-        let rows = Arc::make_mut(&mut entities[node].rows);
+        let view = &mut entities[node];
+        view.delta = Some(Arc::new(Delta::new(Arc::downgrade(&view.rows), came, went)));
+        let rows = Arc::make_mut(&mut view.rows);
         for &row in &*went {
             rows.remove(row);
         }
@@ -189,6 +191,7 @@ impl Upkeep {
     /// Nothing has to go: lets come what may, and what that pulls in turn.
     fn extend_circle(&mut self, solver: &Solver<'_>, component: &Component, entities: &mut [EntityView]) {
         self.grown.clear();
+        let before: Vec<_> = component.nodes.iter().map(|&node| Arc::downgrade(&entities[node].rows)).collect();
         for &node in &component.nodes {
             for &row in &self.nodes[node].outside {
                 let belongs = !entities[node].rows.contains(row)
@@ -204,6 +207,12 @@ impl Upkeep {
         for &(node, row) in &self.grown {
             self.nodes[node].came.push(row);
         }
+        for (&node, before) in component.nodes.iter().zip(before) {
+            let Suspects { came, went, .. } = &self.nodes[node];
+            if !came.is_empty() {
+                entities[node].delta = Some(Arc::new(Delta::new(before, came, went)));
+            }
+        }
     }
 
     /// Works a circle out from nothing.
@@ -217,6 +226,8 @@ impl Upkeep {
             went.extend(&*old - &*view.rows);
             if came.is_empty() && went.is_empty() {
                 view.rows = old;
+            } else {
+                view.delta = Some(Arc::new(Delta::new(Arc::downgrade(&old), came, went)));
             }
         }
     }

@@ -139,24 +139,15 @@ impl Compiler<'_> {
         };
         let from = attribute(linked, &link.from)?;
         let to = attribute(self.entity, &link.to)?;
-        if Family::from(from.kind) != Family::from(to.kind) {
+        if !Family::can_link((linked, &from), (self.entity, &to)) {
             let problem = format!(
-                "a link needs attributes of one type; from=\"{}\" of {} is for {}, to=\"{}\" of {} for {}",
+                "a link needs two ids, or two whole numbers, choices or decimals; from=\"{}\" of {} is for {}, to=\"{}\" of {} for {}",
                 from.name,
                 linked.name,
                 plural(&from),
                 to.name,
                 self.entity.name,
                 plural(&to)
-            );
-            return Err(FilterError::OperandInvalid { place: place(), problem });
-        }
-        if !Family::from(from.kind).is_linked_by() {
-            let problem = format!(
-                "rows cannot be linked by {}, as from=\"{}\" of {} is; link them by an id or a lookup",
-                plural(&from),
-                from.name,
-                linked.name
             );
             return Err(FilterError::OperandInvalid { place: place(), problem });
         }

@@ -130,13 +130,14 @@ fn id_text(id: &[u8]) -> String {
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
-fn day(day: i64) -> String {
+/// Days since 1970 as a date.
+pub(crate) fn day(day: i64) -> String {
     let (year, month, day) = civil(day);
     format!("{year:04}-{month:02}-{day:02}")
 }
 
 /// Microseconds since 1970 as a date and a time; what is zero behind the minutes is left out.
-fn clock(micros: i64) -> String {
+pub(crate) fn clock(micros: i64) -> String {
     let (date, time) = (micros.div_euclid(MICROS_PER_DAY), micros.rem_euclid(MICROS_PER_DAY));
     let (seconds, fraction) = (time / 1_000_000, time % 1_000_000);
     let minutes = format!("{}T{:02}:{:02}", day(date), seconds / 3_600, seconds / 60 % 60);

@@ -68,11 +68,8 @@ impl Loader<'_> {
         let linked = linked.ok_or_else(|| format!("links entity {}, which does not exist", entity.0))?;
         let from = leaf::attribute(linked, link.from_attribute_number)?;
         let to = leaf::attribute(self.entity, link.to_attribute_number)?;
-        if Family::from(from.kind) != Family::from(to.kind) {
+        if !Family::can_link((linked, from), (self.entity, to)) {
             return Err(format!("links {}.{} to \"{}\" of another type", linked.name, from.name, to.name));
-        }
-        if !Family::from(from.kind).is_linked_by() {
-            return Err(format!("links {}.{}, which is of a type that links nothing", linked.name, from.name));
         }
         let within = Loader { entity: linked, links: self.links + 1, ..*self };
         let plan = link.node.as_deref().map_or(Ok(Plan::All), |node| within.node(node, 0))?;

@@ -2,6 +2,8 @@
 
 use haversack_proto::model::{AttributeType, FilterOperator};
 
+use crate::schema::{Attribute, Entity};
+
 /// Attribute types that compare alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Family {
@@ -71,11 +73,20 @@ impl Family {
         left == right || (family == Self::from(right) && matches!(family, Self::Text | Self::Id))
     }
 
-    /// Whether rows can be linked by the values: equal ones have to be found by one key, which texts that compare equal
-    /// without being the same do not have.
-    pub(super) fn is_linked_by(self) -> bool {
-        use Family as F;
-        matches!(self, F::Integer | F::Choice | F::Decimal | F::Instant | F::WallClock | F::Day | F::Id)
+    /// What a link compares in an attribute: a primary id is an id whatever its type. None of doubles, booleans, sets and
+    /// dates, by which nobody links rows; and none of texts: those that compare equal without being the same have no
+    /// key in common by which they could be found.
+    pub(super) fn linking(entity: &Entity, attribute: &Attribute) -> Option<Self> {
+        if attribute.number == entity.primary_id {
+            return Some(Self::Id);
+        }
+        let family = Self::from(attribute.kind);
+        matches!(family, Self::Integer | Self::Choice | Self::Decimal | Self::Id).then_some(family)
+    }
+
+    /// Whether a link may compare two attributes.
+    pub(super) fn can_link((one, from): (&Entity, &Attribute), (other, to): (&Entity, &Attribute)) -> bool {
+        Self::linking(one, from).is_some_and(|family| Self::linking(other, to) == Some(family))
     }
 
     /// Whether the values have an order that filters may ask for.

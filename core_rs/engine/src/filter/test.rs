@@ -181,7 +181,7 @@ pub fn real_order(real: f64) -> i64 {
 }
 
 /// How `eq` and order see a text: folded, without trailing spaces.
-pub(super) fn comparable(text: &str, collation: Collation) -> Cow<'_, str> {
+pub(crate) fn comparable(text: &str, collation: Collation) -> Cow<'_, str> {
     match fold(text, collation) {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim_end_matches(' ')),
         Cow::Owned(mut text) => {

@@ -83,12 +83,21 @@ impl Held {
         if Arc::ptr_eq(&self.want, &part.rows) {
             return;
         }
-        let leaving = self.want.as_ref() - part.rows.as_ref();
-        let entering = part.rows.as_ref() - self.want.as_ref();
-        self.surplus |= &leaving - &self.lacking;
+        if let Some(delta) = part.delta.as_ref().filter(|delta| delta.begins_at(&self.want)) {
+            debug_assert_eq!((self.want.as_ref() - &delta.went) | &delta.came, *part.rows, "a delta leads to its set");
+            self.take_over(&delta.went, &delta.came);
+        } else {
+            let leaving = self.want.as_ref() - part.rows.as_ref();
+            let entering = part.rows.as_ref() - self.want.as_ref();
+            self.take_over(&leaving, &entering);
+        }
+        self.want = Arc::clone(&part.rows);
+    }
+
+    fn take_over(&mut self, leaving: &RoaringBitmap, entering: &RoaringBitmap) {
+        self.surplus |= leaving - &self.lacking;
         self.lacking -= leaving;
         self.lacking |= entering;
-        self.want = Arc::clone(&part.rows);
     }
 
     /// Begins a pass, which skips the rows up to `passed`. `at` is the LSN of the view.

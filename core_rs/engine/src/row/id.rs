@@ -29,6 +29,12 @@ const HEXADECIMAL: [u8; 256] = {
     table
 };
 
+/// The text of a UUID: 8-4-4-4-12 digits in lower case.
+pub fn uuid_text(uuid: [u8; 16]) -> String {
+    let digits = format!("{:032x}", u128::from_be_bytes(uuid));
+    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+}
+
 /// Reads a UUID in either case, with or without braces. None if the text is none.
 pub fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     let mut bytes = text.as_bytes();

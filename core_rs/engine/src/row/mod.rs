@@ -24,7 +24,7 @@ mod writer;
 pub use calendar::{DATETIME_MICROS_MAX, DATETIME_MICROS_MIN, DAY_MAX, DAY_MIN, MICROS_PER_DAY};
 pub use descriptors::{descriptors, message_name};
 pub use fields::{Fields, RawField, RowError, extract, fields, read};
-pub use id::{ID_TEXT_BYTES_MAX, parse_uuid, row_key, row_key_of_text};
+pub use id::{ID_TEXT_BYTES_MAX, parse_uuid, row_key, row_key_of_text, uuid_text};
 pub use proto_source::proto_source;
 pub use selection::{ColumnSelection, ColumnUnknown, select};
 pub use text::{CHOICES_MAX, ParsedValue, ValueError, parse_id, parse_text};

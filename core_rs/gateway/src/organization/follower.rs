@@ -181,15 +181,7 @@ impl Follower {
     /// An engine with all of a snapshot and, already worked out, the views that are followed; none without a model.
     fn build(&mut self, snapshot: &dyn Snapshot, instant: Instant) -> Result<Option<Engine>, SyncError> {
         let Some(published) = snapshot.model_after(Revision(0))? else { return Ok(None) };
-        let mut engine = Engine::new();
-        let mut commit = engine.begin(snapshot.head());
-        let entities = commit.model(prepare(&published.model)?);
-        for entity in entities {
-            let mut failed = None;
-            snapshot.rows(entity, &mut |row| feed(&mut commit, row, &mut failed))?;
-            failed.map_or(Ok(()), Err)?;
-        }
-        commit.finish(instant);
+        let mut engine = read_engine(snapshot, prepare(&published.model)?, instant)?;
         for user in self.organization.state.read().users() {
             engine.subscribe(user);
         }
@@ -246,6 +238,23 @@ impl Follower {
             Duration::from_micros(u64::try_from(micros).unwrap_or(0))
         })
     }
+}
+
+/// An engine for a model with all of a snapshot.
+pub(super) fn read_engine(
+    snapshot: &dyn Snapshot,
+    model: PreparedModel,
+    instant: Instant,
+) -> Result<Engine, SyncError> {
+    let mut engine = Engine::new();
+    let mut commit = engine.begin(snapshot.head());
+    for entity in commit.model(model) {
+        let mut failed = None;
+        snapshot.rows(entity, &mut |row| feed(&mut commit, row, &mut failed))?;
+        failed.map_or(Ok(()), Err)?;
+    }
+    commit.finish(instant);
+    Ok(engine)
 }
 
 fn prepare(bytes: &[u8]) -> Result<PreparedModel, SyncError> {

@@ -6,6 +6,7 @@
 mod bell;
 mod follower;
 mod models;
+mod outlook;
 mod progress;
 mod registry;
 mod state;
@@ -29,13 +30,14 @@ use self::models::Models;
 use self::progress::{Progress, Standing, wait};
 use self::state::{State, SubscriptionId};
 use crate::clock::Clock;
+use crate::devices::Devices;
 use crate::errors::SyncError;
 use crate::limits::{
     BATCH_BYTES_TARGET, CATCH_UP_WAIT_MAX, FRESH_WAIT_MAX, INLINE_ROWS_MAX, LOAD_WAIT_MAX, RECENT_BYTES_MAX,
 };
 use crate::payloads::Body;
 use crate::recent::RecentRows;
-use crate::signal::{Signal, Streams};
+use crate::signal::{Device, Signal, Streams};
 use crate::statistics::OrganizationStatistics;
 
 pub use models::ROWS_PACKAGE;
@@ -53,6 +55,9 @@ pub(crate) struct Organization {
     streams: Arc<Streams>,
     recent: RecentRows,
     models: Models,
+    devices: Devices,
+    /// Whoever reads an engine of its own from staging.
+    apart: Mutex<()>,
 }
 
 /// Keeps a user's view alive and exact until it is dropped.
@@ -90,6 +95,8 @@ impl Organization {
         Arc::new(Self {
             name: name.to_owned(),
             staging,
+            devices: Devices::new(clock.instant()),
+            apart: Mutex::new(()),
             clock,
             state: RwLock::default(),
             progress: watch::Sender::new(Progress::default()),
@@ -109,6 +116,16 @@ impl Organization {
     /// Its open streams.
     pub(crate) fn streams(&self) -> &Arc<Streams> {
         &self.streams
+    }
+
+    /// What is known of its devices.
+    pub(crate) fn devices(&self) -> &Devices {
+        &self.devices
+    }
+
+    /// A device was sent a checkpoint of its view.
+    pub(crate) fn checkpoint_sent(&self, device: Device, view: &View) {
+        self.devices.reached(device, view, self.clock.instant());
     }
 
     /// LSN of the last commit.

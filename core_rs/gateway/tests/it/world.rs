@@ -80,12 +80,18 @@ impl World {
         self.publish_for(items, &[ADA, BOB])
     }
 
+    /// A serialized model with a profile of both users, that nobody publishes.
+    pub(crate) fn draft(&self, items: Vec<ProfileItem>) -> Vec<u8> {
+        let mut model = self.model.clone();
+        model.revision += 1;
+        model.profiles = vec![profile(items, &[ADA, BOB], model.revision)];
+        model.encode_to_vec()
+    }
+
     /// Publishes a profile of these users.
     pub(crate) fn publish_for(&mut self, items: Vec<ProfileItem>, users: &[u32]) -> Lsn {
         self.model.revision += 1;
-        let users = users.iter().map(|&user| uuid_text(user_id(user))).collect();
-        let profile = Profile { name: "field".into(), revision: self.model.revision, items, users, priority: 0 };
-        self.model.profiles = vec![profile];
+        self.model.profiles = vec![profile(items, users, self.model.revision)];
         self.staging.publish(Revision(self.model.revision), &self.model.encode_to_vec()).unwrap()
     }
 
@@ -100,6 +106,11 @@ impl World {
     pub(crate) fn account(&self, number: u32, owner: u32, city: &str) -> Lsn {
         self.commit(|commit| put_account(commit, number, owner, city))
     }
+}
+
+fn profile(items: Vec<ProfileItem>, users: &[u32], revision: u64) -> Profile {
+    let users = users.iter().map(|&user| uuid_text(user_id(user))).collect();
+    Profile { name: "field".into(), revision, items, users, priority: 0 }
 }
 
 /// Accounts that a user owns, with their contacts.

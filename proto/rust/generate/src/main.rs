@@ -9,7 +9,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (Some(descriptors), Some(out), None) = (arguments.next(), arguments.next(), arguments.next()) else {
         return Err("usage: haversack-proto-generate DESCRIPTORS OUT_DIR".into());
     };
-    let set = prost_types::FileDescriptorSet::decode(fs::read(descriptors)?.as_slice())?;
+    let mut set = prost_types::FileDescriptorSet::decode(fs::read(descriptors)?.as_slice())?;
+    // The control plane is Python; of its contract Rust answers the questions, and serves none of it.
+    set.file.retain(|file| file.name() != "haversack/admin/v1/admin.proto");
+    set.file.iter_mut().filter(|file| file.package() == "haversack.admin.v1").for_each(|file| file.service.clear());
     tonic_prost_build::configure()
         .out_dir(out)
         .bytes(".haversack.sync.v1")

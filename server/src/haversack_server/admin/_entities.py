@@ -13,7 +13,7 @@ from haversack_server.admin._metadata_import import import_documents
 from haversack_server.catalog import Catalog, entities, profiles
 from haversack_server.catalog.entities import StoredEntity
 from haversack_server.core import in_thread
-from haversack_server.errors import EntityUnknown, MetadataIncompatible
+from haversack_server.errors import EntityInUse, EntityUnknown
 from haversack_server.publishing import Metadata, compile_organization_filter, load_metadata
 from haversack_server.publishing import entity_message as whole_message
 
@@ -93,9 +93,7 @@ class EntityService(admin_pb2_grpc.EntityServiceServicer):
         users = [f"the draft of {name}" for name, profile in drafts.items() if _has_item(profile, entity)]
         users += [f"the published {name}" for name, profile in published.items() if _has_item(profile, entity)]
         if users:
-            raise MetadataIncompatible(
-                f"{entity} has an item in {', '.join(users)}; save and publish them without it first"
-            )
+            raise EntityInUse(f"{entity} has an item in {', '.join(users)}; save and publish them without it first")
 
 
 def _known(metadata: Metadata, entity: str) -> StoredEntity:

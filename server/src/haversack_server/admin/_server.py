@@ -11,13 +11,15 @@ from grpc_health.v1.health import OVERALL_HEALTH
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
-from haversack.admin.v1 import admin_pb2, admin_pb2_grpc
+from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, questions_pb2, questions_pb2_grpc
 
+from haversack_server._core import SyncServer
 from haversack_server.admin._entities import EntityService
 from haversack_server.admin._guard import Guard
 from haversack_server.admin._ingest import IngestService
 from haversack_server.admin._organizations import OrganizationService
 from haversack_server.admin._profiles import ProfileService
+from haversack_server.admin._questions import QuestionService
 from haversack_server.catalog import Catalog
 from haversack_server.errors import RequestInvalid
 from haversack_server.publishing import Publisher
@@ -36,13 +38,19 @@ _OPTIONS = (
     ("grpc.so_reuseport", 0),
 )
 
-_SERVICES = tuple(service.full_name for service in admin_pb2.DESCRIPTOR.services_by_name.values())
+_SERVICES = tuple(
+    service.full_name
+    for contract in (admin_pb2.DESCRIPTOR, questions_pb2.DESCRIPTOR)
+    for service in contract.services_by_name.values()
+)
 
 
 class AdminServer:
     """The admin endpoint. Belongs to one event loop; whoever starts it must stop it before the loop ends."""
 
-    def __init__(self, *, catalog: Catalog, stagings: Stagings, publisher: Publisher, issuers: str) -> None:
+    def __init__(
+        self, *, catalog: Catalog, stagings: Stagings, publisher: Publisher, sync: SyncServer, issuers: str
+    ) -> None:
         self._server = grpc.aio.server(interceptors=[Guard(issuers)], options=_OPTIONS)
         self._ingest = IngestService(catalog, stagings)
         self._health = health.HealthServicer()
@@ -51,6 +59,8 @@ class AdminServer:
         admin_pb2_grpc.add_EntityServiceServicer_to_server(EntityService(catalog), self._server)
         admin_pb2_grpc.add_IngestServiceServicer_to_server(self._ingest, self._server)
         admin_pb2_grpc.add_ProfileServiceServicer_to_server(profiles, self._server)
+        questions = QuestionService(catalog, stagings, publisher, sync)
+        questions_pb2_grpc.add_QuestionServiceServicer_to_server(questions, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*_SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)

@@ -13,6 +13,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from haversack_server.catalog._tables import publish as table
+from haversack_server.errors import RequestInvalid
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,19 @@ async def remove(connection: AsyncConnection, publish: Publish) -> None:
     """Forgets a publish that staging does not have."""
     key = (table.c.organization == publish.organization) & (table.c.revision == publish.model.revision)
     await connection.execute(table.delete().where(key))
+
+
+async def find_model(connection: AsyncConnection, organization: str, revision: int) -> bytes:
+    """Returns the serialized model of a complete publish; raises RequestInvalid if there is none of this revision."""
+    query = select(table.c.model).where(
+        table.c.organization == organization, table.c.revision == revision, table.c.lsn.is_not(None)
+    )
+    model: bytes | None = (await connection.execute(query)).scalar_one_or_none()
+    if model is None:
+        raise RequestInvalid(
+            f"organization {organization} has published no revision {revision}; `haversack org show` tells the latest"
+        )
+    return model
 
 
 async def incomplete(connection: AsyncConnection, organization: str) -> list[Publish]:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from haversack_server.cli import _demo, _entities, _ingest, _organizations, _profiles, _schema, _serve, _token
+from haversack_server.cli import (
+    _ask,
+    _demo,
+    _entities,
+    _filters,
+    _ingest,
+    _organizations,
+    _profiles,
+    _schema,
+    _serve,
+    _token,
+)
 
 app = typer.Typer(
     name="haversack",
@@ -25,5 +36,7 @@ app.command("ingest", epilog="Example: haversack ingest accounts.csv more-accoun
     _ingest.ingest
 )
 app.add_typer(_profiles.app, name="profile")
+app.add_typer(_ask.app, name="ask")
+app.add_typer(_filters.app, name="filter")
 app.add_typer(_schema.app, name="schema")
 app.command("demo", epilog="Example: haversack demo --data-set examples/field_service")(_demo.demo)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
@@ -22,19 +22,25 @@ _DEFAULTS = {"endpoint": None, "token": None, "data": None, "as_json": False}
 
 
 def admin_command(
-    app: typer.Typer, name: str, *, example: str, shown: Callable[[_Answer], None]
+    app: typer.Typer,
+    name: str,
+    *,
+    example: str,
+    shown: Callable[[_Answer], None],
+    fails: Callable[[_Answer, Mapping[str, Any]], bool] | None = None,
 ) -> Callable[[Callable[..., _Answer]], Callable[..., None]]:
     """Makes a command of a function that calls the admin endpoint and returns what it answered.
 
     The function's first parameter is the endpoint; its others, all keyword-only, become the command's, and after them
-    come --admin, --token, --data and --json. The answer is printed as JSON, or by `shown` for people.
+    come --admin, --token, --data and --json. The answer is printed as JSON, or by `shown` for people. Then the command
+    ends with exit code 1 if `fails` says so of the answer and the function's own parameters.
     """
 
     def decorate(function: Callable[..., _Answer]) -> Callable[..., None]:
         @functools.wraps(function)
         def command(*, endpoint: str | None, token: str | None, data: Path | None, as_json: bool, **own: Any) -> None:
             from haversack_server.cli._endpoint import connected
-            from haversack_server.cli._output import print_messages
+            from haversack_server.cli._output import EXIT_REFUSED, print_messages
 
             with connected(endpoint, token, data, as_json=as_json) as admin:
                 answer = function(admin, **own)
@@ -42,6 +48,8 @@ def admin_command(
                 print_messages(answer)
             else:
                 shown(answer)
+            if fails is not None and fails(answer, own):
+                raise typer.Exit(EXIT_REFUSED)
 
         _declare(command, function)
         app.command(name, epilog=f"Example: {example}")(command)

@@ -14,7 +14,7 @@ organization wait for each other, so that revisions reach staging in their order
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from haversack.admin.v1 import admin_pb2
@@ -88,12 +88,32 @@ class Publisher:
         async with self._catalog.exclusive(organization):
             await self._settle(organization, await self._stagings.get(organization))
 
+    async def drafted(self, organization: str, name: str, *, unjudged: bool = False) -> bytes:
+        """Returns the serialized model that publishing a draft now would make; nothing is written.
+
+        Raises what `publish` would raise. `unjudged` lets rules be broken, as far as a model can be made of the draft:
+        a filter that cannot be compiled is refused all the same.
+        """
+        async with self._catalog.begin() as connection:
+            model = await self._model(connection, organization, name, unjudged=unjudged)
+        return model.SerializeToString(deterministic=True)
+
     async def _prepare(self, connection: AsyncConnection, organization: str, name: str) -> Publish:
         """Judges the draft and makes the model; raises ProfileInvalid or a FilterRefused."""
+        model = await self._model(connection, organization, name)
+        breaches = await in_thread(check_model, model.SerializeToString(deterministic=True))
+        if breaches:
+            raise ProfileInvalid(sentences(breaches))
+        return Publish(organization, name, model, _now_us())
+
+    async def _model(
+        self, connection: AsyncConnection, organization: str, name: str, *, unjudged: bool = False
+    ) -> model_pb2.Model:
+        """Makes the model of the latest revisions and a draft."""
         draft = await profiles.find_draft(connection, organization, name)
         metadata = await load_metadata(connection, organization)
         judgement = await in_thread(judge, draft, metadata)
-        judgement.refuse()
+        (replace(judgement, breaches=()) if unjudged else judgement).refuse()
         latest = await profiles.latest_revisions(connection, organization)
         frozen = judgement.compiled
         frozen.revision = latest[name].revision + 1 if name in latest else 1
@@ -101,10 +121,7 @@ class Publisher:
         revision = await publishes.latest_revision(connection, organization) + 1
         model = metadata.model(revision=revision, profiles=latest.values())
         await in_thread(_compile_organization_filters, model, metadata)
-        breaches = await in_thread(check_model, model.SerializeToString(deterministic=True))
-        if breaches:
-            raise ProfileInvalid(sentences(breaches))
-        return Publish(organization, name, model, _now_us())
+        return model
 
     async def _settle(self, organization: str, staging: Staging) -> None:
         async with self._catalog.begin() as connection:

@@ -66,7 +66,11 @@ class Server:
         publisher = Publisher(catalog, stagings)
         await _recover(catalog, stagings, publisher)
         admin = AdminServer(
-            catalog=catalog, stagings=stagings, publisher=publisher, issuers=self.issuer.trust_json(ADMIN_AUDIENCE)
+            catalog=catalog,
+            stagings=stagings,
+            publisher=publisher,
+            sync=sync,
+            issuers=self.issuer.trust_json(ADMIN_AUDIENCE),
         )
         parts.push_async_callback(admin.stop, settings.stop_grace_seconds)
         self.admin_address = await admin.start(settings.admin_listen)

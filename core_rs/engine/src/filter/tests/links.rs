@@ -113,9 +113,9 @@ fn links_that_make_no_sense_are_named() {
     refused(&format!("name='task' from='thingid' {any}/>"), ErrorReason::EntityUnknown, "no entity \"task\"");
     refused(&format!("name='note' from='nothing' {any}/>"), ErrorReason::AttributeUnknown, "note has no attribute");
     refused("name='note' from='thingid' to='x' link-type='any'/>", ErrorReason::AttributeUnknown, "thing has no");
-    refused(&format!("name='note' from='string' {any}/>"), ErrorReason::FilterOperandInvalid, "of one type");
+    refused(&format!("name='note' from='string' {any}/>"), ErrorReason::FilterOperandInvalid, "a link needs two ids");
     let texts = "name='note' from='string' to='string' link-type='any'/>";
-    refused(texts, ErrorReason::FilterOperandInvalid, "cannot be linked by text, as from=\"string\" of note");
+    refused(texts, ErrorReason::FilterOperandInvalid, "a link needs two ids");
     refused(&format!("name='note' {any}/>"), ErrorReason::FilterMalformed, "\"from\" is missing");
     refused(&format!("from='thingid' {any}/>"), ErrorReason::FilterMalformed, "\"name\" is missing");
     refused("name='note' from='thingid' link-type='any'/>", ErrorReason::FilterMalformed, "\"to\" is missing");

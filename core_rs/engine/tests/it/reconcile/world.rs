@@ -47,6 +47,7 @@ impl World {
             let same = before.iter().flat_map(|view| &view.entities);
             let same = same.filter(|part| part.entity == *entity && *part.rows == rows);
             EntityView {
+                delta: None,
                 entity: *entity,
                 digest: digest.fold(0, u64::wrapping_add),
                 fingerprint: table.fingerprint,

@@ -164,3 +164,22 @@ fn every_breach_of_a_model_is_told() {
     ];
     assert_eq!(breaches(&model), expected);
 }
+
+#[test]
+fn a_profile_carries_no_more_entities_than_a_device_can_hold() {
+    let account = entities().into_iter().find(|entity| entity.number == ACCOUNT).expect("is there");
+    let copy = |number: u32| model::Entity {
+        number: 1_000 + number,
+        logical_name: format!("copy{number}"),
+        ownership: Ownership::Organization as i32,
+        hierarchy_attribute: String::new(),
+        ..account.clone()
+    };
+    let carrying = |count: u32| {
+        let mut model = published((0..count).map(|number| item(&format!("copy{number}"), Criteria::All)).collect());
+        model.entities.extend((0..count).map(copy));
+        breaches(&model)
+    };
+    assert_eq!(carrying(512), [] as [&str; 0]);
+    assert_eq!(carrying(513), ["profile \"p\": carries 513 entities; a device can hold 512"]);
+}

@@ -1,6 +1,7 @@
 //! Views of random organizations: kept up incrementally, computed from nothing, and by reading the definition.
 
 mod access;
+mod asking;
 mod breaches;
 mod calendar;
 mod draw;
@@ -11,6 +12,7 @@ mod organization;
 mod permissions;
 mod scenarios;
 mod simulation;
+mod smells;
 mod world;
 
 use haversack_engine::digest::version_hash;

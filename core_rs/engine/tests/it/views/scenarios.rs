@@ -97,16 +97,16 @@ pub(super) fn item(entity: u32, criteria: Criteria) -> model::ProfileItem {
     model::ProfileItem { entity: name(entity).to_owned(), criteria: criteria as i32, ..model::ProfileItem::default() }
 }
 
-fn mine(entity: u32) -> model::ProfileItem {
+pub(super) fn mine(entity: u32) -> model::ProfileItem {
     model::ProfileItem { owned_by_me: true, ..item(entity, Criteria::Other) }
 }
 
-fn with(mut item: model::ProfileItem, relationship: String, direction: Direction) -> model::ProfileItem {
+pub(super) fn with(mut item: model::ProfileItem, relationship: String, direction: Direction) -> model::ProfileItem {
     item.associations.push(model::Association { relationship, direction: direction as i32, filter: None });
     item
 }
 
-fn filter(attribute_number: u32, operator: Op, operand: Operand) -> model::Filter {
+pub(super) fn filter(attribute_number: u32, operator: Op, operand: Operand) -> model::Filter {
     let operands = vec![model::FilterOperand { value: Some(operand) }];
     let condition =
         model::FilterCondition { attribute_number, operator: operator as i32, operands, ..Default::default() };
@@ -216,6 +216,22 @@ fn what_a_change_does_not_reach_stays_shared_and_untouched() {
     let published = scene.view(subscribers[0]);
     assert!(published.entities.iter().zip(&before.entities).all(|(new, old)| Arc::ptr_eq(&new.rows, &old.rows)));
     assert_eq!(published.revision, Revision(2));
+}
+
+#[test]
+fn what_came_and_went_is_worked_out_once_for_all_who_follow() {
+    let mut scene = Scene::new(GLOBAL, vec![mine(ACCOUNT)]);
+    let subscriber = scene.subscribe(0);
+    scene.own(ACCOUNT, 0, 0, &[]);
+    scene.own(ACCOUNT, 1, 0, &[]);
+    scene.feed();
+    let before = Arc::clone(&scene.part(subscriber, ACCOUNT).rows);
+    scene.own(ACCOUNT, 1, 1, &[]);
+    scene.own(ACCOUNT, 2, 0, &[]);
+    scene.feed();
+    let delta = scene.part(subscriber, ACCOUNT).delta.as_ref().expect("the set was made from another");
+    assert!(delta.begins_at(&before) && !delta.begins_at(&scene.part(subscriber, ACCOUNT).rows));
+    assert_eq!((delta.came.iter().collect(), delta.went.iter().collect()), (vec![2], vec![1]));
 }
 
 #[test]

@@ -174,7 +174,7 @@ impl World {
             entities,
             relationships: relationships(),
             profiles: if self.plain {
-                vec![self.draw.profile_of_filters(&counts)]
+                (0..2).map(|number| self.draw.profile_of_filters(number, &counts)).collect()
             } else {
                 (0..2).map(|number| self.draw.profile(number, &counts)).collect()
             },
@@ -329,6 +329,14 @@ impl World {
             let cells = self.rows[&entity][ordinal as usize].cells.clone();
             self.write(entity, ordinal, cells);
         }
+    }
+
+    /// The same rows under another model, of which no engine has seen anything.
+    pub(crate) fn published_as(&self, model: model::Model) -> Self {
+        let instant = self.instant;
+        let mut world = Self { rows: self.rows.clone(), head: self.head, instant, ..Self::empty(0, model) };
+        world.instant = self.instant;
+        world
     }
 
     /// Lets the next engine that is fed see everything.
