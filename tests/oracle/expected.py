@@ -3,11 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from haversack.model.v1 import model_pb2
 from haversack_server.demo.replica import Replica, instant_text
 from oracle import filters
-from oracle.world import MANY_TO_MANY, ONE_TO_MANY, OWNERSHIP, READ, Association, Item
-
-WINDOWS = (1, 2, 5)
+from oracle.rights import Rights
+from oracle.schema import MANY_TO_MANY, ONE_TO_MANY
+from oracle.world import Association, Item
 
 
 def stamp(moment: datetime) -> str:
@@ -18,15 +19,30 @@ def stamp(moment: datetime) -> str:
 class Oracle:
     """Answers for one user at one instant over a replica of the staging database."""
 
-    def __init__(self, replica: Replica, user: str, now: datetime, zone: str) -> None:
+    def __init__(self, replica: Replica, user: str, now: datetime, settings: model_pb2.Settings) -> None:
         self._replica = replica
         (unit,) = replica.rows("SELECT businessunitid FROM systemuser WHERE systemuserid = ?", (user,))[0]
-        self._parameters: dict[str, object] = {"user": user, "unit": unit, "now": stamp(now), "read": READ}
-        for days in WINDOWS:
-            midnight = filters.local_midnight(now, ZoneInfo(zone), days).astimezone(UTC)
-            self._parameters[f"midnight_{days}"] = stamp(midnight)
+        zone = ZoneInfo(self._chosen_zone(user) or settings.time_zone)
+        self._parameters: dict[str, object] = {
+            "user": user,
+            "unit": unit,
+            "now": stamp(now),
+            "today": now.astimezone(zone).date().isoformat(),
+            "week": settings.week_start,
+            "nulls": not settings.null_never_matches,
+        }
+
+        def local_day(instant: str | None) -> str | None:
+            moment = instant and datetime.fromisoformat(instant).replace(tzinfo=UTC)
+            return moment.astimezone(zone).date().isoformat() if moment else None
+
         replica.connection.create_function("fold", 1, filters.fold, deterministic=True)
-        self._prepare()
+        replica.connection.create_function("local_day", 1, local_day, deterministic=True)
+        self._rights = Rights(replica, user, unit, settings.hierarchy_security)
+
+    def _chosen_zone(self, user: str) -> str | None:
+        chosen = self._replica.rows("SELECT timezonename FROM usersettings WHERE systemuserid = ?", (user,))
+        return chosen[0][0] if chosen else None
 
     def view(self, items: list[Item], limits: dict[str, filters.Filter | None]) -> dict[str, dict[int, int]]:
         """Ordinal to LSN of every row in the view, per entity."""
@@ -54,41 +70,9 @@ class Oracle:
     def _run(self, sql: str) -> int:
         return self._replica.connection.execute(sql, self._parameters).rowcount
 
-    def _prepare(self) -> None:
-        for name in ("my_teams", "my_rights"):
-            self._run(f"DROP TABLE IF EXISTS temp.{name}")
-        self._run("CREATE TEMP TABLE my_teams AS SELECT teamid FROM teammembership WHERE systemuserid = :user")
-        self._run(
-            "CREATE TEMP TABLE my_rights AS SELECT p.entityname, p.depth, h.unit FROM roleprivileges p JOIN ("
-            " SELECT roleid, :unit AS unit FROM systemuserroles WHERE systemuserid = :user"
-            " UNION SELECT r.roleid, t.businessunitid FROM teamroles r JOIN team t USING (teamid)"
-            "  WHERE r.teamid IN (SELECT teamid FROM my_teams)"
-            ") h ON h.roleid = p.roleid WHERE p.accessright = :read"
-        )
-
-    def _readable(self, entity: str) -> str:
-        if OWNERSHIP[entity] == "None":
-            return "1"
-        granted = f"SELECT 1 FROM my_rights WHERE entityname = '{entity}'"
-        clauses = [f"EXISTS ({granted} AND depth = 8)"]
-        if OWNERSHIP[entity] == "UserOwned":
-            mine = "(t.ownerid = :user OR t.ownerid IN (SELECT teamid FROM my_teams))"
-            clauses.append(f"({mine} AND EXISTS ({granted}))")
-        if OWNERSHIP[entity] in ("UserOwned", "BusinessOwned"):
-            below = (
-                "WITH RECURSIVE below(unit) AS ("
-                f" SELECT unit FROM my_rights WHERE entityname = '{entity}' AND depth = 4"
-                " UNION SELECT b.businessunitid FROM businessunit b JOIN below ON b.parentbusinessunitid = below.unit"
-                ") SELECT unit FROM below"
-            )
-            local = f"SELECT unit FROM my_rights WHERE entityname = '{entity}' AND depth = 2"
-            clauses.append(f"t.owningbusinessunit IN ({local})")
-            clauses.append(f"t.owningbusinessunit IN ({below})")
-        return "(" + " OR ".join(clauses) + ")"
-
     def _gate(self, entity: str, limits: dict[str, filters.Filter | None]) -> str:
         limit = limits[entity]
-        return self._readable(entity) + (f" AND {limit.sql}" if limit else "")
+        return self._rights.readable(entity) + (f" AND {limit.sql}" if limit else "")
 
     def _own(self, item: Item, limits: dict[str, filters.Filter | None]) -> str:
         chosen = {"ALL": ["1"]}.get(item.criteria, [])

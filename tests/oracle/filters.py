@@ -1,18 +1,19 @@
 """Random filters, each as FetchXML for Haversack and as SQL for the oracle: one choice, two spellings."""
 
+import json
 import random
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from xml.sax.saxutils import quoteattr
-from zoneinfo import ZoneInfo
 
 WORDS = ["Ada", "ada ", "Bo", "café", "CAFE", "Zoé", "x_y", "100%", "ny", "Nyström", ""]
+PLAIN_WORDS = [word for word in WORDS if word and "%" not in word]
 PATTERNS = ["%a%", "caf_", "N%", "%", "_", "%o", "z%é"]
+AFFIXES = ["a", "CAF", "é", "ny", "_", "o%"]
 INTEGERS = [-2, 0, 1, 2, 3, 40]
 AMOUNTS = ["0", "1.5", "1.50", "-2", "10", "9.99"]
-FILTER_DEPTH_MAX = 3
+CHOICES = [[1], [2], [1, 2], [2, 3], [1, 2, 3]]
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,6 @@ def fold(text: str | None) -> str | None:
     return bare.casefold()
 
 
-def local_midnight(now: datetime, zone: ZoneInfo, days_ago: int) -> datetime:
-    """The start of the caller's day, so many days ago."""
-    day = now.astimezone(zone).date() - timedelta(days=days_ago)
-    return datetime(day.year, day.month, day.day, tzinfo=zone)
-
-
 def condition(attribute: str, operator: str, value: object | None, sql: str) -> Filter:
     """A condition with at most one operand."""
     operand = "" if value is None else f" value={quoteattr(str(value))}"
@@ -53,14 +48,17 @@ def listed(attribute: str, operator: str, values: list[object], sql: str) -> Fil
 COMPARISONS = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
+def unless_null(column: str, sql: str) -> str:
+    """A negative test, which NULL passes unless the organization says that it does not."""
+    return f"({column} IS NULL AND :nulls OR {sql})"
+
+
 def compared(draw: random.Random, attribute: str, values: list[object], column: str, operand: str) -> Filter:
     """A comparison; `operand` says how a literal is spelled in SQL."""
     operator = draw.choice(list(COMPARISONS))
     value = draw.choice(values)
     sql = f"{column} {COMPARISONS[operator]} {operand.format(sql_text(value))}"
-    if operator == "ne":
-        sql = f"({column} IS NULL OR {sql})"
-    return condition(attribute, operator, value, sql)
+    return condition(attribute, operator, value, unless_null(column, sql) if operator == "ne" else sql)
 
 
 def sql_text(value: object) -> str:
@@ -69,29 +67,56 @@ def sql_text(value: object) -> str:
 
 
 def on_text(draw: random.Random) -> Filter:
-    """Tests of the string attribute."""
-    column = "rtrim(fold(t.name))"
-    kind = draw.choice(["compare", "like", "in", "null"])
+    """Tests of the strings."""
+    attribute = draw.choice(["name", "label"])
+    column = f"rtrim(fold(t.{attribute}))"
+    kind = draw.choice(["compare", "like", "affix", "in", "between", "null"])
     if kind == "like":
-        pattern = draw.choice(PATTERNS)
-        return condition("name", "like", pattern, f"fold(t.name) LIKE fold({sql_text(pattern)})")
+        pattern, operator = draw.choice(PATTERNS), draw.choice(["like", "not-like"])
+        return _like(attribute, operator, pattern, pattern)
+    if kind == "affix":
+        affix, operator = draw.choice(AFFIXES), draw.choice(list(AFFIX_FORMS))
+        return _like(attribute, operator, affix, AFFIX_FORMS[operator].format(affix))
     if kind == "in":
-        values: list[object] = draw.sample([word for word in WORDS if word and "%" not in word], 2)
+        values: list[object] = list(draw.sample(PLAIN_WORDS, 2))
         inside = ", ".join(f"rtrim(fold({sql_text(value)}))" for value in values)
-        return either_in(draw, "name", values, column, inside)
+        return either_in(draw, attribute, values, column, inside)
+    if kind == "between":
+        ends: list[object] = [draw.choice(PLAIN_WORDS) for _ in range(2)]
+        low, high = (f"rtrim(fold({sql_text(end)}))" for end in ends)
+        return either_between(draw, attribute, ends, column, f"{column} >= {low} AND {column} <= {high}")
     if kind == "null":
-        return nullness(draw, "name")
+        return nullness(draw, attribute)
     operator = draw.choice(["eq", "ne"])
     value = draw.choice(WORDS[:5])
     sql = f"{column} {COMPARISONS[operator]} rtrim(fold({sql_text(value)}))"
-    return condition("name", operator, value, sql if operator == "eq" else f"(t.name IS NULL OR {sql})")
+    return condition(attribute, operator, value, sql if operator == "eq" else unless_null(column, sql))
+
+
+AFFIX_FORMS = {"begins-with": "{}%", "not-begin-with": "{}%", "ends-with": "%{}", "not-end-with": "%{}"}
+
+
+def _like(attribute: str, operator: str, operand: str, pattern: str) -> Filter:
+    column = f"t.{attribute}"
+    if operator.startswith("not-"):
+        sql = unless_null(column, f"fold({column}) NOT LIKE fold({sql_text(pattern)})")
+    else:
+        sql = f"fold({column}) LIKE fold({sql_text(pattern)})"
+    return condition(attribute, operator, operand, sql)
 
 
 def either_in(draw: random.Random, attribute: str, values: list[object], column: str, inside: str) -> Filter:
     """`in`, or `not-in`, which NULL matches."""
     if draw.random() < 0.5:
         return listed(attribute, "in", values, f"{column} IN ({inside})")
-    return listed(attribute, "not-in", values, f"({column} IS NULL OR {column} NOT IN ({inside}))")
+    return listed(attribute, "not-in", values, unless_null(column, f"{column} NOT IN ({inside})"))
+
+
+def either_between(draw: random.Random, attribute: str, ends: list[object], column: str, within: str) -> Filter:
+    """`between`, or `not-between`, which NULL matches."""
+    if draw.random() < 0.5:
+        return listed(attribute, "between", ends, f"({within})")
+    return listed(attribute, "not-between", ends, unless_null(column, f"NOT ({within})"))
 
 
 def nullness(draw: random.Random, attribute: str) -> Filter:
@@ -102,11 +127,16 @@ def nullness(draw: random.Random, attribute: str) -> Filter:
 
 
 def on_integer(draw: random.Random) -> Filter:
-    """Tests of the whole number."""
-    if draw.random() < 0.3:
-        values: list[object] = draw.sample(INTEGERS, 2)
-        return either_in(draw, "score", values, "t.score", ", ".join(map(str, values)))
-    return compared(draw, "score", list(INTEGERS), "t.score", "CAST({} AS INTEGER)")
+    """Tests of the whole numbers."""
+    attribute = draw.choice(["score", "rank"])
+    column = f"t.{attribute}"
+    kind = draw.choice(["in", "between", "compare", "compare"])
+    values: list[object] = list(draw.sample(INTEGERS, 2))
+    if kind == "in":
+        return either_in(draw, attribute, values, column, ", ".join(map(str, values)))
+    if kind == "between":
+        return either_between(draw, attribute, values, column, f"{column} BETWEEN {values[0]} AND {values[1]}")
+    return compared(draw, attribute, list(INTEGERS), column, "CAST({} AS INTEGER)")
 
 
 def on_money(draw: random.Random) -> Filter:
@@ -114,39 +144,41 @@ def on_money(draw: random.Random) -> Filter:
     return compared(draw, "amount", list(AMOUNTS), "CAST(t.amount AS REAL)", "CAST({} AS REAL)")
 
 
-def on_time(draw: random.Random) -> Filter:
-    """The window that moves with the clock; `:midnight_N` is the oracle's parameter."""
-    days = draw.choice([1, 2, 5])
-    return condition("modifiedon", "last-x-days", days, f"(t.modifiedon >= :midnight_{days} AND t.modifiedon < :now)")
-
-
-def on_caller(draw: random.Random) -> Filter:
-    """Tests that depend on who asks."""
+def on_choices(draw: random.Random) -> Filter:
+    """Tests of the set of choices."""
+    chosen = draw.choice(CHOICES)
+    column, values = "t.choices", ", ".join(map(str, chosen))
+    overlap = f"EXISTS (SELECT 1 FROM json_each(t.choices) WHERE value IN ({values}))"
+    same = f"{column} = {sql_text(json.dumps(chosen, separators=(',', ':')))}"
     return draw.choice(
         [
-            condition("ownerid", "eq-userid", None, "t.ownerid = :user"),
-            condition("ownerid", "eq-userteams", None, "t.ownerid IN (SELECT teamid FROM my_teams)"),
-            condition("owningbusinessunit", "eq-businessid", None, "t.owningbusinessunit = :unit"),
+            listed("choices", "contain-values", list(chosen), overlap),
+            listed("choices", "not-contain-values", list(chosen), f"({column} IS NULL AND :nulls OR {_not(overlap)})"),
+            listed("choices", "in", list(chosen), same),
+            listed("choices", "not-in", list(chosen), unless_null(column, f"NOT {same}")),
         ]
     )
 
 
-LEAVES: list[Callable[[random.Random], Filter]] = [on_text, on_integer, on_money, on_time]
+def _not(overlap: str) -> str:
+    return f"t.choices IS NOT NULL AND NOT {overlap}"
 
 
-def leaf(draw: random.Random, *, owned: bool) -> Filter:
-    """One condition."""
-    return draw.choice([*LEAVES, on_caller] if owned else LEAVES)(draw)
+def on_two_attributes(draw: random.Random) -> Filter:
+    """One attribute against another of the same type; NULL on the left passes `ne`."""
+    kinds = {"name": "label", "score": "rank", "modifiedon": "due", "day": "day"}
+    left = draw.choice(list(kinds))
+    right, operator = kinds[left], draw.choice(list(COMPARISONS))
+    shape = "rtrim(fold(t.{}))" if left == "name" else "t.{}"
+    sql = f"{shape.format(left)} {COMPARISONS[operator]} {shape.format(right)}"
+    xml = f'<condition attribute="{left}" operator="{operator}" valueof="{right}"/>'
+    return Filter(xml, unless_null(f"t.{left}", sql) if operator == "ne" else sql)
 
 
-def group(draw: random.Random, *, owned: bool, depth: int = 1, size_max: int = 3) -> Filter:
-    """A `<filter>` of conditions and, down to the limit, further filters."""
-    join = draw.choice(["and", "or"])
-    parts = [
-        group(draw, owned=owned, depth=depth + 1)
-        if depth < FILTER_DEPTH_MAX and draw.random() < 0.25
-        else leaf(draw, owned=owned)
-        for _ in range(draw.randint(1, size_max))
-    ]
-    xml = f'<filter type="{join}">' + "".join(part.fetch_xml for part in parts) + "</filter>"
-    return Filter(xml, "(" + f" {join.upper()} ".join(part.sql for part in parts) + ")")
+PLAIN_LEAVES: list[Callable[[random.Random], Filter]] = [
+    on_text,
+    on_integer,
+    on_money,
+    on_choices,
+    on_two_attributes,
+]

@@ -7,7 +7,8 @@ from haversack.admin.v1 import admin_pb2
 from haversack.model.v1 import model_pb2
 from haversack_server.demo.organization import Organization
 from oracle import filters
-from oracle.world import OWNERSHIP, Association, Change, Item, Row, World, metadata_document
+from oracle.schema import OWNERSHIP, metadata_document, shares_document
+from oracle.world import Association, Change, Item, Row, World
 
 
 def line(row: Row) -> str:
@@ -29,8 +30,9 @@ def apply(organization: Organization, change: Change) -> None:
 
 def populate(organization: Organization, world: World) -> None:
     """Makes the organization and its first rows."""
-    organization.create(world.zone)
-    organization.import_metadata([(f"{entity}.json", metadata_document(entity)) for entity in OWNERSHIP])
+    organization.create()
+    documents = [(f"{entity}.json", metadata_document(entity)) for entity in OWNERSHIP]
+    organization.import_metadata([*documents, ("shares.json", shares_document())])
     for change in [*world.directory(), *(world.upserts(entity, 25) for entity in OWNERSHIP)]:
         apply(organization, change)
 

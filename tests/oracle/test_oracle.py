@@ -42,8 +42,10 @@ class Playground:
         }
 
     def publish(self) -> None:
-        """Publishes new organization filters and a new profile for everybody."""
+        """Publishes other rules, organization filters and a new profile for everybody."""
         self.limits, self.items = self.world.organization_filters(), self.world.profile()
+        self.settings = self.world.settings()
+        self.organization.set_settings(self.settings)
         limit(self.organization, self.limits)
         self.organization.publish(draft(self.items, self.world.users))
 
@@ -60,7 +62,7 @@ class Playground:
             assert checkpoint is not None
             instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=checkpoint.instant_us)
             self.replica.refresh()
-            expected = Oracle(self.replica, user, instant, self.world.zone).view(self.items, dict(self.limits))
+            expected = Oracle(self.replica, user, instant, self.settings).view(self.items, dict(self.limits))
             with closing(device.connection()) as connection:
                 assert held(connection, expected) == expected
                 rows += compare_values(connection, self.replica, expected)

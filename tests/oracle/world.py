@@ -7,80 +7,28 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from haversack.model.v1 import model_pb2
 from oracle import filters
+from oracle.relations import Filters
+from oracle.schema import (
+    DEPTHS,
+    HIERARCHIES,
+    LOOKUPS,
+    MANY_TO_MANY,
+    ONE_TO_MANY,
+    OWNERSHIP,
+    READ,
+    SHARED,
+)
 
 Row = dict[str, Any]
 
-# Attribute types of the business entities, beside ids and lookups.
-COMMON = {"name": "String", "score": "Integer", "amount": "Money", "flag": "Boolean", "modifiedon": "DateTime"}
-OWNERSHIP = {
-    "site": "UserOwned",
-    "visit": "UserOwned",
-    "region": "BusinessOwned",
-    "part": "OrganizationOwned",
-    "remark": "None",
-    "visitpart": "None",
-}
-LOOKUPS = {
-    "visit": {"siteid": ["site"], "partid": ["part"]},
-    "site": {"parentid": ["site"], "regionid": ["region"], "contactid": ["visit", "part"]},
-    "remark": {"visitid": ["visit"]},
-    "visitpart": {"visitid": ["visit"], "partid": ["part"]},
-}
-MANY_TO_MANY = {"visit_part": ("visitpart", "visit", "visitid", "part", "partid")}
-ONE_TO_MANY = {
-    f"{entity}_{attribute}_{target}": (target, entity, attribute)
-    for entity, lookups in LOOKUPS.items()
-    for attribute, targets in lookups.items()
-    for target in targets
-}
-DEPTHS = {"basic": 1, "local": 2, "deep": 4, "global": 8}
-READ = 2
-
-
-def metadata_document(entity: str) -> bytes:
-    """An entity's metadata in the form that `haversack entity import` reads."""
-    attributes: list[dict[str, Any]] = [
-        {"LogicalName": f"{entity}id", "AttributeType": "Uniqueidentifier", "IsPrimaryId": True},
-        *({"LogicalName": name, "AttributeType": kind} for name, kind in COMMON.items()),
-        *(
-            {"LogicalName": name, "AttributeType": "Lookup", "Targets": targets}
-            for name, targets in LOOKUPS.get(entity, {}).items()
-        ),
-    ]
-    if OWNERSHIP[entity] == "UserOwned":
-        attributes.append({"LogicalName": "ownerid", "AttributeType": "Owner", "Targets": ["systemuser", "team"]})
-    if OWNERSHIP[entity] in ("UserOwned", "BusinessOwned"):
-        unit = "owningbusinessunit"
-        attributes.append({"LogicalName": unit, "AttributeType": "Lookup", "Targets": ["businessunit"]})
-    document = {
-        "LogicalName": entity,
-        "SchemaName": entity.title(),
-        "EntitySetName": f"{entity}s",
-        "PrimaryIdAttribute": f"{entity}id",
-        "PrimaryNameAttribute": "name",
-        "OwnershipType": OWNERSHIP[entity],
-        "Attributes": attributes,
-        "ManyToOneRelationships": [
-            {"SchemaName": name, "ReferencingAttribute": attribute, "ReferencedEntity": target}
-            for name, (target, referencing, attribute) in ONE_TO_MANY.items()
-            if referencing == entity
-        ],
-        "ManyToManyRelationships": [
-            {
-                "SchemaName": name,
-                "IntersectEntityName": intersect,
-                "Entity1LogicalName": entity1,
-                "Entity1IntersectAttribute": attribute1,
-                "Entity2LogicalName": entity2,
-                "Entity2IntersectAttribute": attribute2,
-            }
-            for name, (intersect, entity1, attribute1, entity2, attribute2) in MANY_TO_MANY.items()
-            if intersect == entity
-        ],
-    }
-    return json.dumps(document).encode()
-
+ZONES = ["UTC", "Europe/Copenhagen", "America/New_York", "Pacific/Auckland", "Asia/Kolkata", "Pacific/Kiritimati"]
+ACCESS_TEAM = 1
+# Most conditions and links of an organization filter.
+LIMIT_CONDITIONS_MAX = 3
+# The bits of reading, of reading and writing, and of writing alone.
+MASKS = [1, 1, 3, 2]
 
 @dataclass
 class Association:
@@ -118,13 +66,34 @@ class World:
 
     def __init__(self, seed: int) -> None:
         self.draw = random.Random(seed)
-        self.zone = self.draw.choice(["UTC", "Europe/Copenhagen", "America/New_York", "Pacific/Auckland"])
         self.units = [self.id() for _ in range(4)]
         self.users = [self.id() for _ in range(4)]
         self.teams = [self.id() for _ in range(2)]
         self.roles = [self.id() for _ in range(3)]
         self.rows: dict[str, dict[str, Row]] = {entity: {} for entity in OWNERSHIP}
+        self.positions = [self.id() for _ in range(4)]
+        self.organization = self.id()
         self.members: dict[tuple[str, str], str] = {}
+        self.filters = Filters(self.draw, self._ids)
+
+    def _ids(self, hierarchy: str) -> list[str]:
+        """The ids that rows of a hierarchy have ever had."""
+        return self.users if hierarchy == "systemuser" else list(self.rows[hierarchy])
+
+    def settings(self) -> model_pb2.Settings:
+        """Rules for all of the organization's data."""
+        models = ["UNSPECIFIED", "MANAGER", "MANAGER", "POSITION"]
+        security = model_pb2.HierarchySecurity(
+            model=f"HIERARCHY_MODEL_{self.draw.choice(models)}",
+            depth=self.draw.randint(0, 2),
+            excluded_entities=[entity for entity in OWNERSHIP if self.draw.random() < 0.1],
+        )
+        return model_pb2.Settings(
+            time_zone=self.draw.choice(ZONES),
+            week_start=self.draw.choice([0, 1, 6]),
+            null_never_matches=self.draw.random() < 0.2,
+            hierarchy_security=security,
+        )
 
     def id(self) -> str:
         """A fresh UUID of this seed."""
@@ -132,33 +101,58 @@ class World:
 
     def directory(self) -> list[Change]:
         """The first users, teams, units and roles."""
-        parents = [None, self.units[0], self.units[0], self.units[1]]
-        units = [
-            {"businessunitid": unit, "name": f"unit {index}", "parentbusinessunitid": parent}
-            for index, (unit, parent) in enumerate(zip(self.units, parents, strict=True))
-        ]
-        teams = [
-            {"teamid": team, "name": "team", "businessunitid": self.draw.choice(self.units)} for team in self.teams
-        ]
-        roles = [{"roleid": role, "name": "role", "businessunitid": self.units[0]} for role in self.roles]
+        units = [self.unit(unit) for unit in self.units]
+        positions = [self.position(position) for position in self.positions]
         return [
             Change("businessunit", units),
+            Change("position", positions),
             Change("systemuser", [self.user(user) for user in self.users]),
-            Change("team", teams),
-            Change("role", roles),
+            Change("usersettings", [self.choices(user) for user in self.users]),
+            Change("team", [self.team(team) for team in self.teams]),
+            Change("role", [self.role(role) for role in self.roles]),
             *(self.assignment() for _ in range(5)),
             *(self.membership() for _ in range(3)),
             *(self.privilege() for _ in range(14)),
         ]
 
+    def unit(self, unit: str) -> Row:
+        """A business unit, below one that comes before it."""
+        above = self.units[: self.units.index(unit)]
+        parent = self.draw.choice(above) if above else None
+        return {"businessunitid": unit, "name": "unit", "parentbusinessunitid": parent}
+
+    def position(self, position: str) -> Row:
+        """A position, below another or not."""
+        return {
+            "positionid": position,
+            "name": "position",
+            "parentpositionid": self.maybe(self.draw.choice(self.positions)),
+        }
+
     def user(self, user: str) -> Row:
-        """A user, somewhere."""
+        """A user, somewhere, with a manager and a position or without."""
         return {
             "systemuserid": user,
             "fullname": "user",
             "businessunitid": self.draw.choice(self.units),
             "isdisabled": False,
+            "parentsystemuserid": self.maybe(self.draw.choice(self.users)),
+            "positionid": self.maybe(self.draw.choice(self.positions)),
         }
+
+    def choices(self, user: str) -> Row:
+        """What a user has chosen."""
+        return {"systemuserid": user, "timezonename": self.maybe(self.draw.choice(ZONES))}
+
+    def team(self, team: str) -> Row:
+        """A team, somewhere, that can own rows or cannot."""
+        unit = self.draw.choice(self.units)
+        return {"teamid": team, "name": "team", "businessunitid": unit, "teamtype": self.draw.choice([0, 0, ACCESS_TEAM])}
+
+    def role(self, role: str) -> Row:
+        """A role that hands on to the members of a team what it grants, or does not."""
+        unit, inherited = self.units[0], self.maybe(self.draw.choice([0, 1]))
+        return {"roleid": role, "name": "role", "businessunitid": unit, "isinherited": inherited}
 
     def link(self, entity: str, key: str, row: Row) -> Change:
         """A link row that exists once per pair: made if it is new, else deleted."""
@@ -193,6 +187,23 @@ class World:
         }
         return self.link("roleprivileges", "roleprivilegeid", row)
 
+    def share(self) -> Change:
+        """A row becomes shared with somebody, or is no longer."""
+        entity = self.draw.choice(SHARED)
+        if not self.rows[entity]:
+            return self.membership()
+        kind = self.draw.choice(["systemuser", "systemuser", "team", "organization"])
+        ids = {"systemuser": self.users, "team": self.teams, "organization": [self.organization]}[kind]
+        row = {
+            "principalid": self.draw.choice(ids),
+            "principalid_type": kind,
+            "objectid": self.draw.choice(list(self.rows[entity])),
+            "objectid_type": entity,
+            "accessrightsmask": self.draw.choice(MASKS),
+            "inheritedaccessrightsmask": self.draw.choice([0, 0, 1]),
+        }
+        return self.link("principalobjectaccess", "principalobjectaccessid", row)
+
     def maybe(self, value: object) -> object:
         """The value, or NULL now and then."""
         return value if self.draw.random() < 0.8 else None
@@ -207,10 +218,20 @@ class World:
             "amount": self.maybe(self.draw.choice(filters.AMOUNTS)),
             "flag": self.maybe(self.draw.random() < 0.5),
             "modifiedon": (datetime.now(UTC) - age).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "label": self.maybe(self.draw.choice(filters.PLAIN_WORDS)),
+            "rank": self.maybe(self.draw.choice(filters.INTEGERS)),
+            "choices": self.maybe(",".join(map(str, self.draw.choice(filters.CHOICES)))),
+            "due": self.maybe(self._hour().strftime("%Y-%m-%dT%H:%M:%SZ")),
+            "day": self.maybe(self._hour().date().isoformat()),
         }
         for attribute, targets in LOOKUPS.get(entity, {}).items():
             target = self.draw.choice(targets)
-            row[attribute] = self.maybe(self.draw.choice([*self.rows[target], self.id()]))
+            known = list(self.rows[target])
+            if HIERARCHIES.get(entity) == attribute:
+                # A parent that never was is above nothing; the tables do not tell it from one that was deleted.
+                row[attribute] = self.maybe(self.draw.choice(known)) if known else None
+            else:
+                row[attribute] = self.maybe(self.draw.choice([*known, self.id()]))
             if len(targets) > 1 and row[attribute]:
                 row[f"{attribute}_type"] = target
         if OWNERSHIP[entity] == "UserOwned":
@@ -220,6 +241,12 @@ class World:
         if OWNERSHIP[entity] in ("UserOwned", "BusinessOwned"):
             row["owningbusinessunit"] = self.draw.choice(self.units)
         return row
+
+    def _hour(self) -> datetime:
+        """A half hour within some days, or of about another month."""
+        now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        days = self.draw.choice([0, 0, 0, -31, 31, 365])
+        return now + timedelta(days=days, minutes=30 * self.draw.randint(-48 * 9, 48 * 9))
 
     def upserts(self, entity: str, count: int) -> Change:
         """Rows inserted or replaced."""
@@ -236,11 +263,24 @@ class World:
 
     def step(self) -> Change:
         """One change of data or directory."""
-        kind = self.draw.choice(["upsert", "upsert", "upsert", "delete", "unit", "membership", "role", "privilege"])
+        kinds = ["upsert", "upsert", "upsert", "delete", "user", "user", "choices", "membership", "role", "privilege"]
+        kind = self.draw.choice([*kinds, "share", "share", "position", "team", "unit", "inheritance"])
         entity = self.draw.choice(list(OWNERSHIP))
         match kind:
-            case "unit":
+            case "user":
                 return Change("systemuser", [self.user(self.draw.choice(self.users))])
+            case "choices":
+                return Change("usersettings", [self.choices(self.draw.choice(self.users))])
+            case "position":
+                return Change("position", [self.position(self.draw.choice(self.positions))])
+            case "team":
+                return Change("team", [self.team(self.draw.choice(self.teams))])
+            case "unit":
+                return Change("businessunit", [self.unit(self.draw.choice(self.units))])
+            case "inheritance":
+                return Change("role", [self.role(self.draw.choice(self.roles))])
+            case "share":
+                return self.share()
             case "membership":
                 return self.membership()
             case "role":
@@ -256,10 +296,18 @@ class World:
         """A limit, or none, for each entity."""
         return {
             entity: filters.Filter(f"<filter>{leaf.fetch_xml}</filter>", leaf.sql)
-            if self.draw.random() < 0.25 and (leaf := filters.leaf(self.draw, owned=False))
+            if self.draw.random() < 0.25 and (leaf := self.limit(entity))
             else None
             for entity in OWNERSHIP
         }
+
+    def limit(self, entity: str) -> filters.Filter:
+        """An organization filter, of one condition or a link with another."""
+        if self.draw.random() < 0.3:
+            to_one = self.filters.link(entity, links=0)
+            if to_one.fetch_xml.count("<condition") < LIMIT_CONDITIONS_MAX:
+                return to_one
+        return self.filters.leaf(entity, for_all=True)
 
     def profile(self) -> list[Item]:
         """Items for a random choice of entities, with associations among them (cycles included)."""
@@ -276,7 +324,7 @@ class World:
             item.mine, item.my_teams = (owned and self.draw.random() < 0.5 for _ in range(2))
             item.my_unit = not (item.mine or item.my_teams) or self.draw.random() < 0.5
         if item.criteria == "CUSTOM" or (ownership != "None" and item.criteria != "ALL" and self.draw.random() < 0.3):
-            item.filter = filters.group(self.draw, owned=owned)
+            item.filter = self.filters.group(entity)
         item.associations = self.associations(entity, chosen)
         return item
 
@@ -295,6 +343,5 @@ class World:
 
     def association(self, name: str, direction: str, pulled: str) -> Association:
         """An association, narrowed now and then."""
-        owned = OWNERSHIP[pulled] == "UserOwned"
-        narrowed = filters.group(self.draw, owned=owned, size_max=2) if self.draw.random() < 0.2 else None
+        narrowed = self.filters.group(pulled, size_max=2) if self.draw.random() < 0.2 else None
         return Association(name, direction, narrowed)

@@ -26,6 +26,7 @@ EVERY_CALL = [
     ("organizations", "CreateOrganization", admin_pb2.CreateOrganizationRequest(name="acme")),
     ("organizations", "GetOrganization", admin_pb2.GetOrganizationRequest(name="acme")),
     ("organizations", "ListOrganizations", LIST),
+    ("organizations", "SetSettings", admin_pb2.SetSettingsRequest(organization="acme")),
     ("entities", "ImportMetadata", admin_pb2.ImportMetadataRequest(organization="acme")),
     ("entities", "ListEntities", admin_pb2.ListEntitiesRequest(organization="acme")),
     ("entities", "GetEntity", admin_pb2.GetEntityRequest(organization="acme")),
@@ -118,10 +119,28 @@ def test_a_bad_name_is_refused(name: str, admin: Admin) -> None:
 def test_bad_settings_are_refused(admin: Admin) -> None:
     nowhere = model_pb2.Settings(time_zone="Middle/Earth")
     unknown = model_pb2.Settings(collation=99)  # type: ignore[arg-type]
-    for settings in (nowhere, unknown):
-        request = admin_pb2.CreateOrganizationRequest(name="never-made", settings=settings)
+    odd_week = model_pb2.Settings(week_start=7)
+    odd_year = model_pb2.Settings(fiscal=model_pb2.FiscalCalendar(start_month=13))
+    boss = model_pb2.HierarchySecurity(model=9)  # type: ignore[arg-type]
+    name = admin.organization(standard=False)
+    for settings in (nowhere, unknown, odd_week, odd_year, model_pb2.Settings(hierarchy_security=boss)):
         with refused(CODE.INVALID_ARGUMENT, "REQUEST_INVALID"):
+            request = admin_pb2.CreateOrganizationRequest(name="never-made", settings=settings)
             admin.call("organizations", "CreateOrganization", request)
+        with refused(CODE.INVALID_ARGUMENT, "REQUEST_INVALID"):
+            changed = admin_pb2.SetSettingsRequest(organization=name, settings=settings)
+            admin.call("organizations", "SetSettings", changed)
+
+
+def test_settings_can_be_replaced(admin: Admin) -> None:
+    name = admin.organization(standard=False)
+    security = model_pb2.HierarchySecurity(model=model_pb2.HIERARCHY_MODEL_POSITION, depth=2)
+    fiscal = model_pb2.FiscalCalendar(start_month=4, start_day=6, period=model_pb2.FISCAL_PERIOD_FOUR_WEEK)
+    settings = model_pb2.Settings(week_start=1, fiscal=fiscal, hierarchy_security=security)
+    request = admin_pb2.SetSettingsRequest(organization=name, settings=settings)
+    assert admin.call("organizations", "SetSettings", request).organization.settings == settings
+    shown = admin.call("organizations", "GetOrganization", admin_pb2.GetOrganizationRequest(name=name))
+    assert shown.organization.settings == settings
 
 
 def test_an_unknown_organization_is_not_found(admin: Admin) -> None:

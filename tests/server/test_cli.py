@@ -92,7 +92,7 @@ def test_the_commands_are_these() -> None:
         "serve",
         "token",
         "ingest",
-        *(f"org {it}" for it in ("create", "list", "show")),
+        *(f"org {it}" for it in ("create", "list", "show", "set")),
         *(f"entity {it}" for it in ("import", "list", "show", "enable", "disable")),
         *(f"profile {it}" for it in ("save", "show", "list", "publish")),
         *(f"ask {it}" for it in ("estimate", "diff", "explain", "holders", "lint")),
@@ -117,6 +117,27 @@ def test_help_loads_nothing_heavy() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert shown.stdout.strip() == "[]"
+
+
+def test_rules_are_set_one_by_one(line: Line) -> None:
+    name = f"rules-{uuid.uuid4().hex[:8]}"
+    made = line.json("org", "create", name, "--week-start", "monday", "--fiscal-start", "04-06", "--hierarchy-depth", 2)
+    assert made["settings"]["fiscal"] == {"start_month": 4, "start_day": 6}
+    assert made["settings"]["hierarchy_security"] == {"depth": 2}
+    excluded = ("--hierarchy-excludes", "lead", "--hierarchy-excludes", "task")
+    more = ("--hierarchy", "manager", *excluded, "--fiscal-period", "four-week", "--null-never-matches")
+    settings = line.json("org", "set", name, *more)["settings"]
+    assert settings["week_start"] == 1, "what is not given stays"
+    assert settings["fiscal"] == {"start_month": 4, "start_day": 6, "period": "FISCAL_PERIOD_FOUR_WEEK"}
+    security = {"model": "HIERARCHY_MODEL_MANAGER", "depth": 2, "excluded_entities": ["lead", "task"]}
+    assert settings["hierarchy_security"] == security
+    assert settings["null_never_matches"] is True
+    settings = line.json("org", "set", name, "--hierarchy", "off", "--null-matches-negation")["settings"]
+    assert "model" not in settings["hierarchy_security"]
+    assert "null_never_matches" not in settings
+    assert "monday" in line.run("org", "show", name).stdout
+    assert line.run("org", "set", name, "--fiscal-start", "April", expect=MISUSED).output
+    assert "start_day is 40" in line.refusal("org", "set", name, "--fiscal-start", "04-40")["message"]
 
 
 def test_the_whole_way_from_nothing_to_a_publish(line: Line, tmp_path: Path) -> None:

@@ -100,6 +100,41 @@ def test_the_shipped_links_between_users_teams_and_roles_are_many_to_many() -> N
     )
 
 
+def test_the_shipped_hierarchies_are_those_of_the_system_that_we_follow() -> None:
+    entities = {name: read_document(name, content).entity for name, content in standard_documents()}
+    assert {name: it.hierarchy_attribute for name, it in entities.items() if it.hierarchy_attribute} == {
+        "account": "parentaccountid",
+        "businessunit": "parentbusinessunitid",
+        "position": "parentpositionid",
+        "systemuser": "parentsystemuserid",
+        "territory": "parentterritoryid",
+    }
+
+
+def hierarchical(attribute: str, target: str = "thing", **more: object) -> dict[str, object]:
+    """A relationship that is marked."""
+    name = f"thing_{attribute}"
+    marked = {"SchemaName": name, "ReferencingAttribute": attribute, "ReferencedEntity": target, "IsHierarchical": True}
+    return {**marked, **more}
+
+
+def test_the_marked_relationship_makes_a_hierarchy() -> None:
+    parent = {"LogicalName": "parentid", "AttributeType": "Lookup"}
+    other = {"LogicalName": "otherid", "AttributeType": "Lookup"}
+
+    def hierarchy(*relationships: dict[str, object]) -> str:
+        return read(document(parent, other, ManyToOneRelationships=list(relationships))).entity.hierarchy_attribute
+
+    unmarked = hierarchical("otherid", IsHierarchical=False)
+    assert hierarchy(unmarked, hierarchical("parentid")) == "parentid"
+    assert hierarchy(unmarked) == ""
+    assert hierarchy(hierarchical("goneid")) == "", "the relationship is left out with a note"
+    with pytest.raises(MetadataInvalid, match="must refer to thing itself, not to account"):
+        hierarchy(hierarchical("parentid", "account"))
+    with pytest.raises(MetadataInvalid, match="one hierarchical relationship"):
+        hierarchy(hierarchical("parentid"), hierarchical("otherid"))
+
+
 @pytest.mark.parametrize(
     ("written", "expected"),
     [

@@ -12,9 +12,10 @@ import grpc
 from haversack.admin.v1 import admin_pb2, admin_pb2_grpc
 from haversack.model.v1 import model_pb2
 
+from haversack_server._core import check_model
 from haversack_server.catalog import Catalog, entities, organizations, publishes
 from haversack_server.core import in_thread
-from haversack_server.errors import RequestInvalid
+from haversack_server.errors import RequestInvalid, sentences
 from haversack_server.stagings import Stagings
 
 _NAME = re.compile(r"[a-z0-9-]{1,63}")
@@ -36,7 +37,7 @@ class OrganizationService(admin_pb2_grpc.OrganizationServiceServicer):
             raise RequestInvalid(
                 f"{request.name!r} is no name for an organization; use 1 to 63 lower-case letters, digits and hyphens"
             )
-        _check_settings(request.settings)
+        await _check_settings(request.settings)
         path = str(PurePosixPath("organizations") / request.name / "staging.sqlite3")
         new = organizations.Organization(request.name, request.settings, path, last_entity_number=0)
         async with self._catalog.begin() as connection:
@@ -58,6 +59,16 @@ class OrganizationService(admin_pb2_grpc.OrganizationServiceServicer):
             names = [it.name for it in await organizations.all_by_name(connection)]
         return admin_pb2.ListOrganizationsResponse(organizations=[await self._shown(name) for name in names])
 
+    async def SetSettings(
+        self, request: admin_pb2.SetSettingsRequest, context: _Context
+    ) -> admin_pb2.SetSettingsResponse:
+        """Replaces an organization's settings; the next publish makes them count."""
+        await _check_settings(request.settings)
+        async with self._catalog.exclusive(request.organization), self._catalog.begin() as connection:
+            await organizations.find(connection, request.organization, for_update=True)
+            await organizations.set_settings(connection, request.organization, request.settings)
+        return admin_pb2.SetSettingsResponse(organization=await self._shown(request.organization))
+
     async def _shown(self, name: str) -> admin_pb2.Organization:
         async with self._catalog.begin() as connection:
             found = await organizations.find(connection, name)
@@ -77,8 +88,15 @@ class OrganizationService(admin_pb2_grpc.OrganizationServiceServicer):
         )
 
 
-def _check_settings(settings: model_pb2.Settings) -> None:
+async def _check_settings(settings: model_pb2.Settings) -> None:
+    """Refuses settings that no engine can follow, with every reason."""
     if settings.time_zone and settings.time_zone not in zoneinfo.available_timezones():
         raise RequestInvalid(f"there is no time zone {settings.time_zone!r}; use an IANA name, as Europe/Vienna")
     if settings.collation not in model_pb2.Collation.values():
         raise RequestInvalid(f"there is no collation {settings.collation}; use CI_AI or CI_AS")
+    if settings.hierarchy_security.model not in model_pb2.HierarchyModel.values():
+        number = settings.hierarchy_security.model
+        raise RequestInvalid(f"there is no hierarchy model {number}; use MANAGER or POSITION")
+    breaches = await in_thread(check_model, model_pb2.Model(settings=settings).SerializeToString(deterministic=True))
+    if breaches:
+        raise RequestInvalid(sentences(breaches))

@@ -64,6 +64,12 @@ async def set_last_entity_number(connection: AsyncConnection, name: str, number:
     await connection.execute(update(table).where(table.c.name == name).values(last_entity_number=number))
 
 
+async def set_settings(connection: AsyncConnection, name: str, settings: model_pb2.Settings) -> None:
+    """Replaces the rules for all of an organization's data."""
+    content = settings.SerializeToString(deterministic=True)
+    await connection.execute(update(table).where(table.c.name == name).values(settings=content))
+
+
 def _read(row: Row[tuple[object, ...]]) -> Organization:
     return Organization(
         name=row.name,

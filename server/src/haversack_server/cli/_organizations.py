@@ -12,10 +12,11 @@ from haversack_server.cli._command import admin_command
 
 if TYPE_CHECKING:
     from haversack.admin.v1 import admin_pb2
+    from haversack.model.v1 import model_pb2
 
     from haversack_server.cli._endpoint import AdminEndpoint
 
-app = typer.Typer(help="Organizations: make, list, show.", no_args_is_help=True)
+app = typer.Typer(help="Organizations: make, list, show, change their rules.", no_args_is_help=True)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The organization's name.")]
 
@@ -27,6 +28,61 @@ class Collation(StrEnum):
     CI_AS = "CI_AS"
 
 
+class FiscalPeriod(StrEnum):
+    """The periods that a fiscal year has."""
+
+    ANNUAL = "annual"
+    SEMESTER = "semester"
+    QUARTER = "quarter"
+    MONTH = "month"
+    FOUR_WEEK = "four-week"
+
+
+class Hierarchy(StrEnum):
+    """Who sees the rows of those who report to them."""
+
+    OFF = "off"
+    MANAGER = "manager"
+    POSITION = "position"
+
+
+class Weekday(StrEnum):
+    """The first day of a week, in the order of its numbers."""
+
+    SUNDAY = "sunday"
+    MONDAY = "monday"
+    TUESDAY = "tuesday"
+    WEDNESDAY = "wednesday"
+    THURSDAY = "thursday"
+    FRIDAY = "friday"
+    SATURDAY = "saturday"
+
+
+TimeZoneOption = Annotated[
+    str | None, typer.Option(metavar="IANA", help="What calendar operators use for users who have chosen none.")
+]
+CollationOption = Annotated[Collation | None, typer.Option(help="Whether accents count: not with CI_AI.")]
+NullOption = Annotated[
+    bool | None,
+    typer.Option("--null-never-matches/--null-matches-negation", help="Whether NULL fails `ne` and its kind."),
+]
+WeekOption = Annotated[Weekday | None, typer.Option(help="First day of a week.")]
+FiscalStartOption = Annotated[
+    str | None, typer.Option(metavar="MONTH-DAY", help="First day of a fiscal year, as 04-01.")
+]
+FiscalPeriodOption = Annotated[FiscalPeriod | None, typer.Option(help="The periods that a fiscal year has.")]
+HierarchyOption = Annotated[
+    Hierarchy | None, typer.Option("--hierarchy", help="Who sees the rows of those who report to them.")
+]
+DepthOption = Annotated[
+    int | None, typer.Option("--hierarchy-depth", min=0, help="Levels down that hierarchies reach; 0 means 3.")
+]
+ExcludedOption = Annotated[
+    list[str] | None,
+    typer.Option("--hierarchy-excludes", metavar="ENTITY", help="An entity that hierarchies leave out; repeat it."),
+]
+
+
 def _show(organization: admin_pb2.Organization) -> None:
     from haversack_server.cli._output import console, print_table
 
@@ -36,6 +92,8 @@ def _show(organization: admin_pb2.Organization) -> None:
         ("LSN", organization.lsn),
         ("epoch", organization.epoch.hex()),
         ("time zone", organization.settings.time_zone or "UTC"),
+        ("week from", list(Weekday)[organization.settings.week_start].value),
+        ("hierarchy", _hierarchy_name(organization.settings)),
     )
     for name, value in lines:
         console().print(f"{name:<14}{value}", markup=False)
@@ -53,26 +111,123 @@ def _show_list(organizations: Sequence[admin_pb2.Organization]) -> None:
     print_table(("organization", ">revision", ">LSN", ">rows"), rows)
 
 
+def _hierarchy_name(settings: model_pb2.Settings) -> str:
+    return list(Hierarchy)[settings.hierarchy_security.model].value
+
+
+def _change(
+    settings: model_pb2.Settings,
+    *,
+    time_zone: str | None,
+    collation: Collation | None,
+    null_never_matches: bool | None,
+    week_start: Weekday | None,
+    fiscal_start: str | None,
+    fiscal_period: FiscalPeriod | None,
+    hierarchy: Hierarchy | None,
+    hierarchy_depth: int | None,
+    hierarchy_excludes: list[str] | None,
+) -> None:
+    """Changes what was given, and leaves the rest."""
+    from haversack.model.v1 import model_pb2
+
+    if time_zone is not None:
+        settings.time_zone = time_zone
+    if collation is not None:
+        settings.collation = model_pb2.Collation.Value(f"COLLATION_{collation.value}")
+    if null_never_matches is not None:
+        settings.null_never_matches = null_never_matches
+    if week_start is not None:
+        settings.week_start = list(Weekday).index(week_start)
+    if fiscal_start is not None:
+        settings.fiscal.start_month, settings.fiscal.start_day = _month_and_day(fiscal_start)
+    if fiscal_period is not None:
+        settings.fiscal.period = model_pb2.FiscalPeriod.Value(f"FISCAL_PERIOD_{fiscal_period.name}")
+    if hierarchy is not None:
+        name = "UNSPECIFIED" if hierarchy == Hierarchy.OFF else hierarchy.name
+        settings.hierarchy_security.model = model_pb2.HierarchyModel.Value(f"HIERARCHY_MODEL_{name}")
+    if hierarchy_depth is not None:
+        settings.hierarchy_security.depth = hierarchy_depth
+    if hierarchy_excludes:
+        settings.hierarchy_security.excluded_entities[:] = hierarchy_excludes
+
+
+def _month_and_day(text: str) -> tuple[int, int]:
+    month, _, day = text.partition("-")
+    if not (month.isdecimal() and day.isdecimal()):
+        raise typer.BadParameter(f"{text!r} is no month and day; write it as 04-01", param_hint="--fiscal-start")
+    return int(month), int(day)
+
+
 @admin_command(app, "create", example="haversack org create acme --time-zone Europe/Vienna", shown=_show)
 def create(
     admin: AdminEndpoint,
     *,
     name: NameArgument,
-    time_zone: Annotated[str, typer.Option(metavar="IANA", help="What calendar operators use.")] = "UTC",
-    collation: Annotated[Collation, typer.Option(help="Whether accents count: not with CI_AI.")] = Collation.CI_AI,
-    null_never_matches: Annotated[
-        bool, typer.Option("--null-never-matches", help="NULL does not match `ne` and its kind.")
-    ] = False,
+    time_zone: TimeZoneOption = "UTC",
+    collation: CollationOption = Collation.CI_AI,
+    null_never_matches: NullOption = False,
+    week_start: WeekOption = None,
+    fiscal_start: FiscalStartOption = None,
+    fiscal_period: FiscalPeriodOption = None,
+    hierarchy: HierarchyOption = None,
+    hierarchy_depth: DepthOption = None,
+    hierarchy_excludes: ExcludedOption = None,
 ) -> admin_pb2.Organization:
     """Make an organization with an empty staging database."""
     from haversack.admin.v1 import admin_pb2
-    from haversack.model.v1 import model_pb2
 
-    settings = model_pb2.Settings(
-        time_zone=time_zone, collation=f"COLLATION_{collation.value}", null_never_matches=null_never_matches
+    request = admin_pb2.CreateOrganizationRequest(name=name)
+    _change(
+        request.settings,
+        time_zone=time_zone,
+        collation=collation,
+        null_never_matches=null_never_matches,
+        week_start=week_start,
+        fiscal_start=fiscal_start,
+        fiscal_period=fiscal_period,
+        hierarchy=hierarchy,
+        hierarchy_depth=hierarchy_depth,
+        hierarchy_excludes=hierarchy_excludes,
     )
-    request = admin_pb2.CreateOrganizationRequest(name=name, settings=settings)
     answer = admin.call(admin.organizations.CreateOrganization, request, admin_pb2.CreateOrganizationResponse)
+    return answer.organization
+
+
+@admin_command(app, "set", example="haversack org set acme --week-start monday --hierarchy manager", shown=_show)
+def set_settings(
+    admin: AdminEndpoint,
+    *,
+    name: NameArgument,
+    time_zone: TimeZoneOption = None,
+    collation: CollationOption = None,
+    null_never_matches: NullOption = None,
+    week_start: WeekOption = None,
+    fiscal_start: FiscalStartOption = None,
+    fiscal_period: FiscalPeriodOption = None,
+    hierarchy: HierarchyOption = None,
+    hierarchy_depth: DepthOption = None,
+    hierarchy_excludes: ExcludedOption = None,
+) -> admin_pb2.Organization:
+    """Change the given rules of an organization; the next publish makes them count."""
+    from haversack.admin.v1 import admin_pb2
+
+    known = admin_pb2.GetOrganizationRequest(name=name)
+    found = admin.call(admin.organizations.GetOrganization, known, admin_pb2.GetOrganizationResponse)
+    request = admin_pb2.SetSettingsRequest(organization=name, settings=found.organization.settings)
+    _change(
+        request.settings,
+        time_zone=time_zone,
+        collation=collation,
+        null_never_matches=null_never_matches,
+        week_start=week_start,
+        fiscal_start=fiscal_start,
+        fiscal_period=fiscal_period,
+        hierarchy=hierarchy,
+        hierarchy_depth=hierarchy_depth,
+        hierarchy_excludes=hierarchy_excludes,
+    )
+    answer = admin.call(admin.organizations.SetSettings, request, admin_pb2.SetSettingsResponse)
     return answer.organization
 
 

@@ -29,12 +29,16 @@ class Organization:
         self._ingest = admin_pb2_grpc.IngestServiceStub(channel)
         self._profiles = admin_pb2_grpc.ProfileServiceStub(channel)
 
-    def create(self, time_zone: str = "UTC") -> None:
+    def create(self) -> None:
         """Makes it, with the standard metadata."""
-        settings = model_pb2.Settings(time_zone=time_zone)
-        create = admin_pb2.CreateOrganizationRequest(name=self.name, settings=settings)
+        create = admin_pb2.CreateOrganizationRequest(name=self.name)
         self._organizations.CreateOrganization(create, metadata=self._metadata)
         self.import_metadata(standard_documents())
+
+    def set_settings(self, settings: model_pb2.Settings) -> None:
+        """Replaces the rules for all of its data; the next publish makes them count."""
+        request = admin_pb2.SetSettingsRequest(organization=self.name, settings=settings)
+        self._organizations.SetSettings(request, metadata=self._metadata)
 
     def enable(self, entity: str, organization_filter: str = "") -> None:
         """Enables an entity for offline use."""

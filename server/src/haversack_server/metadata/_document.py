@@ -12,7 +12,7 @@ from haversack.model.v1 import model_pb2
 
 from haversack_server.errors import MetadataInvalid
 from haversack_server.metadata._attributes import LOOKUP_TYPES, label, read_attribute
-from haversack_server.metadata._relationships import read_relationships, targets_by_attribute
+from haversack_server.metadata._relationships import hierarchy_attribute, read_relationships, targets_by_attribute
 
 LOGICAL_NAME = re.compile(r"[a-z_][a-z0-9_]{0,127}")
 """Logical names become protobuf field names and SQL column names."""
@@ -83,6 +83,7 @@ def _read(source: Mapping[str, Any]) -> Document:
     _check_companions(entity)
     if entity.primary_name_attribute not in attributes:
         entity.primary_name_attribute = ""
+    hierarchy = hierarchy_attribute(entity_name, source)
     relationships = []
     for relationship in read_relationships(entity_name, source):
         refused = _why_not(relationship, entity)
@@ -90,6 +91,8 @@ def _read(source: Mapping[str, Any]) -> Document:
             notes.append(refused)
         else:
             relationships.append(relationship)
+    if hierarchy in attributes and entity_name in attributes[hierarchy].targets:
+        entity.hierarchy_attribute = hierarchy
     return Document(entity, tuple(relationships), tuple(notes))
 
 

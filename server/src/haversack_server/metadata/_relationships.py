@@ -30,6 +30,21 @@ def targets_by_attribute(source: Mapping[str, Any]) -> dict[str, list[str]]:
     return targets
 
 
+def hierarchy_attribute(entity: str, source: Mapping[str, Any]) -> str:
+    """Returns the lookup of the relationship marked `IsHierarchical`, by which rows point at their parents, or ""."""
+    marked = [it for it in _listed(source, "ManyToOneRelationships") if it.get("IsHierarchical") is True]
+    if len(marked) > 1:
+        names = ", ".join(_text(it, "SchemaName") for it in marked)
+        raise MetadataInvalid(f"{entity} can have one hierarchical relationship; these are marked: {names}")
+    for it in marked:
+        if _text(it, "ReferencedEntity") != entity:
+            raise MetadataInvalid(
+                f"relationship {_text(it, 'SchemaName')} is hierarchical, so it must refer to {entity} itself, "
+                f"not to {_text(it, 'ReferencedEntity')}"
+            )
+    return _text(marked[0], "ReferencingAttribute") if marked else ""
+
+
 def _listed(source: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     listed = source.get(key) or []
     if not isinstance(listed, list) or not all(isinstance(it, Mapping) for it in listed):

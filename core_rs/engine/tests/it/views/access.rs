@@ -172,7 +172,7 @@ fn hierarchy(world: &World) -> HierarchySecurity {
 }
 
 /// Everybody below a user with the level, however often a circle leads there; the user is not below the user.
-fn below(world: &World, user: Id) -> Vec<(Id, u32)> {
+pub(crate) fn below(world: &World, user: Id) -> Vec<(Id, u32)> {
     let security = hierarchy(world);
     let by_position = security.model() == HierarchyModel::Position;
     let mut found = Vec::new();
@@ -211,7 +211,7 @@ fn depths(world: &World, role: Option<Id>, entity: u32, privilege: i64) -> Vec<i
 }
 
 /// The live teams of a user.
-fn teams_of(world: &World, user: Id) -> Vec<Id> {
+pub(crate) fn teams_of(world: &World, user: Id) -> Vec<Id> {
     let teams = alive(world, MEMBERSHIP).filter(|(_, cells)| id(cells, 3) == Some(user));
     teams.filter_map(|(_, cells)| id(cells, 2)).filter(|team| row(world, TEAM, *team).is_some()).collect()
 }

@@ -172,6 +172,7 @@ fn a_profile_carries_no_more_entities_than_a_device_can_hold() {
         number: 1_000 + number,
         logical_name: format!("copy{number}"),
         ownership: Ownership::Organization as i32,
+        hierarchy_attribute: String::new(),
         ..account.clone()
     };
     let carrying = |count: u32| {

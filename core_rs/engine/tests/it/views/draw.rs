@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use haversack_engine::ids::RowKey;
 use haversack_proto::model::RecordCriteria as Criteria;
-use haversack_proto::model::filter_node::Kind;
-use haversack_proto::model::filter_operand::Value as Operand;
 use haversack_proto::model::{
-    self, AssociationDirection as Direction, FilterJoin, FilterOperator as Op, HierarchyModel as Hierarchy, Ownership,
+    self, AssociationDirection as Direction, Collation, FiscalPeriod, HierarchyModel as Hierarchy, Ownership,
 };
 
 use super::organization::*;
@@ -21,6 +19,8 @@ pub(crate) enum Cell {
     Truth(bool),
     Id([u8; 16]),
     Entity(u32),
+    /// Ascending, without repeats.
+    Set(Vec<i64>),
 }
 
 pub(crate) type Cells = BTreeMap<u32, Cell>;
@@ -30,9 +30,34 @@ pub(crate) const START: i64 = 1_774_699_200_000_000;
 pub(crate) const MINUTE: i64 = 60_000_000;
 pub(crate) const DAY_MICROS: i64 = 1_440 * MINUTE;
 
-const WORDS: [&str; 4] = ["alpha", "Alpha", "beta ", "gamma"];
-const AMOUNTS: [&str; 4] = ["-3", "1", "2.5", "10"];
-const RATES: [f64; 4] = [-1.5, 0.0, 0.25, 1e9];
+/// Where worlds begin: the day before clocks are set in many zones, forward or back; the end of a leap year's February;
+/// the last day of a year.
+pub(crate) const STARTS: [i64; 9] = [
+    START,
+    1_772_884_800_000_000, // 2026-03-07T12:00:00Z: America/New_York, America/Havana
+    1_775_304_000_000_000, // 2026-04-04T12:00:00Z: Australia/Lord_Howe, America/Santiago, Pacific/Chatham
+    1_788_609_600_000_000, // 2026-09-05T12:00:00Z: America/Santiago
+    1_790_942_400_000_000, // 2026-10-02T12:00:00Z: Australia/Lord_Howe
+    1_792_843_200_000_000, // 2026-10-24T12:00:00Z: Europe/Berlin, Asia/Beirut
+    1_793_448_000_000_000, // 2026-10-31T12:00:00Z: America/New_York, America/Havana
+    1_709_121_600_000_000, // 2024-02-28T12:00:00Z
+    1_798_718_400_000_000, // 2026-12-31T12:00:00Z
+];
+pub(crate) const ZONES: [&str; 9] = [
+    "",
+    "Asia/Kolkata",
+    "Europe/Berlin",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "Asia/Beirut",
+    "America/Havana",
+    "America/Santiago",
+    "Pacific/Chatham",
+];
+
+pub(crate) const WORDS: [&str; 6] = ["alpha", "Alpha", "beta ", "gamma", "Café", "cafe"];
+pub(crate) const AMOUNTS: [&str; 4] = ["-3", "1", "2.5", "10"];
+pub(crate) const RATES: [f64; 4] = [-1.5, 0.0, 0.25, 1e9];
 const DEPTHS: [i64; 5] = [1, 2, 4, 8, 8];
 /// Where users own rows, most see little but what is theirs, shared with them or of those below them.
 const OWNED_DEPTHS: [i64; 6] = [1, 1, 1, 1, 2, 8];
@@ -51,12 +76,20 @@ pub(crate) fn key(entity: u32, ordinal: u32) -> [u8; 16] {
 
 /// A stream of random numbers (SplitMix64).
 #[derive(Clone, Debug)]
-pub(crate) struct Draw(pub(crate) u64);
+pub(crate) struct Draw {
+    state: u64,
+    /// The instant around which times lie.
+    pub(crate) now: i64,
+}
 
 impl Draw {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { state: seed, now: START }
+    }
+
     pub(crate) fn number(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = self.state;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         word ^ (word >> 31)
@@ -83,6 +116,7 @@ impl Draw {
             ROLE => Cells::from([(2, Cell::Integer(self.of(&[0, 1])))]),
             POSITION => Cells::from([(2, self.id(POSITION, counts))]),
             SHARE => self.share(counts),
+            SETTINGS => self.settings_of_user(counts),
             MEMBERSHIP => Cells::from([(2, self.id(TEAM, counts)), (3, self.id(USER, counts))]),
             USER_ROLE => Cells::from([(2, self.id(USER, counts)), (3, self.id(ROLE, counts))]),
             TEAM_ROLE => Cells::from([(2, self.id(TEAM, counts)), (3, self.id(ROLE, counts))]),
@@ -104,6 +138,37 @@ impl Draw {
         ]);
         cells.retain(|attribute, _| *attribute < 4 || !self.chance(25));
         cells
+    }
+
+    /// What a user has chosen, now and then nonsense or nothing.
+    fn settings_of_user(&mut self, counts: &BTreeMap<u32, u32>) -> Cells {
+        let zone = if self.chance(5) { "Mars/Olympus" } else { self.of(&ZONES) };
+        let mut cells = Cells::from([
+            (2, self.id(USER, counts)),
+            (3, Cell::Integer(self.below(3) as i64)),
+            (4, Cell::Text(zone.to_owned())),
+        ]);
+        cells.retain(|attribute, _| *attribute == 2 || !self.chance(15));
+        cells
+    }
+
+    /// Rules that hold for all of the organization.
+    pub(crate) fn settings(&mut self) -> model::Settings {
+        let periods = [FiscalPeriod::Annual, FiscalPeriod::Semester, FiscalPeriod::Quarter, FiscalPeriod::Month];
+        let period = if self.chance(25) { FiscalPeriod::FourWeek } else { self.of(&periods) };
+        let fiscal = model::FiscalCalendar {
+            start_month: self.of(&[0, 1, 2, 4, 10]),
+            start_day: self.of(&[0, 1, 6, 31]),
+            period: period as i32,
+        };
+        model::Settings {
+            time_zone: self.of(&ZONES).to_owned(),
+            collation: self.of(&[Collation::Unspecified, Collation::CiAi, Collation::CiAs]) as i32,
+            null_never_matches: self.chance(30),
+            week_start: self.of(&[0, 0, 1, 6]),
+            fiscal: self.chance(60).then_some(fiscal),
+            hierarchy_security: self.chance(80).then(|| self.hierarchy_security()),
+        }
     }
 
     /// A row shared with a user, a team or everyone.
@@ -175,10 +240,15 @@ impl Draw {
             (STATE, Cell::Integer(self.below(3) as i64)),
             (FLAG, Cell::Truth(self.chance(50))),
             (AMOUNT, Cell::Text(self.of(&AMOUNTS).to_owned())),
-            (DUE, self.time()),
-            (WALL, self.time()),
+            (DUE, Cell::Integer(self.time())),
+            (WALL, Cell::Integer(self.time())),
             (RATE, Cell::Real(self.of(&RATES))),
-            (DAY, Cell::Integer(START.div_euclid(DAY_MICROS) + self.below(14) as i64 - 6)),
+            (DAY, Cell::Integer(self.time().div_euclid(DAY_MICROS))),
+            (LABEL, Cell::Text(self.of(&WORDS).to_owned())),
+            (RANK, Cell::Integer(self.below(4) as i64 - 1)),
+            (FEE, Cell::Text(self.of(&AMOUNTS).to_owned())),
+            (UNTIL, Cell::Integer(self.time())),
+            (CHOICES, Cell::Set(self.set())),
         ]);
         cells.retain(|_, _| !self.chance(15));
         if ownership(entity) == Ownership::User {
@@ -195,9 +265,18 @@ impl Draw {
         cells
     }
 
-    /// Some full hour from six days before to eight days after the start.
-    fn time(&mut self) -> Cell {
-        Cell::Integer(START + (self.below(14 * 24) as i64 - 6 * 24) * 60 * MINUTE)
+    /// Some half hour within a week or so, or just beside it; now and then of another year.
+    pub(crate) fn time(&mut self) -> i64 {
+        let near = (self.below(14 * 48) as i64 - 6 * 48) * 30 * MINUTE;
+        let far = if self.chance(15) { (self.below(900) as i64 - 450) * DAY_MICROS } else { 0 };
+        let beside = if self.chance(20) { self.of(&[-1, 1, 7 * MINUTE, 37_500_000]) } else { 0 };
+        self.now.div_euclid(30 * MINUTE) * 30 * MINUTE + near + far + beside
+    }
+
+    /// Some choices, at least one.
+    pub(crate) fn set(&mut self) -> Vec<i64> {
+        let chosen: Vec<i64> = (1..=3).filter(|_| self.chance(50)).collect();
+        if chosen.is_empty() { vec![2] } else { chosen }
     }
 
     fn insert_lookup(&mut self, cells: &mut Cells, lookup: LookupSpec, counts: &BTreeMap<u32, u32>) {
@@ -210,76 +289,9 @@ impl Draw {
     }
 
     /// The id of some row, now and then of one that is yet to come.
-    fn id(&mut self, entity: u32, counts: &BTreeMap<u32, u32>) -> Cell {
+    pub(crate) fn id(&mut self, entity: u32, counts: &BTreeMap<u32, u32>) -> Cell {
         let count = counts.get(&entity).copied().unwrap_or(0);
         Cell::Id(key(entity, self.below(u64::from(count) + 2) as u32))
-    }
-
-    /// A filter on an entity, of at most `size` conditions.
-    pub(crate) fn filter(&mut self, entity: u32, size: u64, counts: &BTreeMap<u32, u32>) -> model::Filter {
-        model::Filter { compiled: Some(self.node(entity, size, 2, counts)), ..model::Filter::default() }
-    }
-
-    fn node(&mut self, entity: u32, size: u64, levels: u32, counts: &BTreeMap<u32, u32>) -> model::FilterNode {
-        if size < 2 || levels == 0 || self.chance(30) {
-            return model::FilterNode { kind: Some(Kind::Condition(self.condition(entity, counts))) };
-        }
-        let parts = 2 + self.below(size.min(3) - 1);
-        let join = if self.chance(50) { FilterJoin::And } else { FilterJoin::Or };
-        let nodes = (0..parts).map(|_| self.node(entity, size / parts, levels - 1, counts)).collect();
-        model::FilterNode { kind: Some(Kind::Group(model::FilterGroup { join: join as i32, nodes })) }
-    }
-
-    fn condition(&mut self, entity: u32, counts: &BTreeMap<u32, u32>) -> model::FilterCondition {
-        let (attribute, operator, operands) = match (entity, self.below(12)) {
-            (USER | UNIT, 0..=4) => (ID, Op::Eq, vec![self.operand_id(entity, counts)]),
-            (USER | UNIT, 5..=8) => (2, self.of(&[Op::EqBusinessId, Op::NotNull]), vec![]),
-            (USER | UNIT, _) => (ID, self.of(&[Op::EqUserId, Op::EqBusinessId]), vec![]),
-            (_, 0) => (NAME, self.of(&[Op::Eq, Op::Ne, Op::Gt, Op::Le]), vec![self.operand_text(&WORDS)]),
-            (_, 1) => {
-                (NAME, self.of(&[Op::Like, Op::NotLike]), vec![self.operand_text(&["al%", "%a", "%t%", "_amm_"])])
-            }
-            (_, 2) => (SCORE, self.of(&[Op::Gt, Op::Ge, Op::Lt, Op::Le]), vec![self.operand_integer()]),
-            (_, 3) => (SCORE, self.of(&[Op::In, Op::NotIn]), vec![self.operand_integer(), self.operand_integer()]),
-            (_, 4) => (STATE, self.of(&[Op::Eq, Op::Ne]), vec![self.operand_integer()]),
-            (_, 5) => (FLAG, self.of(&[Op::Eq, Op::Ne]), vec![Operand::Truth(self.chance(50))]),
-            (_, 6) => (AMOUNT, self.of(&[Op::Eq, Op::Gt, Op::Le]), vec![self.operand_text(&AMOUNTS)]),
-            (_, 10) => (RATE, self.of(&[Op::Eq, Op::Ne, Op::Lt, Op::Ge]), vec![Operand::Real(self.of(&RATES))]),
-            (_, 7 | 8) => (self.of(&[DUE, DAY, WALL]), Op::LastXDays, vec![Operand::Integer(self.of(&[1, 2, 5]))]),
-            (_, 9) => (self.of(&[NAME, DUE, SCORE]), self.of(&[Op::Null, Op::NotNull]), vec![]),
-            _ => self.id_condition(entity, counts),
-        };
-        let operands = operands.into_iter().map(|value| model::FilterOperand { value: Some(value) }).collect();
-        model::FilterCondition {
-            attribute_number: attribute,
-            operator: operator as i32,
-            operands,
-            ..Default::default()
-        }
-    }
-
-    fn id_condition(&mut self, entity: u32, counts: &BTreeMap<u32, u32>) -> (u32, Op, Vec<Operand>) {
-        match ownership(entity) {
-            Ownership::User if self.chance(70) => {
-                self.of(&[(OWNER, Op::EqUserId), (OWNER, Op::EqUserTeams), (OWNING_UNIT, Op::EqBusinessId)]).operands()
-            }
-            Ownership::Business => (OWNING_UNIT, Op::EqBusinessId, vec![]),
-            Ownership::Organization => (STATE, Op::Ne, vec![self.operand_integer()]),
-            _ => (20, self.of(&[Op::Eq, Op::Ne]), vec![self.operand_id(ACCOUNT, counts)]),
-        }
-    }
-
-    fn operand_id(&mut self, entity: u32, counts: &BTreeMap<u32, u32>) -> Operand {
-        let Cell::Id(id) = self.id(entity, counts) else { unreachable!("ids are ids") };
-        Operand::Id(id.to_vec())
-    }
-
-    fn operand_text(&mut self, words: &[&str]) -> Operand {
-        Operand::Text(self.of(words).to_owned())
-    }
-
-    fn operand_integer(&mut self) -> Operand {
-        Operand::Integer(self.below(4) as i64 - 1)
     }
 
     /// A profile over a random choice of entities.
@@ -296,6 +308,22 @@ impl Draw {
             items: chosen.iter().map(|&entity| self.item(entity, &chosen, counts)).collect(),
             priority: self.below(2) as u32,
         }
+    }
+
+    /// A profile in which a filter decides on every entity.
+    pub(crate) fn profile_of_filters(&mut self, counts: &BTreeMap<u32, u32>) -> model::Profile {
+        let users = (0..counts.get(&USER).copied().unwrap_or(0)).map(|user| uuid_text(key(USER, user))).collect();
+        let item = |entity| model::ProfileItem {
+            entity: name(entity).to_owned(),
+            criteria: Criteria::Custom as i32,
+            filter: {
+                let size = self.of(&[1, 1, 2, 3]);
+                Some(self.filter(entity, size, counts))
+            },
+            ..model::ProfileItem::default()
+        };
+        let items = [ACCOUNT, CONTACT, SITE, PRODUCT, USER, UNIT].map(item).to_vec();
+        model::Profile { name: "filters".to_owned(), revision: 1, users, items, priority: 0 }
     }
 
     fn item(&mut self, entity: u32, chosen: &[u32], counts: &BTreeMap<u32, u32>) -> model::ProfileItem {
@@ -352,16 +380,6 @@ impl Draw {
             filter: self.chance(25).then(|| self.filter(pulled, 3, counts)),
         };
         found.into_iter().map(association).collect()
-    }
-}
-
-trait WithoutOperands {
-    fn operands(self) -> (u32, Op, Vec<Operand>);
-}
-
-impl WithoutOperands for (u32, Op) {
-    fn operands(self) -> (u32, Op, Vec<Operand>) {
-        (self.0, self.1, vec![])
     }
 }
 

@@ -3,16 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use haversack_engine::view::Denial;
-use haversack_proto::model::filter_node::Kind;
-use haversack_proto::model::filter_operand::Value as Operand;
-use haversack_proto::model::{
-    self, AssociationDirection as Direction, FilterJoin, FilterOperator as Op, RecordCriteria as Criteria,
-};
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+use haversack_proto::model::{self, AssociationDirection as Direction, RecordCriteria as Criteria};
 
 use super::access::{Access, READ};
-use super::draw::{Cell, Cells, DAY_MICROS, key, uuid_text};
+use super::draw::{Cell, Cells, key, uuid_text};
+use super::judge::Judge;
 use super::organization::*;
 use super::world::World;
 
@@ -27,12 +22,13 @@ pub(crate) struct Oracle<'w> {
     unit: Option<Id>,
     teams: Vec<Id>,
     access: Access<'w>,
+    judge: Judge<'w>,
     profile: &'w model::Profile,
     pulls: Vec<Pull<'w>>,
 }
 
 /// A lookup towards one of its targets: referencing entity, attribute, target.
-type Edge = (u32, u32, u32);
+pub(crate) type Edge = (u32, u32, u32);
 
 /// An association followed in one direction.
 struct Pull<'w> {
@@ -58,7 +54,8 @@ impl<'w> Oracle<'w> {
         let followed = world.model.profiles.iter().filter(|profile| profile.users.contains(&uuid_text(user)));
         let profile = followed.min_by_key(|profile| (profile.priority, &profile.name)).ok_or(Denial::ProfileMissing)?;
         let (unit, teams) = (access.unit, access.teams.clone());
-        Ok(Self { world, user, unit, teams, access, profile, pulls: pulls(profile) })
+        let judge = Judge::new(world, &access);
+        Ok(Self { world, user, unit, teams, access, judge, profile, pulls: pulls(profile) })
     }
 
     /// The rows that the user's device should hold, in download order of entities.
@@ -99,7 +96,7 @@ impl<'w> Oracle<'w> {
         let metadata = self.world.model.entities.iter().find(|other| other.number == entity).expect("is in the model");
         let limit = metadata.organization_filter.as_ref();
         let readable = self.access.rows(entity, READ);
-        let passes = |cells: &Cells| limit.is_none_or(|limit| self.matches(limit, cells));
+        let passes = |cells: &Cells| limit.is_none_or(|limit| self.judge.matches(limit, cells));
         alive(self.world, entity)
             .filter(|(ordinal, cells)| passes(cells) && readable.contains(ordinal))
             .map(|(ordinal, _)| ordinal)
@@ -116,7 +113,7 @@ impl<'w> Oracle<'w> {
                 || (item.owned_by_my_teams && self.teams.iter().any(|team| owner == Some(*team)))
                 || (item.owned_by_my_business_unit && unit.is_some() && unit == self.unit));
         held || item.criteria() == Criteria::All
-            || item.filter.as_ref().is_some_and(|filter| self.matches(filter, cells))
+            || item.filter.as_ref().is_some_and(|filter| self.judge.matches(filter, cells))
     }
 
     fn is_pulled(&self, entity: u32, row: u32, sets: &Sets, bounds: &Sets) -> bool {
@@ -134,7 +131,7 @@ impl<'w> Oracle<'w> {
             }
         };
         let narrows =
-            |pull: &Pull<'_>| pull.filter.is_none_or(|filter| self.matches(filter, cells(world, entity, row)));
+            |pull: &Pull<'_>| pull.filter.is_none_or(|filter| self.judge.matches(filter, cells(world, entity, row)));
         let is_in = |edge: Edge| {
             let rows = sets.get(&edge.2);
             rows.is_some_and(|rows| parent(world, edge, row).is_some_and(|parent| rows.contains(&parent)))
@@ -143,69 +140,6 @@ impl<'w> Oracle<'w> {
             || LINKS.iter().any(|&(link, first, first_entity, second, second_entity)| {
                 link == entity && is_in((link, first, first_entity)) && is_in((link, second, second_entity))
             })
-    }
-
-    fn matches(&self, filter: &model::Filter, cells: &Cells) -> bool {
-        self.node(filter.compiled.as_ref().expect("test filters are compiled"), cells)
-    }
-
-    fn node(&self, node: &model::FilterNode, cells: &Cells) -> bool {
-        match node.kind.as_ref().expect("test filters have no empty nodes") {
-            Kind::Condition(condition) => self.condition(condition, cells),
-            Kind::Group(group) if group.join() == FilterJoin::And => {
-                group.nodes.iter().all(|node| self.node(node, cells))
-            }
-            Kind::Group(group) => group.nodes.iter().any(|node| self.node(node, cells)),
-            Kind::Link(_) => unreachable!("test filters have no links yet"),
-        }
-    }
-
-    fn condition(&self, condition: &model::FilterCondition, cells: &Cells) -> bool {
-        let cell = cells.get(&condition.attribute_number);
-        let operands: Vec<&Operand> = condition.operands.iter().filter_map(|operand| operand.value.as_ref()).collect();
-        let is_id = |wanted: Id| cell == Some(&Cell::Id(wanted));
-        let order = |operand: &Operand| cell.map(|cell| compare(cell, operand));
-        let equal = || operands.iter().any(|operand| order(operand).is_some_and(std::cmp::Ordering::is_eq));
-        match condition.operator() {
-            Op::EqUserId => is_id(self.user),
-            Op::EqUserTeams => self.teams.iter().any(|team| is_id(*team)),
-            Op::EqBusinessId => self.unit.is_some_and(is_id),
-            Op::Null => cell.is_none(),
-            Op::NotNull => cell.is_some(),
-            Op::Eq | Op::In => equal(),
-            Op::Ne | Op::NotIn => !equal(),
-            Op::Gt => order(operands[0]).is_some_and(std::cmp::Ordering::is_gt),
-            Op::Ge => order(operands[0]).is_some_and(std::cmp::Ordering::is_ge),
-            Op::Lt => order(operands[0]).is_some_and(std::cmp::Ordering::is_lt),
-            Op::Le => order(operands[0]).is_some_and(std::cmp::Ordering::is_le),
-            Op::Like => is_like(cell, operands[0]),
-            Op::NotLike => !is_like(cell, operands[0]),
-            Op::LastXDays => self.in_last_days(condition.attribute_number, cell, operands[0]),
-            other => unreachable!("test filters do not have {other:?} yet"),
-        }
-    }
-
-    fn in_last_days(&self, attribute: u32, cell: Option<&Cell>, days: &Operand) -> bool {
-        let (Some(Cell::Integer(value)), Operand::Integer(days)) = (cell, days) else { return false };
-        let settings = self.world.model.settings.as_ref().expect("the model has settings");
-        let name = Some(settings.time_zone.as_str()).filter(|name| !name.is_empty()).unwrap_or("UTC");
-        let zone = TimeZone::get(name).expect("is a zone");
-        let now = Timestamp::from_microsecond(self.world.instant).expect("is in range").to_zoned(zone.clone());
-        let first = now.date().checked_sub(days.days()).expect("is in range");
-        if attribute == DAY {
-            let day = |date: jiff::civil::Date| {
-                date.to_zoned(TimeZone::UTC).expect("is in range").timestamp().as_microsecond() / DAY_MICROS
-            };
-            return (day(first)..=day(now.date())).contains(value);
-        }
-        if attribute == WALL {
-            let wall = |time: jiff::civil::DateTime| {
-                time.to_zoned(TimeZone::UTC).expect("is in range").timestamp().as_microsecond()
-            };
-            return (wall(first.into())..wall(now.datetime())).contains(value);
-        }
-        let start = first.to_zoned(zone).expect("is in range").timestamp().as_microsecond();
-        (start..self.world.instant).contains(value)
     }
 }
 
@@ -275,7 +209,7 @@ pub(crate) fn unit_of(entity: u32, ordinal: u32, cells: &Cells) -> Option<Id> {
 }
 
 /// The row that a live row's lookup refers to, if it refers to one of the target entity that has ever been.
-fn parent(world: &World, (referencing, attribute, target): Edge, row: u32) -> Option<u32> {
+pub(crate) fn parent(world: &World, (referencing, attribute, target): Edge, row: u32) -> Option<u32> {
     let cells = world.rows.get(&referencing)?[row as usize].cells.as_ref()?;
     let wanted = id(cells, attribute)?;
     let count = world.rows.get(&target).map_or(0, Vec::len) as u32;
@@ -285,32 +219,6 @@ fn parent(world: &World, (referencing, attribute, target): Edge, row: u32) -> Op
 
 fn number(entity: &str) -> u32 {
     ITEM_ENTITIES.into_iter().find(|&number| name(number) == entity).expect("is an entity of items")
-}
-
-fn compare(cell: &Cell, operand: &Operand) -> std::cmp::Ordering {
-    let real = |text: &str| text.parse::<f64>().expect("is a number");
-    match (cell, operand) {
-        (Cell::Integer(left), Operand::Integer(right)) => left.cmp(right),
-        (Cell::Real(left), Operand::Real(right)) => left.total_cmp(right),
-        (Cell::Truth(left), Operand::Truth(right)) => left.cmp(right),
-        (Cell::Id(left), Operand::Id(right)) => left.as_slice().cmp(right),
-        (Cell::Text(left), Operand::Text(right)) if left.parse::<f64>().is_ok() => real(left).total_cmp(&real(right)),
-        (Cell::Text(left), Operand::Text(right)) => left.to_lowercase().trim_end().cmp(right.to_lowercase().trim_end()),
-        _ => unreachable!("operands are of the attribute's type"),
-    }
-}
-
-/// The patterns of test filters, spelled out.
-fn is_like(cell: Option<&Cell>, pattern: &Operand) -> bool {
-    let (Some(Cell::Text(text)), Operand::Text(pattern)) = (cell, pattern) else { return false };
-    let text = text.to_lowercase();
-    match pattern.as_str() {
-        "al%" => text.starts_with("al"),
-        "%a" => text.ends_with('a'),
-        "%t%" => text.contains('t'),
-        "_amm_" => text.len() == 5 && text.get(1..4) == Some("amm"),
-        _ => unreachable!("is one of the patterns of test filters"),
-    }
 }
 
 /// What explanations are compared with, one part at a time.
@@ -339,6 +247,6 @@ impl Oracle<'_> {
 
     /// Whether a filter, or a part of one, takes a live row.
     pub(crate) fn passes(&self, node: &model::FilterNode, entity: u32, row: u32) -> bool {
-        self.node(node, cells(self.world, entity, row))
+        self.judge.node(node, cells(self.world, entity, row))
     }
 }

@@ -20,13 +20,14 @@ pub(crate) const PRIVILEGE: u32 = 27;
 pub(crate) const POSITION: u32 = 28;
 pub(crate) const SHARE: u32 = 29;
 pub(crate) const ORGANIZATION: u32 = 30;
+pub(crate) const SETTINGS: u32 = 31;
 
 /// Entities with the common attributes.
 pub(crate) const BUSINESS_ENTITIES: [u32; 7] =
     [ACCOUNT, CONTACT, SITE, PRODUCT, NOTE, CONTACT_PRODUCT, ACCOUNT_ACCOUNT];
 /// Entities that say who is who.
-pub(crate) const DIRECTORY_ENTITIES: [u32; 10] =
-    [USER, TEAM, MEMBERSHIP, UNIT, ROLE, USER_ROLE, TEAM_ROLE, PRIVILEGE, POSITION, SHARE];
+pub(crate) const DIRECTORY_ENTITIES: [u32; 11] =
+    [USER, TEAM, MEMBERSHIP, UNIT, ROLE, USER_ROLE, TEAM_ROLE, PRIVILEGE, POSITION, SHARE, SETTINGS];
 /// Entities that a profile may have items for.
 pub(crate) const ITEM_ENTITIES: [u32; 8] = [ACCOUNT, CONTACT, SITE, PRODUCT, NOTE, CONTACT_PRODUCT, USER, UNIT];
 
@@ -43,6 +44,11 @@ pub(crate) const WALL: u32 = 9;
 pub(crate) const OWNER: u32 = 10;
 pub(crate) const OWNING_UNIT: u32 = 12;
 pub(crate) const RATE: u32 = 13;
+pub(crate) const LABEL: u32 = 14;
+pub(crate) const RANK: u32 = 15;
+pub(crate) const FEE: u32 = 16;
+pub(crate) const UNTIL: u32 = 17;
+pub(crate) const CHOICES: u32 = 18;
 
 /// A lookup: entity, attribute, field that tells the target, targets.
 pub(crate) type LookupSpec = (u32, u32, u32, &'static [u32]);
@@ -63,6 +69,44 @@ pub(crate) const LOOKUPS: [LookupSpec; 15] = [
     (ACCOUNT_ACCOUNT, 22, 0, &[ACCOUNT]),
     (USER, 2, 0, &[UNIT]),
     (UNIT, 2, 0, &[UNIT]),
+];
+
+/// Hierarchical entities, each with the lookup at its rows' parents.
+pub(crate) const HIERARCHIES: [(u32, u32); 3] = [(ACCOUNT, 20), (USER, 4), (UNIT, 2)];
+
+/// Ids of rows of a hierarchical entity: entity, attribute, hierarchical entity.
+pub(crate) const KIN: [(u32, u32, u32); 14] = [
+    (ACCOUNT, ID, ACCOUNT),
+    (ACCOUNT, 20, ACCOUNT),
+    (ACCOUNT, OWNER, USER),
+    (ACCOUNT, OWNING_UNIT, UNIT),
+    (CONTACT, 20, ACCOUNT),
+    (CONTACT, 22, ACCOUNT),
+    (CONTACT, OWNER, USER),
+    (SITE, 20, ACCOUNT),
+    (SITE, OWNING_UNIT, UNIT),
+    (USER, ID, USER),
+    (USER, 4, USER),
+    (USER, 2, UNIT),
+    (UNIT, ID, UNIT),
+    (UNIT, 2, UNIT),
+];
+
+/// Attributes that are equal where rows are linked, beside lookups and the ids that they hold: entity, attribute,
+/// linked entity, its attribute.
+pub(crate) const MEETINGS: [(u32, u32, u32, u32); 12] = [
+    (ACCOUNT, OWNER, MEMBERSHIP, 2),
+    (ACCOUNT, OWNER, MEMBERSHIP, 3),
+    (ACCOUNT, OWNING_UNIT, TEAM, 2),
+    (ACCOUNT, 22, CONTACT, 22),
+    (ACCOUNT, SCORE, SITE, RANK),
+    (CONTACT, OWNER, TEAM, ID),
+    (CONTACT, 20, CONTACT, 20),
+    (CONTACT, DAY, PRODUCT, DAY),
+    (SITE, STATE, PRODUCT, STATE),
+    (PRODUCT, AMOUNT, ACCOUNT, FEE),
+    (USER, ID, MEMBERSHIP, 3),
+    (UNIT, ID, TEAM, 2),
 ];
 
 /// Many-to-many relationships: link entity, its first lookup and target, its second.
@@ -88,6 +132,7 @@ pub(crate) fn name(entity: u32) -> &'static str {
         PRIVILEGE => "roleprivileges",
         POSITION => "position",
         SHARE => "principalobjectaccess",
+        SETTINGS => "usersettings",
         _ => "organization",
     }
 }
@@ -127,21 +172,29 @@ fn entity(number: u32) -> model::Entity {
         ownership: ownership(number) as i32,
         attributes,
         offline: ITEM_ENTITIES.contains(&number),
+        hierarchy_attribute: hierarchy_attribute(number),
         ..model::Entity::default()
     }
 }
 
+/// Name of the lookup at a row's parent; empty where rows form no hierarchy.
+fn hierarchy_attribute(entity: u32) -> String {
+    let hierarchy = HIERARCHIES.iter().find(|hierarchy| hierarchy.0 == entity);
+    hierarchy.map_or_else(String::new, |(_, attribute)| attribute_name(entity, *attribute))
+}
+
 fn own_attributes(entity: u32) -> Vec<model::Attribute> {
     let lookup = |number, name: &str| attribute(number, name, AttributeType::Lookup);
+    let towards = |target, number, name: &str| pointing(&[target], lookup(number, name));
     match entity {
         USER => vec![
-            lookup(2, "businessunitid"),
+            towards(UNIT, 2, "businessunitid"),
             attribute(3, "isdisabled", AttributeType::Boolean),
-            lookup(4, "parentsystemuserid"),
+            towards(USER, 4, "parentsystemuserid"),
             lookup(5, "positionid"),
         ],
         TEAM => vec![lookup(2, "businessunitid"), attribute(3, "teamtype", AttributeType::Picklist)],
-        UNIT => vec![lookup(2, "parentbusinessunitid")],
+        UNIT => vec![towards(UNIT, 2, "parentbusinessunitid")],
         ROLE => vec![attribute(2, "isinherited", AttributeType::Picklist)],
         MEMBERSHIP => vec![lookup(2, "teamid"), lookup(3, "systemuserid")],
         USER_ROLE => vec![lookup(2, "systemuserid"), lookup(3, "roleid")],
@@ -160,6 +213,11 @@ fn own_attributes(entity: u32) -> Vec<model::Attribute> {
             attribute(7, "inheritedaccessrightsmask", AttributeType::Integer),
         ],
         ORGANIZATION => vec![],
+        SETTINGS => vec![
+            lookup(2, "systemuserid"),
+            attribute(3, "uilanguageid", AttributeType::Integer),
+            attribute(4, "timezonename", AttributeType::String),
+        ],
         _ => business_attributes(entity),
     }
 }
@@ -175,27 +233,35 @@ fn business_attributes(entity: u32) -> Vec<model::Attribute> {
         attribute(DAY, "day", AttributeType::DateOnly),
         attribute(WALL, "wall", AttributeType::DatetimeIndependent),
         attribute(RATE, "rate", AttributeType::Double),
+        attribute(LABEL, "label", AttributeType::Memo),
+        attribute(RANK, "rank", AttributeType::Integer),
+        attribute(FEE, "fee", AttributeType::Money),
+        attribute(UNTIL, "until", AttributeType::Datetime),
+        attribute(CHOICES, "choices", AttributeType::MultiSelectPicklist),
     ];
+    let unit = |name| pointing(&[UNIT], attribute(OWNING_UNIT, name, AttributeType::Lookup));
     match ownership(entity) {
-        Ownership::User => attributes.extend([
-            model::Attribute { entity_field_number: 11, ..attribute(OWNER, "ownerid", AttributeType::Owner) },
-            attribute(OWNING_UNIT, "owningbusinessunit", AttributeType::Lookup),
-        ]),
-        Ownership::Business => attributes.push(attribute(OWNING_UNIT, "businessunitid", AttributeType::Lookup)),
+        Ownership::User => {
+            let owner = pointing(&[USER, TEAM], attribute(OWNER, "ownerid", AttributeType::Owner));
+            let owner = model::Attribute { entity_field_number: 11, ..owner };
+            attributes.extend([owner, unit("owningbusinessunit")]);
+        }
+        Ownership::Business => attributes.push(unit("businessunitid")),
         _ => {}
     }
     for (_, number, companion, targets) in LOOKUPS.iter().filter(|lookup| lookup.0 == entity && lookup.1 != OWNER) {
-        attributes.push(model::Attribute {
-            entity_field_number: *companion,
-            targets: targets.iter().map(|target| name(*target).to_owned()).collect(),
-            ..attribute(*number, &format!("lookup{number}"), AttributeType::Lookup)
-        });
+        let lookup = pointing(targets, attribute(*number, &format!("lookup{number}"), AttributeType::Lookup));
+        attributes.push(model::Attribute { entity_field_number: *companion, ..lookup });
     }
     attributes
 }
 
 fn attribute(number: u32, name: &str, kind: AttributeType) -> model::Attribute {
     model::Attribute { number, logical_name: name.to_owned(), r#type: kind as i32, ..model::Attribute::default() }
+}
+
+fn pointing(targets: &[u32], attribute: model::Attribute) -> model::Attribute {
+    model::Attribute { targets: targets.iter().map(|target| name(*target).to_owned()).collect(), ..attribute }
 }
 
 pub(crate) fn relationships() -> Vec<model::Relationship> {

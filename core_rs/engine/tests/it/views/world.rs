@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use haversack_engine::engine::{Applied, Engine, PreparedModel, RowChange};
 use haversack_engine::ids::{AttributeNumber, EntityNumber, Instant, Lsn, RowKey};
-use haversack_engine::row::{RowWriter, Value};
+use haversack_engine::row::{Integers, RowWriter, Value};
 use haversack_proto::model;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
-use super::draw::{Cell, Cells, DAY_MICROS, Draw, MINUTE, START, key};
+use super::draw::{Cell, Cells, DAY_MICROS, Draw, MINUTE, START, STARTS, ZONES, key};
 use super::organization::*;
 
 /// Entities that may have so many rows that they are judged as a set.
 const MANY: [u32; 4] = [ACCOUNT, CONTACT, NOTE, SITE];
 /// Attributes that are neither ids nor lookups.
-const PLAIN: [u32; 9] = [NAME, SCORE, STATE, FLAG, AMOUNT, DUE, DAY, WALL, RATE];
-
-const ZONES: [&str; 4] = ["", "Asia/Kolkata", "Europe/Berlin", "America/New_York"];
+const PLAIN: [u32; 14] = [NAME, SCORE, STATE, FLAG, AMOUNT, DUE, DAY, WALL, RATE, LABEL, RANK, FEE, UNTIL, CHOICES];
 
 /// A row as staging has it.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub(crate) struct World {
     pub(crate) head: u64,
     pub(crate) instant: i64,
     pub(crate) model: model::Model,
+    /// Whether profiles are filters and nothing else, and everybody may read everything.
+    plain: bool,
     /// Rows changed since the engine was last fed.
     changed: BTreeSet<(u32, u32)>,
     published: bool,
@@ -42,32 +44,49 @@ impl World {
     /// An organization that has published a model and has no rows yet.
     pub(crate) fn empty(seed: u64, model: model::Model) -> Self {
         Self {
-            draw: Draw(seed),
+            draw: Draw::new(seed),
             rows: BTreeMap::new(),
             head: 0,
             instant: START,
             model,
+            plain: false,
             changed: BTreeSet::new(),
             published: true,
         }
     }
 
-    /// An organization with some of everything.
+    /// An organization with some of everything. In half of them nothing but filters decides what is in a view, so that
+    /// whatever they miss is seen.
     pub(crate) fn new(seed: u64) -> Self {
         let mut world = Self::empty(seed, model::Model::default());
-        for (entity, count) in
-            [(UNIT, 4), (POSITION, 3), (USER, 5), (TEAM, 3), (ROLE, 3), (MEMBERSHIP, 6), (USER_ROLE, 8), (TEAM_ROLE, 3)]
-        {
+        world.plain = world.draw.chance(50);
+        world.instant = world.draw.of(&STARTS);
+        world.draw.now = world.instant;
+        for (entity, count) in [
+            (UNIT, 4),
+            (POSITION, 3),
+            (USER, 5),
+            (TEAM, 3),
+            (ROLE, 3),
+            (MEMBERSHIP, 6),
+            (USER_ROLE, 8),
+            (TEAM_ROLE, 3),
+            (SETTINGS, 4),
+        ] {
             (0..count).for_each(|_| world.insert(entity));
         }
         world.grant();
+        if world.plain {
+            world.open();
+        }
         let many = world.draw.of(&MANY);
         for entity in BUSINESS_ENTITIES {
-            let count = if entity == many { 45 } else { 4 + world.draw.below(10) };
+            let count = if entity == many { 75 } else { 4 + world.draw.below(10) };
             (0..count).for_each(|_| world.insert(entity));
         }
         (0..world.draw.below(30)).for_each(|_| world.insert(SHARE));
-        world.publish();
+        let model = world.other_model();
+        world.publish(model);
         world
     }
 
@@ -83,6 +102,18 @@ impl World {
                 cells.insert(4, self.draw.privilege_number());
                 self.append(PRIVILEGE, cells);
             }
+        }
+    }
+
+    /// Lets everybody read everything.
+    fn open(&mut self) {
+        for user in 0..self.counts()[&USER] {
+            self.append(USER_ROLE, Cells::from([(2, Cell::Id(key(USER, user))), (3, Cell::Id(key(ROLE, 0)))]));
+        }
+        for entity in ITEM_ENTITIES {
+            let mut cells = self.draw.privilege_of(0, entity);
+            cells.insert(5, Cell::Integer(8));
+            self.append(PRIVILEGE, cells);
         }
     }
 
@@ -129,32 +160,66 @@ impl World {
         self.published = true;
     }
 
-    /// Publishes other profiles, organization filters and settings.
-    fn publish(&mut self) {
-        let model = self.drafted();
-        self.republish(|published| *published = model);
-    }
-
     /// A model with other profiles, organization filters and settings.
-    fn drafted(&mut self) -> model::Model {
+    pub(crate) fn other_model(&mut self) -> model::Model {
         let counts = self.counts();
         let mut entities = entities();
         for entity in entities.iter_mut().filter(|entity| BUSINESS_ENTITIES.contains(&entity.number)) {
-            let filter = self.draw.chance(10).then(|| self.draw.filter(entity.number, 3, &counts));
+            let filter = (!self.plain && self.draw.chance(10)).then(|| self.draw.filter(entity.number, 3, &counts));
             entity.organization_filter = filter;
         }
         model::Model {
-            revision: self.model.revision,
-            settings: Some(model::Settings {
-                time_zone: self.draw.of(&ZONES).to_owned(),
-                hierarchy_security: self.draw.chance(80).then(|| self.draw.hierarchy_security()),
-                ..model::Settings::default()
-            }),
+            revision: self.model.revision + 1,
+            settings: Some(self.draw.settings()),
             entities,
             relationships: relationships(),
-            profiles: (0..2).map(|number| self.draw.profile(number, &counts)).collect(),
+            profiles: if self.plain {
+                vec![self.draw.profile_of_filters(&counts)]
+            } else {
+                (0..2).map(|number| self.draw.profile(number, &counts)).collect()
+            },
             ..model::Model::default()
         }
+    }
+
+    /// The model that is published, changed in one place or two.
+    pub(crate) fn changed_model(&mut self) -> model::Model {
+        let counts = self.counts();
+        let mut model = self.model.clone();
+        model.revision += 1;
+        if self.draw.chance(40) {
+            model.settings = Some(self.draw.settings());
+        }
+        if self.draw.chance(40) {
+            let number = self.draw.of(&BUSINESS_ENTITIES);
+            let limit = self.draw.chance(60).then(|| self.draw.filter(number, 3, &counts));
+            let entity = model.entities.iter_mut().find(|entity| entity.number == number);
+            entity.expect("is in the model").organization_filter = limit;
+        }
+        for item in model.profiles.iter_mut().flat_map(|profile| &mut profile.items) {
+            let associations = &mut item.associations;
+            match self.draw.below(8) {
+                0..=2 if item.filter.is_some() => {
+                    let entity = ITEM_ENTITIES.into_iter().find(|entity| name(*entity) == item.entity);
+                    item.filter = Some(self.draw.filter(entity.expect("has items"), 2, &counts));
+                }
+                3 => associations.retain(|_| self.draw.chance(50)),
+                4 => associations.iter_mut().for_each(|association| association.filter = None),
+                _ => {}
+            }
+        }
+        model
+    }
+
+    pub(crate) fn publish(&mut self, model: model::Model) {
+        self.model = model;
+        self.head += 1;
+        self.published = true;
+    }
+
+    fn go_on_to(&mut self, instant: i64) {
+        self.instant = self.instant.max(instant);
+        self.draw.now = self.instant;
     }
 
     /// One random change.
@@ -169,13 +234,64 @@ impl World {
             8 | 9 => self.change_rows(&DIRECTORY_ENTITIES, 1),
             10 => self.delete(&DIRECTORY_ENTITIES),
             11 => self.touch(),
-            12 => self.publish(),
-            13 => self.instant += self.draw.below(36 * 60) as i64 * MINUTE,
-            14 => self.instant = next_boundary.map_or(self.instant, |boundary| boundary.0),
-            15 => self.instant += self.draw.below(3) as i64 * DAY_MICROS,
-            16 => self.change_rows(&[SHARE], 3),
-            _ => self.change_rows(&[USER, TEAM, UNIT, POSITION, MEMBERSHIP], 2),
+            12 => {
+                let model = if self.draw.chance(40) { self.other_model() } else { self.changed_model() };
+                self.publish(model);
+            }
+            13 => self.change_rows(&[SHARE], 3),
+            14 => self.change_rows(&[USER, TEAM, UNIT, POSITION, MEMBERSHIP], 2),
+            15 => self.choose_again(),
+            _ => self.let_time_pass(kind, next_boundary.map_or(self.instant, |boundary| boundary.0)),
         }
+    }
+
+    /// Lets time go on: a while, to a boundary or just around it, or around the setting of some clocks.
+    fn let_time_pass(&mut self, kind: u8, boundary: i64) {
+        let instant = match kind {
+            16 => self.instant + self.draw.below(36 * 60) as i64 * MINUTE,
+            17 => self.instant + self.draw.below(3) as i64 * DAY_MICROS,
+            18 => boundary - 1,
+            19 | 20 => boundary,
+            21 => boundary + self.draw.of(&[1, 1_000_000, 30 * MINUTE, 60 * MINUTE, 61 * MINUTE]),
+            22 => self.instant + self.draw.of(&[5, 31, 40, 400]) * DAY_MICROS,
+            _ => self.around_a_jump(),
+        };
+        self.go_on_to(instant);
+    }
+
+    /// A moment just before the next setting of the clocks of a zone that somebody has chosen, or just behind it if it is
+    /// at hand.
+    fn around_a_jump(&mut self) -> i64 {
+        let chosen = self.rows[&SETTINGS].iter().filter_map(|row| row.cells.as_ref()?.get(&4));
+        let known = chosen.filter_map(|cell| if let Cell::Text(name) = cell { TimeZone::get(name).ok() } else { None });
+        let known: Vec<TimeZone> = known.collect();
+        let zone = if known.is_empty() {
+            self.of_zones()
+        } else {
+            known[self.draw.below(known.len() as u64) as usize].clone()
+        };
+        let now = Timestamp::from_microsecond(self.instant).expect("is in range");
+        let Some(jump) = zone.following(now).next() else { return self.instant + 60 * MINUTE };
+        let jump = jump.timestamp().as_microsecond();
+        if jump - self.instant < 120 * MINUTE {
+            return jump + self.draw.of(&[0, 1, 10 * MINUTE, 30 * MINUTE, 59 * MINUTE]);
+        }
+        jump - self.draw.of(&[1, 10 * MINUTE, 30 * MINUTE, 61 * MINUTE])
+    }
+
+    fn of_zones(&mut self) -> TimeZone {
+        let name = self.draw.of(&ZONES[1..]);
+        TimeZone::get(name).expect("is a zone")
+    }
+
+    /// Lets a user choose another zone and language, or somebody else's row of settings become the user's.
+    fn choose_again(&mut self) {
+        let Some(ordinal) = self.some_row(SETTINGS) else { return };
+        let user = self.rows[&SETTINGS][ordinal as usize].cells.as_ref().and_then(|cells| cells.get(&2)).cloned();
+        let mut cells = self.draw.cells(SETTINGS, &self.counts());
+        cells.insert(ID, Cell::Id(key(SETTINGS, ordinal)));
+        cells.extend(user.filter(|_| self.draw.chance(80)).map(|user| (2, user)));
+        self.write(SETTINGS, ordinal, Some(cells));
     }
 
     fn change_rows(&mut self, entities: &[u32], count_max: u64) {
@@ -217,7 +333,7 @@ impl World {
 
     /// The same rows under another model, of which no engine has seen anything.
     pub(crate) fn published_as(&self, model: model::Model) -> Self {
-        let mut world = Self { rows: self.rows.clone(), head: self.head, ..Self::empty(self.draw.0, model) };
+        let mut world = Self { rows: self.rows.clone(), head: self.head, ..Self::empty(0, model) };
         world.instant = self.instant;
         world
     }
@@ -262,8 +378,14 @@ impl World {
 
 fn encode(cells: &Cells, payload: &mut Vec<u8>) {
     let mut writer = RowWriter::new(payload);
+    let mut packed = Vec::new();
     for (&number, cell) in cells {
         let value = match cell {
+            Cell::Set(numbers) => {
+                packed.clear();
+                Integers::pack(numbers, &mut packed);
+                Value::Integers(Integers::from_packed(&packed).expect("was just packed"))
+            }
             Cell::Integer(number) => Value::Integer(*number),
             Cell::Real(number) => Value::Real(*number),
             Cell::Text(text) => Value::Text(text),

@@ -91,6 +91,20 @@ class ListOrganizationsResponse(_message.Message):
     organizations: _containers.RepeatedCompositeFieldContainer[Organization]
     def __init__(self, organizations: _Optional[_Iterable[_Union[Organization, _Mapping]]] = ...) -> None: ...
 
+class SetSettingsRequest(_message.Message):
+    __slots__ = ("organization", "settings")
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    organization: str
+    settings: _model_pb2.Settings
+    def __init__(self, organization: _Optional[str] = ..., settings: _Optional[_Union[_model_pb2.Settings, _Mapping]] = ...) -> None: ...
+
+class SetSettingsResponse(_message.Message):
+    __slots__ = ("organization",)
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    organization: Organization
+    def __init__(self, organization: _Optional[_Union[Organization, _Mapping]] = ...) -> None: ...
+
 class ImportMetadataRequest(_message.Message):
     __slots__ = ("organization", "documents")
     ORGANIZATION_FIELD_NUMBER: _ClassVar[int]

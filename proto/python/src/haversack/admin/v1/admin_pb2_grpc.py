@@ -50,6 +50,11 @@ class OrganizationServiceStub:
                 request_serializer=haversack_dot_admin_dot_v1_dot_admin__pb2.ListOrganizationsRequest.SerializeToString,
                 response_deserializer=haversack_dot_admin_dot_v1_dot_admin__pb2.ListOrganizationsResponse.FromString,
                 _registered_method=True)
+        self.SetSettings = channel.unary_unary(
+                '/haversack.admin.v1.OrganizationService/SetSettings',
+                request_serializer=haversack_dot_admin_dot_v1_dot_admin__pb2.SetSettingsRequest.SerializeToString,
+                response_deserializer=haversack_dot_admin_dot_v1_dot_admin__pb2.SetSettingsResponse.FromString,
+                _registered_method=True)
 
 
 class OrganizationServiceServicer:
@@ -77,6 +82,13 @@ class OrganizationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetSettings(self, request, context):
+        """Replaces the rules for all of an organization's data. Takes effect with a publish.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrganizationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +106,11 @@ def add_OrganizationServiceServicer_to_server(servicer, server):
                     servicer.ListOrganizations,
                     request_deserializer=haversack_dot_admin_dot_v1_dot_admin__pb2.ListOrganizationsRequest.FromString,
                     response_serializer=haversack_dot_admin_dot_v1_dot_admin__pb2.ListOrganizationsResponse.SerializeToString,
+            ),
+            'SetSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetSettings,
+                    request_deserializer=haversack_dot_admin_dot_v1_dot_admin__pb2.SetSettingsRequest.FromString,
+                    response_serializer=haversack_dot_admin_dot_v1_dot_admin__pb2.SetSettingsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +195,33 @@ class OrganizationService:
             '/haversack.admin.v1.OrganizationService/ListOrganizations',
             haversack_dot_admin_dot_v1_dot_admin__pb2.ListOrganizationsRequest.SerializeToString,
             haversack_dot_admin_dot_v1_dot_admin__pb2.ListOrganizationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/haversack.admin.v1.OrganizationService/SetSettings',
+            haversack_dot_admin_dot_v1_dot_admin__pb2.SetSettingsRequest.SerializeToString,
+            haversack_dot_admin_dot_v1_dot_admin__pb2.SetSettingsResponse.FromString,
             options,
             channel_credentials,
             insecure,
