@@ -66,6 +66,7 @@ impl<'w> Judge<'w> {
         self.node(filter.compiled.as_ref().expect("test filters are compiled"), cells)
     }
 
+    /// Whether a part of a filter takes a row.
     pub(crate) fn node(&self, node: &model::FilterNode, cells: &Cells) -> bool {
         match node.kind.as_ref().expect("test filters have no empty nodes") {
             Kind::Condition(condition) => self.condition(condition, cells),

@@ -81,7 +81,7 @@ impl World {
         }
         let many = world.draw.of(&MANY);
         for entity in BUSINESS_ENTITIES {
-            let count = if entity == many { 75 } else { 4 + world.draw.below(10) };
+            let count = if entity == many { if world.plain { 75 } else { 45 } } else { 4 + world.draw.below(10) };
             (0..count).for_each(|_| world.insert(entity));
         }
         (0..world.draw.below(30)).for_each(|_| world.insert(SHARE));
@@ -333,8 +333,7 @@ impl World {
 
     /// The same rows under another model, of which no engine has seen anything.
     pub(crate) fn published_as(&self, model: model::Model) -> Self {
-        let instant = self.instant;
-        let mut world = Self { rows: self.rows.clone(), head: self.head, instant, ..Self::empty(0, model) };
+        let mut world = Self { rows: self.rows.clone(), head: self.head, ..Self::empty(0, model) };
         world.instant = self.instant;
         world
     }
