@@ -187,10 +187,14 @@ impl World {
         let counts = self.counts();
         let mut model = self.model.clone();
         model.revision += 1;
+        // What asks for no more of rows than before can be rehearsed.
+        let asks_more = self.draw.chance(60);
         if self.draw.chance(40) {
-            model.settings = Some(self.draw.settings());
+            let old = model.settings.take().unwrap_or_default();
+            let new = self.draw.settings();
+            model.settings = Some(if asks_more { new } else { model::Settings { collation: old.collation, ..new } });
         }
-        if self.draw.chance(40) {
+        if asks_more && self.draw.chance(40) {
             let number = self.draw.of(&BUSINESS_ENTITIES);
             let limit = self.draw.chance(60).then(|| self.draw.filter(number, 3, &counts));
             let entity = model.entities.iter_mut().find(|entity| entity.number == number);
@@ -199,7 +203,7 @@ impl World {
         for item in model.profiles.iter_mut().flat_map(|profile| &mut profile.items) {
             let associations = &mut item.associations;
             match self.draw.below(8) {
-                0..=2 if item.filter.is_some() => {
+                0..=2 if asks_more && item.filter.is_some() => {
                     let entity = ITEM_ENTITIES.into_iter().find(|entity| name(*entity) == item.entity);
                     item.filter = Some(self.draw.filter(entity.expect("has items"), 2, &counts));
                 }
