@@ -143,15 +143,22 @@ def _change(
         settings.fiscal.start_month, settings.fiscal.start_day = _month_and_day(fiscal_start)
     if fiscal_period is not None:
         settings.fiscal.MergeFrom(model_pb2.FiscalCalendar(period=f"FISCAL_PERIOD_{fiscal_period.name}"))
+    _change_hierarchy(settings.hierarchy_security, hierarchy, hierarchy_depth, hierarchy_excludes)
+
+
+def _change_hierarchy(
+    security: model_pb2.HierarchySecurity, hierarchy: Hierarchy | None, depth: int | None, excludes: list[str] | None
+) -> None:
+    from haversack.model.v1 import model_pb2
+
     if hierarchy is not None:
-        settings.hierarchy_security.ClearField("model")
+        security.ClearField("model")
         if hierarchy != Hierarchy.OFF:
-            chosen = model_pb2.HierarchySecurity(model=f"HIERARCHY_MODEL_{hierarchy.name}")
-            settings.hierarchy_security.MergeFrom(chosen)
-    if hierarchy_depth is not None:
-        settings.hierarchy_security.depth = hierarchy_depth
-    if hierarchy_excludes:
-        settings.hierarchy_security.excluded_entities[:] = hierarchy_excludes
+            security.MergeFrom(model_pb2.HierarchySecurity(model=f"HIERARCHY_MODEL_{hierarchy.name}"))
+    if depth is not None:
+        security.depth = depth
+    if excludes:
+        security.excluded_entities[:] = excludes
 
 
 def _month_and_day(text: str) -> tuple[int, int]:
