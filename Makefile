@@ -4,6 +4,10 @@
 
 BIN := .venv/bin
 RUN := $(BIN)/uv run --no-sync
+# What `make sim` spends, as in `make sim SIM_SECONDS=60 SIM_SEEDS=20 FUZZ_SECONDS=60`.
+SIM_SECONDS := 600
+SIM_SEEDS := 500
+FUZZ_SECONDS := 600
 # pip and uv keep their caches where the user's are; nothing of the build leaves the clone.
 UV_SYNC := $(BIN)/uv sync --locked --all-packages
 
@@ -71,8 +75,14 @@ wheels: install ## build the wheels and start them in a clean environment
 bench: install ## run the benchmarks; results go to benches/RESULTS.md by hand
 	$(RUN) python benches/run.py
 
-sim: install ## the oracle over many more random organizations
-	$(RUN) pytest tests/oracle --simulation-seeds 500
+sim: install ## random organizations, filters and rows for a long time; seeds are printed and replay
+	@echo "== the engine against its definition, for $(SIM_SECONDS) seconds"
+	HAVERSACK_SIMULATION_SECONDS=$(SIM_SECONDS) cargo test --locked -p haversack-engine --test it views::simulation \
+		-- --nocapture
+	@echo "== servers and devices against SQL, $(SIM_SEEDS) organizations"
+	$(RUN) pytest tests/oracle --simulation-seeds $(SIM_SEEDS)
+	@echo "== the parser of filters and the row codec on anything, for $(FUZZ_SECONDS) seconds"
+	HAVERSACK_FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --locked -p haversack-engine --lib for_a_while -- --nocapture
 
 clean: ## delete what was built
 	rm -rf .venv target dist demo-data

@@ -1,7 +1,7 @@
 """Random tests of dates, as FetchXML and as SQL over the caller's local days.
 
-`local_day` is a function that the oracle gives to SQLite: the day of an instant in the caller's zone. `:today` is that of
-asking, `:now` the instant, `:week` the day on which weeks begin.
+`local_day` is a function that the oracle gives to SQLite: the day of an instant in the caller's zone. `:today` is that
+of asking, `:now` the instant, `:week` the day on which weeks begin.
 """
 
 import random

@@ -63,7 +63,9 @@ class Filters:
             f"{inner.fetch_xml}</link-entity>"
         )
         narrowed = re.sub(r"\bt\.", f"{alias}.", inner.sql)
-        return Filter(xml, f"{exists} (SELECT 1 FROM {linked} {alias} WHERE {alias}.{attribute} = t.{to} AND {narrowed})")
+        return Filter(
+            xml, f"{exists} (SELECT 1 FROM {linked} {alias} WHERE {alias}.{attribute} = t.{to} AND {narrowed})"
+        )
 
     def _inner(self, linked: str, links: int) -> Filter:
         if linked == "teammembership":

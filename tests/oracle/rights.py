@@ -65,7 +65,9 @@ class Rights:
             replica.connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
         for name, query in _TABLES.items():
             # A table is made without parameters, so that it is made empty and filled.
-            columns = "entityname, depth, unit, team" if name == "my_rights" else ("teamid" if "teams" in name else "id")
+            columns = (
+                "entityname, depth, unit, team" if name == "my_rights" else ("teamid" if "teams" in name else "id")
+            )
             replica.connection.execute(f"CREATE TEMP TABLE {name}({columns})")
             replica.connection.execute(f"INSERT INTO {name} {query}", parameters)
 

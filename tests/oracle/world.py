@@ -3,6 +3,7 @@
 import json
 import random
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,6 +30,7 @@ ACCESS_TEAM = 1
 LIMIT_CONDITIONS_MAX = 3
 # The bits of reading, of reading and writing, and of writing alone.
 MASKS = [1, 1, 3, 2]
+
 
 @dataclass
 class Association:
@@ -147,7 +149,12 @@ class World:
     def team(self, team: str) -> Row:
         """A team, somewhere, that can own rows or cannot."""
         unit = self.draw.choice(self.units)
-        return {"teamid": team, "name": "team", "businessunitid": unit, "teamtype": self.draw.choice([0, 0, ACCESS_TEAM])}
+        return {
+            "teamid": team,
+            "name": "team",
+            "businessunitid": unit,
+            "teamtype": self.draw.choice([0, 0, ACCESS_TEAM]),
+        }
 
     def role(self, role: str) -> Row:
         """A role that hands on to the members of a team what it grants, or does not."""
@@ -263,34 +270,25 @@ class World:
 
     def step(self) -> Change:
         """One change of data or directory."""
-        kinds = ["upsert", "upsert", "upsert", "delete", "user", "user", "choices", "membership", "role", "privilege"]
-        kind = self.draw.choice([*kinds, "share", "share", "position", "team", "unit", "inheritance"])
         entity = self.draw.choice(list(OWNERSHIP))
-        match kind:
-            case "user":
-                return Change("systemuser", [self.user(self.draw.choice(self.users))])
-            case "choices":
-                return Change("usersettings", [self.choices(self.draw.choice(self.users))])
-            case "position":
-                return Change("position", [self.position(self.draw.choice(self.positions))])
-            case "team":
-                return Change("team", [self.team(self.draw.choice(self.teams))])
-            case "unit":
-                return Change("businessunit", [self.unit(self.draw.choice(self.units))])
-            case "inheritance":
-                return Change("role", [self.role(self.draw.choice(self.roles))])
-            case "share":
-                return self.share()
-            case "membership":
-                return self.membership()
-            case "role":
-                return self.assignment()
-            case "privilege":
-                return self.privilege()
-            case "delete" if self.rows[entity]:
+        if self.draw.random() < 0.4:
+            if self.rows[entity] and self.draw.random() < 0.25:
                 return self.deletion(entity)
-            case _:
-                return self.upserts(entity, self.draw.randint(1, 6))
+            return self.upserts(entity, self.draw.randint(1, 6))
+        changes: dict[Callable[[], Change], int] = {
+            self.membership: 2,
+            self.assignment: 2,
+            self.privilege: 2,
+            self.share: 4,
+            lambda: Change("systemuser", [self.user(self.draw.choice(self.users))]): 4,
+            lambda: Change("usersettings", [self.choices(self.draw.choice(self.users))]): 2,
+            lambda: Change("position", [self.position(self.draw.choice(self.positions))]): 1,
+            lambda: Change("team", [self.team(self.draw.choice(self.teams))]): 1,
+            lambda: Change("businessunit", [self.unit(self.draw.choice(self.units))]): 1,
+            lambda: Change("role", [self.role(self.draw.choice(self.roles))]): 1,
+        }
+        [change] = self.draw.choices(list(changes), list(changes.values()))
+        return change()
 
     def organization_filters(self) -> dict[str, filters.Filter | None]:
         """A limit, or none, for each entity."""

@@ -121,9 +121,11 @@ def test_help_loads_nothing_heavy() -> None:
 
 def test_rules_are_set_one_by_one(line: Line) -> None:
     name = f"rules-{uuid.uuid4().hex[:8]}"
-    made = line.json("org", "create", name, "--week-start", "monday", "--fiscal-start", "04-06", "--hierarchy-depth", 2)
-    assert made["settings"]["fiscal"] == {"start_month": 4, "start_day": 6}
-    assert made["settings"]["hierarchy_security"] == {"depth": 2}
+    made = line.json(
+        "org", "create", name, "--week-start", "monday", "--fiscal-start", "04-06", "--hierarchy-depth", "2"
+    )
+    assert (made["settings"]["fiscal"]["start_month"], made["settings"]["fiscal"]["start_day"]) == (4, 6)
+    assert made["settings"]["hierarchy_security"]["depth"] == 2
     excluded = ("--hierarchy-excludes", "lead", "--hierarchy-excludes", "task")
     more = ("--hierarchy", "manager", *excluded, "--fiscal-period", "four-week", "--null-never-matches")
     settings = line.json("org", "set", name, *more)["settings"]
@@ -133,8 +135,8 @@ def test_rules_are_set_one_by_one(line: Line) -> None:
     assert settings["hierarchy_security"] == security
     assert settings["null_never_matches"] is True
     settings = line.json("org", "set", name, "--hierarchy", "off", "--null-matches-negation")["settings"]
-    assert "model" not in settings["hierarchy_security"]
-    assert "null_never_matches" not in settings
+    assert settings["hierarchy_security"]["model"] == "HIERARCHY_MODEL_UNSPECIFIED"
+    assert settings["null_never_matches"] is False
     assert "monday" in line.run("org", "show", name).stdout
     assert line.run("org", "set", name, "--fiscal-start", "April", expect=MISUSED).output
     assert "start_day is 40" in line.refusal("org", "set", name, "--fiscal-start", "04-40")["message"]

@@ -134,7 +134,7 @@ def _change(
     if time_zone is not None:
         settings.time_zone = time_zone
     if collation is not None:
-        settings.collation = model_pb2.Collation.Value(f"COLLATION_{collation.value}")
+        settings.MergeFrom(model_pb2.Settings(collation=f"COLLATION_{collation.value}"))
     if null_never_matches is not None:
         settings.null_never_matches = null_never_matches
     if week_start is not None:
@@ -142,10 +142,12 @@ def _change(
     if fiscal_start is not None:
         settings.fiscal.start_month, settings.fiscal.start_day = _month_and_day(fiscal_start)
     if fiscal_period is not None:
-        settings.fiscal.period = model_pb2.FiscalPeriod.Value(f"FISCAL_PERIOD_{fiscal_period.name}")
+        settings.fiscal.MergeFrom(model_pb2.FiscalCalendar(period=f"FISCAL_PERIOD_{fiscal_period.name}"))
     if hierarchy is not None:
-        name = "UNSPECIFIED" if hierarchy == Hierarchy.OFF else hierarchy.name
-        settings.hierarchy_security.model = model_pb2.HierarchyModel.Value(f"HIERARCHY_MODEL_{name}")
+        settings.hierarchy_security.ClearField("model")
+        if hierarchy != Hierarchy.OFF:
+            chosen = model_pb2.HierarchySecurity(model=f"HIERARCHY_MODEL_{hierarchy.name}")
+            settings.hierarchy_security.MergeFrom(chosen)
     if hierarchy_depth is not None:
         settings.hierarchy_security.depth = hierarchy_depth
     if hierarchy_excludes:

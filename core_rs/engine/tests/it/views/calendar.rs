@@ -57,8 +57,9 @@ impl Calendar {
     pub(crate) fn is_in_unit(&self, operator: Op, kind: DateKind, value: i64) -> bool {
         let (day, today) = (self.day(kind, value), self.today);
         let ahead = match operator {
-            Op::Yesterday | Op::LastWeek | Op::LastMonth | Op::LastYear => -1,
-            Op::LastFiscalYear | Op::LastFiscalPeriod => -1,
+            Op::Yesterday | Op::LastWeek | Op::LastMonth | Op::LastYear | Op::LastFiscalYear | Op::LastFiscalPeriod => {
+                -1
+            }
             Op::Today | Op::ThisWeek | Op::ThisMonth | Op::ThisYear | Op::ThisFiscalYear | Op::ThisFiscalPeriod => 0,
             _ => 1,
         };

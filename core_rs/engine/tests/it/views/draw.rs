@@ -311,19 +311,20 @@ impl Draw {
     }
 
     /// A profile in which a filter decides on every entity.
-    pub(crate) fn profile_of_filters(&mut self, counts: &BTreeMap<u32, u32>) -> model::Profile {
-        let users = (0..counts.get(&USER).copied().unwrap_or(0)).map(|user| uuid_text(key(USER, user))).collect();
-        let item = |entity| model::ProfileItem {
-            entity: name(entity).to_owned(),
-            criteria: Criteria::Custom as i32,
-            filter: {
-                let size = self.of(&[1, 1, 2, 3]);
-                Some(self.filter(entity, size, counts))
-            },
-            ..model::ProfileItem::default()
+    pub(crate) fn profile_of_filters(&mut self, number: u32, counts: &BTreeMap<u32, u32>) -> model::Profile {
+        let users = (0..counts.get(&USER).copied().unwrap_or(0)).filter(|_| number > 0 || self.chance(60));
+        let users = users.map(|user| uuid_text(key(USER, user))).collect();
+        let item = |entity| {
+            let size = self.of(&[1, 1, 2, 3]);
+            model::ProfileItem {
+                entity: name(entity).to_owned(),
+                criteria: Criteria::Custom as i32,
+                filter: Some(self.filter(entity, size, counts)),
+                ..model::ProfileItem::default()
+            }
         };
         let items = [ACCOUNT, CONTACT, SITE, PRODUCT, USER, UNIT].map(item).to_vec();
-        model::Profile { name: "filters".to_owned(), revision: 1, users, items, priority: 0 }
+        model::Profile { name: format!("filters {number}"), revision: 1, users, items, priority: number }
     }
 
     fn item(&mut self, entity: u32, chosen: &[u32], counts: &BTreeMap<u32, u32>) -> model::ProfileItem {

@@ -120,10 +120,9 @@ impl Draw {
     }
 
     fn condition(&mut self, entity: u32, counts: &Counts) -> model::FilterCondition {
-        if self.chance(20) {
-            if let Some(condition) = self.in_hierarchy(entity, counts) {
-                return condition;
-            }
+        let in_hierarchy = if self.chance(20) { self.in_hierarchy(entity, counts) } else { None };
+        if let Some(condition) = in_hierarchy {
+            return condition;
         }
         if DIRECTORY_ENTITIES.contains(&entity) {
             return self.on_directory(entity, counts);

@@ -25,6 +25,8 @@ pub(crate) struct Oracle<'w> {
     judge: Judge<'w>,
     profile: &'w model::Profile,
     pulls: Vec<Pull<'w>>,
+    /// Live rows that pass the organization filter and that the user may read.
+    bounds: Sets,
 }
 
 /// A lookup towards one of its targets: referencing entity, attribute, target.
@@ -55,19 +57,21 @@ impl<'w> Oracle<'w> {
         let profile = followed.min_by_key(|profile| (profile.priority, &profile.name)).ok_or(Denial::ProfileMissing)?;
         let (unit, teams) = (access.unit, access.teams.clone());
         let judge = Judge::new(world, &access);
-        Ok(Self { world, user, unit, teams, access, judge, profile, pulls: pulls(profile) })
+        let (pulls, bounds) = (pulls(profile), Sets::new());
+        let mut oracle = Self { world, user, unit, teams, access, judge, profile, pulls, bounds };
+        oracle.bounds = oracle.entities().into_iter().map(|entity| (entity, oracle.admitted(entity))).collect();
+        Ok(oracle)
     }
 
     /// The rows that the user's device should hold, in download order of entities.
     pub(crate) fn view(&self) -> Vec<(u32, BTreeSet<u32>)> {
         let entities = self.entities();
         let mut sets: Sets = entities.iter().map(|&entity| (entity, BTreeSet::new())).collect();
-        let bounds: Sets = entities.iter().map(|&entity| (entity, self.admitted(entity))).collect();
         loop {
             let mut grown = sets.clone();
             for (&entity, set) in &mut grown {
-                let joins = |row: &u32| self.owns(entity, *row) || self.is_pulled(entity, *row, &sets, &bounds);
-                set.extend(bounds[&entity].iter().filter(|row| joins(row)));
+                let joins = |row: &u32| self.owns(entity, *row) || self.is_pulled(entity, *row, &sets);
+                set.extend(self.bounds[&entity].iter().filter(|row| joins(row)));
             }
             if grown == sets {
                 break;
@@ -116,7 +120,7 @@ impl<'w> Oracle<'w> {
             || item.filter.as_ref().is_some_and(|filter| self.judge.matches(filter, cells))
     }
 
-    fn is_pulled(&self, entity: u32, row: u32, sets: &Sets, bounds: &Sets) -> bool {
+    fn is_pulled(&self, entity: u32, row: u32, sets: &Sets) -> bool {
         let world = self.world;
         let pulls = |pull: &&Pull<'_>| {
             let sources = &sets[&pull.source];
@@ -125,9 +129,9 @@ impl<'w> Oracle<'w> {
             match pull.way {
                 Way::ToMany(edge) => has_source(edge, row),
                 Way::ToOne(edge) => sources.iter().any(|&child| parent(world, edge, child) == Some(row)),
-                Way::Through(near, far) => {
-                    bounds[&near.0].iter().any(|&link| parent(world, far, link) == Some(row) && has_source(near, link))
-                }
+                Way::Through(near, far) => self.bounds[&near.0]
+                    .iter()
+                    .any(|&link| parent(world, far, link) == Some(row) && has_source(near, link)),
             }
         };
         let narrows =
@@ -236,13 +240,12 @@ impl Oracle<'_> {
     /// Whether rows of a view pull a live row.
     pub(crate) fn pulls(&self, entity: u32, row: u32, view: &[(u32, BTreeSet<u32>)]) -> bool {
         let sets: Sets = view.iter().cloned().collect();
-        let bounds: Sets = view.iter().map(|&(entity, _)| (entity, self.admitted(entity))).collect();
-        self.is_pulled(entity, row, &sets, &bounds)
+        self.is_pulled(entity, row, &sets)
     }
 
     /// Whether a live row may be on the device, were it chosen.
     pub(crate) fn admits(&self, entity: u32, row: u32) -> bool {
-        self.admitted(entity).contains(&row)
+        self.bounds[&entity].contains(&row)
     }
 
     /// Whether a filter, or a part of one, takes a live row.

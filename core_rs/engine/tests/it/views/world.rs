@@ -81,7 +81,7 @@ impl World {
         }
         let many = world.draw.of(&MANY);
         for entity in BUSINESS_ENTITIES {
-            let count = if entity == many { 75 } else { 4 + world.draw.below(10) };
+            let count = if entity == many { if world.plain { 75 } else { 45 } } else { 4 + world.draw.below(10) };
             (0..count).for_each(|_| world.insert(entity));
         }
         (0..world.draw.below(30)).for_each(|_| world.insert(SHARE));
@@ -174,7 +174,7 @@ impl World {
             entities,
             relationships: relationships(),
             profiles: if self.plain {
-                vec![self.draw.profile_of_filters(&counts)]
+                (0..2).map(|number| self.draw.profile_of_filters(number, &counts)).collect()
             } else {
                 (0..2).map(|number| self.draw.profile(number, &counts)).collect()
             },
