@@ -3,6 +3,7 @@
 use roaring::RoaringBitmap;
 
 use super::packed::grow;
+use super::sparse::sparse_rows;
 use crate::ids::Ordinal;
 
 /// Rows of a word.
@@ -81,7 +82,7 @@ impl Bits {
 
     /// The rows that have a bit.
     fn rows(&self) -> RoaringBitmap {
-        RoaringBitmap::from_lsb0_bytes(0, self.words.as_flattened())
+        sparse_rows(&self.words).unwrap_or_else(|| RoaringBitmap::from_lsb0_bytes(0, self.words.as_flattened()))
     }
 
     /// Bytes held.

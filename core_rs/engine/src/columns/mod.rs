@@ -25,6 +25,7 @@ mod postings;
 mod predicate;
 mod reading;
 mod scan;
+mod sparse;
 mod table;
 #[cfg(test)]
 mod tests;

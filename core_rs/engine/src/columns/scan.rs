@@ -1,8 +1,9 @@
-//! Judging many cells at once: sixty-four to a word, without a branch, so that the compiler compares a register full
-//! of cells at a time.
+//! Judging many cells at once: sixty-four to a word, without a branch, and a register full of cells in one comparison.
 
 use std::ops::Range;
 
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, dispatch};
 use roaring::RoaringBitmap;
 
 use super::bits::{WORD_ROWS, Word};
@@ -28,28 +29,48 @@ pub(super) fn steps(end: usize, words: &mut [Word]) -> impl Iterator<Item = (Ran
 }
 
 /// A cell of some width.
-pub(super) trait Cell: Copy {
-    /// Whether a cell is `start` or one of the `span` numbers after it, going round from the highest to 0. So a range
-    /// is one comparison, whether cells are numbers with a sign or without.
-    fn is_within(self, start: Self, span: Self) -> bool;
+pub(super) trait Cell: Copy + Default {
+    /// A bit for each cell of a block that is `start` or one of the `span` numbers after it, going round from the highest
+    /// to 0. So a range is one comparison, whether cells are numbers with a sign or without.
+    fn within<S: Simd>(simd: S, block: &[Self; WORD_ROWS], start: Self, span: Self) -> u64;
 }
 
 macro_rules! cell {
-    ($($width:ty),*) => {
+    ($($width:ty: $vector:ident),*) => {
         $(impl Cell for $width {
-            #[inline]
-            fn is_within(self, start: Self, span: Self) -> bool {
-                self.wrapping_sub(start) <= span
+            #[expect(clippy::inline_always, reason = "only what is inlined uses the processor's wide registers")]
+            #[inline(always)]
+            fn within<S: Simd>(simd: S, block: &[Self; WORD_ROWS], start: Self, span: Self) -> u64 {
+                let (starts, spans) = (S::$vector::splat(simd, start), S::$vector::splat(simd, span));
+                let parts = block.chunks_exact(S::$vector::LEN).zip((0..).step_by(S::$vector::LEN));
+                parts.fold(0, |word, (cells, place)| {
+                    let distances = S::$vector::from_slice(simd, cells) - starts;
+                    word | distances.simd_le(spans).to_bitmask() << place
+                })
             }
         })*
     };
 }
 
-cell!(u8, u16, u32, u64);
+cell!(u8: u8s, u16: u16s, u32: u32s, u64: u64s);
 
-/// Gives a bit to every cell within a range, see [`Cell::is_within`]. The first cell has the first bit.
+/// Gives a bit to every cell within a range, see [`Cell::within`]. The first cell has the first bit.
 pub(super) fn mark_range<T: Cell>(cells: &[T], start: T, span: T, words: &mut [Word]) {
-    mark(cells, words, |cell| u8::from(cell.is_within(start, span)));
+    dispatch!(Level::new(), simd => mark_range_with(simd, cells, start, span, words));
+}
+
+#[expect(clippy::inline_always, reason = "only what is inlined uses the processor's wide registers")]
+#[inline(always)]
+fn mark_range_with<S: Simd, T: Cell>(simd: S, cells: &[T], start: T, span: T, words: &mut [Word]) {
+    let (blocks, rest) = cells.as_chunks::<WORD_ROWS>();
+    for (block, word) in blocks.iter().zip(words.iter_mut()) {
+        add(word, T::within(simd, block, start, span));
+    }
+    if let Some(word) = words.get_mut(blocks.len()) {
+        let mut block = [T::default(); WORD_ROWS];
+        block[..rest.len()].copy_from_slice(rest);
+        add(word, T::within(simd, &block, start, span) & !(u64::MAX << rest.len()));
+    }
 }
 
 /// Gives a bit to every cell that passes, for which `passes` tells 1; to all others it tells 0.
@@ -73,19 +94,19 @@ pub(super) fn mark<T: Copy>(cells: &[T], words: &mut [Word], passes: impl Fn(T) 
 }
 
 #[inline]
-fn add(word: &mut Word, bits: Word) {
-    *word = (u64::from_le_bytes(*word) | u64::from_le_bytes(bits)).to_le_bytes();
+fn add(word: &mut Word, bits: u64) {
+    *word = (u64::from_le_bytes(*word) | bits).to_le_bytes();
 }
 
 /// A bit for each byte, which is 0 or 1.
 #[inline]
-fn gather(passed: &[u8; WORD_ROWS]) -> Word {
+fn gather(passed: &[u8; WORD_ROWS]) -> u64 {
     let (eights, _) = passed.as_chunks::<8>();
     let mut word = Word::default();
     for (byte, eight) in word.iter_mut().zip(eights) {
         *byte = (u64::from_le_bytes(*eight).wrapping_mul(GATHER) >> 56) as u8;
     }
-    word
+    u64::from_le_bytes(word)
 }
 
 #[cfg(test)]
