@@ -60,11 +60,13 @@ impl Bits {
     /// Keeps, and turns if `turned`, the bits of rows that are among `known`; all other rows have `otherwise`.
     pub(super) fn settle(&mut self, turned: bool, known: &Self, otherwise: bool) {
         let (turned, otherwise) = (mask(turned), mask(otherwise));
-        let known = known.words.iter().copied().chain(std::iter::repeat(Word::default()));
-        for (word, known) in self.words.iter_mut().zip(known) {
-            let (bits, known) = (u64::from_le_bytes(*word) ^ turned, u64::from_le_bytes(known));
+        let both = known.words.len().min(self.words.len());
+        let (words, beyond) = self.words.split_at_mut(both);
+        for (word, known) in words.iter_mut().zip(&known.words) {
+            let (bits, known) = (u64::from_le_bytes(*word) ^ turned, u64::from_le_bytes(*known));
             *word = ((bits & known) | (otherwise & !known)).to_le_bytes();
         }
+        beyond.fill(otherwise.to_le_bytes());
     }
 
     /// Those of `rows` that have a bit; there is no word beyond their last.

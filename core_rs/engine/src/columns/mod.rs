@@ -25,6 +25,8 @@ mod postings;
 mod predicate;
 mod reading;
 mod scan;
+#[cfg(test)]
+mod scan_tests;
 mod sparse;
 mod table;
 #[cfg(test)]

@@ -33,8 +33,11 @@ pub(super) fn sparse_rows(words: &[Word]) -> Option<RoaringBitmap> {
 #[inline(always)]
 fn sparse_rows_with<S: Simd>(_: S, words: &[Word]) -> Option<RoaringBitmap> {
     let containers = words.chunks(CONTAINER_WORDS);
-    let counts: Vec<u32> = containers.clone().map(count).collect();
-    let total: usize = counts.iter().map(|&count| count as usize).sum();
+    let mut counts = Vec::with_capacity(containers.len());
+    for container in containers.clone() {
+        counts.push(count(container));
+    }
+    let total: usize = counts.iter().map(|&count: &u32| count as usize).sum();
     if total > words.len() * WORD_ROWS / (CONTAINER_ROWS / LISTED_MAX as usize) {
         return None;
     }
