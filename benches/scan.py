@@ -1,8 +1,8 @@
 """Filter scans beside DuckDB and Polars: the same rows and questions in one run, one thread each.
 
 The engine's answer is the set of the rows that pass, from which their number is known. The others are asked for the
-number, for the rows, and Polars for a bit for each row; the goal is the quickest way to the number or the rows. Times are
-those of the quickest round: whatever else the machine does can only add to them.
+number, for the rows, and Polars for a bit for each row; the goal is the quickest way to the number or the rows.
+Times are those of the quickest round: whatever else the machine does can only add to them.
 """
 
 import json
@@ -39,6 +39,7 @@ def run(session: Session) -> list[Figure]:
             worker = stack.enter_context(Worker([sys.executable, str(RIVALS), name], ONE_THREAD))
             rivals[name] = worker, worker.ask(job)
         figures = [Figure(f"{rows:,} rows", "columns, bytes a row", told["column_bytes_per_row"])]
+        figures.extend(_upkeep(told["upkeep"]))
         for case in windows:
             session.doing(case)
             figures.extend(_case(case, rounds, engine, rivals))
@@ -60,6 +61,13 @@ def _case(case: str, rounds: int, engine: Worker, rivals: dict[str, tuple[Worker
     ratios = {name: ours / theirs for name, theirs in seconds.items()}
     goal = at_most(min(theirs for name, theirs in seconds.items() if not name.endswith(BITS)) * 1e3)
     yield Figure(f"{case}: {counts.pop():,} rows pass", "ms", ours * 1e3, goal, ratios)
+
+
+def _upkeep(commits: list[Answer]) -> Iterator[Figure]:
+    for commit in commits:
+        changed, tests = commit["changed"], commit["tests"]
+        each = commit["seconds"] / changed / tests * 1e9
+        yield Figure(f"{changed:,} rows change, {tests} tests", "ns of upkeep a row and test", each)
 
 
 def _second(worker: Worker, question: str) -> Answer:

@@ -1,8 +1,9 @@
-"""DuckDB or Polars, asked the questions of the scan benchmark: `python scan_rivals.py duckdb|polars` with a job on standard
-input. Answers each further line, a case and a form, with a JSON line of how long that took.
+"""DuckDB or Polars, asked the questions of the scan benchmark.
 
-The forms are what one can ask for: how many rows pass, their numbers, and (Polars alone) a bit for each row. Polars takes
-its threads from the environment when it is imported, so that each system has a process of its own.
+`python scan_rivals.py duckdb|polars` takes a job on standard input, and answers each further line, a case and a form,
+with a JSON line of how long that took. The forms are what one can ask for: how many rows pass, their numbers, and
+(Polars alone) a bit for each row. Polars takes its threads from the environment when it is imported, so that each
+system has a process of its own.
 """
 
 import json
@@ -91,7 +92,9 @@ def frame(folder: Path, cities: list[str]) -> pl.DataFrame:
     quantity = pl.Series("quantity", raw["quantity"])
     dates = [pl.Series(name, raw[name]).cast(pl.Datetime("us")) for name in DATES.values()]
     text = names.gather(pl.Series(raw["city"]).cast(pl.UInt32)).alias("text")
-    orders = pl.DataFrame([pl.Series("statuscode", raw["statuscode"]), pl.Series("rating", raw["rating"]), *dates, text])
+    orders = pl.DataFrame(
+        [pl.Series("statuscode", raw["statuscode"]), pl.Series("rating", raw["rating"]), *dates, text]
+    )
     nullable = pl.when(quantity != NULL).then(quantity).alias("quantity")
     return orders.with_columns(nullable, pl.col("text").cast(pl.Enum(cities)).alias("city")).rechunk()
 

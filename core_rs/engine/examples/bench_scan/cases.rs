@@ -91,7 +91,7 @@ impl Part {
                 Ok(Self::Test(PredicateKey { entity: entity.number, test }))
             }
             Plan::Leaf(Leaf { attribute, test: LeafTest::Window(test) }) => {
-                needs.window(entity, attribute, test.clone());
+                needs.window(entity, attribute, test);
                 Ok(Self::Window(WindowKey { entity: entity.number, attribute, test }))
             }
             other => Err(format!("no scan answers {other:?}").into()),

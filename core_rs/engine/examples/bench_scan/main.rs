@@ -4,7 +4,7 @@
 //! cargo run --release -p haversack-engine --example bench_scan -- --rows N --folder PATH
 //! ```
 //!
-//! Makes a table, writes it into the folder for other systems to read, and prints one JSON object that tells the
+//! Makes a table, measures how it is kept as rows change, writes it into the folder for other systems to read, and prints one JSON object that tells the
 //! cases. Then answers each line of standard input, the name of a case, with one of how long that took.
 
 mod cases;
@@ -16,10 +16,16 @@ use std::io::{BufRead, Write, stdin, stdout};
 use std::path::PathBuf;
 use std::time::Instant as Stopwatch;
 
-use haversack_engine::columns::Needs;
+use haversack_engine::columns::{Index, Needs};
+use haversack_engine::ids::{Instant, Lsn};
 use serde_json::json;
 
 use crate::cases::{CASES, Case};
+
+/// Rows that change in one commit.
+const CHANGED: [u32; 3] = [1, 100, 10_000];
+/// Commits of each size.
+const COMMITS: u64 = 9;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -28,6 +34,8 @@ fn main() -> Outcome<()> {
     let schema = orders::schema()?;
     let mut needs = Needs::default();
     let cases = CASES.iter().map(|case| Case::compile(*case, &schema, &mut needs)).collect::<Outcome<Vec<_>>>()?;
+    let mut index = orders::index(rows, &needs)?;
+    let upkeep = CHANGED.iter().map(|&changed| upkeep(&mut index, rows, changed)).collect::<Outcome<Vec<_>>>()?;
     let index = orders::index(rows, &needs)?;
     orders::write_columns(&folder, rows)?;
     let table = index.table_of(schema.entities()[0].number).ok_or("no case needs the table")?;
@@ -36,6 +44,7 @@ fn main() -> Outcome<()> {
     say(&json!({
         "cases": told,
         "cities": orders::cities(),
+        "upkeep": upkeep,
         "column_bytes_per_row": bytes.columns as f64 / f64::from(rows),
     }))?;
     for name in stdin().lock().lines() {
@@ -47,6 +56,21 @@ fn main() -> Outcome<()> {
         say(&json!({"seconds": seconds, "rows": rows.len()}))?;
     }
     Ok(())
+}
+
+/// Seconds to keep every test's rows while orders change, spread over the table: the least of several commits.
+fn upkeep(index: &mut Index, rows: u32, changed: u32) -> Outcome<serde_json::Value> {
+    let mut least = f64::INFINITY;
+    for commit in 0..COMMITS {
+        let lsn = Lsn(u64::from(rows) + u64::from(changed) * COMMITS + commit);
+        let ordinals = (0..rows).step_by((rows / changed) as usize).take(changed as usize);
+        orders::change(index, rows, ordinals, lsn)?;
+        let started = Stopwatch::now();
+        index.settle(Instant(orders::NOW));
+        least = least.min(started.elapsed().as_secs_f64());
+        index.forget_changes();
+    }
+    Ok(json!({"changed": changed, "tests": index.predicates(), "seconds": least}))
 }
 
 fn say(answer: &serde_json::Value) -> Outcome<()> {

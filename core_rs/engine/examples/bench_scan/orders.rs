@@ -128,20 +128,34 @@ pub(crate) fn schema() -> Result<Schema, Box<dyn Error>> {
 
 /// An index of so many orders, with what is needed.
 pub(crate) fn index(rows: u32, needs: &Needs) -> Result<Index, Box<dyn Error>> {
-    let cities = cities();
     let mut index = Index::default();
     index.install(needs);
-    let mut payload = Vec::new();
-    for ordinal in 0..rows {
-        payload.clear();
-        Order::new(ordinal, rows).write(&cities, &mut payload);
-        let key = RowKey((u128::from(draw(ordinal, 8)) << 64 | u128::from(ordinal)).to_be_bytes());
-        let lsn = Lsn(u64::from(ordinal) + 1);
-        index.feed(&RowChange { entity: EntityNumber(1), ordinal, key, lsn, payload: Some(&payload) })?;
-    }
+    feed(&mut index, (0..rows).map(|ordinal| (ordinal, Order::new(ordinal, rows))), Lsn(1))?;
     index.settle(Instant(NOW));
     index.forget_changes();
     Ok(index)
+}
+
+/// Gives each of these orders the attributes of another.
+pub(crate) fn change(
+    index: &mut Index,
+    rows: u32,
+    changed: impl Iterator<Item = Ordinal>,
+    lsn: Lsn,
+) -> Result<(), Box<dyn Error>> {
+    feed(index, changed.map(|ordinal| (ordinal, Order::new((ordinal + lsn.0 as u32) % rows, rows))), lsn)
+}
+
+fn feed(index: &mut Index, orders: impl Iterator<Item = (Ordinal, Order)>, lsn: Lsn) -> Result<(), Box<dyn Error>> {
+    let cities = cities();
+    let mut payload = Vec::new();
+    for (ordinal, order) in orders {
+        payload.clear();
+        order.write(&cities, &mut payload);
+        let key = RowKey((u128::from(draw(ordinal, 8)) << 64 | u128::from(ordinal)).to_be_bytes());
+        index.feed(&RowChange { entity: EntityNumber(1), ordinal, key, lsn, payload: Some(&payload) })?;
+    }
+    Ok(())
 }
 
 /// Writes the orders for others to read: a file of little-endian numbers for each attribute, in the narrowest type that

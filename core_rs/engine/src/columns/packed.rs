@@ -188,8 +188,8 @@ fn part<T>(cells: &[T], range: Range<usize>) -> &[T] {
 }
 
 /// The start of a list in a table that has a place for every cell of a width.
-fn table<const PLACES: usize>(list: &[u8]) -> Box<[u8; PLACES]> {
-    let mut table = Box::new([0; PLACES]);
+fn table<const PLACES: usize>(list: &[u8]) -> [u8; PLACES] {
+    let mut table = [0; PLACES];
     let count = list.len().min(PLACES);
     table[..count].copy_from_slice(&list[..count]);
     table

@@ -129,7 +129,9 @@ impl PlainColumn {
             [] => {}
             [span] if span.low <= extent.low && extent.high <= span.high => words.fill([u8::MAX; 8]),
             spans if spans.len() <= RANGES_MAX => {
-                spans.iter().for_each(|span| self.mark_span(*span, cells.clone(), words));
+                for span in spans {
+                    self.mark_span(*span, cells.clone(), words);
+                }
             }
             [first, .., last] => {
                 self.mark_span(Span { low: first.low, high: last.high }, cells.clone(), words);

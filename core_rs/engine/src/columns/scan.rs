@@ -38,7 +38,6 @@ pub(super) trait Cell: Copy + Default {
 macro_rules! cell {
     ($($width:ty: $vector:ident),*) => {
         $(impl Cell for $width {
-            #[expect(clippy::inline_always, reason = "only what is inlined uses the processor's wide registers")]
             #[inline(always)]
             fn within<S: Simd>(simd: S, block: &[Self; WORD_ROWS], start: Self, span: Self) -> u64 {
                 let (starts, spans) = (S::$vector::splat(simd, start), S::$vector::splat(simd, span));
@@ -73,21 +72,21 @@ fn mark_range_with<S: Simd, T: Cell>(simd: S, cells: &[T], start: T, span: T, wo
     }
 }
 
-/// Gives a bit to every cell that passes, for which `passes` tells 1; to all others it tells 0.
+/// Gives a bit to every cell that passes, for which `verdict` is 1; for all others it is 0.
 #[inline]
-pub(super) fn mark<T: Copy>(cells: &[T], words: &mut [Word], passes: impl Fn(T) -> u8) {
+pub(super) fn mark<T: Copy>(cells: &[T], words: &mut [Word], verdict: impl Fn(T) -> u8) {
     let (blocks, rest) = cells.as_chunks::<WORD_ROWS>();
     for (block, word) in blocks.iter().zip(words.iter_mut()) {
         let mut passed = [0; WORD_ROWS];
         for (passed, &cell) in passed.iter_mut().zip(block) {
-            *passed = passes(cell);
+            *passed = verdict(cell);
         }
         add(word, gather(&passed));
     }
     if let Some(word) = words.get_mut(blocks.len()) {
         let mut passed = [0; WORD_ROWS];
         for (passed, &cell) in passed.iter_mut().zip(rest) {
-            *passed = passes(cell);
+            *passed = verdict(cell);
         }
         add(word, gather(&passed));
     }

@@ -80,7 +80,9 @@ proptest! {
     ) {
         let [as_range, negated, matches_null, by_seconds] = flags;
         let mut column = if by_seconds { PlainColumn::of_seconds() } else { PlainColumn::default() };
-        writes.iter().for_each(|&(row, number)| column.set(row, number));
+        for &(row, number) in &writes {
+            column.set(row, number);
+        }
         for row in [0, 1, 4_000, 4_096, 19_999] {
             prop_assert_eq!(column.number(row), held(&writes, row));
         }
@@ -124,7 +126,7 @@ proptest! {
     ) {
         let operator = if negated { FilterOperator::NotLike } else { FilterOperator::Like };
         let test = test(COLOR, operator, filter_operand::Value::Text(pattern.to_owned()));
-        let word = |row: u32| (row % 11 != 0 && row < count).then(|| (row.wrapping_mul(2_654_435_761) % words).to_string());
+        let word = |row: u32| (!row.is_multiple_of(11) && row < count).then(|| (row.wrapping_mul(2_654_435_761) % words).to_string());
         let mut column = Column::new(AttributeType::String);
         for row in 0..count {
             column.set(row, word(row).as_deref().map(Value::Text).as_ref());

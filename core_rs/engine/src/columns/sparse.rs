@@ -33,13 +33,12 @@ pub(super) fn sparse_rows(words: &[Word]) -> Option<RoaringBitmap> {
 #[inline(always)]
 fn sparse_rows_with<S: Simd>(_: S, words: &[Word]) -> Option<RoaringBitmap> {
     let containers = words.chunks(CONTAINER_WORDS);
+    let mut allowed = words.len() * WORD_ROWS / (CONTAINER_ROWS / LISTED_MAX as usize);
     let mut counts = Vec::with_capacity(containers.len());
     for container in containers.clone() {
-        counts.push(count(container));
-    }
-    let total: usize = counts.iter().map(|&count: &u32| count as usize).sum();
-    if total > words.len() * WORD_ROWS / (CONTAINER_ROWS / LISTED_MAX as usize) {
-        return None;
+        let count = count(container);
+        allowed = allowed.checked_sub(count as usize)?;
+        counts.push(count);
     }
     let mut stored = header(&counts);
     for (container, &count) in containers.zip(&counts) {
