@@ -93,9 +93,7 @@ class EntityService(admin_pb2_grpc.EntityServiceServicer):
         users = [f"the draft of {name}" for name, profile in drafts.items() if _has_item(profile, entity)]
         users += [f"the published {name}" for name, profile in published.items() if _has_item(profile, entity)]
         if users:
-            raise EntityInUse(
-                f"{entity} has an item in {', '.join(users)}; save and publish them without it first"
-            )
+            raise EntityInUse(f"{entity} has an item in {', '.join(users)}; save and publish them without it first")
 
 
 def _known(metadata: Metadata, entity: str) -> StoredEntity:

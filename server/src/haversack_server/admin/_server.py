@@ -11,13 +11,14 @@ from grpc_health.v1.health import OVERALL_HEALTH
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
-from haversack.admin.v1 import admin_pb2, admin_pb2_grpc
+from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, solutions_pb2, solutions_pb2_grpc
 
 from haversack_server.admin._entities import EntityService
 from haversack_server.admin._guard import Guard
 from haversack_server.admin._ingest import IngestService
 from haversack_server.admin._organizations import OrganizationService
 from haversack_server.admin._profiles import ProfileService
+from haversack_server.admin._solutions import SolutionService
 from haversack_server.catalog import Catalog
 from haversack_server.errors import RequestInvalid
 from haversack_server.publishing import Publisher
@@ -36,7 +37,9 @@ _OPTIONS = (
     ("grpc.so_reuseport", 0),
 )
 
-_SERVICES = tuple(service.full_name for service in admin_pb2.DESCRIPTOR.services_by_name.values())
+_SERVICES = tuple(
+    service.full_name for it in (admin_pb2, solutions_pb2) for service in it.DESCRIPTOR.services_by_name.values()
+)
 
 
 class AdminServer:
@@ -51,6 +54,7 @@ class AdminServer:
         admin_pb2_grpc.add_EntityServiceServicer_to_server(EntityService(catalog), self._server)
         admin_pb2_grpc.add_IngestServiceServicer_to_server(self._ingest, self._server)
         admin_pb2_grpc.add_ProfileServiceServicer_to_server(profiles, self._server)
+        solutions_pb2_grpc.add_SolutionServiceServicer_to_server(SolutionService(catalog), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*_SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)

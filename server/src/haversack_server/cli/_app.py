@@ -13,6 +13,7 @@ from haversack_server.cli import (
     _profiles,
     _schema,
     _serve,
+    _solutions,
     _token,
 )
 
@@ -37,4 +38,5 @@ app.command("ingest", epilog="Example: haversack ingest accounts.csv more-accoun
 app.add_typer(_profiles.app, name="profile")
 app.add_typer(_filters.app, name="filter")
 app.add_typer(_schema.app, name="schema")
+app.add_typer(_solutions.app, name="solution")
 app.command("demo", epilog="Example: haversack demo --data-set examples/field_service")(_demo.demo)

@@ -1,5 +1,7 @@
-"""A solution as documents. The order of elements is fixed by the public schema; GUIDs are bare in attributes and
-braced in elements; booleans are 0 and 1.
+"""A solution as documents.
+
+The order of elements is fixed by the public schema; GUIDs are bare in attributes and braced in elements; booleans are
+0 and 1.
 """
 
 from __future__ import annotations

@@ -169,7 +169,8 @@ class _Reader:
         ended.is_filled = ended.is_filled or bool(text.strip())
 
     def _said(self, text: str) -> None:
-        if not self._open or self._open[-1].left_out:
+        if self._open[-1].left_out:
+            self._open[-1].is_filled = self._open[-1].is_filled or bool(text.strip())
             return
         self._text_characters += len(text)
         if self._text_characters > TEXT_CHARACTERS_MAX:
