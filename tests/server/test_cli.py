@@ -96,6 +96,7 @@ def test_the_commands_are_these() -> None:
         *(f"entity {it}" for it in ("import", "list", "show", "enable", "disable")),
         *(f"profile {it}" for it in ("save", "show", "list", "publish")),
         "schema export",
+        *(f"solution {it}" for it in ("export", "import")),
     }
 
 

@@ -32,7 +32,6 @@ from haversack_server.solutions import (
     form_profile,
     organization_filters,
     read_solution,
-    unread,
     write_solution,
     written_metadata,
 )
@@ -73,7 +72,7 @@ class SolutionService(solutions_pb2_grpc.SolutionServiceServicer):
         self, request: solutions_pb2.ImportSolutionRequest, context: _Context
     ) -> solutions_pb2.ImportSolutionResponse:
         """Writes the drafts of a solution's profiles."""
-        solution = await in_thread(read_solution, request.content)
+        solution = await in_thread(read_solution, request.content, with_metadata=request.with_metadata)
         outcome = solutions_pb2.ImportSolutionResponse(
             unique_name=solution.header.unique_name, version=solution.header.version
         )
@@ -153,10 +152,9 @@ async def _import(
 ) -> list[str]:
     """Imports a solution inside the transaction of `connection`; fills `outcome`, and returns notes."""
     organization = request.organization
+    notes = []
     if request.with_metadata:
-        notes = await _take_metadata(connection, organization, solution, outcome)
-    else:
-        notes = list(unread(solution))
+        notes += await _take_metadata(connection, organization, solution, outcome)
     metadata = await load_metadata(connection, organization)
     reader = DraftReader(metadata, lambda entity, fetch_xml: why_refused(metadata, entity, fetch_xml))
     before = await profiles.drafts_by_name(connection, organization)

@@ -12,7 +12,7 @@ GUIDs are made of names, so every export of a profile has the same; those of an 
 comes from a stranger is bounded before it is looked at: see `_zip` and `_xml`.
 """
 
-from haversack_server.solutions._entities_read import documents, organization_filters, unread
+from haversack_server.solutions._entities_read import documents, organization_filters
 from haversack_server.solutions._entities_written import WrittenMetadata, written_metadata
 from haversack_server.solutions._export import form_profile
 from haversack_server.solutions._form import FormProfile, Header, Solution
@@ -32,7 +32,6 @@ __all__ = [
     "form_profile",
     "organization_filters",
     "read_solution",
-    "unread",
     "write_solution",
     "written_metadata",
 ]

@@ -6,7 +6,7 @@ changes or removes any of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from haversack.model.v1 import model_pb2
@@ -243,12 +243,3 @@ def _is_companion(attribute: model_pb2.Attribute, known: Mapping[str, model_pb2.
     lookup = known.get(attribute.logical_name.removesuffix(COMPANION_SUFFIX))
     names_taken = attribute.logical_name.endswith(COMPANION_SUFFIX) and lookup is not None and len(lookup.targets) > 1
     return names_taken or (len(attribute.targets) > 1 and attribute.logical_name + COMPANION_SUFFIX in known)
-
-
-def unread(solution: Solution) -> Iterator[str]:
-    """Yields what to say of metadata that nobody asked for."""
-    if solution.entities or solution.relationships:
-        yield (
-            f"the metadata of {len(solution.entities):,} entities and {len(solution.relationships):,} relationships "
-            "is not read; import with metadata to take it in"
-        )

@@ -17,7 +17,7 @@ NAMED_MAX = 5
 """How many names a note lists; the others are counted."""
 
 _PROFILES = "MobileOfflineProfiles"
-_SECTIONS = (_PROFILES, "Entities", "EntityRelationships", "optionsets")
+_METADATA = ("Entities", "EntityRelationships", "optionsets")
 _ENTITY_PARTS = ("Name", "EntityInfo")
 _BOOLEANS = {"": False, "0": False, "1": True, "false": False, "true": True}
 _CRITERIA = {"0": 0, "1": 1, "2": 2, "3": 3}
@@ -50,11 +50,11 @@ _ASSOCIATION_PARTS = frozenset(
 )
 
 
-def read_solution(content: bytes) -> Solution:
-    """Reads a solution's zip; raises SolutionInvalid."""
+def read_solution(content: bytes, *, with_metadata: bool = True) -> Solution:
+    """Reads a solution's zip, its entities only on request; raises SolutionInvalid."""
     archive = read_archive(content)
     manifest = _manifest(read_xml(SOLUTION, archive.solution))
-    customizations = read_xml(CUSTOMIZATIONS, archive.customizations, _is_kept)
+    customizations = read_xml(CUSTOMIZATIONS, archive.customizations, _whole if with_metadata else _profiles_alone)
     _check_root(CUSTOMIZATIONS, customizations)
     notes = [*_of_files(archive.others), *_of_manifest(manifest), *_of_sections(customizations)]
     profiles = tuple(_profile(it, notes) for it in customizations.under(_PROFILES, "MobileOfflineProfile"))
@@ -81,15 +81,20 @@ def listed(names: Sequence[str]) -> str:
     return shown if len(names) <= NAMED_MAX else f"{shown} and {len(names) - NAMED_MAX:,} more"
 
 
-def _is_kept(path: tuple[str, ...]) -> bool:
+def _whole(path: tuple[str, ...]) -> bool:
     """Leaves out what nobody reads: other sections, and forms, views and ribbons of entities."""
     match path:
         case (_, section):
-            return section in _SECTIONS
+            return section == _PROFILES or section in _METADATA
         case (_, "Entities", _, part):
             return part in _ENTITY_PARTS
         case _:
             return True
+
+
+def _profiles_alone(path: tuple[str, ...]) -> bool:
+    """Leaves out entities too."""
+    return len(path) != len((ROOT, _PROFILES)) or path[-1] == _PROFILES
 
 
 def _check_root(name: str, root: Element) -> None:
@@ -123,7 +128,10 @@ def _of_manifest(manifest: Element) -> Iterator[str]:
 
 
 def _of_sections(customizations: Element) -> Iterator[str]:
-    sections = [it.tag for it in customizations.children if it.left_out and it.is_filled and it.tag != "Languages"]
+    left_out = [it.tag for it in customizations.children if it.left_out and it.is_filled and it.tag != "Languages"]
+    sections = [tag for tag in left_out if tag not in _METADATA]
+    if len(sections) < len(left_out):
+        yield "the metadata of entities in it is not read; import with metadata to take it in"
     if sections:
         yield f"sections of {CUSTOMIZATIONS} that are not carried: {listed(sections)}"
     parts = {

@@ -13,10 +13,14 @@ from xml.parsers import expat
 
 from haversack_server.errors import SolutionInvalid
 
-ELEMENTS_MAX = 500_000
+ELEMENTS_MAX = 1_000_000
+KEPT_ELEMENTS_MAX = 300_000
 DEPTH_MAX = 100
+ASKED_DEPTH_MAX = 4
+"""How deep `is_kept` is asked."""
 ATTRIBUTES_MAX = 64
 """How many attributes an element may have."""
+NAME_CHARACTERS_MAX = 1_000
 TEXT_CHARACTERS_MAX = 2 * 1024 * 1024
 """How long an element's text or an attribute's value may be."""
 
@@ -25,7 +29,7 @@ _TEXT = str.maketrans({key: value for key, value in _ESCAPES.items() if key != '
 _VALUE = str.maketrans(_ESCAPES | {"\n": "&#10;", "\t": "&#9;"})
 
 
-@dataclass
+@dataclass(slots=True)
 class Element:
     """An element.
 
@@ -82,6 +86,8 @@ def everything(_path: tuple[str, ...]) -> bool:
 def read_xml(name: str, content: bytes, is_kept: Callable[[tuple[str, ...]], bool] = everything) -> Element:
     """Reads a document; `is_kept` says of an element's path, the root's name first, whether to keep what is in it.
 
+    It is asked down to the fourth element of a path; what is deeper is kept with what it is in.
+
     Raises SolutionInvalid, naming the document by `name`.
     """
     return _Reader(name, is_kept).read(content)
@@ -117,6 +123,7 @@ class _Reader:
         self._text_characters = 0
         self._depth = 0
         self._elements = 0
+        self._kept = 0
         self._parser = expat.ParserCreate("utf-8")
         self._parser.buffer_text = True
         self._parser.StartElementHandler = self._started
@@ -127,6 +134,12 @@ class _Reader:
         self._parser.ProcessingInstructionHandler = self._refuse_instruction
 
     def read(self, content: bytes) -> Element:
+        try:
+            content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise SolutionInvalid(f"{self._name} is not well-formed XML in UTF-8: {error}") from error
+        if b"\0" in content:
+            raise SolutionInvalid(f"{self._name} is not well-formed XML in UTF-8: it has a NUL")
         # In one piece: the parser would begin anew in the middle of a long token with every further piece.
         try:
             self._parser.Parse(content, True)
@@ -137,19 +150,29 @@ class _Reader:
     def _started(self, tag: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         self._elements += 1
+        self._check_limits(tag, attributes)
+        if self._open:
+            self._open[-1].is_filled = True
+        if self._open and self._open[-1].left_out:
+            return
+        self._kept += 1
+        if self._kept > KEPT_ELEMENTS_MAX:
+            self._refuse(f"there are more than {KEPT_ELEMENTS_MAX:,} elements that would have to be read")
+        self._keep(Element(tag, attributes))
+
+    def _check_limits(self, tag: str, attributes: dict[str, str]) -> None:
         if self._depth > DEPTH_MAX:
             self._refuse(f"more than {DEPTH_MAX} elements lie within each other")
         if self._elements > ELEMENTS_MAX:
             self._refuse(f"there are more than {ELEMENTS_MAX:,} elements")
         if len(attributes) > ATTRIBUTES_MAX:
             self._refuse(f"element {tag[:100]} has more than {ATTRIBUTES_MAX} attributes")
-        if any(len(value) > TEXT_CHARACTERS_MAX for value in (tag, *attributes, *attributes.values())):
+        if len(tag) > NAME_CHARACTERS_MAX or any(len(name) > NAME_CHARACTERS_MAX for name in attributes):
+            self._refuse(f"a name is longer than {NAME_CHARACTERS_MAX:,} characters")
+        if any(len(value) > TEXT_CHARACTERS_MAX for value in attributes.values()):
             self._refuse(f"an attribute is longer than {TEXT_CHARACTERS_MAX:,} characters")
-        if self._open:
-            self._open[-1].is_filled = True
-        if self._open and self._open[-1].left_out:
-            return
-        made = Element(tag, attributes)
+
+    def _keep(self, made: Element) -> None:
         if self._open:
             self._open[-1].children.append(made)
         else:
@@ -157,7 +180,8 @@ class _Reader:
         self._open.append(made)
         self._texts.append([])
         self._text_characters = 0
-        made.left_out = not self._is_kept(tuple(it.tag for it in self._open))
+        if len(self._open) <= ASKED_DEPTH_MAX:
+            made.left_out = not self._is_kept(tuple(it.tag for it in self._open))
 
     def _ended(self, _tag: str) -> None:
         self._depth -= 1

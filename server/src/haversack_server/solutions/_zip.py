@@ -33,6 +33,8 @@ _LOCAL_HEADER = b"PK\x03\x04"
 _END = struct.Struct("<4s4H2LH")
 _END_SIGNATURE = b"PK\x05\x06"
 _COMMENT_BYTES_MAX = 65_535
+_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError, RuntimeError)
+"""What zipfile raises where a zip is damaged, or of a kind that it cannot read."""
 _ENCRYPTED = 0x1
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)
 _CONTROL_CHARACTERS_END = 32
@@ -64,7 +66,7 @@ def read_archive(content: bytes) -> Archive:
             if missing:
                 raise SolutionInvalid(f"the zip has no {missing[0]}, so it is not a solution")
             read = {name: _read(archive, by_name[name]) for name in _DOCUMENTS}
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError) as error:
+    except _DAMAGE as error:
         raise SolutionInvalid(f"the zip is damaged: {error}") from error
     expected = (*_DOCUMENTS, CONTENT_TYPES.casefold())
     others = tuple(it.filename for key, it in by_name.items() if key not in expected and not it.is_dir())
