@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
@@ -10,11 +11,13 @@ from xml.sax.saxutils import quoteattr
 import pytest
 from haversack.model.v1 import model_pb2
 from haversack_server.errors import RequestInvalid
+from haversack_server.metadata import standard_documents
 from haversack_server.publishing import Metadata, judge, why_refused
 from haversack_server.solutions import (
     DraftReader,
     Header,
     Solution,
+    documents,
     form_profile,
     read_solution,
     write_solution,
@@ -92,7 +95,7 @@ def test_the_golden_documents_are_read() -> None:
 
 def test_what_dataverse_writes_otherwise_is_read_too() -> None:
     """As in the golden document, but for a description, capital GUIDs, a bare filter and sections of other kinds."""
-    content = packed((GOLDEN / "foreign.xml").read_bytes())
+    content = packed(b"\xef\xbb\xbf" + (GOLDEN / "foreign.xml").read_bytes())
     [draft], notes = read(content)
     assert draft.items[0].filter.fetch_xml == OPEN_ONLY
     assert [it.relationship for it in draft.items[0].associations] == ["xyz_site_visit"]
@@ -106,6 +109,22 @@ def test_what_dataverse_writes_otherwise_is_read_too() -> None:
         "item xyz_Tag is left out: it takes the rows of a custom filter, and has none",
     ):
         assert any(text in note for note in notes), (text, notes)
+
+
+def test_a_manifest_says_what_else_there_was() -> None:
+    manifest = (GOLDEN / "solution.xml").read_text()
+    manifest = manifest.replace("<Managed>0", "<Managed>1").replace(
+        "<RootComponents>",
+        '<RootComponents><RootComponent type="29"/><RootComponent type="29"/><RootComponent type="1"/>',
+    )
+    manifest = manifest.replace("<MissingDependencies>", "<MissingDependencies><MissingDependency/>")
+    notes = read_solution(packed("<ImportExportXml/>", manifest)).notes
+    assert [note.split(":")[0] for note in notes] == [
+        "the solution is managed; what it brings can be edited here all the same",
+        "what the solution depends on elsewhere is not looked at",
+        "2 components of type 29 are not carried",
+        "solution.xml names profiles that customizations.xml does not have",
+    ]
 
 
 def test_equal_drafts_give_equal_bytes() -> None:
@@ -312,3 +331,36 @@ def test_metadata_without_a_place_in_the_form_is_noted() -> None:
         "odd: where these lookups point",
     ):
         assert any(text in note for note in made.notes)
+
+
+def without_targets(entity: model_pb2.Entity) -> model_pb2.Entity:
+    """An entity as a document gives it, but for where its lookups point: relationships say that, as far as they do."""
+    copy = model_pb2.Entity()
+    copy.CopyFrom(entity)
+    copy.number = 0
+    for attribute in copy.attributes:
+        attribute.number = attribute.entity_field_number = 0
+        del attribute.targets[:]
+    return copy
+
+
+def test_the_shipped_metadata_comes_back() -> None:
+    """Real entities, hundreds of attributes: types, labels, lengths, options and owners are what they were."""
+    world = metadata(*(json.loads(content) for _, content in standard_documents()))
+    made = written_metadata(world, world.entities)
+    carried = {it.attributes["Name"] for it in made.relationships}
+    content = write_solution(Solution(HEADER, (), made.entities, made.relationships))
+    assert "<IsOfflineInMobileClient>1<" in document(content, "customizations.xml")
+    read_, notes = documents(read_solution(content), {}, {})
+    assert notes == []
+    assert {it.entity.logical_name for it in read_} == set(made.names) == set(world.entities)
+    for it in read_:
+        before = world.entities[it.entity.logical_name].metadata
+        assert without_targets(it.entity) == without_targets(before)
+        assert it.notes == ()
+        assert sorted(link.schema_name for link in it.relationships) == sorted(
+            link.schema_name for link in world.listed[before.logical_name] if link.schema_name in carried
+        )
+        noted = next((note for note in made.notes if note.startswith(f"{before.logical_name}: where")), "")
+        for attribute, old in zip(it.entity.attributes, before.attributes, strict=True):
+            assert set(attribute.targets) == set(old.targets) or attribute.logical_name in noted

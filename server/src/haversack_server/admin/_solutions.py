@@ -95,7 +95,7 @@ def _header(request: solutions_pb2.ExportSolutionRequest) -> Header:
         unique_name=request.unique_name or default,
         version=request.version or "1.0.0.0",
         publisher=request.publisher or "haversack",
-        prefix=request.prefix or "hav",
+        prefix=request.prefix or "hvsk",
     )
     for what, name in (("unique name", header.unique_name), ("publisher", header.publisher)):
         if not _NAME.fullmatch(name):

@@ -67,7 +67,7 @@ def export(
     ] = "",
     version: Annotated[str, typer.Option("--solution-version", metavar="1.0.0.0", help="Its version.")] = "",
     publisher: Annotated[str, typer.Option(metavar="NAME", help="Its publisher's unique name; else haversack.")] = "",
-    prefix: Annotated[str, typer.Option(metavar="PREFIX", help="The publisher's prefix; else hav.")] = "",
+    prefix: Annotated[str, typer.Option(metavar="PREFIX", help="The publisher's prefix; else hvsk.")] = "",
     endpoint: EndpointOption = None,
     token: TokenOption = None,
     data: DataOption = None,
