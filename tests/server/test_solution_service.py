@@ -22,6 +22,7 @@ from server.test_profiles import publish, save, summary
 from server.test_solutions import ALL, RELATED, USER, field_crew, item
 
 CODE = grpc.StatusCode
+SEEN = '<filter><condition attribute="xyz_seen" operator="not-null"/></filter>'
 RECENT = '<filter><condition attribute="xyz_seen" operator="last-x-days" value="10"/></filter>'
 
 
@@ -261,15 +262,37 @@ def test_notes_fit_into_an_answer(admin: Admin, fresh: str) -> None:
         '<MobileOfflineProfileItem MobileOfflineProfileItemId="{}"><EntitySchemaName>e{}</EntitySchemaName>'
         "<RecordDistributionCriteria>1</RecordDistributionCriteria></MobileOfflineProfileItem>"
     )
-    items = "".join(entity.format(uuid.UUID(int=it), it) for it in range(2_000))
+    items = "".join(entity.format(uuid.UUID(int=it), it) for it in range(1_000))
     content = packed(
         "<ImportExportXml><MobileOfflineProfiles>"
-        f'<MobileOfflineProfile Name="f" MobileOfflineProfileId="{uuid.uuid4()}">'
-        f"<MobileOfflineProfileItems>{items}</MobileOfflineProfileItems></MobileOfflineProfile>"
-        "</MobileOfflineProfiles></ImportExportXml>"
+        + "".join(
+            f'<MobileOfflineProfile Name="{name}" MobileOfflineProfileId="{uuid.uuid4()}">'
+            f"<MobileOfflineProfileItems>{items}</MobileOfflineProfileItems></MobileOfflineProfile>"
+            for name in "fg"
+        )
+        + "</MobileOfflineProfiles></ImportExportXml>"
     )
     notes = import_(admin, fresh, content).notes
     assert (len(notes), notes[-1]) == (1_001, "and 1,002 more")
+
+
+def test_drafts_that_no_answer_could_show_are_not_written(admin: Admin, fieldco: str) -> None:
+    """Else they would be there, and the caller would be told that the call failed."""
+    comment = "<!--" + "".join(f"{it * 2_654_435_761 % 2**32:08x}" for it in range(120_000)) + "-->"
+    text = f"{comment}{SEEN}".replace("<", "&lt;")
+    one = (
+        f'<MobileOfflineProfile Name="big{{}}" MobileOfflineProfileId="{uuid.uuid4()}"><MobileOfflineProfileItems>'
+        f'<MobileOfflineProfileItem MobileOfflineProfileItemId="{uuid.uuid4()}"><EntitySchemaName>xyz_site'
+        "</EntitySchemaName><RecordDistributionCriteria>3</RecordDistributionCriteria>"
+        f"<ProfileItemEntityFilter>{text}</ProfileItemEntityFilter></MobileOfflineProfileItem>"
+        "</MobileOfflineProfileItems></MobileOfflineProfile>"
+    )
+    profiles = "".join(one.format(it) for it in range(14))
+    content = packed(f"<ImportExportXml><MobileOfflineProfiles>{profiles}</MobileOfflineProfiles></ImportExportXml>")
+    with refused(CODE.INVALID_ARGUMENT, "SOLUTION_INVALID", "import fewer at once"):
+        import_(admin, fieldco, content)
+    listing = admin_pb2.ListProfilesRequest(organization=fieldco)
+    assert len(admin.call("profiles", "ListProfiles", listing).profiles) == 1
 
 
 def test_the_command_line_exports_and_imports(

@@ -142,6 +142,12 @@ def test_a_hostile_zip_is_refused_soon(make: Callable[[], bytes], says: str) -> 
     assert time.monotonic() - begun < SECONDS_MAX
 
 
+BARE = '<MobileOfflineProfile Name="f" MobileOfflineProfileId="5d0c1e52-0000-4000-8000-000000000001"/>'
+FILTERED = (
+    '<MobileOfflineProfileItem MobileOfflineProfileItemId="5d0c1e52-0000-4000-8000-000000000002">'
+    "<EntitySchemaName>a</EntitySchemaName><RecordDistributionCriteria>3</RecordDistributionCriteria>"
+    "<ProfileItemEntityFilter>x</ProfileItemEntityFilter></MobileOfflineProfileItem>"
+)
 ENTITY_BOMB = (
     '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">'
     + "".join(f'<!ENTITY {chr(98 + it)} "{f"&{chr(97 + it)};" * 10}">' for it in range(9))
@@ -201,6 +207,32 @@ DOCUMENTS: dict[str, tuple[Callable[[], str | bytes], str]] = {
             )
         ),
         "must be 0 or 1",
+    ),
+    "many profiles": (
+        lambda: PROFILE.format(
+            "</MobileOfflineProfile>" + BARE * 500 + "<MobileOfflineProfile Name='z' "
+            "MobileOfflineProfileId='5d0c1e52-0000-4000-8000-000000000001'>"
+        ),
+        "502 profiles",
+    ),
+    "many items": (
+        lambda: PROFILE.format(f"<MobileOfflineProfileItems>{FILTERED * 1_001}</MobileOfflineProfileItems>"),
+        "1,001 items",
+    ),
+    "many filters": (
+        lambda: PROFILE.format(
+            "</MobileOfflineProfile>"
+            + (
+                BARE.replace(
+                    "/>",
+                    f"><MobileOfflineProfileItems>{FILTERED * 900}</MobileOfflineProfileItems></MobileOfflineProfile>",
+                )
+            )
+            * 6
+            + BARE.removesuffix("/>")
+            + ">"
+        ),
+        "5,400 filters",
     ),
     "a filter that is not escaped": (
         lambda: PROFILE.format(

@@ -37,6 +37,8 @@ from haversack_server.solutions import (
 )
 
 NOTES_MAX = 1_000
+ANSWER_BYTES_MAX = 12 * 1024 * 1024
+"""How large an import's drafts may be together: the answer shows them, and must fit into a message."""
 UNPUBLISHED = "nothing is published; look at the drafts, say who follows them, and publish each"
 IDS = "ids and introduced versions of profiles, items and associations are not kept; exports have their own"
 
@@ -81,6 +83,8 @@ class SolutionService(solutions_pb2_grpc.SolutionServiceServicer):
             async with self._catalog.exclusive(request.organization), self._catalog.begin() as connection:
                 await organizations.find(connection, request.organization, for_update=True)
                 notes += await _import(connection, request, solution, outcome)
+                if outcome.ByteSize() > ANSWER_BYTES_MAX:
+                    raise SolutionInvalid(f"the drafts have more than {ANSWER_BYTES_MAX:,} bytes; import fewer at once")
                 if request.dry_run:
                     raise _DryRunDone
         except _DryRunDone:

@@ -16,6 +16,12 @@ ROOT = "ImportExportXml"
 NAMED_MAX = 5
 """How many names a note lists; the others are counted."""
 
+PROFILES_MAX = 500
+ITEMS_MAX = 1_000
+"""How many items a profile may have; its draft may not have more either."""
+FILTERS_MAX = 5_000
+"""How many filters the profiles may have together: each is compiled, to see whether it can be."""
+
 _PROFILES = "MobileOfflineProfiles"
 _METADATA = ("Entities", "EntityRelationships", "optionsets")
 _ENTITY_PARTS = ("Name", "EntityInfo")
@@ -58,6 +64,7 @@ def read_solution(content: bytes, *, with_metadata: bool = True) -> Solution:
     _check_root(CUSTOMIZATIONS, customizations)
     notes = [*_of_files(archive.others), *_of_manifest(manifest), *_of_sections(customizations)]
     profiles = tuple(_profile(it, notes) for it in customizations.under(_PROFILES, "MobileOfflineProfile"))
+    _check_counts(profiles)
     notes += _of_roots(manifest, profiles)
     publisher = manifest.child("Publisher") or Element("Publisher")
     return Solution(
@@ -79,6 +86,21 @@ def listed(names: Sequence[str]) -> str:
     """Joins names for a note: the first few, and how many there are besides."""
     shown = ", ".join(name[:200] for name in names[:NAMED_MAX])
     return shown if len(names) <= NAMED_MAX else f"{shown} and {len(names) - NAMED_MAX:,} more"
+
+
+def _check_counts(profiles: Sequence[FormProfile]) -> None:
+    if len(profiles) > PROFILES_MAX:
+        raise SolutionInvalid(f"there are {len(profiles):,} profiles; at most {PROFILES_MAX:,} are read at once")
+    for it in profiles:
+        if len(it.items) > ITEMS_MAX:
+            raise SolutionInvalid(
+                f"profile {it.name[:200]} has {len(it.items):,} items; at most {ITEMS_MAX:,} are read"
+            )
+    items = [item for profile in profiles for item in profile.items]
+    texts = [item.filter for item in items] + [it.filter for item in items for it in item.associations]
+    filters = sum(bool(text) for text in texts)
+    if filters > FILTERS_MAX:
+        raise SolutionInvalid(f"there are {filters:,} filters; at most {FILTERS_MAX:,} are read at once")
 
 
 def _whole(path: tuple[str, ...]) -> bool:
