@@ -333,6 +333,17 @@ def test_metadata_without_a_place_in_the_form_is_noted() -> None:
         assert any(text in note for note in made.notes)
 
 
+def test_a_hierarchy_travels_with_the_relationship_that_makes_it() -> None:
+    world = metadata()
+    site = world.entities["xyz_site"].metadata
+    site.hierarchy_attribute = "xyz_parent"
+    made = written_metadata(world, ["xyz_site"])
+    marked = {it.attributes["Name"] for it in made.relationships if it.value("IsHierarchical") == "1"}
+    assert (marked, made.notes) == ({"xyz_site_parent"}, ())
+    site.hierarchy_attribute = "owningbusinessunit"
+    assert written_metadata(world, ["xyz_site"]).notes == ("xyz_site: its hierarchy is not carried",)
+
+
 def without_targets(entity: model_pb2.Entity) -> model_pb2.Entity:
     """An entity as a document gives it, but for where its lookups point: relationships say that, as far as they do."""
     copy = model_pb2.Entity()

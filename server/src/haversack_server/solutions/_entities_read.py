@@ -175,8 +175,9 @@ def _relate(relationship: Element, sources: dict[str, dict[str, Any]]) -> str:
         referencing = end("ReferencingEntityName")
         if referencing not in sources:
             return f"the metadata of {referencing[:200]}, which has the lookup, is not read with it"
-        link = {"ReferencedEntity": end("ReferencedEntityName")}
-        link |= {"SchemaName": name, "ReferencingAttribute": end("ReferencingAttributeName")}
+        link: dict[str, Any] = {"SchemaName": name, "ReferencedEntity": end("ReferencedEntityName")}
+        link["ReferencingAttribute"] = end("ReferencingAttributeName")
+        link["IsHierarchical"] = relationship.value("IsHierarchical").strip() == "1"
         sources[referencing]["ManyToOneRelationships"].append(link)
         return ""
     if kind != "ManyToMany":

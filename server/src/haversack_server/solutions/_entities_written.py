@@ -108,8 +108,15 @@ def _notes(entity: model_pb2.Entity, relationships: Sequence[model_pb2.Relations
         yield f"{entity.logical_name}: where these lookups point is carried only as far as relationships say: {names}"
     if form_name(entity) != entity.schema_name:
         yield f"{entity.logical_name}: its schema name {entity.schema_name} is not carried"
-    if entity.hierarchy_attribute:
+    if entity.hierarchy_attribute and not any(_is_hierarchical(it, entity) for it in relationships):
         yield f"{entity.logical_name}: its hierarchy is not carried"
+
+
+def _is_hierarchical(relationship: model_pb2.Relationship, entity: model_pb2.Entity) -> bool:
+    """Tells whether an entity's rows point at their parents by a relationship."""
+    link = relationship.one_to_many
+    ends = (link.referencing_entity, link.referenced_entity, link.referencing_attribute)
+    return bool(ends[2]) and ends == (entity.logical_name, entity.logical_name, entity.hierarchy_attribute)
 
 
 def _entity(stored: StoredEntity) -> Element:
@@ -168,8 +175,11 @@ def _relationship(relationship: model_pb2.Relationship, metadata: Metadata) -> E
 
     if relationship.HasField("one_to_many"):
         link = relationship.one_to_many
+        stored = metadata.entities.get(link.referencing_entity)
+        is_hierarchical = stored is not None and _is_hierarchical(relationship, stored.metadata)
         parts = [
             leaf("EntityRelationshipType", "OneToMany"),
+            leaf("IsHierarchical", "1" if is_hierarchical else "0"),
             leaf("ReferencingEntityName", schema_name(link.referencing_entity)),
             leaf("ReferencedEntityName", schema_name(link.referenced_entity)),
             leaf("ReferencingAttributeName", link.referencing_attribute),
