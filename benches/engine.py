@@ -20,9 +20,18 @@ def run(session: Session) -> list[Figure]:
     session.doing("building")
     program = example("haversack-engine", "bench_views")
     rows, views, rounds = session.size(1_000_000, 20_000), session.size(1_000, 50), session.size(5, 1)
-    session.doing(f"{rows:,} rows, {views:,} live views")
-    [found] = json_lines([program, "--rows", str(rows), "--views", str(views), "--rounds", str(rounds)])
-    return [*_index(found), *_views(found), *_questions(found), *_live(found)]
+    users = session.size(10_000, 200)
+    session.doing(f"{rows:,} rows, {views:,} live views, {users:,} cold ones")
+    options = {"--rows": rows, "--views": views, "--rounds": rounds, "--users": users}
+    [found] = json_lines([program, *(word for name, number in options.items() for word in (name, str(number)))])
+    return [
+        *_index(found),
+        *_views(found),
+        *_cold(found),
+        *_questions(found),
+        *_live(found),
+        *_directory(found),
+    ]
 
 
 def _index(found: Answer) -> Iterator[Figure]:
@@ -61,8 +70,16 @@ def _questions(found: Answer) -> Iterator[Figure]:
     yield Figure(f"holders of a row among {users:,} users", "ms", asked["holders"] * 1e3)
 
 
+def _cold(found: Answer) -> Iterator[Figure]:
+    cold = found["cold"]
+    views, seconds = cold["views"], cold["seconds"]
+    case = f"{views:,} users begin to follow, none was known, {cold['rows'] / views:,.0f} rows each"
+    yield Figure(case, "all views, s", seconds)
+    yield Figure(case, "us a view", seconds / views * 1e6)
+
+
 def _live(found: Answer) -> Iterator[Figure]:
-    live, moves = found["live"]["changes"], found["live"]["manager_moves"]
+    live = found["live"]["changes"]
     views = live["views"]
     idle = live["in_no_view"]["seconds"]
     for name, case in CHANGES.items():
@@ -71,4 +88,13 @@ def _live(found: Answer) -> Iterator[Figure]:
     subscribe = live["subscribe_seconds"]
     yield Figure(f"{views:,} users begin to follow", "us a view", subscribe * 1e6)
     yield Figure("live views", "bytes a view", live["statistics_view_bytes"] / views)
-    yield Figure("the manager changes business unit", "change to new view, ms", moves["seconds"] * 1e3)
+
+
+def _directory(found: Answer) -> Iterator[Figure]:
+    live = found["live"]
+    for name, who in (("manager_moves", "the manager"), ("seller_moves", "a seller of own rows")):
+        yield Figure(f"{who} changes business unit", "change to new view, ms", live[name]["seconds"] * 1e3)
+    changes = live["role_changes"]
+    case = f"sellers lose or regain an entity by their role, {changes['touched']:,.0f} live views touched"
+    yield Figure(case, "change to new views, ms", changes["seconds"] * 1e3)
+    yield Figure(case, "us a live view", changes["seconds"] / live["changes"]["views"] * 1e6)

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from benches import engine, first_sync, ingest, live
+from benches import engine, first_sync, ingest, live, scan
 from benches.figures import Figure, show
 from benches.measure import machine
 from benches.session import Session
@@ -22,6 +22,7 @@ WIDTH = 160
 BENCHES: dict[str, Callable[[Session], list[Figure]]] = {
     "ingest": ingest.run,
     "engine": engine.run,
+    "scan": scan.run,
     "first-sync": first_sync.run,
     "live": live.run,
 }

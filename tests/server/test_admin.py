@@ -10,18 +10,21 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, questions_pb2
+from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, questions_pb2, solutions_pb2
 from haversack.model.v1 import model_pb2
 from haversack_server.errors import RequestInvalid
 from haversack_server.identity import SYNC_AUDIENCE
 from haversack_server.runtime import Server
 from haversack_server.settings import ServerSettings
+from haversack_server.solutions import Header, Solution, write_solution
 from server.refusals import refused
 from server.running import Admin, LoopThread, RunningServer
 
 CODE = grpc.StatusCode
+EMPTY_SOLUTION = write_solution(Solution(Header("nothing", "1.0"), ()))
 LIST = admin_pb2.ListOrganizationsRequest()
 
+SERVICES = [service for it in (admin_pb2, solutions_pb2) for service in it.DESCRIPTOR.services_by_name.values()]
 EVERY_CALL = [
     ("organizations", "CreateOrganization", admin_pb2.CreateOrganizationRequest(name="acme")),
     ("organizations", "GetOrganization", admin_pb2.GetOrganizationRequest(name="acme")),
@@ -36,6 +39,8 @@ EVERY_CALL = [
     ("profiles", "GetProfile", admin_pb2.GetProfileRequest(organization="acme")),
     ("profiles", "ListProfiles", admin_pb2.ListProfilesRequest(organization="acme")),
     ("profiles", "PublishProfile", admin_pb2.PublishProfileRequest(organization="acme")),
+    ("solutions", "ExportSolution", solutions_pb2.ExportSolutionRequest(organization="acme")),
+    ("solutions", "ImportSolution", solutions_pb2.ImportSolutionRequest(organization="acme", content=EMPTY_SOLUTION)),
     ("ingests", "Ingest", admin_pb2.IngestRequest(header=admin_pb2.IngestHeader(organization="acme"))),
     ("questions", "Estimate", questions_pb2.EstimateRequest(organization="acme")),
     ("questions", "Diff", questions_pb2.DiffRequest(organization="acme")),
@@ -46,6 +51,7 @@ EVERY_CALL = [
 SERVICES = [
     *admin_pb2.DESCRIPTOR.services_by_name.values(),
     *questions_pb2.DESCRIPTOR.services_by_name.values(),
+    *solutions_pb2.DESCRIPTOR.services_by_name.values(),
 ]
 
 

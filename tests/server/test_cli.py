@@ -97,6 +97,7 @@ def test_the_commands_are_these() -> None:
         *(f"profile {it}" for it in ("save", "show", "list", "publish")),
         *(f"ask {it}" for it in ("estimate", "diff", "explain", "holders", "lint")),
         "schema export",
+        *(f"solution {it}" for it in ("export", "import")),
     }
 
 

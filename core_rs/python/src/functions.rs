@@ -15,6 +15,7 @@ use crate::models;
 /// See the stub.
 #[pyfunction]
 #[pyo3(signature = (model, entity, fetch_xml, criteria_max = 0))]
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 extracts it anew")]
 pub fn compile_filter<'py>(
     py: Python<'py>,
     model: &[u8],
@@ -70,7 +71,7 @@ pub fn verify_token(
     })
 }
 
-/// FetchXML as text, or as bytes of which nobody knows yet whether they are text.
+/// A filter as text, or as bytes of which nobody knows yet whether they are text.
 #[derive(FromPyObject)]
 pub enum FetchXml {
     Text(PyBackedStr),

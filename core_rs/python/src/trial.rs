@@ -62,7 +62,8 @@ impl Trial {
 
     fn load(&self, py: Python<'_>, entity: &str, json_lines: &[u8]) -> Result<(), Failure> {
         py.detach(|| {
-            let rows = read_sheet(&self.schema, entity, Format::JsonLines, json_lines)?.map_err(refused)?;
+            let rows =
+                read_sheet(&self.schema, entity, Format::JsonLines, json_lines)?.map_err(|errors| refused(&errors))?;
             let number = models::entity(&self.schema, entity)?.number;
             self.world.lock().feed(number, &rows)
         })
@@ -125,17 +126,19 @@ impl World {
 
 impl Rows {
     fn ordinal(&mut self, id: &RowId) -> Ordinal {
+        // As many rows as ordinals do not fit into memory.
+        let next = Ordinal::try_from(self.ids.len()).expect("a trial is small");
         *self.ordinals.entry(id.key()).or_insert_with(|| {
             self.ids.push(match id {
                 RowId::Uuid(bytes) => Uuid::from_bytes(*bytes).to_string(),
                 RowId::Text(text) => text.to_string(),
             });
-            self.ids.len() as Ordinal - 1
+            next
         })
     }
 }
 
-fn refused(errors: Vec<RowError>) -> Failure {
+fn refused(errors: &[RowError]) -> Failure {
     let told =
         errors.iter().map(|error| format!("{}:{}: {} {}", error.file_name, error.line, error.attribute, error.message));
     Failure::new(ErrorReason::RowsInvalid, told.collect::<Vec<_>>().join("\n"))

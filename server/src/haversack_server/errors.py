@@ -4,7 +4,7 @@
     ├── TokenRefused     TokenMissing, TokenInvalid, TokenExpired, TokenNotAllowed
     ├── NotFound         OrganizationUnknown, EntityUnknown, AttributeUnknown, RelationshipUnknown, ProfileUnknown
     ├── AlreadyExists    OrganizationExists
-    ├── RequestRefused   RequestInvalid, MetadataInvalid, ProfileInvalid, RowsInvalid, RowTooLarge
+    ├── RequestRefused   RequestInvalid, MetadataInvalid, ProfileInvalid, SolutionInvalid, RowsInvalid, RowTooLarge
     │   └── FilterRefused FilterMalformed, FilterOperatorUnknown, FilterOperandInvalid, FilterTooLarge,
     │                     FilterUnsupported
     ├── NotReady         NothingPublished, EntityNotEnabled, EntityInUse, MetadataIncompatible
@@ -135,6 +135,12 @@ class ProfileInvalid(RequestRefused):
     """The profile breaks rules; the message lists them."""
 
     reason = "PROFILE_INVALID"
+
+
+class SolutionInvalid(RequestRefused):
+    """A solution cannot be read, or is unsafe to read."""
+
+    reason = "SOLUTION_INVALID"
 
 
 class RowsInvalid(RequestRefused):

@@ -61,6 +61,8 @@ pub(crate) struct Edit {
     pub(crate) modified_on: Option<i64>,
     /// The business unit that a user is in now.
     pub unit: Option<u32>,
+    /// The depth of a privilege now.
+    pub(crate) depth: Option<i64>,
 }
 
 /// All rows, encoded as staging has them.
@@ -139,7 +141,7 @@ impl Crm {
             entity::UNIT => row.id(entity::UNIT, 0),
             entity::ROLE => row.text(ROLE_DEPTHS[ordinal as usize].0),
             entity::USER_ROLE => row.id(entity::USER, ordinal).id(entity::ROLE, role_of(ordinal)),
-            entity::PRIVILEGE => privilege(&mut row, ordinal),
+            entity::PRIVILEGE => privilege(&mut row, ordinal, edit.depth),
             entity::PRODUCT => row.text("A product with a name of some length").integer(i64::from(ordinal)),
             _ => {
                 let owner = edit.owner.unwrap_or_else(|| self.owner(entity, ordinal));
@@ -209,12 +211,17 @@ fn role_of(user: u32) -> u32 {
 }
 
 /// Each role may read products, and what users own to the role's depth.
-fn privilege<'r, 'o>(row: &'r mut Row<'o>, ordinal: Ordinal) -> &'r mut Row<'o> {
+fn privilege<'r, 'o>(row: &'r mut Row<'o>, ordinal: Ordinal, depth: Option<i64>) -> &'r mut Row<'o> {
     let roles = ROLE_DEPTHS.len() as u32;
     let entity = entity::PRODUCT + ordinal / roles;
     let role = ordinal % roles;
-    let depth = if entity == entity::PRODUCT { GLOBAL } else { ROLE_DEPTHS[role as usize].1 };
-    row.id(entity::ROLE, role).text(crate::model::name(entity)).integer(READ).integer(depth)
+    let first = if entity == entity::PRODUCT { GLOBAL } else { ROLE_DEPTHS[role as usize].1 };
+    row.id(entity::ROLE, role).text(crate::model::name(entity)).integer(READ).integer(depth.unwrap_or(first))
+}
+
+/// The row that tells how deep sellers may read an entity.
+pub(crate) fn privilege_of_sellers(entity: u32) -> Ordinal {
+    (entity - entity::PRODUCT) * ROLE_DEPTHS.len() as u32
 }
 
 /// The id of a row.

@@ -1,11 +1,12 @@
 //! Measures the engine alone, on rows in memory: no file, no socket.
 //!
 //! ```text
-//! cargo run --release -p haversack-engine --example bench_views -- [--rows N] [--views N] [--rounds N]
+//! cargo run --release -p haversack-engine --example bench_views -- [--rows N] [--views N] [--rounds N] [--users N]
 //! ```
 //!
-//! Prints one JSON object. Rates are of CPU time, so that a busy machine does not matter; all figures are medians. `views` sellers follow their own rows, one manager those of a business
-//! unit, and a director follows everything.
+//! Prints one JSON object. Rates are of CPU time, so that a busy machine does not matter; all figures are medians.
+//! `views` sellers follow their own rows, one manager those of a business unit, and a director follows everything. Beside
+//! it, `users` sellers of another CRM of as many rows all begin to follow at once.
 
 mod crm;
 mod model;
@@ -22,7 +23,7 @@ use haversack_engine::engine::{Engine, PreparedModel};
 use haversack_engine::ids::{EntityNumber, Instant, Lsn, Ordinal, Revision};
 use serde_json::{Value, json};
 
-use crate::crm::{Crm, DAY, Edit, NOW, Sizes, UNITS, entity, key, modified_on};
+use crate::crm::{Crm, DAY, Edit, NOW, Sizes, UNITS, entity, key, modified_on, privilege_of_sellers};
 use crate::model::{DIRECTOR, MANAGER, Publish, model};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -35,17 +36,21 @@ const OPPORTUNITY_DAYS: i64 = 400;
 const SAMPLE: u32 = 200;
 /// How often each kind of change is made.
 const CHANGES: u32 = 200;
+/// `roleprivileges.depth` of one's own rows, and of none.
+const DEPTH_OWN: i64 = 1;
+/// See [`DEPTH_OWN`].
+const DEPTH_NONE: i64 = 0;
 
 struct Arguments {
     rows: u32,
     views: u32,
     rounds: u32,
+    users: u32,
 }
 
 fn main() -> Outcome<()> {
     let arguments = read_arguments()?;
-    let crm = Crm::new(Sizes::of(arguments.rows, arguments.views + OTHERS));
-    let mut bench = Bench { head: Lsn(crm.len() as u64), revision: Revision(1), crm, rounds: arguments.rounds };
+    let mut bench = Bench::new(arguments.rows, arguments.views, arguments.rounds);
     let before = resident_bytes()?;
     let (mut engine, seconds) = bench.load()?;
     let resident = resident_bytes()?.saturating_sub(before);
@@ -66,12 +71,13 @@ fn main() -> Outcome<()> {
         "questions": questions::questions(&engine, &bench.crm, bench.rounds),
         "views": bench.views(&mut engine)?,
         "live": bench.live(&mut engine, arguments.views)?,
+        "cold": Bench::new(arguments.rows, arguments.users, 1).everybody(arguments.users)?,
     });
     Ok(writeln!(std::io::stdout(), "{report}")?)
 }
 
 fn read_arguments() -> Outcome<Arguments> {
-    let mut arguments = Arguments { rows: 1_000_000, views: 1_000, rounds: 5 };
+    let mut arguments = Arguments { rows: 1_000_000, views: 1_000, rounds: 5, users: 10_000 };
     let mut given = std::env::args().skip(1);
     while let Some(name) = given.next() {
         let number = given.next().ok_or("a number is missing")?.parse()?;
@@ -79,6 +85,7 @@ fn read_arguments() -> Outcome<Arguments> {
             "--rows" => arguments.rows = number,
             "--views" => arguments.views = number,
             "--rounds" => arguments.rounds = number,
+            "--users" => arguments.users = number,
             other => return Err(format!("unknown argument {other}").into()),
         }
     }
@@ -94,6 +101,26 @@ struct Bench {
 }
 
 impl Bench {
+    fn new(rows: u32, sellers: u32, rounds: u32) -> Self {
+        let crm = Crm::new(Sizes::of(rows, sellers + OTHERS));
+        Self { head: Lsn(crm.len() as u64), revision: Revision(1), crm, rounds }
+    }
+
+    /// Every seller's view, none of which was asked for before: CPU seconds, and what the views hold.
+    fn everybody(&self, sellers: u32) -> Outcome<Value> {
+        let (mut engine, _) = self.load()?;
+        let started = cpu_seconds()?;
+        let mut rows = 0;
+        for user in OTHERS..OTHERS + sellers {
+            let subscriber = engine.subscribe(key(entity::USER, user));
+            let view = engine.view(subscriber).ok_or("a subscriber has no view")?;
+            rows += view.entities.iter().map(|entity| entity.rows.len()).sum::<u64>();
+        }
+        let seconds = cpu_seconds()? - started;
+        let bytes = engine.statistics().view_bytes;
+        Ok(json!({"views": sellers, "seconds": seconds, "rows": rows, "bytes": bytes}))
+    }
+
     /// The least that any index of rows by id has to do: CPU seconds to enter every id into a hash map.
     fn enter_ids(&self) -> Outcome<f64> {
         let started = cpu_seconds()?;
@@ -184,15 +211,37 @@ impl Bench {
             (entity::USER, MANAGER, Edit { unit: Some((at + 1) % UNITS), ..Edit::default() })
         })?;
         engine.unsubscribe(manager);
-        Ok(json!({"changes": report, "manager_moves": moved}))
+        let seller_moves = self.changes(engine, |_, at| {
+            (entity::USER, OTHERS + at % 10, Edit { unit: Some((at / 10 + 1) % UNITS), ..Edit::default() })
+        })?;
+        let privilege = privilege_of_sellers(entity::OPPORTUNITY);
+        let role_changes = self.some_changes(engine, 2 * self.rounds, |_, at| {
+            let depth = if at % 2 == 0 { DEPTH_NONE } else { DEPTH_OWN };
+            (entity::PRIVILEGE, privilege, Edit { depth: Some(depth), ..Edit::default() })
+        })?;
+        Ok(json!({
+            "changes": report,
+            "manager_moves": moved,
+            "seller_moves": seller_moves,
+            "role_changes": role_changes,
+        }))
     }
 
     /// Median seconds of a commit of one row, over changes that are made one after the other.
     fn changes(&mut self, engine: &mut Engine, change: impl Fn(&Self, u32) -> (u32, Ordinal, Edit)) -> Outcome<Value> {
+        self.some_changes(engine, CHANGES, change)
+    }
+
+    fn some_changes(
+        &mut self,
+        engine: &mut Engine,
+        count: u32,
+        change: impl Fn(&Self, u32) -> (u32, Ordinal, Edit),
+    ) -> Outcome<Value> {
         let mut seconds = Vec::new();
         let mut touched = 0;
         let mut payload = Vec::new();
-        for at in 0..CHANGES {
+        for at in 0..count {
             let (entity, ordinal, edit) = change(self, at);
             payload.clear();
             self.crm.write(entity, ordinal, edit, &mut payload);
@@ -211,7 +260,7 @@ impl Bench {
             seconds.push(started.elapsed().as_secs_f64());
             touched += applied.touched.len();
         }
-        Ok(json!({"seconds": median(seconds), "touched": touched as f64 / f64::from(CHANGES)}))
+        Ok(json!({"seconds": median(seconds), "touched": touched as f64 / f64::from(count)}))
     }
 
     fn median(&self, measure: impl Fn(&Self) -> f64) -> f64 {

@@ -8,7 +8,9 @@
 //! Rows are fed one by one; [`Index::settle`] ends a commit, and then [`Table::changes`] and [`Edges::moves`] tell
 //! what it changed until [`Index::forget_changes`].
 
+mod bits;
 mod change_log;
+mod coded;
 mod column;
 mod dictionary;
 mod edges;
@@ -18,9 +20,14 @@ mod keys;
 mod kin;
 mod needs;
 mod packed;
+mod plain;
 mod postings;
 mod predicate;
 mod reading;
+mod scan;
+#[cfg(test)]
+mod scan_tests;
+mod sparse;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -29,13 +36,15 @@ mod window;
 use roaring::RoaringBitmap;
 
 pub use change_log::ChangeLog;
-pub use column::{Column, Verdicts};
+pub use coded::{CodedColumn, Verdicts};
+pub use column::Column;
 pub use edges::{Children, Edges, Move};
 pub use id_map::IdMap;
 pub use index::{Index, IndexBytes, RowChange};
 pub use keys::Keys;
 pub use needs::{EdgesNumber, LinkNeeds, Needs, PostingsNumber, PredicateNumber, TableNumber, WindowNumber};
 pub use packed::Packed;
+pub use plain::PlainColumn;
 pub use postings::Postings;
 pub use predicate::{Predicate, PredicateKey, SharedTest};
 pub use reading::{Beyond, Reading};

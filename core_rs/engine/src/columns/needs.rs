@@ -92,6 +92,14 @@ impl Needs {
         Self { collation, ..Self::default() }
     }
 
+    /// Needs the same, and more to come, in an organization whose texts compare so.
+    #[must_use]
+    pub fn going_on(&self, collation: Collation) -> Self {
+        let mut needs = Self { collation, ..self.clone() };
+        needs.tables.iter_mut().for_each(|(_, table)| table.collation = collation);
+        needs
+    }
+
     /// Needs the rows of an entity.
     pub fn table(&mut self, entity: EntityNumber) -> TableNumber {
         *self.by_entity.entry(entity).or_insert_with(|| {

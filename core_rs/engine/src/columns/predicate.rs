@@ -4,7 +4,7 @@ use std::mem::replace;
 
 use roaring::RoaringBitmap;
 
-use super::column::Verdicts;
+use super::coded::Verdicts;
 use super::table::Table;
 use crate::filter::{Comparison, HierarchyTest, Test};
 use crate::ids::{AttributeNumber, EntityNumber};
@@ -64,21 +64,26 @@ impl Predicate {
     /// Judges the `changed` rows again by their own attributes. Returns the rows that came or went. A test of kin cannot
     /// be judged so; see [`Self::replace`].
     pub fn update(&mut self, table: &Table, changed: &RoaringBitmap) -> RoaringBitmap {
-        let everything = !replace(&mut self.complete, true);
-        let alive = table.alive();
-        let (changed, judged) = if everything { (alive, alive.clone()) } else { (changed, changed & alive) };
-        let passing = match &self.key.test {
-            SharedTest::Fixed(attribute, test) => table.column(*attribute).1.passing(test, &mut self.verdicts, &judged),
+        if !replace(&mut self.complete, true) {
+            let passing = self.passing(table, table.alive());
+            return self.replace(passing);
+        }
+        let flips = (&self.rows & changed) ^ self.passing(table, &(changed & table.alive()));
+        self.rows ^= &flips;
+        flips
+    }
+
+    /// Those of `rows` that pass.
+    fn passing(&mut self, table: &Table, rows: &RoaringBitmap) -> RoaringBitmap {
+        match &self.key.test {
+            SharedTest::Fixed(attribute, test) => table.column(*attribute).1.passing(test, &mut self.verdicts, rows),
             SharedTest::Comparison(comparison) => {
                 let [left, right] = [comparison.left, comparison.right].map(|side| table.column(side).1);
                 let passes = |row| comparison.test.matches(left.value(row).as_ref(), right.value(row).as_ref());
-                judged.iter().filter(|&row| passes(row)).collect()
+                rows.iter().filter(|&row| passes(row)).collect()
             }
             SharedTest::Kin(..) => unreachable!("kin are replaced as a whole"),
-        };
-        let flips = (&self.rows & changed) ^ passing;
-        self.rows ^= &flips;
-        flips
+        }
     }
 
     /// Takes what passes now. Returns the rows that came or went.

@@ -10,7 +10,7 @@ use crate::schema::{Entity, Lookup, Schema};
 
 const PARENT: EntityNumber = EntityNumber(1);
 const CHILD: EntityNumber = EntityNumber(2);
-const COLOR: AttributeNumber = AttributeNumber(2);
+pub(super) const COLOR: AttributeNumber = AttributeNumber(2);
 const RATE: AttributeNumber = AttributeNumber(3);
 const REFERENCE: AttributeNumber = AttributeNumber(4);
 const COMPANION: AttributeNumber = AttributeNumber(5);
@@ -41,7 +41,12 @@ fn entity(number: EntityNumber) -> Entity {
     Entity::from_model(&entity).expect("is sound")
 }
 
-fn test(attribute: AttributeNumber, operator: model::FilterOperator, operand: model::filter_operand::Value) -> Test {
+/// A test of one operand.
+pub(super) fn test(
+    attribute: AttributeNumber,
+    operator: model::FilterOperator,
+    operand: model::filter_operand::Value,
+) -> Test {
     let condition = model::FilterCondition {
         attribute_number: attribute.0,
         operator: operator as i32,

@@ -7,7 +7,8 @@ use std::ops::Range;
 use hashbrown::HashMap;
 use roaring::RoaringBitmap;
 
-use super::column::{Column, is_within};
+use super::column::Column;
+use super::plain::is_within;
 use super::table::Table;
 use crate::filter::{Moving, WindowTest};
 use crate::ids::{AttributeNumber, EntityNumber, Instant, Ordinal};

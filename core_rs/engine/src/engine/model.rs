@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use haversack_proto::model;
+use haversack_proto::model::Collation;
 
 use super::compile::ProfileCompiler;
 use super::profile::Profile;
@@ -114,10 +115,12 @@ impl PreparedModel {
         let rules = FilterRules::from_settings(&settings);
         let filters = Filters { schema: &schema, rules };
         let limits = limits(model, &filters, breaches);
+        // What is not stated is CI_AI: stating it changes nothing that was read.
+        let collation = if settings.collation() == Collation::CiAs { Collation::CiAs } else { Collation::CiAi };
         let mut prepared = Self {
             revision: Revision(model.revision),
             zone: zone(&settings.time_zone, breaches),
-            needs: base.map_or_else(|| Needs::new(settings.collation()), |base| base.needs.clone()),
+            needs: base.map_or_else(|| Needs::new(collation), |base| base.needs.going_on(collation)),
             layout: Layout::find(&schema, HierarchyRules::from_settings(&settings), breaches),
             schema: Arc::default(),
             profiles: Vec::new(),

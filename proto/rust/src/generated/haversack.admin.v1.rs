@@ -701,3 +701,106 @@ impl Smell {
         }
     }
 }
+/// Asks for a solution.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportSolutionRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Names of the profiles whose drafts to export; empty means all.
+    #[prost(string, repeated, tag = "2")]
+    pub profiles: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Also export the metadata of the entities that the profiles have items for.
+    #[prost(bool, tag = "3")]
+    pub with_metadata: bool,
+    /// The solution's unique name: letters, digits and underscores, at most 65; empty means `haversack_<organization>`.
+    #[prost(string, tag = "4")]
+    pub unique_name: ::prost::alloc::string::String,
+    /// Its version: two to four numbers with dots between; empty means "1.0.0.0".
+    #[prost(string, tag = "5")]
+    pub version: ::prost::alloc::string::String,
+    /// Unique name of its publisher, as `unique_name`; empty means "haversack".
+    #[prost(string, tag = "6")]
+    pub publisher: ::prost::alloc::string::String,
+    /// The publisher's customization prefix: 2 to 8 letters and digits, a letter first; empty means "hvsk".
+    #[prost(string, tag = "7")]
+    pub prefix: ::prost::alloc::string::String,
+}
+/// A solution.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportSolutionResponse {
+    /// The zip; at most 8 MiB.
+    #[prost(bytes = "vec", tag = "1")]
+    pub content: ::prost::alloc::vec::Vec<u8>,
+    /// The solution's unique name.
+    #[prost(string, tag = "2")]
+    pub unique_name: ::prost::alloc::string::String,
+    /// Names of the profiles that are in it.
+    #[prost(string, repeated, tag = "3")]
+    pub profiles: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Logical names of the entities whose metadata is in it.
+    #[prost(string, repeated, tag = "4")]
+    pub entities: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What is not in it, one sentence each.
+    #[prost(string, repeated, tag = "5")]
+    pub notes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Asks to take in a solution.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportSolutionRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The zip; at most 8 MiB, 1,000 entries and 64 MiB unpacked. An unpacked document is at most 32 MiB.
+    #[prost(bytes = "vec", tag = "2")]
+    pub content: ::prost::alloc::vec::Vec<u8>,
+    /// Also take in the metadata in it. This only adds: entities, attributes and relationships that the organization has
+    /// stay as they are.
+    #[prost(bool, tag = "3")]
+    pub with_metadata: bool,
+    /// Enable the entities that the profiles have items for, with the organization filters that the metadata in it has.
+    /// Filters of entities that are enabled stay as they are.
+    #[prost(bool, tag = "4")]
+    pub enable_entities: bool,
+    /// Say what the import would do, and change nothing.
+    #[prost(bool, tag = "5")]
+    pub dry_run: bool,
+}
+/// What an import did, or would do.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ImportSolutionResponse {
+    /// The solution's unique name.
+    #[prost(string, tag = "1")]
+    pub unique_name: ::prost::alloc::string::String,
+    /// Its version.
+    #[prost(string, tag = "2")]
+    pub version: ::prost::alloc::string::String,
+    /// The drafts, by name.
+    #[prost(message, repeated, tag = "3")]
+    pub profiles: ::prost::alloc::vec::Vec<ImportedProfile>,
+    /// Logical names of entities that are new.
+    #[prost(string, repeated, tag = "4")]
+    pub added: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Logical names of entities that have new attributes or relationships.
+    #[prost(string, repeated, tag = "5")]
+    pub changed: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Logical names of entities that were enabled for offline use.
+    #[prost(string, repeated, tag = "6")]
+    pub enabled: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What was not taken in or had to be supplied, one sentence each.
+    #[prost(string, repeated, tag = "7")]
+    pub notes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A profile of a solution.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ImportedProfile {
+    /// Its draft.
+    #[prost(message, optional, tag = "1")]
+    pub profile: ::core::option::Option<super::super::model::v1::Profile>,
+    /// Whether it replaces a draft of its name; what the form has no place for is then kept from that.
+    #[prost(bool, tag = "2")]
+    pub replaces: bool,
+    /// What is legal but looks like a mistake, one sentence each.
+    #[prost(string, repeated, tag = "3")]
+    pub warnings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}

@@ -53,6 +53,8 @@ pub enum ErrorReason {
     FilterTooLarge = 25,
     /// INVALID_ARGUMENT: the filter asks for something of FetchXML that offline profiles do not have.
     FilterUnsupported = 26,
+    /// INVALID_ARGUMENT: a solution is no zip of Dataverse's form, or is unsafe to read; the message says where.
+    SolutionInvalid = 27,
     /// INVALID_ARGUMENT: rows of an ingest were refused; the response lists file, line and attribute.
     RowsInvalid = 30,
     /// INVALID_ARGUMENT: a row's encoding is larger than 8 MiB.
@@ -108,6 +110,7 @@ impl ErrorReason {
             Self::FilterOperandInvalid => "ERROR_REASON_FILTER_OPERAND_INVALID",
             Self::FilterTooLarge => "ERROR_REASON_FILTER_TOO_LARGE",
             Self::FilterUnsupported => "ERROR_REASON_FILTER_UNSUPPORTED",
+            Self::SolutionInvalid => "ERROR_REASON_SOLUTION_INVALID",
             Self::RowsInvalid => "ERROR_REASON_ROWS_INVALID",
             Self::RowTooLarge => "ERROR_REASON_ROW_TOO_LARGE",
             Self::RequestInvalid => "ERROR_REASON_REQUEST_INVALID",
@@ -149,6 +152,7 @@ impl ErrorReason {
             "ERROR_REASON_FILTER_OPERAND_INVALID" => Some(Self::FilterOperandInvalid),
             "ERROR_REASON_FILTER_TOO_LARGE" => Some(Self::FilterTooLarge),
             "ERROR_REASON_FILTER_UNSUPPORTED" => Some(Self::FilterUnsupported),
+            "ERROR_REASON_SOLUTION_INVALID" => Some(Self::SolutionInvalid),
             "ERROR_REASON_ROWS_INVALID" => Some(Self::RowsInvalid),
             "ERROR_REASON_ROW_TOO_LARGE" => Some(Self::RowTooLarge),
             "ERROR_REASON_REQUEST_INVALID" => Some(Self::RequestInvalid),

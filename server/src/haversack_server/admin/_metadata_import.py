@@ -29,30 +29,37 @@ async def import_documents(
     """
     documents = await asyncio.to_thread(_read, sources)
     async with catalog.exclusive(organization), catalog.begin() as connection:
-        found = await organizations.find(connection, organization, for_update=True)
-        last_number = found.last_entity_number
-        known = await entities.all_by_name(connection, organization)
-        listed = await entities.relationships_by_document(connection, organization)
-        outcome = admin_pb2.ImportMetadataResponse()
-        for document in documents:
-            name = document.entity.logical_name
-            old = known.get(name)
-            if old is None:
-                last_number += 1
-            merged = _merged(document, old, number=old.metadata.number if old else last_number)
-            outcome.notes.extend([*document.notes, *merged.notes])
-            relationships = sorted(document.relationships, key=lambda it: it.schema_name)
-            if old is None:
-                outcome.added.append(name)
-            elif old.metadata == merged.entity and listed.get(name, []) == relationships:
-                outcome.unchanged.append(name)
-                continue
-            else:
-                outcome.changed.append(name)
-            await entities.put(connection, organization, _stored(merged, old))
-            await entities.put_relationships(connection, organization, name, relationships)
-        await organizations.set_last_entity_number(connection, organization, last_number)
-        await _check_whole(connection, organization)
+        return await merge_documents(connection, organization, documents)
+
+
+async def merge_documents(
+    connection: AsyncConnection, organization: str, documents: Sequence[Document]
+) -> admin_pb2.ImportMetadataResponse:
+    """Merges documents that are read already, inside the transaction of `connection`; else as `import_documents`."""
+    found = await organizations.find(connection, organization, for_update=True)
+    last_number = found.last_entity_number
+    known = await entities.all_by_name(connection, organization)
+    listed = await entities.relationships_by_document(connection, organization)
+    outcome = admin_pb2.ImportMetadataResponse()
+    for document in documents:
+        name = document.entity.logical_name
+        old = known.get(name)
+        if old is None:
+            last_number += 1
+        merged = _merged(document, old, number=old.metadata.number if old else last_number)
+        outcome.notes.extend([*document.notes, *merged.notes])
+        relationships = sorted(document.relationships, key=lambda it: it.schema_name)
+        if old is None:
+            outcome.added.append(name)
+        elif old.metadata == merged.entity and listed.get(name, []) == relationships:
+            outcome.unchanged.append(name)
+            continue
+        else:
+            outcome.changed.append(name)
+        await entities.put(connection, organization, _stored(merged, old))
+        await entities.put_relationships(connection, organization, name, relationships)
+    await organizations.set_last_entity_number(connection, organization, last_number)
+    await _check_whole(connection, organization)
     return outcome
 
 

@@ -11,7 +11,14 @@ from grpc_health.v1.health import OVERALL_HEALTH
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
-from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, questions_pb2, questions_pb2_grpc
+from haversack.admin.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
+    questions_pb2,
+    questions_pb2_grpc,
+    solutions_pb2,
+    solutions_pb2_grpc,
+)
 
 from haversack_server._core import SyncServer
 from haversack_server.admin._entities import EntityService
@@ -20,6 +27,7 @@ from haversack_server.admin._ingest import IngestService
 from haversack_server.admin._organizations import OrganizationService
 from haversack_server.admin._profiles import ProfileService
 from haversack_server.admin._questions import QuestionService
+from haversack_server.admin._solutions import SolutionService
 from haversack_server.catalog import Catalog
 from haversack_server.errors import RequestInvalid
 from haversack_server.publishing import Publisher
@@ -40,7 +48,7 @@ _OPTIONS = (
 
 _SERVICES = tuple(
     service.full_name
-    for contract in (admin_pb2.DESCRIPTOR, questions_pb2.DESCRIPTOR)
+    for contract in (admin_pb2.DESCRIPTOR, questions_pb2.DESCRIPTOR, solutions_pb2.DESCRIPTOR)
     for service in contract.services_by_name.values()
 )
 
@@ -61,6 +69,7 @@ class AdminServer:
         admin_pb2_grpc.add_ProfileServiceServicer_to_server(profiles, self._server)
         questions = QuestionService(catalog, stagings, publisher, sync)
         questions_pb2_grpc.add_QuestionServiceServicer_to_server(questions, self._server)
+        solutions_pb2_grpc.add_SolutionServiceServicer_to_server(SolutionService(catalog), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*_SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)

@@ -14,6 +14,7 @@ from haversack_server.cli import (
     _profiles,
     _schema,
     _serve,
+    _solutions,
     _token,
 )
 
@@ -39,4 +40,5 @@ app.add_typer(_profiles.app, name="profile")
 app.add_typer(_ask.app, name="ask")
 app.add_typer(_filters.app, name="filter")
 app.add_typer(_schema.app, name="schema")
+app.add_typer(_solutions.app, name="solution")
 app.command("demo", epilog="Example: haversack demo --data-set examples/field_service")(_demo.demo)

@@ -6,14 +6,16 @@ field numbers these are, so a number must mean the same for as long as any row e
 """
 
 from haversack_server.metadata._attributes import LOOKUP_TYPES
-from haversack_server.metadata._document import Document, read_document
+from haversack_server.metadata._document import COMPANION_SUFFIX, Document, document_of, read_document
 from haversack_server.metadata._numbering import Merged, merge_entity
 from haversack_server.metadata._standard import standard_documents, standard_names
 
 __all__ = [
+    "COMPANION_SUFFIX",
     "LOOKUP_TYPES",
     "Document",
     "Merged",
+    "document_of",
     "merge_entity",
     "read_document",
     "standard_documents",

@@ -48,7 +48,16 @@ class Document:
 def read_document(name: str, content: bytes) -> Document:
     """Reads one document; `name` says where it came from. Raises MetadataInvalid, naming the document."""
     try:
-        return _read(_parsed(content))
+        parsed = _parsed(content)
+    except MetadataInvalid as error:
+        raise MetadataInvalid(f"{name}: {error}") from error
+    return document_of(name, parsed)
+
+
+def document_of(name: str, source: Mapping[str, Any]) -> Document:
+    """Reads one document that is parsed already, or was made; else as `read_document`."""
+    try:
+        return _read(source)
     except MetadataInvalid as error:
         raise MetadataInvalid(f"{name}: {error}") from error
 

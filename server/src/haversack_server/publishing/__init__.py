@@ -11,9 +11,11 @@ from haversack_server.publishing._judge import (
     broken_profiles,
     compile_organization_filter,
     judge,
+    why_refused,
 )
 from haversack_server.publishing._metadata import Metadata, contradictions, entity_message, load_metadata
 from haversack_server.publishing._publisher import Published, Publisher
+from haversack_server.publishing._rules import other_end
 from haversack_server.publishing._summary import summaries
 
 __all__ = [
@@ -28,5 +30,7 @@ __all__ = [
     "entity_message",
     "judge",
     "load_metadata",
+    "other_end",
     "summaries",
+    "why_refused",
 ]

@@ -75,6 +75,15 @@ def compile_organization_filter(metadata: Metadata, entity: str, fetch_xml: str)
     return model_pb2.FilterNode.FromString(compiled)
 
 
+def why_refused(metadata: Metadata, entity: str, fetch_xml: str) -> str | None:
+    """Returns why an item's filter on an entity cannot be compiled; None if it can."""
+    try:
+        _core.compile_filter(metadata.model_bytes, entity, fetch_xml)
+    except _core.CoreError as error:
+        return str(error)
+    return None
+
+
 def broken_profiles(metadata: Metadata, published: Mapping[str, model_pb2.Profile]) -> list[str]:
     """Returns why published profiles would no longer mean what they meant, one sentence each."""
     found = []

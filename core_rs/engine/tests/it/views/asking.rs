@@ -12,7 +12,7 @@ use haversack_engine::view::{RowFacts, View};
 use haversack_proto::model;
 use haversack_proto::model::filter_node::Kind;
 use haversack_proto::model::filter_operand::Value as Operand;
-use haversack_proto::model::{FilterOperator as Op, RecordCriteria as Criteria};
+use haversack_proto::model::{FilterOperator, RecordCriteria as Criteria};
 use proptest::prelude::*;
 use roaring::RoaringBitmap;
 
@@ -20,6 +20,7 @@ use super::USERS;
 use super::draw::{Cell, key};
 use super::oracle::Oracle;
 use super::organization::*;
+use super::scenarios::{GLOBAL, Scene, filter, id, item};
 use super::world::{Row, World};
 
 /// Rows that are named for each entity of a difference.
@@ -138,7 +139,13 @@ fn looks_at_other_rows(model: &model::Model) -> bool {
         match &node.kind {
             Some(Kind::Group(group)) => group.nodes.iter().any(looks),
             Some(Kind::Condition(condition)) => {
-                let kin = [Op::Above, Op::EqOrAbove, Op::Under, Op::EqOrUnder, Op::NotUnder];
+                let kin = [
+                    FilterOperator::Above,
+                    FilterOperator::EqOrAbove,
+                    FilterOperator::Under,
+                    FilterOperator::EqOrUnder,
+                    FilterOperator::NotUnder,
+                ];
                 kin.contains(&condition.operator())
             }
             Some(Kind::Link(_)) => true,
@@ -368,5 +375,45 @@ fn changes_that_name_nobody_are_refused() {
     ] {
         let refused = engine.suppose(None, &[(who, change)]);
         assert!(matches!(refused, Err(RehearsalError::Change(_))), "{change:?}");
+    }
+}
+
+#[test]
+fn a_clause_about_linked_rows_shows_them() {
+    let named = filter(NAME, FilterOperator::Eq, Operand::Text("x".to_owned()));
+    let link = |negated| {
+        let link = model::FilterLink {
+            entity_number: CONTACT,
+            from_attribute_number: 20,
+            to_attribute_number: ID,
+            negated,
+            node: named.compiled.clone().map(Box::new),
+        };
+        let compiled = model::FilterNode { kind: Some(Kind::Link(Box::new(link))) };
+        model::Filter { compiled: Some(compiled), ..model::Filter::default() }
+    };
+    for negated in [false, true] {
+        let account = model::ProfileItem { filter: Some(link(negated)), ..item(ACCOUNT, Criteria::Custom) };
+        let mut scene = Scene::new(GLOBAL, vec![account]);
+        scene.own(ACCOUNT, 0, 0, &[]);
+        scene.own(ACCOUNT, 1, 0, &[]);
+        for (contact, text) in [(0, "x"), (1, "y")] {
+            scene.own(CONTACT, contact, 0, &[(20, id(ACCOUNT, 0)), (NAME, Cell::Text(text.to_owned()))]);
+        }
+        scene.feed();
+        let explained = |row| {
+            let inquiry = scene.engine.inquire();
+            let reason = inquiry.explain(user(0), EntityNumber(ACCOUNT), RowKey(key(ACCOUNT, row)));
+            let link = find(&reason, ReasonKind::Link).expect("is explained").clone();
+            assert_eq!(reason.holds, link.holds);
+            link
+        };
+        let mut shown: Vec<_> =
+            explained(0).children.iter().map(|row| (row.children[0].sentence.clone(), row.holds)).collect();
+        shown.sort();
+        let sentence = |text: &str| format!("name equals \"x\" (it is \"{text}\")");
+        assert_eq!(shown, [(sentence("x"), true), (sentence("y"), false)]);
+        assert_eq!((explained(0).holds, explained(1).holds), (!negated, negated));
+        assert!(explained(1).children.is_empty());
     }
 }

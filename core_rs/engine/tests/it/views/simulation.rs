@@ -14,7 +14,7 @@ const BUDGET: &str = "HAVERSACK_SIMULATION_SECONDS";
 /// The seed to begin with.
 const SEED: &str = "HAVERSACK_SIMULATION_SEED";
 /// Organizations of a run without a budget.
-const WALKS: u64 = 16;
+const WALKS: u64 = 24;
 /// Steps of a walk.
 const LENGTH: u64 = 30;
 
