@@ -8,8 +8,8 @@ use roaring::RoaringBitmap;
 
 use super::bits::{WORD_ROWS, Word};
 
-/// Cells that are judged together while they are near: those of four bytes take half of a processor's nearest memory.
-pub(super) const STEP_CELLS: usize = 4_096;
+/// Cells that are judged together while they are near: those of four bytes take 64 KiB.
+pub(super) const STEP_CELLS: usize = 16_384;
 /// To judge a row by itself takes as long as to scan about so many.
 const ROW_COST: u64 = 16;
 
