@@ -141,8 +141,7 @@ impl Compiler<'_> {
         let to = attribute(self.entity, &link.to)?;
         if !Family::can_link((linked, &from), (self.entity, &to)) {
             let problem = format!(
-                "a link needs two ids, or two numbers, choices or dates of one type; from=\"{}\" of {} is for {}, \
-                 to=\"{}\" of {} for {}",
+                "a link needs two ids, or two numbers, texts or dates of one type; from=\"{}\" of {} is for {}, to=\"{}\" of {} for {}",
                 from.name,
                 linked.name,
                 plural(&from),

@@ -74,14 +74,13 @@ impl Family {
     }
 
     /// What a link compares in an attribute: a primary id is an id whatever its type. None of doubles, booleans and sets,
-    /// by which nobody links rows; and none of texts: those that compare equal without being the same have no key in
-    /// common by which they could be found.
+    /// by which nobody links rows.
     pub(super) fn linking(entity: &Entity, attribute: &Attribute) -> Option<Self> {
         if attribute.number == entity.primary_id {
             return Some(Self::Id);
         }
         let family = Self::from(attribute.kind);
-        (!matches!(family, Self::Real | Self::Truth | Self::ChoiceSet | Self::Text)).then_some(family)
+        (!matches!(family, Self::Real | Self::Truth | Self::ChoiceSet)).then_some(family)
     }
 
     /// Whether a link may compare two attributes.
