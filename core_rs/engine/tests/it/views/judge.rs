@@ -82,7 +82,8 @@ impl<'w> Judge<'w> {
     fn is_linked(&self, link: &model::FilterLink, cells: &Cells) -> bool {
         let Some(wanted) = cells.get(&link.to_attribute_number) else { return false };
         alive(self.world, link.entity_number).any(|(_, other)| {
-            other.get(&link.from_attribute_number) == Some(wanted)
+            let met = other.get(&link.from_attribute_number);
+            met.is_some_and(|met| self.order(link.from_attribute_number, met, wanted).is_eq())
                 && link.node.as_ref().is_none_or(|node| self.node(node, other))
         })
     }

@@ -94,7 +94,7 @@ pub(crate) const KIN: [(u32, u32, u32); 14] = [
 
 /// Attributes that are equal where rows are linked, beside lookups and the ids that they hold: entity, attribute,
 /// linked entity, its attribute.
-pub(crate) const MEETINGS: [(u32, u32, u32, u32); 12] = [
+pub(crate) const MEETINGS: [(u32, u32, u32, u32); 14] = [
     (ACCOUNT, OWNER, MEMBERSHIP, 2),
     (ACCOUNT, OWNER, MEMBERSHIP, 3),
     (ACCOUNT, OWNING_UNIT, TEAM, 2),
@@ -103,6 +103,8 @@ pub(crate) const MEETINGS: [(u32, u32, u32, u32); 12] = [
     (CONTACT, OWNER, TEAM, ID),
     (CONTACT, 20, CONTACT, 20),
     (CONTACT, DAY, PRODUCT, DAY),
+    (CONTACT, NAME, SITE, LABEL),
+    (PRODUCT, LABEL, ACCOUNT, NAME),
     (SITE, STATE, PRODUCT, STATE),
     (PRODUCT, AMOUNT, ACCOUNT, FEE),
     (USER, ID, MEMBERSHIP, 3),
