@@ -32,7 +32,7 @@ const STARTS: [&str; 40] = [
     "Mil", "Ver", "Pad", "Bol", "Gen", "Nap", "Pal", "Cat", "Lec", "Bar", "Tri",
 ];
 const ENDS: [&str; 50] = [
-    "hus", "burg", "ing", "stad", "by", "heim", "au", "feld", "berg", "dorf", "lev", "um", "rup", "holm", "vik",
+    "hus", "burg", "ing", "stad", "by", "heim", "au", "ford", "berg", "dorf", "lev", "um", "rup", "holm", "vik",
     "sund", "nes", "dal", "fors", "borg", "köping", "ö", "ås", "eda", "edo", "illa", "encia", "cia", "bao", "ino",
     "ano", "ona", "ova", "ogna", "oa", "oli", "ermo", "ania", "ce", "i", "este", "ento", "iso", "ara", "enna", "ini",
     "aro", "onda", "ure", "ia",
