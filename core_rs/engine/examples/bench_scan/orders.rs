@@ -35,7 +35,7 @@ const ENDS: [&str; 50] = [
     "hus", "burg", "ing", "stad", "by", "heim", "au", "ford", "berg", "dorf", "lev", "um", "rup", "holm", "vik",
     "sund", "nes", "dal", "fors", "borg", "köping", "ö", "ås", "eda", "edo", "illa", "encia", "cia", "bao", "ino",
     "ano", "ona", "ova", "ogna", "oa", "oli", "ermo", "ania", "ce", "i", "este", "ento", "iso", "ara", "enna", "ini",
-    "aro", "onda", "ure", "ia",
+    "aro", "onda", "ora", "ia",
 ];
 
 /// Attributes after the id, in the order of their numbers.
