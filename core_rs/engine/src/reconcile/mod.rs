@@ -44,7 +44,7 @@
 //!   is no longer in the view: if it comes back, the device lacks it and the next pass has it. Or staging holds a
 //!   version that the engine has not published, or the engine published one after the payload was read: either
 //!   LSN is above the pass's floor, so the next pass has it. Until the engine has caught up with the newest
-//!   payload seen, no pass begins and no checkpoint is made, by this session or by one opened with its cookie.
+//!   payload seen, no pass begins and no checkpoint is made, neither here nor in what is opened with its cookie.
 //! - **Need to know.** Rows are admitted only if they are in the view of that moment and the payload is the
 //!   version that this view was judged on.
 //! - **A cookie tells what its event makes true.** It is taken right after the event that it travels with, and the
