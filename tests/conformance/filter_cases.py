@@ -7,7 +7,7 @@ from typing import NotRequired, TypedDict, cast
 
 from conformance.organization import DIRECTORY, ORGANIZATION, Cell, Organization, Row, identify
 from conformance.reading import Case, Failure, Json, asked
-from haversack.model.v1 import model_pb2
+from haversack.model.v1 import filter_pb2, model_pb2
 from haversack_server import _core
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -270,11 +270,11 @@ def add_reader(organization: Organization, user: str, entity: str) -> None:
 def custom_item(model: model_pb2.Model, naming: Naming) -> model_pb2.ProfileItem:
     """The item of a profile that takes what the filter matches. Raises CoreError if it is refused."""
     plan = _core.compile_filter(model.SerializeToString(), naming.main, naming.fetch_xml)
-    compiled = model_pb2.FilterNode.FromString(plan)
+    compiled = filter_pb2.FilterNode.FromString(plan)
     return model_pb2.ProfileItem(
         entity=naming.main,
         criteria=model_pb2.RECORD_CRITERIA_CUSTOM,
-        filter=model_pb2.Filter(fetch_xml=naming.fetch_xml, compiled=compiled),
+        filter=filter_pb2.Filter(fetch_xml=naming.fetch_xml, compiled=compiled),
     )
 
 

@@ -10,7 +10,7 @@ from conformance.generate.write import files
 from conformance.reading import Case, read_cases
 
 CASES = Path(__file__).with_name("cases")
-CONTRACT = Path(__file__).resolve().parents[2] / "proto/haversack/model/v1/model.proto"
+CONTRACT = Path(__file__).resolve().parents[2] / "proto/haversack/model/v1/filter.proto"
 LEAST = {"filters": 450, "access": 100, "hostile": 220}
 OPERATORS = 83
 

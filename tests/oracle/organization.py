@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 
 from haversack.admin.v1 import admin_pb2
-from haversack.model.v1 import model_pb2
+from haversack.model.v1 import filter_pb2, model_pb2
 from haversack_server.demo.organization import Organization
 from oracle import filters
 from oracle.schema import OWNERSHIP, metadata_document, shares_document
@@ -48,8 +48,8 @@ def draft(items: list[Item], users: list[str]) -> model_pb2.Profile:
     return model_pb2.Profile(name="everybody", users=users, items=[_item(item) for item in items])
 
 
-def _filter(chosen: filters.Filter | None) -> model_pb2.Filter | None:
-    return model_pb2.Filter(fetch_xml=chosen.fetch_xml) if chosen else None
+def _filter(chosen: filters.Filter | None) -> filter_pb2.Filter | None:
+    return filter_pb2.Filter(fetch_xml=chosen.fetch_xml) if chosen else None
 
 
 def _item(item: Item) -> model_pb2.ProfileItem:

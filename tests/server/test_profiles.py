@@ -12,7 +12,7 @@ from pathlib import Path
 import grpc
 import pytest
 from haversack.admin.v1 import admin_pb2
-from haversack.model.v1 import model_pb2
+from haversack.model.v1 import filter_pb2, model_pb2
 from haversack_server.settings import ServerSettings
 from server.refusals import refused
 from server.running import Admin, LoopThread, RunningServer, running
@@ -29,7 +29,7 @@ def profile(name: str = "field", *, fetch_xml: str = OPEN_ONLY, users: tuple[str
     account = model_pb2.ProfileItem(
         entity="account",
         criteria=model_pb2.RECORD_CRITERIA_CUSTOM,
-        filter=model_pb2.Filter(fetch_xml=fetch_xml),
+        filter=filter_pb2.Filter(fetch_xml=fetch_xml),
         associations=[model_pb2.Association(relationship="contact_customer_accounts")],
     )
     contact = model_pb2.ProfileItem(entity="contact", criteria=model_pb2.RECORD_CRITERIA_RELATED_ONLY)
@@ -71,7 +71,7 @@ def organization(admin: Admin) -> str:
 def test_a_draft_is_kept_as_written_and_becomes_a_revision(admin: Admin, organization: str) -> None:
     draft = profile()
     draft.revision = 99
-    draft.items[0].filter.compiled.group.join = model_pb2.FILTER_JOIN_OR
+    draft.items[0].filter.compiled.group.join = filter_pb2.FILTER_JOIN_OR
     answer = save(admin, organization, draft)
     expected = admin_pb2.ProfileSummary(name="field", revision=0, items=2, users=1, changed=True)
     assert (answer.summary, list(answer.warnings)) == (expected, [])

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
-from haversack.model.v1 import model_pb2
+from haversack.model.v1 import filter_pb2, model_pb2
 from haversack_server.catalog.entities import StoredEntity
 from haversack_server.errors import LISTED_BREACHES_BYTES_MAX, sentences
 from haversack_server.metadata import merge_entity, read_document, standard_documents
@@ -19,7 +19,7 @@ ALL = model_pb2.RECORD_CRITERIA_ALL
 OTHER = model_pb2.RECORD_CRITERIA_OTHER
 CUSTOM = model_pb2.RECORD_CRITERIA_CUSTOM
 USER = "4103c891-37e8-4dfc-aeac-b55e2bc1be1c"
-FILTER = model_pb2.Filter(fetch_xml="<filter/>")
+FILTER = filter_pb2.Filter(fetch_xml="<filter/>")
 
 
 @pytest.fixture(scope="module")

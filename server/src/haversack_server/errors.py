@@ -1,14 +1,19 @@
 """Every failure that the control plane names, each with its reason in `haversack.error.v1.ErrorReason`.
 
     HaversackError
-    ├── TokenRefused     TokenMissing, TokenInvalid, TokenExpired, TokenNotAllowed
-    ├── NotFound         OrganizationUnknown, EntityUnknown, AttributeUnknown, RelationshipUnknown, ProfileUnknown
-    ├── AlreadyExists    OrganizationExists
-    ├── RequestRefused   RequestInvalid, MetadataInvalid, ProfileInvalid, SolutionInvalid, RowsInvalid, RowTooLarge
+    ├── TokenRefused     TokenMissing, TokenInvalid, TokenExpired, TokenNotAllowed, RoleInsufficient
+    ├── NotFound         OrganizationUnknown, EntityUnknown, AttributeUnknown, RelationshipUnknown, ProfileUnknown,
+    │                    RevisionUnknown, AppUnknown, WorkItemUnknown, DirectoryRowUnknown
+    ├── AlreadyExists    OrganizationExists, ProfileExists
+    ├── RequestRefused   RequestInvalid, MetadataInvalid, ProfileInvalid, SolutionInvalid, DirectoryInvalid,
+    │   │                ConfigurationInvalid, RowsInvalid, RowTooLarge
     │   └── FilterRefused FilterMalformed, FilterOperatorUnknown, FilterOperandInvalid, FilterTooLarge,
     │                     FilterUnsupported
-    ├── NotReady         NothingPublished, EntityNotEnabled, EntityInUse, MetadataIncompatible
-    ├── TryLater         LimitReached, ServerStopping
+    ├── NotReady         NothingPublished, EntityNotEnabled, EntityInUse, EntityNotMobile, MetadataIncompatible,
+    │                    AppNotEnabled, UserInOtherProfile, ProfilePublished, OrganizationNotProvisioned,
+    │                    TransitionIllegal, ConsentMissing, OrganizationKindRefused, WorkItemNotDead,
+    │                    DirectoryReadOnly
+    ├── TryLater         LimitReached, DraftChanged, ServerStopping
     └── ServerFault      StagingFailed, InternalFault
         └── InternalFault CatalogFailed
 
@@ -65,6 +70,13 @@ class TokenNotAllowed(TokenRefused):
     code = grpc.StatusCode.PERMISSION_DENIED
 
 
+class RoleInsufficient(TokenRefused):
+    """The caller's administrative role does not allow this call."""
+
+    reason = "ROLE_INSUFFICIENT"
+    code = grpc.StatusCode.PERMISSION_DENIED
+
+
 class NotFound(HaversackError):
     """What the call names does not exist."""
 
@@ -101,6 +113,30 @@ class ProfileUnknown(NotFound):
     reason = "PROFILE_UNKNOWN"
 
 
+class RevisionUnknown(NotFound):
+    """The profile has no revision of this number."""
+
+    reason = "REVISION_UNKNOWN"
+
+
+class AppUnknown(NotFound):
+    """There is no application of this name."""
+
+    reason = "APP_UNKNOWN"
+
+
+class WorkItemUnknown(NotFound):
+    """There is no work item of this number."""
+
+    reason = "WORK_ITEM_UNKNOWN"
+
+
+class DirectoryRowUnknown(NotFound):
+    """The directory has no such row."""
+
+    reason = "DIRECTORY_ROW_UNKNOWN"
+
+
 class AlreadyExists(HaversackError):
     """What the call would make is there."""
 
@@ -111,6 +147,12 @@ class OrganizationExists(AlreadyExists):
     """An organization with this name exists."""
 
     reason = "ORGANIZATION_EXISTS"
+
+
+class ProfileExists(AlreadyExists):
+    """The organization has a profile of this name."""
+
+    reason = "PROFILE_EXISTS"
 
 
 class RequestRefused(HaversackError):
@@ -141,6 +183,18 @@ class SolutionInvalid(RequestRefused):
     """A solution cannot be read, or is unsafe to read."""
 
     reason = "SOLUTION_INVALID"
+
+
+class DirectoryInvalid(RequestRefused):
+    """The change would leave the directory in a state that means nothing."""
+
+    reason = "DIRECTORY_INVALID"
+
+
+class ConfigurationInvalid(RequestRefused):
+    """A certificate, key or issuer in the configuration cannot be used."""
+
+    reason = "CONFIGURATION_INVALID"
 
 
 class RowsInvalid(RequestRefused):
@@ -219,6 +273,66 @@ class MetadataIncompatible(NotReady):
     reason = "METADATA_INCOMPATIBLE"
 
 
+class EntityNotMobile(NotReady):
+    """The entity is not enabled for mobile, so it cannot be enabled for offline use."""
+
+    reason = "ENTITY_NOT_MOBILE"
+
+
+class AppNotEnabled(NotReady):
+    """The application is not enabled for offline use."""
+
+    reason = "APP_NOT_ENABLED"
+
+
+class UserInOtherProfile(NotReady):
+    """A user is in another profile already."""
+
+    reason = "USER_IN_OTHER_PROFILE"
+
+
+class ProfilePublished(NotReady):
+    """Devices follow the profile."""
+
+    reason = "PROFILE_PUBLISHED"
+
+
+class OrganizationNotProvisioned(NotReady):
+    """The organization has no staging database that is served."""
+
+    reason = "ORGANIZATION_NOT_PROVISIONED"
+
+
+class TransitionIllegal(NotReady):
+    """This cannot begin in the state that the organization is in."""
+
+    reason = "TRANSITION_ILLEGAL"
+
+
+class ConsentMissing(NotReady):
+    """Nobody has consented to the terms of provisioning."""
+
+    reason = "CONSENT_MISSING"
+
+
+class OrganizationKindRefused(NotReady):
+    """Trial, preview and sandbox organizations cannot be provisioned."""
+
+    reason = "ORGANIZATION_KIND_REFUSED"
+
+
+class WorkItemNotDead(NotReady):
+    """Only a work item that has been given up can be retried."""
+
+    reason = "WORK_ITEM_NOT_DEAD"
+
+
+class DirectoryReadOnly(NotReady):
+    """The organization's directory belongs to its source."""
+
+    reason = "DIRECTORY_READ_ONLY"
+
+
 class TryLater(HaversackError):
     """The same call can succeed later."""
 
@@ -230,6 +344,13 @@ class LimitReached(TryLater):
 
     reason = "LIMIT_REACHED"
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class DraftChanged(TryLater):
+    """Somebody else has changed the draft since it was read."""
+
+    reason = "DRAFT_CHANGED"
+    code = grpc.StatusCode.ABORTED
 
 
 class ServerStopping(TryLater):

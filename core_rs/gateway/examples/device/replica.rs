@@ -73,6 +73,7 @@ impl Replica {
             inventories: self.asked.iter().map(|block| self.inventory(*block)).collect(),
             mismatches: self.mismatches.clone(),
             client: concat!("haversack-native-harness/", env!("CARGO_PKG_VERSION")).into(),
+            app: String::new(),
         }
     }
 

@@ -110,7 +110,7 @@ impl World {
 
 fn profile(items: Vec<ProfileItem>, users: &[u32], revision: u64) -> Profile {
     let users = users.iter().map(|&user| uuid_text(user_id(user))).collect();
-    Profile { name: "field".into(), revision, items, users, priority: 0 }
+    Profile { name: "field".into(), revision, items, users, ..Profile::default() }
 }
 
 /// Accounts that a user owns, with their contacts.

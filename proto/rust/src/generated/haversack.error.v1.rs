@@ -19,6 +19,9 @@ pub enum ErrorReason {
     UserDisabled = 6,
     /// PERMISSION_DENIED: no published profile has this user. The device has been told to remove every row.
     ProfileMissing = 7,
+    /// PERMISSION_DENIED: no role of the user has read on offline profiles (`mobileofflineprofile`). The device has been
+    /// told to remove every row. An administrator gives a role that privilege.
+    ProfileNotReadable = 8,
     /// NOT_FOUND: no organization has this name.
     OrganizationUnknown = 10,
     /// ALREADY_EXISTS: an organization with this name exists.
@@ -55,6 +58,10 @@ pub enum ErrorReason {
     FilterUnsupported = 26,
     /// INVALID_ARGUMENT: a solution is no zip of Dataverse's form, or is unsafe to read; the message says where.
     SolutionInvalid = 27,
+    /// NOT_FOUND: nothing is published for an application of this name.
+    AppUnknown = 28,
+    /// FAILED_PRECONDITION: the application is not enabled for offline use. An administrator enables it and publishes.
+    AppNotEnabled = 29,
     /// INVALID_ARGUMENT: rows of an ingest were refused; the response lists file, line and attribute.
     RowsInvalid = 30,
     /// INVALID_ARGUMENT: a row's encoding is larger than 8 MiB.
@@ -77,6 +84,41 @@ pub enum ErrorReason {
     StagingFailed = 50,
     /// INTERNAL: a bug. The server's log has the cause.
     Internal = 51,
+    /// FAILED_PRECONDITION: the organization has no staging database that is served. An administrator provisions it; a
+    /// device keeps its rows and its outbox meanwhile.
+    OrganizationNotProvisioned = 60,
+    /// FAILED_PRECONDITION: the organization is not in a state from which this can begin; the message says what can.
+    TransitionIllegal = 61,
+    /// FAILED_PRECONDITION: nobody has consented to the terms of provisioning. Record consent first.
+    ConsentMissing = 62,
+    /// FAILED_PRECONDITION: trial, preview and sandbox organizations cannot be provisioned.
+    OrganizationKindRefused = 63,
+    /// NOT_FOUND: there is no work item of this number.
+    WorkItemUnknown = 64,
+    /// FAILED_PRECONDITION: only a work item that has been given up can be retried.
+    WorkItemNotDead = 65,
+    /// FAILED_PRECONDITION: the entity is not enabled for mobile, so it cannot be enabled for offline use.
+    EntityNotMobile = 70,
+    /// FAILED_PRECONDITION: a user can be in one profile, and is in another one; the message says in which. Ask to move.
+    UserInOtherProfile = 71,
+    /// ALREADY_EXISTS: the organization has a profile of this name.
+    ProfileExists = 72,
+    /// FAILED_PRECONDITION: devices follow the profile. Unpublish it first.
+    ProfilePublished = 73,
+    /// NOT_FOUND: the profile has no revision of this number.
+    RevisionUnknown = 74,
+    /// ABORTED: somebody else has changed the draft since it was read. Read it again.
+    DraftChanged = 75,
+    /// PERMISSION_DENIED: the caller's administrative role does not allow this call; the message says which does.
+    RoleInsufficient = 80,
+    /// INVALID_ARGUMENT: a certificate, key or issuer in the configuration cannot be used; the message says why.
+    ConfigurationInvalid = 81,
+    /// FAILED_PRECONDITION: the organization's directory belongs to its source. Change it there.
+    DirectoryReadOnly = 85,
+    /// NOT_FOUND: the directory has no such user, team, business unit, position, role or share.
+    DirectoryRowUnknown = 86,
+    /// INVALID_ARGUMENT: the change would leave the directory in a state that means nothing; the message lists why.
+    DirectoryInvalid = 87,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -93,6 +135,7 @@ impl ErrorReason {
             Self::UserUnknown => "ERROR_REASON_USER_UNKNOWN",
             Self::UserDisabled => "ERROR_REASON_USER_DISABLED",
             Self::ProfileMissing => "ERROR_REASON_PROFILE_MISSING",
+            Self::ProfileNotReadable => "ERROR_REASON_PROFILE_NOT_READABLE",
             Self::OrganizationUnknown => "ERROR_REASON_ORGANIZATION_UNKNOWN",
             Self::OrganizationExists => "ERROR_REASON_ORGANIZATION_EXISTS",
             Self::NothingPublished => "ERROR_REASON_NOTHING_PUBLISHED",
@@ -111,6 +154,8 @@ impl ErrorReason {
             Self::FilterTooLarge => "ERROR_REASON_FILTER_TOO_LARGE",
             Self::FilterUnsupported => "ERROR_REASON_FILTER_UNSUPPORTED",
             Self::SolutionInvalid => "ERROR_REASON_SOLUTION_INVALID",
+            Self::AppUnknown => "ERROR_REASON_APP_UNKNOWN",
+            Self::AppNotEnabled => "ERROR_REASON_APP_NOT_ENABLED",
             Self::RowsInvalid => "ERROR_REASON_ROWS_INVALID",
             Self::RowTooLarge => "ERROR_REASON_ROW_TOO_LARGE",
             Self::RequestInvalid => "ERROR_REASON_REQUEST_INVALID",
@@ -122,6 +167,25 @@ impl ErrorReason {
             Self::ServerStopping => "ERROR_REASON_SERVER_STOPPING",
             Self::StagingFailed => "ERROR_REASON_STAGING_FAILED",
             Self::Internal => "ERROR_REASON_INTERNAL",
+            Self::OrganizationNotProvisioned => {
+                "ERROR_REASON_ORGANIZATION_NOT_PROVISIONED"
+            }
+            Self::TransitionIllegal => "ERROR_REASON_TRANSITION_ILLEGAL",
+            Self::ConsentMissing => "ERROR_REASON_CONSENT_MISSING",
+            Self::OrganizationKindRefused => "ERROR_REASON_ORGANIZATION_KIND_REFUSED",
+            Self::WorkItemUnknown => "ERROR_REASON_WORK_ITEM_UNKNOWN",
+            Self::WorkItemNotDead => "ERROR_REASON_WORK_ITEM_NOT_DEAD",
+            Self::EntityNotMobile => "ERROR_REASON_ENTITY_NOT_MOBILE",
+            Self::UserInOtherProfile => "ERROR_REASON_USER_IN_OTHER_PROFILE",
+            Self::ProfileExists => "ERROR_REASON_PROFILE_EXISTS",
+            Self::ProfilePublished => "ERROR_REASON_PROFILE_PUBLISHED",
+            Self::RevisionUnknown => "ERROR_REASON_REVISION_UNKNOWN",
+            Self::DraftChanged => "ERROR_REASON_DRAFT_CHANGED",
+            Self::RoleInsufficient => "ERROR_REASON_ROLE_INSUFFICIENT",
+            Self::ConfigurationInvalid => "ERROR_REASON_CONFIGURATION_INVALID",
+            Self::DirectoryReadOnly => "ERROR_REASON_DIRECTORY_READ_ONLY",
+            Self::DirectoryRowUnknown => "ERROR_REASON_DIRECTORY_ROW_UNKNOWN",
+            Self::DirectoryInvalid => "ERROR_REASON_DIRECTORY_INVALID",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -135,6 +199,7 @@ impl ErrorReason {
             "ERROR_REASON_USER_UNKNOWN" => Some(Self::UserUnknown),
             "ERROR_REASON_USER_DISABLED" => Some(Self::UserDisabled),
             "ERROR_REASON_PROFILE_MISSING" => Some(Self::ProfileMissing),
+            "ERROR_REASON_PROFILE_NOT_READABLE" => Some(Self::ProfileNotReadable),
             "ERROR_REASON_ORGANIZATION_UNKNOWN" => Some(Self::OrganizationUnknown),
             "ERROR_REASON_ORGANIZATION_EXISTS" => Some(Self::OrganizationExists),
             "ERROR_REASON_NOTHING_PUBLISHED" => Some(Self::NothingPublished),
@@ -153,6 +218,8 @@ impl ErrorReason {
             "ERROR_REASON_FILTER_TOO_LARGE" => Some(Self::FilterTooLarge),
             "ERROR_REASON_FILTER_UNSUPPORTED" => Some(Self::FilterUnsupported),
             "ERROR_REASON_SOLUTION_INVALID" => Some(Self::SolutionInvalid),
+            "ERROR_REASON_APP_UNKNOWN" => Some(Self::AppUnknown),
+            "ERROR_REASON_APP_NOT_ENABLED" => Some(Self::AppNotEnabled),
             "ERROR_REASON_ROWS_INVALID" => Some(Self::RowsInvalid),
             "ERROR_REASON_ROW_TOO_LARGE" => Some(Self::RowTooLarge),
             "ERROR_REASON_REQUEST_INVALID" => Some(Self::RequestInvalid),
@@ -164,6 +231,27 @@ impl ErrorReason {
             "ERROR_REASON_SERVER_STOPPING" => Some(Self::ServerStopping),
             "ERROR_REASON_STAGING_FAILED" => Some(Self::StagingFailed),
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
+            "ERROR_REASON_ORGANIZATION_NOT_PROVISIONED" => {
+                Some(Self::OrganizationNotProvisioned)
+            }
+            "ERROR_REASON_TRANSITION_ILLEGAL" => Some(Self::TransitionIllegal),
+            "ERROR_REASON_CONSENT_MISSING" => Some(Self::ConsentMissing),
+            "ERROR_REASON_ORGANIZATION_KIND_REFUSED" => {
+                Some(Self::OrganizationKindRefused)
+            }
+            "ERROR_REASON_WORK_ITEM_UNKNOWN" => Some(Self::WorkItemUnknown),
+            "ERROR_REASON_WORK_ITEM_NOT_DEAD" => Some(Self::WorkItemNotDead),
+            "ERROR_REASON_ENTITY_NOT_MOBILE" => Some(Self::EntityNotMobile),
+            "ERROR_REASON_USER_IN_OTHER_PROFILE" => Some(Self::UserInOtherProfile),
+            "ERROR_REASON_PROFILE_EXISTS" => Some(Self::ProfileExists),
+            "ERROR_REASON_PROFILE_PUBLISHED" => Some(Self::ProfilePublished),
+            "ERROR_REASON_REVISION_UNKNOWN" => Some(Self::RevisionUnknown),
+            "ERROR_REASON_DRAFT_CHANGED" => Some(Self::DraftChanged),
+            "ERROR_REASON_ROLE_INSUFFICIENT" => Some(Self::RoleInsufficient),
+            "ERROR_REASON_CONFIGURATION_INVALID" => Some(Self::ConfigurationInvalid),
+            "ERROR_REASON_DIRECTORY_READ_ONLY" => Some(Self::DirectoryReadOnly),
+            "ERROR_REASON_DIRECTORY_ROW_UNKNOWN" => Some(Self::DirectoryRowUnknown),
+            "ERROR_REASON_DIRECTORY_INVALID" => Some(Self::DirectoryInvalid),
             _ => None,
         }
     }

@@ -26,6 +26,9 @@ pub struct SyncRequest {
     /// Name and version of the client library, for the server's log; at most 128 bytes.
     #[prost(string, tag = "8")]
     pub client: ::prost::alloc::string::String,
+    /// Name of the application that syncs; the device follows one of its profiles. Empty: whichever profile has the user.
+    #[prost(string, tag = "9")]
+    pub app: ::prost::alloc::string::String,
 }
 /// What a device holds of one entity.
 #[derive(Clone, PartialEq, ::prost::Message)]

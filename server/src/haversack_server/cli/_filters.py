@@ -13,7 +13,7 @@ import typer
 from haversack_server.cli._options import DataOption, EndpointOption, JsonOption, TokenOption
 
 if TYPE_CHECKING:
-    from haversack.model.v1 import model_pb2
+    from haversack.model.v1 import filter_pb2, model_pb2
 
 app = typer.Typer(help="FetchXML filters by themselves: check, explain, try out.", no_args_is_help=True)
 
@@ -143,7 +143,7 @@ def _instant(now: str | None) -> int:
     return (since.days * 24 * 3600 + since.seconds) * MICROSECONDS + since.microseconds
 
 
-def _compiled(model: model_pb2.Model, entity: str, fetch_xml: bytes, *, as_json: bool) -> model_pb2.FilterNode:
+def _compiled(model: model_pb2.Model, entity: str, fetch_xml: bytes, *, as_json: bool) -> filter_pb2.FilterNode:
     from haversack_server.cli._output import refuse
     from haversack_server.errors import HaversackError
     from haversack_server.filters import check as compiled

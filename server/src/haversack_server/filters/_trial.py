@@ -6,7 +6,7 @@ import json
 import uuid
 from collections.abc import Mapping
 
-from haversack.model.v1 import model_pb2
+from haversack.model.v1 import filter_pb2, model_pb2
 
 from haversack_server import _core
 from haversack_server.core import named
@@ -20,7 +20,7 @@ ROLE = str(uuid.uuid5(uuid.NAMESPACE_URL, "haversack:filter-trial:role"))
 def matching(
     model: model_pb2.Model,
     entity: str,
-    node: model_pb2.FilterNode,
+    node: filter_pb2.FilterNode,
     rows: Mapping[str, bytes],
     *,
     user: str,
@@ -42,7 +42,7 @@ def matching(
         raise named(error) from error
 
 
-def _alone(model: model_pb2.Model, entity: str, node: model_pb2.FilterNode, user: str) -> model_pb2.Model:
+def _alone(model: model_pb2.Model, entity: str, node: filter_pb2.FilterNode, user: str) -> model_pb2.Model:
     """The model with this filter as its only profile. Whose the rows are does not count."""
     tried = model_pb2.Model()
     tried.CopyFrom(model)

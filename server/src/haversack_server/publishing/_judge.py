@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from haversack.model.v1 import model_pb2
+from haversack.model.v1 import filter_pb2, model_pb2
 
 from haversack_server import _core
 from haversack_server.core import named
@@ -64,7 +64,7 @@ def judge(profile: model_pb2.Profile, metadata: Metadata) -> Judgement:
     )
 
 
-def compile_organization_filter(metadata: Metadata, entity: str, fetch_xml: str) -> model_pb2.FilterNode:
+def compile_organization_filter(metadata: Metadata, entity: str, fetch_xml: str) -> filter_pb2.FilterNode:
     """Compiles an organization filter; raises a FilterRefused."""
     try:
         compiled = _core.compile_filter(
@@ -72,7 +72,7 @@ def compile_organization_filter(metadata: Metadata, entity: str, fetch_xml: str)
         )
     except _core.CoreError as error:
         raise type(named(error))(f"organization filter of {entity}: {error}") from error
-    return model_pb2.FilterNode.FromString(compiled)
+    return filter_pb2.FilterNode.FromString(compiled)
 
 
 def why_refused(metadata: Metadata, entity: str, fetch_xml: str) -> str | None:
@@ -108,7 +108,7 @@ def broken_filters(metadata: Metadata) -> list[str]:
     return found
 
 
-def _filters(profile: model_pb2.Profile, metadata: Metadata) -> Iterator[tuple[str, str, model_pb2.Filter]]:
+def _filters(profile: model_pb2.Profile, metadata: Metadata) -> Iterator[tuple[str, str, filter_pb2.Filter]]:
     """Yields every filter of a profile that is on a known entity: where it is, the entity, the filter."""
     for item in profile.items:
         if item.HasField("filter") and item.entity in metadata.entities:
@@ -129,7 +129,7 @@ def without_plans(profile: model_pb2.Profile) -> model_pb2.Profile:
     return draft
 
 
-def _all_filters(items: Iterable[model_pb2.ProfileItem]) -> Iterator[model_pb2.Filter]:
+def _all_filters(items: Iterable[model_pb2.ProfileItem]) -> Iterator[filter_pb2.Filter]:
     for item in items:
         if item.HasField("filter"):
             yield item.filter

@@ -1,3 +1,4 @@
+from haversack.model.v1 import filter_pb2 as _filter_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -73,98 +74,6 @@ class AssociationDirection(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ASSOCIATION_DIRECTION_UNSPECIFIED: _ClassVar[AssociationDirection]
     ASSOCIATION_DIRECTION_TO_MANY: _ClassVar[AssociationDirection]
     ASSOCIATION_DIRECTION_TO_ONE: _ClassVar[AssociationDirection]
-
-class FilterJoin(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    FILTER_JOIN_UNSPECIFIED: _ClassVar[FilterJoin]
-    FILTER_JOIN_AND: _ClassVar[FilterJoin]
-    FILTER_JOIN_OR: _ClassVar[FilterJoin]
-
-class FilterOperator(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    FILTER_OPERATOR_UNSPECIFIED: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_EQ: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NE: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_GT: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_GE: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_LT: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_LE: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_IN: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NOT_IN: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NULL: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NOT_NULL: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_LIKE: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NOT_LIKE: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_EQ_USER_ID: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_EQ_USER_TEAMS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_EQ_BUSINESS_ID: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_LAST_X_DAYS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_BEGINS_WITH: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NOT_BEGIN_WITH: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_ENDS_WITH: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NOT_END_WITH: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_BETWEEN: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NOT_BETWEEN: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_CONTAIN_VALUES: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NOT_CONTAIN_VALUES: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NE_USER_ID: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_EQ_USER_OR_USER_TEAMS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_EQ_USER_OR_USER_HIERARCHY: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_EQ_USER_OR_USER_HIERARCHY_AND_TEAMS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NE_BUSINESS_ID: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_EQ_USER_LANGUAGE: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_YESTERDAY: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_TODAY: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_TOMORROW: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_LAST_SEVEN_DAYS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NEXT_SEVEN_DAYS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_LAST_WEEK: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_THIS_WEEK: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NEXT_WEEK: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_LAST_MONTH: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_THIS_MONTH: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NEXT_MONTH: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_LAST_YEAR: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_THIS_YEAR: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NEXT_YEAR: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_ON: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_ON_OR_BEFORE: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_ON_OR_AFTER: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NEXT_X_DAYS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_LAST_X_HOURS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NEXT_X_HOURS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_LAST_X_WEEKS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NEXT_X_WEEKS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_LAST_X_MONTHS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NEXT_X_MONTHS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_LAST_X_YEARS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NEXT_X_YEARS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_OLDER_THAN_X_MINUTES: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_OLDER_THAN_X_HOURS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_OLDER_THAN_X_DAYS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_OLDER_THAN_X_WEEKS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_OLDER_THAN_X_MONTHS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_OLDER_THAN_X_YEARS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_THIS_FISCAL_YEAR: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_LAST_FISCAL_YEAR: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NEXT_FISCAL_YEAR: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_THIS_FISCAL_PERIOD: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_LAST_FISCAL_PERIOD: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NEXT_FISCAL_PERIOD: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_LAST_X_FISCAL_YEARS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_LAST_X_FISCAL_PERIODS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NEXT_X_FISCAL_YEARS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NEXT_X_FISCAL_PERIODS: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_IN_FISCAL_YEAR: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_IN_FISCAL_PERIOD: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_IN_FISCAL_PERIOD_AND_YEAR: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_IN_OR_BEFORE_FISCAL_PERIOD_AND_YEAR: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_IN_OR_AFTER_FISCAL_PERIOD_AND_YEAR: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_ABOVE: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_EQ_OR_ABOVE: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_UNDER: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_EQ_OR_UNDER: _ClassVar[FilterOperator]
-    FILTER_OPERATOR_NOT_UNDER: _ClassVar[FilterOperator]
 FISCAL_PERIOD_UNSPECIFIED: FiscalPeriod
 FISCAL_PERIOD_ANNUAL: FiscalPeriod
 FISCAL_PERIOD_SEMESTER: FiscalPeriod
@@ -211,124 +120,54 @@ RECORD_CRITERIA_CUSTOM: RecordCriteria
 ASSOCIATION_DIRECTION_UNSPECIFIED: AssociationDirection
 ASSOCIATION_DIRECTION_TO_MANY: AssociationDirection
 ASSOCIATION_DIRECTION_TO_ONE: AssociationDirection
-FILTER_JOIN_UNSPECIFIED: FilterJoin
-FILTER_JOIN_AND: FilterJoin
-FILTER_JOIN_OR: FilterJoin
-FILTER_OPERATOR_UNSPECIFIED: FilterOperator
-FILTER_OPERATOR_EQ: FilterOperator
-FILTER_OPERATOR_NE: FilterOperator
-FILTER_OPERATOR_GT: FilterOperator
-FILTER_OPERATOR_GE: FilterOperator
-FILTER_OPERATOR_LT: FilterOperator
-FILTER_OPERATOR_LE: FilterOperator
-FILTER_OPERATOR_IN: FilterOperator
-FILTER_OPERATOR_NOT_IN: FilterOperator
-FILTER_OPERATOR_NULL: FilterOperator
-FILTER_OPERATOR_NOT_NULL: FilterOperator
-FILTER_OPERATOR_LIKE: FilterOperator
-FILTER_OPERATOR_NOT_LIKE: FilterOperator
-FILTER_OPERATOR_EQ_USER_ID: FilterOperator
-FILTER_OPERATOR_EQ_USER_TEAMS: FilterOperator
-FILTER_OPERATOR_EQ_BUSINESS_ID: FilterOperator
-FILTER_OPERATOR_LAST_X_DAYS: FilterOperator
-FILTER_OPERATOR_BEGINS_WITH: FilterOperator
-FILTER_OPERATOR_NOT_BEGIN_WITH: FilterOperator
-FILTER_OPERATOR_ENDS_WITH: FilterOperator
-FILTER_OPERATOR_NOT_END_WITH: FilterOperator
-FILTER_OPERATOR_BETWEEN: FilterOperator
-FILTER_OPERATOR_NOT_BETWEEN: FilterOperator
-FILTER_OPERATOR_CONTAIN_VALUES: FilterOperator
-FILTER_OPERATOR_NOT_CONTAIN_VALUES: FilterOperator
-FILTER_OPERATOR_NE_USER_ID: FilterOperator
-FILTER_OPERATOR_EQ_USER_OR_USER_TEAMS: FilterOperator
-FILTER_OPERATOR_EQ_USER_OR_USER_HIERARCHY: FilterOperator
-FILTER_OPERATOR_EQ_USER_OR_USER_HIERARCHY_AND_TEAMS: FilterOperator
-FILTER_OPERATOR_NE_BUSINESS_ID: FilterOperator
-FILTER_OPERATOR_EQ_USER_LANGUAGE: FilterOperator
-FILTER_OPERATOR_YESTERDAY: FilterOperator
-FILTER_OPERATOR_TODAY: FilterOperator
-FILTER_OPERATOR_TOMORROW: FilterOperator
-FILTER_OPERATOR_LAST_SEVEN_DAYS: FilterOperator
-FILTER_OPERATOR_NEXT_SEVEN_DAYS: FilterOperator
-FILTER_OPERATOR_LAST_WEEK: FilterOperator
-FILTER_OPERATOR_THIS_WEEK: FilterOperator
-FILTER_OPERATOR_NEXT_WEEK: FilterOperator
-FILTER_OPERATOR_LAST_MONTH: FilterOperator
-FILTER_OPERATOR_THIS_MONTH: FilterOperator
-FILTER_OPERATOR_NEXT_MONTH: FilterOperator
-FILTER_OPERATOR_LAST_YEAR: FilterOperator
-FILTER_OPERATOR_THIS_YEAR: FilterOperator
-FILTER_OPERATOR_NEXT_YEAR: FilterOperator
-FILTER_OPERATOR_ON: FilterOperator
-FILTER_OPERATOR_ON_OR_BEFORE: FilterOperator
-FILTER_OPERATOR_ON_OR_AFTER: FilterOperator
-FILTER_OPERATOR_NEXT_X_DAYS: FilterOperator
-FILTER_OPERATOR_LAST_X_HOURS: FilterOperator
-FILTER_OPERATOR_NEXT_X_HOURS: FilterOperator
-FILTER_OPERATOR_LAST_X_WEEKS: FilterOperator
-FILTER_OPERATOR_NEXT_X_WEEKS: FilterOperator
-FILTER_OPERATOR_LAST_X_MONTHS: FilterOperator
-FILTER_OPERATOR_NEXT_X_MONTHS: FilterOperator
-FILTER_OPERATOR_LAST_X_YEARS: FilterOperator
-FILTER_OPERATOR_NEXT_X_YEARS: FilterOperator
-FILTER_OPERATOR_OLDER_THAN_X_MINUTES: FilterOperator
-FILTER_OPERATOR_OLDER_THAN_X_HOURS: FilterOperator
-FILTER_OPERATOR_OLDER_THAN_X_DAYS: FilterOperator
-FILTER_OPERATOR_OLDER_THAN_X_WEEKS: FilterOperator
-FILTER_OPERATOR_OLDER_THAN_X_MONTHS: FilterOperator
-FILTER_OPERATOR_OLDER_THAN_X_YEARS: FilterOperator
-FILTER_OPERATOR_THIS_FISCAL_YEAR: FilterOperator
-FILTER_OPERATOR_LAST_FISCAL_YEAR: FilterOperator
-FILTER_OPERATOR_NEXT_FISCAL_YEAR: FilterOperator
-FILTER_OPERATOR_THIS_FISCAL_PERIOD: FilterOperator
-FILTER_OPERATOR_LAST_FISCAL_PERIOD: FilterOperator
-FILTER_OPERATOR_NEXT_FISCAL_PERIOD: FilterOperator
-FILTER_OPERATOR_LAST_X_FISCAL_YEARS: FilterOperator
-FILTER_OPERATOR_LAST_X_FISCAL_PERIODS: FilterOperator
-FILTER_OPERATOR_NEXT_X_FISCAL_YEARS: FilterOperator
-FILTER_OPERATOR_NEXT_X_FISCAL_PERIODS: FilterOperator
-FILTER_OPERATOR_IN_FISCAL_YEAR: FilterOperator
-FILTER_OPERATOR_IN_FISCAL_PERIOD: FilterOperator
-FILTER_OPERATOR_IN_FISCAL_PERIOD_AND_YEAR: FilterOperator
-FILTER_OPERATOR_IN_OR_BEFORE_FISCAL_PERIOD_AND_YEAR: FilterOperator
-FILTER_OPERATOR_IN_OR_AFTER_FISCAL_PERIOD_AND_YEAR: FilterOperator
-FILTER_OPERATOR_ABOVE: FilterOperator
-FILTER_OPERATOR_EQ_OR_ABOVE: FilterOperator
-FILTER_OPERATOR_UNDER: FilterOperator
-FILTER_OPERATOR_EQ_OR_UNDER: FilterOperator
-FILTER_OPERATOR_NOT_UNDER: FilterOperator
 
 class Model(_message.Message):
-    __slots__ = ("revision", "organization", "settings", "entities", "relationships", "profiles")
+    __slots__ = ("revision", "organization", "settings", "entities", "relationships", "profiles", "apps")
     REVISION_FIELD_NUMBER: _ClassVar[int]
     ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     ENTITIES_FIELD_NUMBER: _ClassVar[int]
     RELATIONSHIPS_FIELD_NUMBER: _ClassVar[int]
     PROFILES_FIELD_NUMBER: _ClassVar[int]
+    APPS_FIELD_NUMBER: _ClassVar[int]
     revision: int
     organization: str
     settings: Settings
     entities: _containers.RepeatedCompositeFieldContainer[Entity]
     relationships: _containers.RepeatedCompositeFieldContainer[Relationship]
     profiles: _containers.RepeatedCompositeFieldContainer[Profile]
-    def __init__(self, revision: _Optional[int] = ..., organization: _Optional[str] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., entities: _Optional[_Iterable[_Union[Entity, _Mapping]]] = ..., relationships: _Optional[_Iterable[_Union[Relationship, _Mapping]]] = ..., profiles: _Optional[_Iterable[_Union[Profile, _Mapping]]] = ...) -> None: ...
+    apps: _containers.RepeatedCompositeFieldContainer[App]
+    def __init__(self, revision: _Optional[int] = ..., organization: _Optional[str] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., entities: _Optional[_Iterable[_Union[Entity, _Mapping]]] = ..., relationships: _Optional[_Iterable[_Union[Relationship, _Mapping]]] = ..., profiles: _Optional[_Iterable[_Union[Profile, _Mapping]]] = ..., apps: _Optional[_Iterable[_Union[App, _Mapping]]] = ...) -> None: ...
+
+class App(_message.Message):
+    __slots__ = ("name", "display_name", "offline", "profiles")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
+    OFFLINE_FIELD_NUMBER: _ClassVar[int]
+    PROFILES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    display_name: str
+    offline: bool
+    profiles: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., offline: _Optional[bool] = ..., profiles: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Settings(_message.Message):
-    __slots__ = ("time_zone", "collation", "null_never_matches", "week_start", "fiscal", "hierarchy_security")
+    __slots__ = ("time_zone", "collation", "null_never_matches", "week_start", "fiscal", "hierarchy_security", "user_attribute")
     TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
     COLLATION_FIELD_NUMBER: _ClassVar[int]
     NULL_NEVER_MATCHES_FIELD_NUMBER: _ClassVar[int]
     WEEK_START_FIELD_NUMBER: _ClassVar[int]
     FISCAL_FIELD_NUMBER: _ClassVar[int]
     HIERARCHY_SECURITY_FIELD_NUMBER: _ClassVar[int]
+    USER_ATTRIBUTE_FIELD_NUMBER: _ClassVar[int]
     time_zone: str
     collation: Collation
     null_never_matches: bool
     week_start: int
     fiscal: FiscalCalendar
     hierarchy_security: HierarchySecurity
-    def __init__(self, time_zone: _Optional[str] = ..., collation: _Optional[_Union[Collation, str]] = ..., null_never_matches: _Optional[bool] = ..., week_start: _Optional[int] = ..., fiscal: _Optional[_Union[FiscalCalendar, _Mapping]] = ..., hierarchy_security: _Optional[_Union[HierarchySecurity, _Mapping]] = ...) -> None: ...
+    user_attribute: str
+    def __init__(self, time_zone: _Optional[str] = ..., collation: _Optional[_Union[Collation, str]] = ..., null_never_matches: _Optional[bool] = ..., week_start: _Optional[int] = ..., fiscal: _Optional[_Union[FiscalCalendar, _Mapping]] = ..., hierarchy_security: _Optional[_Union[HierarchySecurity, _Mapping]] = ..., user_attribute: _Optional[str] = ...) -> None: ...
 
 class FiscalCalendar(_message.Message):
     __slots__ = ("start_month", "start_day", "period")
@@ -374,9 +213,9 @@ class Entity(_message.Message):
     ownership: Ownership
     attributes: _containers.RepeatedCompositeFieldContainer[Attribute]
     offline: bool
-    organization_filter: Filter
+    organization_filter: _filter_pb2.Filter
     hierarchy_attribute: str
-    def __init__(self, number: _Optional[int] = ..., logical_name: _Optional[str] = ..., schema_name: _Optional[str] = ..., display_name: _Optional[str] = ..., entity_set_name: _Optional[str] = ..., primary_id_attribute: _Optional[str] = ..., primary_name_attribute: _Optional[str] = ..., ownership: _Optional[_Union[Ownership, str]] = ..., attributes: _Optional[_Iterable[_Union[Attribute, _Mapping]]] = ..., offline: _Optional[bool] = ..., organization_filter: _Optional[_Union[Filter, _Mapping]] = ..., hierarchy_attribute: _Optional[str] = ...) -> None: ...
+    def __init__(self, number: _Optional[int] = ..., logical_name: _Optional[str] = ..., schema_name: _Optional[str] = ..., display_name: _Optional[str] = ..., entity_set_name: _Optional[str] = ..., primary_id_attribute: _Optional[str] = ..., primary_name_attribute: _Optional[str] = ..., ownership: _Optional[_Union[Ownership, str]] = ..., attributes: _Optional[_Iterable[_Union[Attribute, _Mapping]]] = ..., offline: _Optional[bool] = ..., organization_filter: _Optional[_Union[_filter_pb2.Filter, _Mapping]] = ..., hierarchy_attribute: _Optional[str] = ...) -> None: ...
 
 class Attribute(_message.Message):
     __slots__ = ("number", "logical_name", "display_name", "type", "targets", "entity_field_number", "options", "max_length")
@@ -441,18 +280,22 @@ class ManyToMany(_message.Message):
     def __init__(self, intersect_entity: _Optional[str] = ..., entity1: _Optional[str] = ..., attribute1: _Optional[str] = ..., entity2: _Optional[str] = ..., attribute2: _Optional[str] = ...) -> None: ...
 
 class Profile(_message.Message):
-    __slots__ = ("name", "revision", "items", "users", "priority")
+    __slots__ = ("name", "revision", "items", "users", "priority", "teams", "description")
     NAME_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     USERS_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    TEAMS_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     name: str
     revision: int
     items: _containers.RepeatedCompositeFieldContainer[ProfileItem]
     users: _containers.RepeatedScalarFieldContainer[str]
     priority: int
-    def __init__(self, name: _Optional[str] = ..., revision: _Optional[int] = ..., items: _Optional[_Iterable[_Union[ProfileItem, _Mapping]]] = ..., users: _Optional[_Iterable[str]] = ..., priority: _Optional[int] = ...) -> None: ...
+    teams: _containers.RepeatedScalarFieldContainer[str]
+    description: str
+    def __init__(self, name: _Optional[str] = ..., revision: _Optional[int] = ..., items: _Optional[_Iterable[_Union[ProfileItem, _Mapping]]] = ..., users: _Optional[_Iterable[str]] = ..., priority: _Optional[int] = ..., teams: _Optional[_Iterable[str]] = ..., description: _Optional[str] = ...) -> None: ...
 
 class ProfileItem(_message.Message):
     __slots__ = ("entity", "criteria", "owned_by_me", "owned_by_my_teams", "owned_by_my_business_unit", "filter", "associations", "columns", "mandatory", "priority", "sync_interval_minutes")
@@ -472,13 +315,13 @@ class ProfileItem(_message.Message):
     owned_by_me: bool
     owned_by_my_teams: bool
     owned_by_my_business_unit: bool
-    filter: Filter
+    filter: _filter_pb2.Filter
     associations: _containers.RepeatedCompositeFieldContainer[Association]
     columns: _containers.RepeatedScalarFieldContainer[str]
     mandatory: bool
     priority: int
     sync_interval_minutes: int
-    def __init__(self, entity: _Optional[str] = ..., criteria: _Optional[_Union[RecordCriteria, str]] = ..., owned_by_me: _Optional[bool] = ..., owned_by_my_teams: _Optional[bool] = ..., owned_by_my_business_unit: _Optional[bool] = ..., filter: _Optional[_Union[Filter, _Mapping]] = ..., associations: _Optional[_Iterable[_Union[Association, _Mapping]]] = ..., columns: _Optional[_Iterable[str]] = ..., mandatory: _Optional[bool] = ..., priority: _Optional[int] = ..., sync_interval_minutes: _Optional[int] = ...) -> None: ...
+    def __init__(self, entity: _Optional[str] = ..., criteria: _Optional[_Union[RecordCriteria, str]] = ..., owned_by_me: _Optional[bool] = ..., owned_by_my_teams: _Optional[bool] = ..., owned_by_my_business_unit: _Optional[bool] = ..., filter: _Optional[_Union[_filter_pb2.Filter, _Mapping]] = ..., associations: _Optional[_Iterable[_Union[Association, _Mapping]]] = ..., columns: _Optional[_Iterable[str]] = ..., mandatory: _Optional[bool] = ..., priority: _Optional[int] = ..., sync_interval_minutes: _Optional[int] = ...) -> None: ...
 
 class Association(_message.Message):
     __slots__ = ("relationship", "direction", "filter")
@@ -487,81 +330,5 @@ class Association(_message.Message):
     FILTER_FIELD_NUMBER: _ClassVar[int]
     relationship: str
     direction: AssociationDirection
-    filter: Filter
-    def __init__(self, relationship: _Optional[str] = ..., direction: _Optional[_Union[AssociationDirection, str]] = ..., filter: _Optional[_Union[Filter, _Mapping]] = ...) -> None: ...
-
-class Filter(_message.Message):
-    __slots__ = ("fetch_xml", "compiled")
-    FETCH_XML_FIELD_NUMBER: _ClassVar[int]
-    COMPILED_FIELD_NUMBER: _ClassVar[int]
-    fetch_xml: str
-    compiled: FilterNode
-    def __init__(self, fetch_xml: _Optional[str] = ..., compiled: _Optional[_Union[FilterNode, _Mapping]] = ...) -> None: ...
-
-class FilterNode(_message.Message):
-    __slots__ = ("group", "condition", "link")
-    GROUP_FIELD_NUMBER: _ClassVar[int]
-    CONDITION_FIELD_NUMBER: _ClassVar[int]
-    LINK_FIELD_NUMBER: _ClassVar[int]
-    group: FilterGroup
-    condition: FilterCondition
-    link: FilterLink
-    def __init__(self, group: _Optional[_Union[FilterGroup, _Mapping]] = ..., condition: _Optional[_Union[FilterCondition, _Mapping]] = ..., link: _Optional[_Union[FilterLink, _Mapping]] = ...) -> None: ...
-
-class FilterGroup(_message.Message):
-    __slots__ = ("join", "nodes")
-    JOIN_FIELD_NUMBER: _ClassVar[int]
-    NODES_FIELD_NUMBER: _ClassVar[int]
-    join: FilterJoin
-    nodes: _containers.RepeatedCompositeFieldContainer[FilterNode]
-    def __init__(self, join: _Optional[_Union[FilterJoin, str]] = ..., nodes: _Optional[_Iterable[_Union[FilterNode, _Mapping]]] = ...) -> None: ...
-
-class FilterCondition(_message.Message):
-    __slots__ = ("attribute_number", "operator", "operands", "other_attribute_number")
-    ATTRIBUTE_NUMBER_FIELD_NUMBER: _ClassVar[int]
-    OPERATOR_FIELD_NUMBER: _ClassVar[int]
-    OPERANDS_FIELD_NUMBER: _ClassVar[int]
-    OTHER_ATTRIBUTE_NUMBER_FIELD_NUMBER: _ClassVar[int]
-    attribute_number: int
-    operator: FilterOperator
-    operands: _containers.RepeatedCompositeFieldContainer[FilterOperand]
-    other_attribute_number: int
-    def __init__(self, attribute_number: _Optional[int] = ..., operator: _Optional[_Union[FilterOperator, str]] = ..., operands: _Optional[_Iterable[_Union[FilterOperand, _Mapping]]] = ..., other_attribute_number: _Optional[int] = ...) -> None: ...
-
-class FilterLink(_message.Message):
-    __slots__ = ("entity_number", "from_attribute_number", "to_attribute_number", "negated", "node")
-    ENTITY_NUMBER_FIELD_NUMBER: _ClassVar[int]
-    FROM_ATTRIBUTE_NUMBER_FIELD_NUMBER: _ClassVar[int]
-    TO_ATTRIBUTE_NUMBER_FIELD_NUMBER: _ClassVar[int]
-    NEGATED_FIELD_NUMBER: _ClassVar[int]
-    NODE_FIELD_NUMBER: _ClassVar[int]
-    entity_number: int
-    from_attribute_number: int
-    to_attribute_number: int
-    negated: bool
-    node: FilterNode
-    def __init__(self, entity_number: _Optional[int] = ..., from_attribute_number: _Optional[int] = ..., to_attribute_number: _Optional[int] = ..., negated: _Optional[bool] = ..., node: _Optional[_Union[FilterNode, _Mapping]] = ...) -> None: ...
-
-class FilterOperand(_message.Message):
-    __slots__ = ("text", "integer", "real", "truth", "id", "integers", "wall_clock")
-    TEXT_FIELD_NUMBER: _ClassVar[int]
-    INTEGER_FIELD_NUMBER: _ClassVar[int]
-    REAL_FIELD_NUMBER: _ClassVar[int]
-    TRUTH_FIELD_NUMBER: _ClassVar[int]
-    ID_FIELD_NUMBER: _ClassVar[int]
-    INTEGERS_FIELD_NUMBER: _ClassVar[int]
-    WALL_CLOCK_FIELD_NUMBER: _ClassVar[int]
-    text: str
-    integer: int
-    real: float
-    truth: bool
-    id: bytes
-    integers: IntegerSet
-    wall_clock: int
-    def __init__(self, text: _Optional[str] = ..., integer: _Optional[int] = ..., real: _Optional[float] = ..., truth: _Optional[bool] = ..., id: _Optional[bytes] = ..., integers: _Optional[_Union[IntegerSet, _Mapping]] = ..., wall_clock: _Optional[int] = ...) -> None: ...
-
-class IntegerSet(_message.Message):
-    __slots__ = ("values",)
-    VALUES_FIELD_NUMBER: _ClassVar[int]
-    values: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, values: _Optional[_Iterable[int]] = ...) -> None: ...
+    filter: _filter_pb2.Filter
+    def __init__(self, relationship: _Optional[str] = ..., direction: _Optional[_Union[AssociationDirection, str]] = ..., filter: _Optional[_Union[_filter_pb2.Filter, _Mapping]] = ...) -> None: ...

@@ -27,7 +27,7 @@ COMPRESSION_NONE: Compression
 COMPRESSION_ZSTD: Compression
 
 class SyncRequest(_message.Message):
-    __slots__ = ("install_id", "cookie", "mode", "accept", "holdings", "inventories", "mismatches", "client")
+    __slots__ = ("install_id", "cookie", "mode", "accept", "holdings", "inventories", "mismatches", "client", "app")
     INSTALL_ID_FIELD_NUMBER: _ClassVar[int]
     COOKIE_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +36,7 @@ class SyncRequest(_message.Message):
     INVENTORIES_FIELD_NUMBER: _ClassVar[int]
     MISMATCHES_FIELD_NUMBER: _ClassVar[int]
     CLIENT_FIELD_NUMBER: _ClassVar[int]
+    APP_FIELD_NUMBER: _ClassVar[int]
     install_id: bytes
     cookie: bytes
     mode: SyncMode
@@ -44,7 +45,8 @@ class SyncRequest(_message.Message):
     inventories: _containers.RepeatedCompositeFieldContainer[Inventory]
     mismatches: _containers.RepeatedCompositeFieldContainer[DigestMismatch]
     client: str
-    def __init__(self, install_id: _Optional[bytes] = ..., cookie: _Optional[bytes] = ..., mode: _Optional[_Union[SyncMode, str]] = ..., accept: _Optional[_Iterable[_Union[Compression, str]]] = ..., holdings: _Optional[_Iterable[_Union[EntityBlocks, _Mapping]]] = ..., inventories: _Optional[_Iterable[_Union[Inventory, _Mapping]]] = ..., mismatches: _Optional[_Iterable[_Union[DigestMismatch, _Mapping]]] = ..., client: _Optional[str] = ...) -> None: ...
+    app: str
+    def __init__(self, install_id: _Optional[bytes] = ..., cookie: _Optional[bytes] = ..., mode: _Optional[_Union[SyncMode, str]] = ..., accept: _Optional[_Iterable[_Union[Compression, str]]] = ..., holdings: _Optional[_Iterable[_Union[EntityBlocks, _Mapping]]] = ..., inventories: _Optional[_Iterable[_Union[Inventory, _Mapping]]] = ..., mismatches: _Optional[_Iterable[_Union[DigestMismatch, _Mapping]]] = ..., client: _Optional[str] = ..., app: _Optional[str] = ...) -> None: ...
 
 class EntityBlocks(_message.Message):
     __slots__ = ("entity", "blocks")
