@@ -203,7 +203,7 @@ fn relationship((schema_name, referenced, referencing, attribute): (&str, u32, u
 
 fn profile(name: &str, items: Vec<ProfileItem>, users: std::ops::Range<u32>) -> Profile {
     let users = users.map(|user| uuid(key(entity::USER, user).0)).collect();
-    Profile { name: name.into(), revision: 1, items, users, priority: 1 }
+    Profile { name: name.into(), revision: 1, items, users, priority: 1, ..Profile::default() }
 }
 
 fn uuid(id: [u8; 16]) -> String {

@@ -168,6 +168,7 @@ impl Draw {
             week_start: self.of(&[0, 0, 1, 6]),
             fiscal: self.chance(60).then_some(fiscal),
             hierarchy_security: self.chance(80).then(|| self.hierarchy_security()),
+            user_attribute: String::new(),
         }
     }
 
@@ -307,6 +308,7 @@ impl Draw {
             users: users.map(|user| uuid_text(key(USER, user))).collect(),
             items: chosen.iter().map(|&entity| self.item(entity, &chosen, counts)).collect(),
             priority: self.below(2) as u32,
+            ..model::Profile::default()
         }
     }
 
@@ -324,7 +326,14 @@ impl Draw {
             }
         };
         let items = [ACCOUNT, CONTACT, SITE, PRODUCT, USER, UNIT].map(item).to_vec();
-        model::Profile { name: format!("filters {number}"), revision: 1, users, items, priority: number }
+        model::Profile {
+            name: format!("filters {number}"),
+            revision: 1,
+            users,
+            items,
+            priority: number,
+            ..model::Profile::default()
+        }
     }
 
     fn item(&mut self, entity: u32, chosen: &[u32], counts: &BTreeMap<u32, u32>) -> model::ProfileItem {

@@ -27,7 +27,14 @@ pub(super) struct Scene {
 impl Scene {
     pub(super) fn new(depth: i64, items: Vec<model::ProfileItem>) -> Self {
         let users = (0..2).map(|user| uuid_text(key(USER, user))).collect();
-        let profile = model::Profile { name: "field".to_owned(), revision: 1, items, users, priority: 5 };
+        let profile = model::Profile {
+            name: "field".to_owned(),
+            revision: 1,
+            items,
+            users,
+            priority: 5,
+            ..model::Profile::default()
+        };
         let model = model::Model {
             revision: 1,
             entities: entities(),
