@@ -2,11 +2,11 @@
 
 A row of such a table has the columns of `lease_columns` beside its own. A worker claims rows, says again and again that
 it is alive, and gives them back with what came of them. Who stops saying so loses the row when the lease ends, and the
-next worker that claims it gets a higher fence. Every write names the fence that it was made under, so whoever lost a row
-without noticing writes nothing, and finds out: `LeaseLost`.
+next worker that claims it gets a higher fence. Every write names the fence that it was made under, so whoever lost a
+row without noticing writes nothing, and finds out: `LeaseLost`.
 
-Every function works inside the transaction of `connection`, so that a row's state and whatever else its work wrote commit
-together. Time is the database's, where there is a server that has one, so that hosts need not agree on it.
+Every function works inside the transaction of `connection`, so that a row's state and whatever else its work wrote
+commit together. Time is the database's, where there is a server that has one, so that hosts need not agree on it.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Leases:
         return await self._write(connection, lease, {**values, "lease_until_us": until_us})
 
     async def write(self, connection: AsyncConnection, lease: Lease, **values: object) -> Row[Any]:
-        """Writes `values` under a lease and returns the row; with no values it only proves the lease. Raises LeaseLost."""
+        """Writes `values` under a lease and returns the row; with none it only proves the lease. Raises LeaseLost."""
         return await self._write(connection, lease, {"lease_owner": lease.owner, **values})
 
     async def complete(self, connection: AsyncConnection, lease: Lease, **values: object) -> None:
@@ -138,7 +138,7 @@ class Leases:
         columns = self._table.c
         held = and_(columns.id == lease.id, columns.fence == lease.fence)
         written = update(self._table).where(held, columns.lease_owner.is_not(None)).values(values)
-        row = (await connection.execute(written.returning(self._table))).one_or_none()
+        row: Row[Any] | None = (await connection.execute(written.returning(self._table))).one_or_none()
         if row is None:
             raise LeaseLost(f"{self._table.name} {lease.id} is not {lease.owner}'s any more")
         return row
