@@ -19,8 +19,9 @@ import pytest
 import typer
 from haversack_server.cli import app
 from haversack_server.metadata import standard_documents, standard_names
+from server.commands import commands
 from server.running import RunningServer
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperCommand, TyperOption
 from typer.testing import CliRunner, Result
 
 USER = "4103c891-37e8-4dfc-aeac-b55e2bc1be1c"
@@ -73,15 +74,6 @@ def organization(line: Line) -> str:
     line.run("org", "create", name)
     line.run("entity", "import", "--org", name, "--standard")
     return name
-
-
-def commands(group: object, *path: str) -> Iterator[tuple[tuple[str, ...], TyperCommand]]:
-    """Every command, with the words that lead to it."""
-    if isinstance(group, TyperGroup):
-        for name, command in group.commands.items():
-            yield from commands(command, *path, name)
-    elif isinstance(group, TyperCommand):
-        yield path, group
 
 
 EVERY_COMMAND = list(commands(typer.main.get_command(app)))

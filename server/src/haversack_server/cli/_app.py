@@ -23,7 +23,6 @@ app = typer.Typer(
     help="Haversack's server: decides which rows each device carries, and streams them there.",
     epilog="Exit codes: 0 done; 1 refused or failed; 2 misused.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 

@@ -25,9 +25,9 @@ _Response = TypeVar("_Response", bound=Message)
 
 
 class AdminEndpoint:
-    """The admin endpoint's services; each call carries the token."""
+    """The admin endpoint's services; each call carries the token, and may take some seconds if that is limited."""
 
-    def __init__(self, channel: grpc.Channel, token: str) -> None:
+    def __init__(self, channel: grpc.Channel, token: str, seconds: float | None = None) -> None:
         self.organizations = admin_pb2_grpc.OrganizationServiceStub(channel)
         self.entities = admin_pb2_grpc.EntityServiceStub(channel)
         self.ingests = admin_pb2_grpc.IngestServiceStub(channel)
@@ -35,18 +35,24 @@ class AdminEndpoint:
         self.questions = questions_pb2_grpc.QuestionServiceStub(channel)
         self.solutions = solutions_pb2_grpc.SolutionServiceStub(channel)
         self._metadata = (("authorization", f"Bearer {token}"),)
+        self._seconds = seconds
 
     def call(self, method: Callable[..., Any], request: Any, answer: type[_Response]) -> _Response:
         """Calls a method of one of the services; `answer` is the type of what it returns."""
-        response = method(request, metadata=self._metadata)
+        response = method(request, metadata=self._metadata, timeout=self._seconds)
         if not isinstance(response, answer):
             raise TypeError(f"the endpoint answered {type(response).__name__} where {answer.__name__} was due")
         return response
 
 
 @contextmanager
-def connected(endpoint: str | None, token: str | None, data: Path | None, *, as_json: bool) -> Iterator[AdminEndpoint]:
-    """Connects to the admin endpoint; a refusal inside the block is printed, and ends the command with exit code 1."""
+def connected(
+    endpoint: str | None, token: str | None, data: Path | None, *, as_json: bool, seconds: float | None = None
+) -> Iterator[AdminEndpoint]:
+    """Connects to the admin endpoint; a refusal inside the block is printed, and ends the command with exit code 1.
+
+    `seconds` limits how long each call may take.
+    """
     folder = data_folder(data)
     address = endpoint or _address(folder)
     options = [
@@ -55,7 +61,7 @@ def connected(endpoint: str | None, token: str | None, data: Path | None, *, as_
     ]
     try:
         with grpc.insecure_channel(address, options=options) as channel:
-            yield AdminEndpoint(channel, token or _minted(folder, as_json=as_json))
+            yield AdminEndpoint(channel, token or _minted(folder, as_json=as_json), seconds)
     except grpc.RpcError as error:
         refuse(_refusal(error, address), as_json=as_json)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from haversack_server.cli import _completion
 from haversack_server.cli._command import admin_command
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Organizations: make, list, show, change their rules.", no_args_is_help=True)
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The organization's name.")]
+NameArgument = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="The organization's name.", autocompletion=_completion.organizations),
+]
 
 
 class Collation(StrEnum):
