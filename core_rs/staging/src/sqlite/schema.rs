@@ -161,7 +161,8 @@ fn fill(path: &Path) -> Result<(), StagingError> {
     let act = || -> rusqlite::Result<()> {
         let connection = Connection::open(path)?;
         connection.execute_batch(&format!("PRAGMA page_size = {PAGE_BYTES}; PRAGMA journal_mode = WAL;"))?;
-        connection.execute_batch(&format!("BEGIN; PRAGMA application_id = {APPLICATION_ID}; {TABLES} {INDEXES} {MARKS}"))?;
+        connection
+            .execute_batch(&format!("BEGIN; PRAGMA application_id = {APPLICATION_ID}; {TABLES} {INDEXES} {MARKS}"))?;
         connection.execute("INSERT INTO meta VALUES (1, ?1, ?2, 0)", (epoch, secret))?;
         connection.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}; COMMIT"))?;
         connection.close().map_err(|(_, error)| error)
