@@ -67,7 +67,8 @@ def test_migrations_make_exactly_the_tables_from_nothing(engine: Engine) -> None
 
 
 def test_migrating_again_changes_nothing_and_keeps_the_data(engine: Engine) -> None:
-    row = {"name": "acme", "settings": b"", "staging_path": "", "last_entity_number": 3, "created_at_us": 4}
+    row = {"name": "acme", "settings": b"", "record_path": "", "last_entity_number": 3, "created_at_us": 4}
+    row |= {"kind": "TRIAL", "region": "north"}
     with engine.begin() as connection:
         migrate(connection)
         connection.execute(insert(_tables.organization).values(row))
@@ -197,4 +198,4 @@ def test_transactions_that_read_and_then_write_do_not_overtake_each_other(loop: 
 def test_the_tables_are_for_postgresql_too() -> None:
     dialect: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     for table in _tables.metadata.sorted_tables:
-        assert "BYTEA" in str(CreateTable(table).compile(dialect=dialect))
+        assert "BLOB" not in str(CreateTable(table).compile(dialect=dialect))

@@ -14,6 +14,8 @@ from grpc_reflection.v1alpha import reflection
 from haversack.admin.v1 import (
     admin_pb2,
     admin_pb2_grpc,
+    provisioning_pb2,
+    provisioning_pb2_grpc,
     questions_pb2,
     questions_pb2_grpc,
     solutions_pb2,
@@ -26,10 +28,12 @@ from haversack_server.admin._guard import Guard
 from haversack_server.admin._ingest import IngestService
 from haversack_server.admin._organizations import OrganizationService
 from haversack_server.admin._profiles import ProfileService
+from haversack_server.admin._provisioning import ProvisioningService
 from haversack_server.admin._questions import QuestionService
 from haversack_server.admin._solutions import SolutionService
 from haversack_server.catalog import Catalog
 from haversack_server.errors import RequestInvalid
+from haversack_server.provisioning import Requests, Status
 from haversack_server.publishing import Publisher
 from haversack_server.stagings import Stagings
 
@@ -48,7 +52,12 @@ _OPTIONS = (
 
 _SERVICES = tuple(
     service.full_name
-    for contract in (admin_pb2.DESCRIPTOR, questions_pb2.DESCRIPTOR, solutions_pb2.DESCRIPTOR)
+    for contract in (
+        admin_pb2.DESCRIPTOR,
+        provisioning_pb2.DESCRIPTOR,
+        questions_pb2.DESCRIPTOR,
+        solutions_pb2.DESCRIPTOR,
+    )
     for service in contract.services_by_name.values()
 )
 
@@ -57,13 +66,24 @@ class AdminServer:
     """The admin endpoint. Belongs to one event loop; whoever starts it must stop it before the loop ends."""
 
     def __init__(
-        self, *, catalog: Catalog, stagings: Stagings, publisher: Publisher, sync: SyncServer, issuers: str
+        self,
+        *,
+        catalog: Catalog,
+        stagings: Stagings,
+        publisher: Publisher,
+        requests: Requests,
+        status: Status,
+        sync: SyncServer,
+        issuers: str,
     ) -> None:
         self._server = grpc.aio.server(interceptors=[Guard(issuers)], options=_OPTIONS)
         self._ingest = IngestService(catalog, stagings)
         self._health = health.HealthServicer()
-        organizations, profiles = OrganizationService(catalog, stagings), ProfileService(catalog, publisher)
+        organizations = OrganizationService(catalog, stagings, requests)
+        profiles = ProfileService(catalog, publisher)
         admin_pb2_grpc.add_OrganizationServiceServicer_to_server(organizations, self._server)
+        provisioning = ProvisioningService(requests, status)
+        provisioning_pb2_grpc.add_ProvisioningServiceServicer_to_server(provisioning, self._server)
         admin_pb2_grpc.add_EntityServiceServicer_to_server(EntityService(catalog), self._server)
         admin_pb2_grpc.add_IngestServiceServicer_to_server(self._ingest, self._server)
         admin_pb2_grpc.add_ProfileServiceServicer_to_server(profiles, self._server)

@@ -1,9 +1,9 @@
 """The tables of provisioning. What must never be is refused here, whoever writes.
 
 **Transitions.** `provisioning_state` is the chain of states that an organization went through. Each link names the one
-before it (a foreign key to that very link, its state included) and the event, and the triple of both states and the event
-must be in `provisioning_transition`. `provisioning` points at the last link. So a state that nothing legal leads to
-cannot be written, nor a link be changed that others rest on, and two who go on from one link cannot both do so.
+before it (a foreign key to that very link, its state included) and the event, and the triple of both states and the
+event must be in `provisioning_transition`. `provisioning` points at the last link. So a state that nothing legal leads
+to cannot be written, nor a link be changed that others rest on, and two who go on from one link cannot both do so.
 
 **Operations.** An organization has at most one that is not over (a unique index over those), a de-provisioning has no
 time at which it was told to stop (a check), and no state with a staging database is without one.

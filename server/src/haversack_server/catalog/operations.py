@@ -1,7 +1,7 @@
 """Queries on operations and their parts. Every function works inside the transaction of `connection`.
 
-Who works on an operation writes through `haversack_server.catalog.leases` first, in the same transaction: its parts have
-no fence of their own.
+Who works on an operation writes through `haversack_server.catalog.leases` first, in the same transaction: its parts
+have no fence of their own.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ EVENTS_KEPT_MICROSECONDS = 90 * 24 * 3600 * 1_000_000
 
 PURGED_MAX = 1_000
 """How many events one call of `purge_events` deletes at most."""
+
+LEASED = table
+"""The table whose rows are leased."""
 
 WAITING: ColumnElement[bool] = table.c.state == "RUNNING"
 """The operations that a worker can claim."""
@@ -105,6 +108,12 @@ class Event:
     text: str
 
 
+async def of_leases(connection: AsyncConnection, ids: Sequence[int]) -> dict[int, Operation]:
+    """Returns operations by their keys."""
+    query = select(table).where(table.c.id.in_(ids))
+    return {row.id: read(row) for row in await connection.execute(query)}
+
+
 async def add(
     connection: AsyncConnection, organization: str, *, kind: str, who: str, at_us: int, staging_path: str | None = None
 ) -> Operation:
@@ -140,11 +149,16 @@ async def unsettled(connection: AsyncConnection, organization: str) -> Operation
 async def set_running(connection: AsyncConnection, id_: int, *, stop_requested_at_us: int | None) -> None:
     """Lets an operation go on, to its end or, if it is to stop, to its clean-up; whatever failed is over.
 
-    Whoever works on it keeps its lease; one that has failed waits for a worker.
+    Whoever works on it keeps its lease; one that has failed waits for a worker. Attempts count anew.
     """
     failed = {"failed_step": None, "failure_reason": None, "failure_message": None, "failed_at_us": None}
-    values = {"state": "RUNNING", "stop_requested_at_us": stop_requested_at_us, **failed}
+    values = {"state": "RUNNING", "stop_requested_at_us": stop_requested_at_us, "attempt": 0, **failed}
     await connection.execute(update(table).where(table.c.id == id_).values(values))
+
+
+async def set_staging_path(connection: AsyncConnection, id_: int, path: str | None) -> None:
+    """Records the staging database that an operation makes or deletes."""
+    await connection.execute(update(table).where(table.c.id == id_).values(staging_path=path))
 
 
 async def begin_step(connection: AsyncConnection, id_: int, step: str, *, at_us: int) -> bool:
@@ -232,5 +246,3 @@ def read(row: Row[Any]) -> Operation:
         staging_path=row.staging_path,
         failure=failure if row.state == "FAILED" else None,
     )
-
-

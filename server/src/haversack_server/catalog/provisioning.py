@@ -1,7 +1,7 @@
 """Queries on where organizations stand, and on consents. Every function works inside the transaction of `connection`.
 
-What is legal is decided by `haversack_server.provisioning.machine`, and held by the schema whatever anybody decides: see
-`_provisioning_tables`.
+What is legal is decided by `haversack_server.provisioning.machine`, and held by the schema whatever anybody decides:
+see `_provisioning_tables`.
 """
 
 from __future__ import annotations
@@ -68,11 +68,7 @@ async def add(connection: AsyncConnection, organization: str, *, who: str, at_us
 async def find(connection: AsyncConnection, organization: str, *, for_update: bool = False) -> Standing:
     """Returns where an organization stands, with `for_update` so that it stays there; raises OrganizationUnknown."""
     link = (_state.c.organization == _provisioning.c.organization) & (_state.c.number == _provisioning.c.state_number)
-    query = (
-        select(_provisioning, _state.c.at_us)
-        .join(_state, link)
-        .where(_provisioning.c.organization == organization)
-    )
+    query = select(_provisioning, _state.c.at_us).join(_state, link).where(_provisioning.c.organization == organization)
     if for_update:
         query = query.with_for_update(of=_provisioning)
     row = (await connection.execute(query)).one_or_none()

@@ -1,7 +1,7 @@
 """The machine of provisioning, whole: in each state, what each event leads to. What is not in the table is illegal.
 
-The code, the messages that say what would be legal, the rows of the schema's `provisioning_transition` (which refuse every
-other step, whoever tries it) and the diagram in docs/provisioning.md are all made of this table, or tested against it.
+The code, the messages that say what would be legal, the rows of the schema's `provisioning_transition` (which refuse
+every other step, whoever tries it) and the diagram in docs/provisioning.md are made of it, or tested against it.
 """
 
 from __future__ import annotations

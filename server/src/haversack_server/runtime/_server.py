@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Self
 
@@ -11,11 +12,12 @@ import structlog
 
 from haversack_server._core import SyncServer
 from haversack_server.admin import AdminServer
-from haversack_server.catalog import Catalog, organizations
+from haversack_server.catalog import Catalog, provisioning
 from haversack_server.core import in_thread
 from haversack_server.endpoints import Endpoints
 from haversack_server.errors import HaversackError
 from haversack_server.identity import ADMIN_AUDIENCE, SYNC_AUDIENCE, DevelopmentIssuer
+from haversack_server.provisioning import Activation, Changes, Parts, Requests, Status, Worker
 from haversack_server.publishing import Publisher
 from haversack_server.settings import ServerSettings
 from haversack_server.stagings import Stagings
@@ -64,11 +66,24 @@ class Server:
         self.sync_address = await in_thread(sync.start)
         parts.push_async_callback(in_thread, sync.stop, settings.stop_grace_seconds)
         publisher = Publisher(catalog, stagings)
-        await _recover(catalog, stagings, publisher)
+        activation = Activation(catalog, stagings)
+        await _recover(catalog, activation, publisher)
+        parts.push_async_callback(_cancelled, asyncio.create_task(activation.follow()))
+        changes = Changes()
+        worker = Worker(Parts(settings.data, catalog, publisher, stagings, sync, activation, changes))
+        worker.start()
+        parts.push_async_callback(worker.stop)
+
+        def recorded(organization: str) -> None:
+            worker.nudge(organization)
+            changes.ring(organization)
+
         admin = AdminServer(
             catalog=catalog,
             stagings=stagings,
             publisher=publisher,
+            requests=Requests(catalog, recorded=recorded),
+            status=Status(catalog, changes),
             sync=sync,
             issuers=self.issuer.trust_json(ADMIN_AUDIENCE),
         )
@@ -87,16 +102,23 @@ class Server:
         )
 
 
-async def _recover(catalog: Catalog, stagings: Stagings, publisher: Publisher) -> None:
-    """Opens every organization and carries out publishes that a crash left half done.
+async def _recover(catalog: Catalog, activation: Activation, publisher: Publisher) -> None:
+    """Serves what is provisioned, and carries out publishes that a crash left half done.
 
-    An organization that cannot be opened is logged and left for later: the others must be served.
+    An organization for which that fails is logged and left for later: the others must be served.
     """
+    await activation.apply_all()
     async with catalog.begin() as connection:
-        names = [it.name for it in await organizations.all_by_name(connection)]
-    for name in names:
+        served = await provisioning.all_served(connection)
+    for organization in (it.organization for it in served if it.staging_path is not None):
         try:
-            await stagings.get(name)
-            await publisher.settle(name)
+            await publisher.settle(organization)
         except HaversackError as error:
-            _log.error("organization not served", organization=name, reason=error.reason, cause=str(error))
+            _log.error("publish not settled", organization=organization, reason=error.reason, cause=str(error))
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    """Cancels a task that never ends by itself, and waits for it."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,7 +1,7 @@
 """Provisioning: its states and their transitions, consents and operations; organizations get a kind and a region.
 
-What was an organization's staging database becomes its record database, and the organization is NOT_PROVISIONED: its rows
-are all there, and provisioning makes the staging database that is served from now on.
+What was an organization's staging database becomes its record database, and the organization is NOT_PROVISIONED: its
+rows are all there, and provisioning makes the staging database that is served from now on.
 """
 
 import sqlalchemy as sa
@@ -52,7 +52,11 @@ def _change_organization() -> None:
     op.add_column(
         "organization",
         sa.Column(
-            "region", sa.String(63), nullable=False, server_default="", comment="where its data is kept; empty: anywhere"
+            "region",
+            sa.String(63),
+            nullable=False,
+            server_default="",
+            comment="where its data is kept; empty: anywhere",
         ),
     )
 
@@ -84,9 +88,7 @@ def _make_states() -> None:
         ),
         sa.Column("at_us", sa.BigInteger, nullable=False, comment=MOMENT),
         sa.PrimaryKeyConstraint("organization", "number", name="pk_provisioning_state"),
-        sa.UniqueConstraint(
-            "organization", "number", "state", name="uq_provisioning_state_organization_number_state"
-        ),
+        sa.UniqueConstraint("organization", "number", "state", name="uq_provisioning_state_organization_number_state"),
         sa.ForeignKeyConstraint(["organization"], ["organization.name"], name="fk_provisioning_state_organization"),
         sa.ForeignKeyConstraint(
             ["organization", "previous_number", "previous_state"],
@@ -170,12 +172,13 @@ def _make_operation() -> None:
         sa.Column("requested_at_us", sa.BigInteger, nullable=False, comment=MOMENT),
         sa.Column("stop_requested_at_us", sa.BigInteger, nullable=True, comment=MOMENT),
         sa.Column("ended_at_us", sa.BigInteger, nullable=True, comment=MOMENT),
-        sa.Column(
-            "staging_path", sa.Text, nullable=True, comment="of the staging database that it makes, or deletes"
-        ),
+        sa.Column("staging_path", sa.Text, nullable=True, comment="of the staging database that it makes, or deletes"),
         sa.Column("failed_step", sa.String(24), nullable=True),
         sa.Column(
-            "failure_reason", sa.String(64), nullable=True, comment="a haversack.error.v1.ErrorReason without its prefix"
+            "failure_reason",
+            sa.String(64),
+            nullable=True,
+            comment="a haversack.error.v1.ErrorReason without its prefix",
         ),
         sa.Column("failure_message", sa.Text, nullable=True),
         sa.Column("failed_at_us", sa.BigInteger, nullable=True, comment=MOMENT),
@@ -244,5 +247,6 @@ def _begin() -> None:
         " SELECT name, 0, 'NOT_PROVISIONED', 'migration', created_at_us FROM organization"
     )
     op.execute(
-        "INSERT INTO provisioning (organization, state_number, state) SELECT name, 0, 'NOT_PROVISIONED' FROM organization"
+        "INSERT INTO provisioning (organization, state_number, state)"
+        " SELECT name, 0, 'NOT_PROVISIONED' FROM organization"
     )
