@@ -12,6 +12,7 @@ from haversack_server.cli import (
     _ingest,
     _organizations,
     _profiles,
+    _provisioning,  # noqa: F401 - adds commands to `org`
     _schema,
     _serve,
     _solutions,
