@@ -60,7 +60,7 @@ class Publisher:
         """Writes a draft, replacing the one of its name; raises ProfileInvalid with every breach."""
         draft = without_plans(profile)
         async with self._catalog.exclusive(organization):
-            async with self._catalog.begin() as connection:
+            async with self._catalog.snapshot() as connection:
                 metadata = await load_metadata(connection, organization)
             judgement = await in_thread(judge, draft, metadata)
             judgement.refuse()
@@ -74,7 +74,7 @@ class Publisher:
         staging = await self._stagings.get(organization)
         async with self._catalog.exclusive(organization):
             await self._settle(organization, staging)
-            async with self._catalog.begin() as connection:
+            async with self._catalog.snapshot() as connection:
                 await organizations.find(connection, organization, for_update=True)
                 publish = await self._prepare(connection, organization, name)
                 await publishes.add(connection, publish)
@@ -94,7 +94,7 @@ class Publisher:
         Raises what `publish` would raise. `unjudged` lets rules be broken, as far as a model can be made of the draft:
         a filter that cannot be compiled is refused all the same.
         """
-        async with self._catalog.begin() as connection:
+        async with self._catalog.snapshot() as connection:
             model = await self._model(connection, organization, name, unjudged=unjudged)
         return model.SerializeToString(deterministic=True)
 
@@ -124,7 +124,7 @@ class Publisher:
         return model
 
     async def _settle(self, organization: str, staging: Staging) -> None:
-        async with self._catalog.begin() as connection:
+        async with self._catalog.snapshot() as connection:
             left = await publishes.incomplete(connection, organization)
         for publish in left:
             try:
