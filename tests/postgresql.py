@@ -1,6 +1,6 @@
-"""A PostgreSQL server for the tests, from a wheel that carries its binaries: nothing has to be installed, nothing is left.
+"""A PostgreSQL server for the tests, from a wheel that carries its programs: nothing to install, nothing left behind.
 
-It listens on a socket in a temporary folder and nowhere else. A shell watches over it and holds the other end of a pipe:
+It listens on a socket in a temporary folder and nowhere else. A shell watches over it with the other end of a pipe:
 when the pipe closes, since the tests are done or because they were killed, it stops the server and deletes the folder.
 PostgreSQL refuses to run as root, so root's tests run it as another user.
 """

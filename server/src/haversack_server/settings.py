@@ -23,7 +23,7 @@ class ServerSettings:
 
     Attributes:
         data: Folder of the staging databases, the development issuer's keys and, by default, the catalog.
-        database_url: URL of the catalog, such as postgresql://user:password@host/database; empty means SQLite in `data`.
+        database_url: URL of the catalog, as postgresql://user:password@host/database; empty means SQLite in `data`.
         admin_listen: "host:port" of the admin endpoint; port 0 picks a free one.
         sync_listen: "host:port" of the sync endpoint; port 0 picks a free one.
         heartbeat_seconds: How long a live stream may be silent before the server proves that it is alive.

@@ -1,9 +1,9 @@
 """Engines on the catalog's database: its URL, its driver, and the limits that each back end works under.
 
-**Isolation.** SQLite's transactions are serial: `Catalog.begin` takes the write lock at once. On PostgreSQL they are READ
-COMMITTED, since a block cannot be run again after a serialization failure (it may have written to staging) and since
-queues need `SKIP LOCKED`, which stricter levels refuse on rows that have changed. So what reads, decides and writes
-does it in `Catalog.exclusive`, or on rows that it locks (`with_for_update`), or in one conditional statement
+**Isolation.** SQLite's transactions are serial: `Catalog.begin` takes the write lock at once. On PostgreSQL they are
+READ COMMITTED, since a block cannot be run again after a serialization failure (it may have written to staging) and
+since queues need `SKIP LOCKED`, which stricter levels refuse on rows that have changed. So what reads, decides and
+writes does it in `Catalog.exclusive`, or on rows that it locks (`with_for_update`), or in one conditional statement
 (`UPDATE ... WHERE fence = ...`). Several reads that must agree with each other go through `Catalog.snapshot`:
 REPEATABLE READ and read-only.
 """

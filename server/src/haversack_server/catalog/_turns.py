@@ -1,8 +1,8 @@
 """Turns: one change of an organization at a time, over several transactions, in this process and among all.
 
 A turn must end with the process that has it, however that ends. So it is not a row with a lease, which would have to
-expire first, but a lock that the system gives back: on PostgreSQL an advisory lock of a session of its own, beside a SQLite
-file a lock on another file. Within a process waiters queue in order, so that each process has one at the door.
+expire first, but a lock that the system gives back: on PostgreSQL an advisory lock of a session of its own, beside a
+SQLite file a lock on another file. Within a process waiters queue in order, so that each process has one at the door.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class Publisher:
         staging = await self._stagings.get(organization)
         async with self._catalog.exclusive(organization):
             await self._settle(organization, staging)
-            async with self._catalog.snapshot() as connection:
+            async with self._catalog.begin() as connection:
                 await organizations.find(connection, organization, for_update=True)
                 publish = await self._prepare(connection, organization, name)
                 await publishes.add(connection, publish)
@@ -82,7 +82,7 @@ class Publisher:
 
     async def settle(self, organization: str) -> None:
         """Carries out what a crash left half done."""
-        async with self._catalog.begin() as connection:
+        async with self._catalog.snapshot() as connection:
             if not await publishes.incomplete(connection, organization):
                 return
         async with self._catalog.exclusive(organization):
