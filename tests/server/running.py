@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import grpc
-from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, questions_pb2_grpc, solutions_pb2_grpc
+from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, questions_pb2_grpc, solutions_pb2_grpc, work_pb2_grpc
 from haversack_server.identity import ADMIN_AUDIENCE, ANY_ORGANIZATION, SYNC_AUDIENCE
 from haversack_server.metadata import standard_documents
 from haversack_server.runtime import Server
@@ -85,6 +85,7 @@ class Admin:
             "profiles": admin_pb2_grpc.ProfileServiceStub(channel),
             "questions": questions_pb2_grpc.QuestionServiceStub(channel),
             "solutions": solutions_pb2_grpc.SolutionServiceStub(channel),
+            "work": work_pb2_grpc.WorkServiceStub(channel),
         }
 
     def call(self, service: str, method: str, request: object) -> Any:

@@ -9,6 +9,9 @@ from haversack_server._core import Staging, SyncServer
 from haversack_server.catalog import Catalog, organizations
 from haversack_server.core import in_thread
 
+RECORD_NAME = "native.sqlite3"
+"""File of an organization's record database."""
+
 
 class Stagings:
     """Opens each organization's staging database once, and lets the sync endpoint serve it from then on."""
@@ -18,6 +21,7 @@ class Stagings:
         self._catalog = catalog
         self._sync = sync
         self._open: dict[str, Staging] = {}
+        self._records: dict[str, Staging] = {}
         self._lock = asyncio.Lock()
 
     async def create(self, organization: str, path: str) -> None:
@@ -29,7 +33,10 @@ class Stagings:
             return
         place = self._data / path
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        record = place.with_name(RECORD_NAME)
         async with self._lock:
+            if not record.exists():
+                await in_thread((await in_thread(Staging.create, str(record))).close)
             opening = Staging.open if place.exists() else Staging.create
             await self._serve(organization, await in_thread(opening, str(place)))
 
@@ -43,11 +50,31 @@ class Stagings:
                     await self._serve(organization, await in_thread(Staging.open, str(self._data / path)))
         return self._open[organization]
 
+    async def record(self, organization: str) -> Staging | None:
+        """Returns an organization's record database; None if the organization is older than those.
+
+        It has the rows of which Haversack itself is the system of record, and lies beside the staging database.
+        """
+        if organization not in self._records:
+            place = await self._record_path(organization)
+            async with self._lock:
+                if organization not in self._records:
+                    if not place.exists():
+                        return None
+                    self._records[organization] = await in_thread(Staging.open, str(place))
+        return self._records[organization]
+
     async def close(self) -> None:
         """Closes them all."""
-        for staging in self._open.values():
+        for staging in (*self._records.values(), *self._open.values()):
             await in_thread(staging.close)
+        self._records.clear()
         self._open.clear()
+
+    async def _record_path(self, organization: str) -> Path:
+        async with self._catalog.snapshot() as connection:
+            path = (await organizations.find(connection, organization)).staging_path
+        return (self._data / path).with_name(RECORD_NAME)
 
     async def _serve(self, organization: str, staging: Staging) -> None:
         await in_thread(self._sync.add_organization, organization, staging)

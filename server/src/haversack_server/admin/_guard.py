@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
-from haversack.admin.v1 import admin_pb2
+from haversack.admin.v1 import admin_pb2, work_pb2
 
 from haversack_server._core import CoreError, verify_token
 from haversack_server.admin._status import failures_answered
@@ -106,6 +106,8 @@ def _scope(request: object) -> str:
             return ANY_ORGANIZATION
         case admin_pb2.GetOrganizationRequest():
             return request.name
+        case work_pb2.ListWorkItemsRequest():
+            return request.organization or ANY_ORGANIZATION
         case admin_pb2.IngestRequest():
             return request.header.organization
         case _:

@@ -15,6 +15,7 @@ from haversack_server.core import in_thread
 from haversack_server.errors import MetadataIncompatible, MetadataInvalid, RequestInvalid, sentences
 from haversack_server.metadata import Document, Merged, merge_entity, read_document
 from haversack_server.publishing import broken_filters, broken_profiles, contradictions, load_metadata
+from haversack_server.replication import keep_replicating
 
 DOCUMENTS_BYTES_MAX = 8 * 1024 * 1024
 
@@ -60,6 +61,7 @@ async def merge_documents(
         await entities.put_relationships(connection, organization, name, relationships)
     await organizations.set_last_entity_number(connection, organization, last_number)
     await _check_whole(connection, organization)
+    await keep_replicating(connection, organization)
     return outcome
 
 

@@ -18,6 +18,8 @@ from haversack.admin.v1 import (
     questions_pb2_grpc,
     solutions_pb2,
     solutions_pb2_grpc,
+    work_pb2,
+    work_pb2_grpc,
 )
 
 from haversack_server._core import SyncServer
@@ -28,9 +30,11 @@ from haversack_server.admin._organizations import OrganizationService
 from haversack_server.admin._profiles import ProfileService
 from haversack_server.admin._questions import QuestionService
 from haversack_server.admin._solutions import SolutionService
+from haversack_server.admin._work import WorkService
 from haversack_server.catalog import Catalog
 from haversack_server.errors import RequestInvalid
 from haversack_server.publishing import Publisher
+from haversack_server.replication import NativeSource
 from haversack_server.stagings import Stagings
 
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
@@ -48,7 +52,7 @@ _OPTIONS = (
 
 _SERVICES = tuple(
     service.full_name
-    for contract in (admin_pb2.DESCRIPTOR, questions_pb2.DESCRIPTOR, solutions_pb2.DESCRIPTOR)
+    for contract in (admin_pb2.DESCRIPTOR, questions_pb2.DESCRIPTOR, solutions_pb2.DESCRIPTOR, work_pb2.DESCRIPTOR)
     for service in contract.services_by_name.values()
 )
 
@@ -57,10 +61,17 @@ class AdminServer:
     """The admin endpoint. Belongs to one event loop; whoever starts it must stop it before the loop ends."""
 
     def __init__(
-        self, *, catalog: Catalog, stagings: Stagings, publisher: Publisher, sync: SyncServer, issuers: str
+        self,
+        *,
+        catalog: Catalog,
+        stagings: Stagings,
+        publisher: Publisher,
+        source: NativeSource,
+        sync: SyncServer,
+        issuers: str,
     ) -> None:
         self._server = grpc.aio.server(interceptors=[Guard(issuers)], options=_OPTIONS)
-        self._ingest = IngestService(catalog, stagings)
+        self._ingest = IngestService(catalog, stagings, source)
         self._health = health.HealthServicer()
         organizations, profiles = OrganizationService(catalog, stagings), ProfileService(catalog, publisher)
         admin_pb2_grpc.add_OrganizationServiceServicer_to_server(organizations, self._server)
@@ -70,6 +81,7 @@ class AdminServer:
         questions = QuestionService(catalog, stagings, publisher, sync)
         questions_pb2_grpc.add_QuestionServiceServicer_to_server(questions, self._server)
         solutions_pb2_grpc.add_SolutionServiceServicer_to_server(SolutionService(catalog), self._server)
+        work_pb2_grpc.add_WorkServiceServicer_to_server(WorkService(catalog), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*_SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)

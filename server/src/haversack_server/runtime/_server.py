@@ -17,6 +17,7 @@ from haversack_server.endpoints import Endpoints
 from haversack_server.errors import HaversackError
 from haversack_server.identity import ADMIN_AUDIENCE, SYNC_AUDIENCE, DevelopmentIssuer
 from haversack_server.publishing import Publisher
+from haversack_server.replication import NativeSource, Replicator
 from haversack_server.runtime._following import Following
 from haversack_server.settings import ServerSettings
 from haversack_server.stagings import Stagings
@@ -66,10 +67,15 @@ class Server:
         parts.push_async_callback(in_thread, sync.stop, settings.stop_grace_seconds)
         publisher = Publisher(catalog, stagings)
         await _recover(catalog, stagings, publisher)
+        source = NativeSource(catalog, stagings)
+        replicator = Replicator(catalog, [source])
+        parts.push_async_callback(replicator.stop)
+        replicator.start()
         admin = AdminServer(
             catalog=catalog,
             stagings=stagings,
             publisher=publisher,
+            source=source,
             sync=sync,
             issuers=self.issuer.trust_json(ADMIN_AUDIENCE),
         )
