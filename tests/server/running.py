@@ -22,6 +22,7 @@ from haversack.admin.v1 import (
     provisioning_pb2_grpc,
     questions_pb2_grpc,
     solutions_pb2_grpc,
+    work_pb2_grpc,
 )
 from haversack_server.identity import ADMIN_AUDIENCE, ANY_ORGANIZATION, SYNC_AUDIENCE
 from haversack_server.metadata import standard_documents
@@ -94,6 +95,7 @@ class Admin:
             "provisioning": provisioning_pb2_grpc.ProvisioningServiceStub(channel),
             "questions": questions_pb2_grpc.QuestionServiceStub(channel),
             "solutions": solutions_pb2_grpc.SolutionServiceStub(channel),
+            "work": work_pb2_grpc.WorkServiceStub(channel),
         }
 
     def call(self, service: str, method: str, request: object) -> Any:

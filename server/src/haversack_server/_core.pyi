@@ -55,22 +55,22 @@ class Staging:
     def replicate(self, source: Staging, entity: int, *, rows_max: int) -> bytes:
         """Takes what changed of one entity (by its number) in another database since this one last did, in one commit.
 
-        At most `rows_max` rows (at least one) and 4 MiB are taken. How far it has come is kept in this database, in the
-        same commit: any number of processes may call at once, and a crash repeats nothing. Rows that are already so draw
-        no LSN. Another source than before means from the beginning; at the end of that, rows that it does not have are
-        deleted here. Raises LIMIT_REACHED if another process held the write lock for too long.
+        At most `rows_max` rows (at least one) and 4 MiB are taken. How far it has come is kept in this database, in
+        the same commit: any number of processes may call at once, and a crash repeats nothing. Rows that are already so
+        draw no LSN. Another source than before means from the beginning; at the end of that, rows that it does not have
+        are deleted here. Raises LIMIT_REACHED if another process held the write lock for too long.
 
-        The answer is UTF-8 JSON: `read`, `inserted`, `updated`, `deleted`, `unchanged`, `bytes` (of rows that are new or
-        other than before), `left` and `lsn` (the head of this database). `left` is 0 exactly when the source has no more;
-        else it is the number of rows still to look at in a first pass, and an upper bound afterwards.
+        The answer is UTF-8 JSON: `read`, `inserted`, `updated`, `deleted`, `unchanged`, `bytes` (of rows that are new
+        or other than before), `left` and `lsn` (the head of this database). `left` is 0 exactly when the source has no
+        more; else it is the number of rows still to look at in a first pass, and an upper bound afterwards.
         """
 
     def build_indexes(self) -> None:
         """Makes a database that was just filled ready to serve; idempotent.
 
-        Builds indexes that are missing, checks it whole (STAGING_FAILED with the first contradiction), gathers statistics
-        and moves the write-ahead log into the file. A new database has all its indexes from the start: loading without
-        them was measured to save less than it costs in care.
+        Builds indexes that are missing, checks it whole (STAGING_FAILED with the first contradiction), gathers
+        statistics and moves the write-ahead log into the file. A new database has all its indexes from the start:
+        loading without the one of LSNs was measured to save less than a tenth.
         """
 
     def close(self) -> None:

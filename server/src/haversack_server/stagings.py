@@ -51,7 +51,7 @@ class Stagings:
     async def record(self, organization: str) -> Staging:
         """Returns an organization's record database; raises OrganizationUnknown or StagingFailed."""
         if organization not in self._records:
-            async with self._catalog.begin() as connection:
+            async with self._catalog.snapshot() as connection:
                 path = (await organizations.find(connection, organization)).record_path
             async with self._lock:
                 if organization not in self._records:
@@ -64,7 +64,7 @@ class Stagings:
         Raises OrganizationUnknown, OrganizationNotProvisioned or StagingFailed.
         """
         if organization not in self._served:
-            async with self._catalog.begin() as connection:
+            async with self._catalog.snapshot() as connection:
                 standing = await provisioning.find(connection, organization)
             if standing.staging_path is None:
                 raise OrganizationNotProvisioned(

@@ -1302,3 +1302,221 @@ pub struct ImportedProfile {
     #[prost(string, repeated, tag = "3")]
     pub warnings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
+/// One entity of one organization that follows its source.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WorkItem {
+    /// Its number, unique on the server and never given again.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// The organization's name.
+    #[prost(string, tag = "2")]
+    pub organization: ::prost::alloc::string::String,
+    /// Logical name of the entity.
+    #[prost(string, tag = "3")]
+    pub entity: ::prost::alloc::string::String,
+    /// Where its rows come from: "native" is the organization's own record database.
+    #[prost(string, tag = "4")]
+    pub source: ::prost::alloc::string::String,
+    /// What it is about to do.
+    #[prost(enumeration = "WorkItemState", tag = "5")]
+    pub state: i32,
+    /// Seconds between the end of a run and the next one.
+    #[prost(uint32, tag = "6")]
+    pub interval_seconds: u32,
+    /// When it is due, in microseconds since the Unix epoch; in the past while it waits for a worker. 0 if it is DEAD.
+    #[prost(int64, tag = "7")]
+    pub next_run_at_us: i64,
+    /// Attempts since it last caught up, the present one included; 0 if its last run was good and none has begun.
+    #[prost(uint32, tag = "8")]
+    pub attempt: u32,
+    /// Worker that has it, as `host/process/…`; empty unless it is RUNNING.
+    #[prost(string, tag = "9")]
+    pub worker: ::prost::alloc::string::String,
+    /// The last run that ended, good or bad; absent before the first. Of a bad one only the rows that are kept are counted.
+    #[prost(message, optional, tag = "10")]
+    pub last_run: ::core::option::Option<WorkRun>,
+    /// All runs together, and what bulk ingests replicated at once.
+    #[prost(message, optional, tag = "11")]
+    pub totals: ::core::option::Option<WorkTotals>,
+    /// Why the last attempt failed and what to do next; empty if it did not.
+    #[prost(string, tag = "12")]
+    pub error: ::prost::alloc::string::String,
+    /// The same for programs; UNSPECIFIED if it did not fail.
+    #[prost(enumeration = "super::super::error::v1::ErrorReason", tag = "13")]
+    pub error_reason: i32,
+}
+/// What a run did.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WorkRun {
+    /// When it began, in microseconds since the Unix epoch.
+    #[prost(int64, tag = "1")]
+    pub started_at_us: i64,
+    /// When it ended, in microseconds since the Unix epoch.
+    #[prost(int64, tag = "2")]
+    pub ended_at_us: i64,
+    /// What it did to rows.
+    #[prost(message, optional, tag = "3")]
+    pub counts: ::core::option::Option<WorkCounts>,
+}
+/// What was done since the item was made.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WorkTotals {
+    /// Runs that ended well.
+    #[prost(uint64, tag = "1")]
+    pub runs: u64,
+    /// Attempts that failed.
+    #[prost(uint64, tag = "2")]
+    pub failures: u64,
+    /// What was done to rows.
+    #[prost(message, optional, tag = "3")]
+    pub counts: ::core::option::Option<WorkCounts>,
+}
+/// What replication did to rows of the staging database.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WorkCounts {
+    /// Rows of the source that were read.
+    #[prost(uint64, tag = "1")]
+    pub read: u64,
+    /// Rows that are new.
+    #[prost(uint64, tag = "2")]
+    pub inserted: u64,
+    /// Rows that changed.
+    #[prost(uint64, tag = "3")]
+    pub updated: u64,
+    /// Rows that are gone.
+    #[prost(uint64, tag = "4")]
+    pub deleted: u64,
+    /// Rows that were already so, and drew no LSN.
+    #[prost(uint64, tag = "5")]
+    pub unchanged: u64,
+    /// Bytes of the encoded rows that are new or changed.
+    #[prost(uint64, tag = "6")]
+    pub bytes: u64,
+}
+/// Asks for work items.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListWorkItemsRequest {
+    /// Only this organization's; empty means every organization's, which needs a token for all of them.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Only those of this entity; empty means every one.
+    #[prost(string, tag = "2")]
+    pub entity: ::prost::alloc::string::String,
+    /// Only those in this state; UNSPECIFIED means any.
+    #[prost(enumeration = "WorkItemState", tag = "3")]
+    pub state: i32,
+    /// How many to leave out at the beginning of the list. Default 0.
+    #[prost(uint32, tag = "4")]
+    pub offset: u32,
+    /// How many to return, at most 1,000; 0 means 200.
+    #[prost(uint32, tag = "5")]
+    pub count: u32,
+}
+/// Work items.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListWorkItemsResponse {
+    /// By organization, entity and source.
+    #[prost(message, repeated, tag = "1")]
+    pub items: ::prost::alloc::vec::Vec<WorkItem>,
+    /// How many there are in all.
+    #[prost(uint32, tag = "2")]
+    pub total: u32,
+    /// When the list was made, in microseconds since the Unix epoch.
+    #[prost(int64, tag = "3")]
+    pub checked_at_us: i64,
+}
+/// Asks for one work item.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetWorkItemRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The item's number.
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+}
+/// A work item.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetWorkItemResponse {
+    /// The item.
+    #[prost(message, optional, tag = "1")]
+    pub item: ::core::option::Option<WorkItem>,
+    /// When it was looked at, in microseconds since the Unix epoch.
+    #[prost(int64, tag = "2")]
+    pub checked_at_us: i64,
+}
+/// Asks to take a dead work item up again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetryWorkItemRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The item's number.
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+}
+/// The work item as it is now.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetryWorkItemResponse {
+    /// The item.
+    #[prost(message, optional, tag = "1")]
+    pub item: ::core::option::Option<WorkItem>,
+}
+/// Asks to make a work item due.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RunWorkItemRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The item's number.
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+}
+/// The work item as it is now.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RunWorkItemResponse {
+    /// The item.
+    #[prost(message, optional, tag = "1")]
+    pub item: ::core::option::Option<WorkItem>,
+}
+/// What a work item is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum WorkItemState {
+    /// Not valid in answers; in requests, every state.
+    Unspecified = 0,
+    /// It ran well and is due at `next_run_at_us`.
+    Waiting = 1,
+    /// A worker has it.
+    Running = 2,
+    /// Its last attempt failed, or its worker died; it is tried again at `next_run_at_us`.
+    Retrying = 3,
+    /// It has failed too often in a row and is given up. Retry it once its error is mended.
+    Dead = 4,
+}
+impl WorkItemState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "WORK_ITEM_STATE_UNSPECIFIED",
+            Self::Waiting => "WORK_ITEM_STATE_WAITING",
+            Self::Running => "WORK_ITEM_STATE_RUNNING",
+            Self::Retrying => "WORK_ITEM_STATE_RETRYING",
+            Self::Dead => "WORK_ITEM_STATE_DEAD",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "WORK_ITEM_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "WORK_ITEM_STATE_WAITING" => Some(Self::Waiting),
+            "WORK_ITEM_STATE_RUNNING" => Some(Self::Running),
+            "WORK_ITEM_STATE_RETRYING" => Some(Self::Retrying),
+            "WORK_ITEM_STATE_DEAD" => Some(Self::Dead),
+            _ => None,
+        }
+    }
+}

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Any
 
 import grpc
-from haversack.admin.v1 import admin_pb2
+from haversack.admin.v1 import admin_pb2, work_pb2
 
 from haversack_server._core import CoreError, verify_token
 from haversack_server.admin._caller import calling
@@ -121,6 +121,8 @@ def _scope(request: object) -> str:
             return ANY_ORGANIZATION
         case admin_pb2.GetOrganizationRequest():
             return request.name
+        case work_pb2.ListWorkItemsRequest():
+            return request.organization or ANY_ORGANIZATION
         case admin_pb2.IngestRequest():
             return request.header.organization
         case _:

@@ -15,7 +15,7 @@ from haversack.model.v1 import model_pb2
 
 from haversack_server._core import Staging, check_model
 from haversack_server.admin._caller import caller
-from haversack_server.catalog import Catalog, entities, organizations, provisioning, publishes
+from haversack_server.catalog import ORGANIZATIONS_BELL, Catalog, entities, organizations, provisioning, publishes
 from haversack_server.core import in_thread
 from haversack_server.errors import RequestInvalid, sentences
 from haversack_server.provisioning import Requests
@@ -53,6 +53,7 @@ class OrganizationService(admin_pb2_grpc.OrganizationServiceServicer):
             await organizations.add(connection, new, at_us=at_us)
             await provisioning.add(connection, new.name, who=caller(), at_us=at_us)
             await self._stagings.create_record(new.name, new.record_path)
+        await self._catalog.notify(ORGANIZATIONS_BELL)
         return admin_pb2.CreateOrganizationResponse(organization=await self._shown(new.name))
 
     async def GetOrganization(
@@ -65,7 +66,7 @@ class OrganizationService(admin_pb2_grpc.OrganizationServiceServicer):
         self, request: admin_pb2.ListOrganizationsRequest, context: _Context
     ) -> admin_pb2.ListOrganizationsResponse:
         """Shows every organization."""
-        async with self._catalog.begin() as connection:
+        async with self._catalog.snapshot() as connection:
             names = [it.name for it in await organizations.all_by_name(connection)]
         return admin_pb2.ListOrganizationsResponse(organizations=[await self._shown(name) for name in names])
 
@@ -89,7 +90,7 @@ class OrganizationService(admin_pb2_grpc.OrganizationServiceServicer):
         return admin_pb2.MoveOrganizationResponse(organization=await self._shown(request.organization))
 
     async def _shown(self, name: str) -> admin_pb2.Organization:
-        async with self._catalog.begin() as connection:
+        async with self._catalog.snapshot() as connection:
             found = await organizations.find(connection, name)
             stored = await entities.all_by_name(connection, name)
             revision = await publishes.latest_revision(connection, name)

@@ -11,7 +11,13 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
-from haversack.admin.v1 import admin_pb2_grpc, provisioning_pb2_grpc, questions_pb2_grpc, solutions_pb2_grpc
+from haversack.admin.v1 import (
+    admin_pb2_grpc,
+    provisioning_pb2_grpc,
+    questions_pb2_grpc,
+    solutions_pb2_grpc,
+    work_pb2_grpc,
+)
 
 from haversack_server.cli._output import refuse
 from haversack_server.endpoints import Endpoints
@@ -35,6 +41,7 @@ class AdminEndpoint:
         self.provisioning = provisioning_pb2_grpc.ProvisioningServiceStub(channel)
         self.questions = questions_pb2_grpc.QuestionServiceStub(channel)
         self.solutions = solutions_pb2_grpc.SolutionServiceStub(channel)
+        self.work = work_pb2_grpc.WorkServiceStub(channel)
         self._metadata = (("authorization", f"Bearer {token}"),)
         self._seconds = seconds
 

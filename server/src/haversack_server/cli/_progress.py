@@ -130,7 +130,8 @@ def _conclusion(provisioning: pb.Provisioning) -> Iterator[str]:
     """Yields what remains to be said: why it failed, and what can be done next."""
     operation = provisioning.operation
     if operation.HasField("failure"):
-        yield f"failed at {_IN_WORDS[operation.failure.step]}, {_time(operation.failure.at_us)}: {operation.failure.message}"
+        failure = operation.failure
+        yield f"failed at {_IN_WORDS[failure.step]}, {_time(failure.at_us)}: {failure.message}"
     consent = provisioning.consent
     if consent.who:
         yield f"consent to terms {consent.terms} by {consent.who}, {_time(consent.at_us)}"
@@ -143,7 +144,8 @@ def _conclusion(provisioning: pb.Provisioning) -> Iterator[str]:
         "DEPROVISION": "org deprovision",
     }
     commands = [f"`haversack {next_[event]} {provisioning.organization}`" for event in provisioning.legal]
-    yield f"{_state(provisioning)}, checked {_time(provisioning.checked_at_us)}; next: {' or '.join(commands) or 'wait'}"
+    checked = f"{_state(provisioning)}, checked {_time(provisioning.checked_at_us)}"
+    yield f"{checked}; next: {' or '.join(commands) or 'wait'}"
 
 
 def _state(provisioning: pb.Provisioning) -> str:

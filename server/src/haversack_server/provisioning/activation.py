@@ -1,13 +1,13 @@
-"""What this process serves follows the catalog: at once where this process changes it, else within a second."""
+"""What this process serves follows the catalog: at once where a bell rings, else within a second."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
-from haversack_server.catalog import Catalog, provisioning
+from haversack_server.catalog import ORGANIZATIONS_BELL, Catalog, provisioning
 from haversack_server.catalog.provisioning import Served
 from haversack_server.errors import HaversackError
 from haversack_server.stagings import Stagings
@@ -30,11 +30,23 @@ class Activation:
         self._broken: dict[str, str] = {}
         # Over the reading and the doing: else what was read could be done after something newer.
         self._lock = asyncio.Lock()
+        self._following: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins to follow the catalog."""
+        self._following = asyncio.create_task(self._follow())
+
+    async def stop(self) -> None:
+        """Follows no longer."""
+        if self._following is not None:
+            self._following.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._following
 
     async def apply(self, organization: str) -> None:
         """Serves one organization as the catalog has it now; raises OrganizationUnknown or StagingFailed."""
         async with self._lock:
-            async with self._catalog.begin() as connection:
+            async with self._catalog.snapshot() as connection:
                 standing = await provisioning.find(connection, organization)
             await self._serve(Served(organization, standing.staging_path, standing.epoch))
 
@@ -44,7 +56,7 @@ class Activation:
         One that cannot be served is logged and left for the next time: the others must be served.
         """
         async with self._lock:
-            async with self._catalog.begin() as connection:
+            async with self._catalog.snapshot() as connection:
                 everything = await provisioning.all_served(connection)
             for served in everything:
                 try:
@@ -53,14 +65,14 @@ class Activation:
                 except HaversackError as error:
                     self._complain(served.organization, error)
 
-    async def follow(self) -> None:
-        """Follows the catalog until it is cancelled."""
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
-            try:
-                await self.apply_all()
-            except (HaversackError, SQLAlchemyError) as error:
-                _log.warning("catalog not read for what to serve", cause=str(error))
+    async def _follow(self) -> None:
+        with self._catalog.listen(ORGANIZATIONS_BELL) as bell:
+            while True:
+                await bell.wait(POLL_SECONDS)
+                try:
+                    await self.apply_all()
+                except HaversackError as error:
+                    _log.warning("catalog not read for what to serve", reason=error.reason, cause=str(error))
 
     async def _serve(self, served: Served) -> None:
         if served.staging_path is None:

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from haversack_server._core import Staging
-from haversack_server.catalog import operations
+from haversack_server.catalog import operations, provisioning_bell
 from haversack_server.catalog.leases import Lease, LeaseLost, Leases
 from haversack_server.catalog.operations import Operation
 from haversack_server.core import in_thread
@@ -83,7 +83,7 @@ class Context:
         async with self.parts.catalog.begin() as connection:
             self.see(await self._leases.write(connection, self.lease))
             yield connection
-        self.parts.changes.ring(self.organization)
+        await self.parts.catalog.notify(provisioning_bell(self.organization))
 
     async def beat(self) -> None:
         """Says that this worker is alive, and learns what was asked meanwhile."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from haversack_server._core import SyncServer
 from haversack_server.catalog import Catalog
 from haversack_server.provisioning.activation import Activation
-from haversack_server.provisioning.changes import Changes
 from haversack_server.publishing import Publisher
 from haversack_server.stagings import Stagings
 
@@ -24,7 +23,6 @@ class Parts:
         stagings: The databases of rows that the process has open.
         sync: The sync endpoint of the process.
         activation: Has that endpoint serve what the catalog says.
-        changes: Wakes those who watch.
     """
 
     data: Path
@@ -33,4 +31,3 @@ class Parts:
     stagings: Stagings
     sync: SyncServer
     activation: Activation
-    changes: Changes = field(default_factory=Changes)

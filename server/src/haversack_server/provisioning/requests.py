@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from haversack_server.catalog import Catalog, operations, organizations, provisioning
+from haversack_server.catalog import (
+    OPERATIONS_BELL,
+    Catalog,
+    operations,
+    organizations,
+    provisioning,
+    provisioning_bell,
+)
 from haversack_server.catalog.leases import Clock, database_clock
 from haversack_server.catalog.operations import Operation
 from haversack_server.catalog.provisioning import Consent, Standing
@@ -28,12 +33,8 @@ REFUSED_KINDS = frozenset({"TRIAL", "PREVIEW", "SANDBOX"})
 class Requests:
     """Records what is asked for; a worker, woken at once, does it."""
 
-    def __init__(
-        self, catalog: Catalog, *, recorded: Callable[[str], None] = lambda _: None, clock: Clock = database_clock
-    ) -> None:
-        """Takes what to call with an organization's name when something was recorded about it."""
+    def __init__(self, catalog: Catalog, *, clock: Clock = database_clock) -> None:
         self._catalog = catalog
-        self._recorded = recorded
         self._clock = clock
 
     async def consent(self, organization: str, terms: str, *, who: str) -> None:
@@ -44,7 +45,7 @@ class Requests:
             await organizations.find(connection, organization, for_update=True)
             at_us = await self._clock(connection)
             await provisioning.add_consent(connection, organization, Consent(who, terms, at_us))
-        self._recorded(organization)
+        await self._ring(organization)
 
     async def start(self, organization: str, *, who: str) -> None:
         """Begins to provision; raises TransitionIllegal, OrganizationKindRefused or ConsentMissing."""
@@ -52,17 +53,17 @@ class Requests:
             await self._advance(connection, organization, Event.START, who=who)
             await check_permitted(connection, organization)
             await self._begin(connection, organization, kind="PROVISION", who=who)
-        self._recorded(organization)
+        await self._ring(organization)
 
     async def stop(self, organization: str, *, who: str) -> None:
         """Stops provisioning, or gives a failed one up; raises TransitionIllegal."""
         async with self._catalog.begin() as connection:
-            standing, at_us = await self._advance(connection, organization, Event.STOP, who=who)
+            _, at_us = await self._advance(connection, organization, Event.STOP, who=who)
             operation = await operations.unsettled(connection, organization)
             await operations.forget_steps(connection, operation.id, TEARDOWN)
             await operations.set_running(connection, operation.id, stop_requested_at_us=at_us)
             await operations.add_event(connection, operation.id, f"{who} asked to stop", at_us=at_us)
-        self._recorded(standing.organization)
+        await self._ring(organization)
 
     async def retry(self, organization: str, *, who: str) -> None:
         """Goes on from the step that failed; raises TransitionIllegal.
@@ -77,14 +78,14 @@ class Requests:
                 await operations.set_staging_path(connection, operation.id, None)
             await operations.set_running(connection, operation.id, stop_requested_at_us=None)
             await operations.add_event(connection, operation.id, f"{who} asked to retry", at_us=at_us)
-        self._recorded(organization)
+        await self._ring(organization)
 
     async def deprovision(self, organization: str, *, who: str) -> None:
         """Begins to take away what provisioning made; raises TransitionIllegal."""
         async with self._catalog.begin() as connection:
             standing, _ = await self._advance(connection, organization, Event.DEPROVISION, who=who)
             await self._begin(connection, organization, kind="DEPROVISION", who=who, staging_path=standing.staging_path)
-        self._recorded(organization)
+        await self._ring(organization)
 
     async def move(self, organization: str, region: str) -> None:
         """Moves an organization to another region; raises TransitionIllegal unless it is NOT_PROVISIONED."""
@@ -97,6 +98,11 @@ class Requests:
                     f" de-provision, move, provision; {advice(state)}"
                 )
             await organizations.set_region(connection, organization, region)
+
+    async def _ring(self, organization: str) -> None:
+        """Wakes workers, and those who watch."""
+        await self._catalog.notify(OPERATIONS_BELL)
+        await self._catalog.notify(provisioning_bell(organization))
 
     async def _advance(
         self, connection: AsyncConnection, organization: str, event: Event, *, who: str

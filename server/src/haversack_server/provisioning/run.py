@@ -7,13 +7,12 @@ from contextlib import suppress
 from dataclasses import replace
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from haversack_server.catalog import operations, provisioning
 from haversack_server.catalog.leases import FREE, HEARTBEAT_SECONDS, LeaseLost, Leases
 from haversack_server.catalog.provisioning import Standing
-from haversack_server.errors import HaversackError, InternalFault
+from haversack_server.errors import CatalogUnavailable, HaversackError, InternalFault
 from haversack_server.provisioning.context import Context, Interrupted, StopAsked
 from haversack_server.provisioning.machine import STEPS, TEARDOWN, Event, State, Step, next_state
 from haversack_server.provisioning.steps import FUNCTIONS
@@ -56,7 +55,7 @@ class Run:
                 pass
         except LeaseLost as error:
             _log.warning("operation lost", organization=self.organization, cause=str(error))
-        except SQLAlchemyError as error:
+        except CatalogUnavailable as error:
             # Nothing can be recorded, not even this: the lease ends by itself, and somebody tries again.
             _log.error("operation abandoned", organization=self.organization, cause=str(error))
         finally:
@@ -79,10 +78,10 @@ class Run:
         except Interrupted:
             await self._give_back()
             return False
+        except (LeaseLost, CatalogUnavailable):
+            raise
         except HaversackError as error:
             return await self._fail(step, error)
-        except (LeaseLost, SQLAlchemyError):
-            raise
         except Exception as error:
             _log.exception("step failed by a bug", organization=self.organization, step=step)
             return await self._fail(
@@ -170,5 +169,5 @@ class Run:
             self._nudged.clear()
             try:
                 await self._context.beat()
-            except SQLAlchemyError as error:
+            except CatalogUnavailable as error:
                 _log.warning("heartbeat missed", organization=self.organization, cause=str(error))

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 from haversack.admin.v1 import provisioning_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from haversack_server.catalog import Catalog, operations, provisioning
+from haversack_server.catalog import Bell, Catalog, operations, provisioning, provisioning_bell
 from haversack_server.catalog.leases import Clock, database_clock
 from haversack_server.catalog.operations import EntityProgress, Failure, Operation, StepProgress
-from haversack_server.errors import LimitReached
-from haversack_server.provisioning.changes import Changes
+from haversack_server.errors import LimitReached, ServerStopping
 from haversack_server.provisioning.machine import SETUP, STEPS, TEARDOWN, State, Step, legal
 from haversack_server.provisioning.requests import TERMS, TERMS_TEXT
 
@@ -36,15 +34,21 @@ SILENCE_SECONDS_MAX = 10.0
 class Status:
     """Reads where things stand, once or again and again."""
 
-    def __init__(self, catalog: Catalog, changes: Changes, *, clock: Clock = database_clock) -> None:
+    def __init__(self, catalog: Catalog, *, clock: Clock = database_clock) -> None:
         self._catalog = catalog
-        self._changes = changes
         self._clock = clock
-        self._watches = 0
+        self._watching: set[Bell] = set()
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """Ends every watch, and lets none begin."""
+        self._is_stopping = True
+        for bell in self._watching:
+            bell.ring()
 
     async def read(self, organization: str) -> pb.Provisioning:
         """Returns where an organization stands; raises OrganizationUnknown."""
-        async with self._catalog.begin() as connection:
+        async with self._catalog.snapshot() as connection:
             standing = await provisioning.find(connection, organization)
             consent = await provisioning.latest_consent(connection, organization)
             operation = await operations.latest(connection, organization)
@@ -65,24 +69,29 @@ class Status:
 
     async def watch(self, organization: str, *, until_settled: bool) -> AsyncIterator[pb.Provisioning]:
         """Yields where an organization stands, at once and whenever it changes; raises LimitReached."""
-        if self._watches >= WATCHES_MAX:
+        if len(self._watching) >= WATCHES_MAX:
             raise LimitReached(f"{WATCHES_MAX} calls watch already, which is the limit; ask GetProvisioning instead")
-        self._watches += 1
-        try:
-            last: pb.Provisioning | None = None
-            while True:
-                bell = self._changes.bell(organization)
-                shown = await self.read(organization)
-                if last is None or _differ(last, shown):
+        with self._catalog.listen(provisioning_bell(organization)) as bell:
+            self._watching.add(bell)
+            try:
+                async for shown in self._changes(organization, bell):
                     yield shown
-                    last = shown
                     if until_settled and is_settled(shown):
                         return
-                    await asyncio.sleep(CHANGE_SECONDS_MIN)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(bell.wait(), LOOK_SECONDS)
-        finally:
-            self._watches -= 1
+            finally:
+                self._watching.discard(bell)
+
+    async def _changes(self, organization: str, bell: Bell) -> AsyncIterator[pb.Provisioning]:
+        """Yields where an organization stands whenever there is something to say; raises ServerStopping."""
+        last: pb.Provisioning | None = None
+        while not self._is_stopping:
+            shown = await self.read(organization)
+            if last is None or _differ(last, shown):
+                yield shown
+                last = shown
+                await asyncio.sleep(CHANGE_SECONDS_MIN)
+            await bell.wait(LOOK_SECONDS)
+        raise ServerStopping("the server is stopping; watch again, from another server or this one")
 
 
 def is_settled(shown: pb.Provisioning) -> bool:

@@ -6,14 +6,13 @@ import asyncio
 import os
 import secrets
 import socket
-from contextlib import suppress
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from haversack_server.catalog import operations
+from haversack_server.catalog import OPERATIONS_BELL, Bell, operations
 from haversack_server.catalog.leases import OWNER_CHARACTERS_MAX, Clock, Lease, Leases, database_clock
+from haversack_server.errors import HaversackError
 from haversack_server.provisioning.context import Context
 from haversack_server.provisioning.parts import Parts
 from haversack_server.provisioning.run import Run
@@ -38,7 +37,7 @@ class Worker:
         self._leases = Leases(operations.LEASED, clock=clock)
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"[-OWNER_CHARACTERS_MAX:]
         self._runs: dict[asyncio.Task[None], Run] = {}
-        self._woken = asyncio.Event()
+        self._bell: Bell | None = None
         self._looking: asyncio.Task[None] | None = None
         self._is_stopping = False
         self._purged_at = float("-inf")
@@ -47,17 +46,10 @@ class Worker:
         """Begins to look for operations."""
         self._looking = asyncio.create_task(self._look())
 
-    def nudge(self, organization: str) -> None:
-        """Something was recorded about an organization: look now."""
-        self._woken.set()
-        for run in self._runs.values():
-            if run.organization == organization:
-                run.nudge()
-
     async def stop(self) -> None:
         """Gives every operation back at its next safe point, so that another worker goes on at once."""
         self._is_stopping = True
-        self._woken.set()
+        self._ring()
         if self._looking is not None:
             await self._looking
         for run in self._runs.values():
@@ -92,19 +84,25 @@ class Worker:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         run = self._runs.pop(task)
-        self._woken.set()
+        self._ring()
         if not task.cancelled() and (error := task.exception()):
             _log.error("run ended by a bug", organization=run.organization, exc_info=error)
 
     async def _look(self) -> None:
-        while not self._is_stopping:
-            self._woken.clear()
-            try:
-                await self.look()
-            except SQLAlchemyError as error:
-                _log.warning("operations not looked for", cause=str(error))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), POLL_SECONDS)
+        with self._parts.catalog.listen(OPERATIONS_BELL) as self._bell:
+            while not self._is_stopping:
+                try:
+                    await self.look()
+                except HaversackError as error:
+                    _log.warning("operations not looked for", reason=error.reason, cause=str(error))
+                if await self._bell.wait(POLL_SECONDS):
+                    for run in self._runs.values():
+                        run.nudge()
+
+    def _ring(self) -> None:
+        """Has this worker look now."""
+        if self._bell is not None:
+            self._bell.ring()
 
     async def _purge(self, connection: AsyncConnection) -> None:
         now = asyncio.get_running_loop().time()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
@@ -17,8 +16,9 @@ from haversack_server.core import in_thread
 from haversack_server.endpoints import Endpoints
 from haversack_server.errors import HaversackError
 from haversack_server.identity import ADMIN_AUDIENCE, SYNC_AUDIENCE, DevelopmentIssuer
-from haversack_server.provisioning import Activation, Changes, Parts, Requests, Status, Worker
+from haversack_server.provisioning import Activation, Parts, Requests, Status, Worker
 from haversack_server.publishing import Publisher
+from haversack_server.replication import NativeSource, Replicator
 from haversack_server.settings import ServerSettings
 from haversack_server.stagings import Stagings
 
@@ -66,31 +66,32 @@ class Server:
         self.sync_address = await in_thread(sync.start)
         parts.push_async_callback(in_thread, sync.stop, settings.stop_grace_seconds)
         publisher = Publisher(catalog, stagings)
+        source = NativeSource(catalog, stagings)
         activation = Activation(catalog, stagings)
         await _recover(catalog, activation, publisher)
-        parts.push_async_callback(_cancelled, asyncio.create_task(activation.follow()))
-        changes = Changes()
-        worker = Worker(Parts(settings.data, catalog, publisher, stagings, sync, activation, changes))
-        worker.start()
+        parts.push_async_callback(activation.stop)
+        activation.start()
+        worker = Worker(Parts(settings.data, catalog, publisher, stagings, sync, activation))
         parts.push_async_callback(worker.stop)
-
-        def recorded(organization: str) -> None:
-            worker.nudge(organization)
-            changes.ring(organization)
-
+        worker.start()
+        replicator = Replicator(catalog, [source])
+        parts.push_async_callback(replicator.stop)
+        replicator.start()
         admin = AdminServer(
             catalog=catalog,
             stagings=stagings,
             publisher=publisher,
-            requests=Requests(catalog, recorded=recorded),
-            status=Status(catalog, changes),
+            requests=Requests(catalog),
+            status=Status(catalog),
+            source=source,
             sync=sync,
             issuers=self.issuer.trust_json(ADMIN_AUDIENCE),
         )
         parts.push_async_callback(admin.stop, settings.stop_grace_seconds)
         self.admin_address = await admin.start(settings.admin_listen)
-        Endpoints(admin=self.admin_address, sync=self.sync_address).write(settings.data)
-        parts.callback(Endpoints.remove, settings.data)
+        endpoints = Endpoints(admin=self.admin_address, sync=self.sync_address)
+        endpoints.write(settings.data)
+        parts.callback(endpoints.remove, settings.data)
 
     def _sync_config(self) -> str:
         return json.dumps(
@@ -108,17 +109,10 @@ async def _recover(catalog: Catalog, activation: Activation, publisher: Publishe
     An organization for which that fails is logged and left for later: the others must be served.
     """
     await activation.apply_all()
-    async with catalog.begin() as connection:
+    async with catalog.snapshot() as connection:
         served = await provisioning.all_served(connection)
     for organization in (it.organization for it in served if it.staging_path is not None):
         try:
             await publisher.settle(organization)
         except HaversackError as error:
             _log.error("publish not settled", organization=organization, reason=error.reason, cause=str(error))
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    """Cancels a task that never ends by itself, and waits for it."""
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from haversack_server.provisioning import recurring
+from haversack_server.catalog import work_items
 from haversack_server.provisioning.context import Context
 
 
 async def delete_work_items(context: Context) -> None:
     """Deletes the organization's work items; one that is being done loses its lease with its row."""
     async with context.transaction() as connection:
-        await recurring.end(connection, context.organization)
+        await work_items.delete_all(connection, context.organization)

@@ -9,7 +9,6 @@ from haversack_server._core import Staging
 from haversack_server.catalog import entities, operations
 from haversack_server.catalog.operations import EntityProgress
 from haversack_server.core import in_thread
-from haversack_server.provisioning import recurring
 from haversack_server.provisioning.context import Context
 from haversack_server.provisioning.machine import Step
 
@@ -21,7 +20,7 @@ REPORT_SECONDS = 0.25
 
 
 async def replicate_data(context: Context) -> None:
-    """Copies what the staging database does not have yet, and has it followed from then on.
+    """Copies what the staging database does not have yet.
 
     How far each entity is, the database itself keeps, in the commits that write its rows: after a crash it goes on
     from there.
@@ -39,8 +38,6 @@ async def replicate_data(context: Context) -> None:
             context.safe_point()
             left = await _copy(progress, name, staging, record, stored.metadata.number)
     await progress.report()
-    async with context.transaction() as connection:
-        await recurring.begin(connection, context.organization)
 
 
 async def _copy(progress: _Progress, entity: str, staging: Staging, record: Staging, number: int) -> int:
