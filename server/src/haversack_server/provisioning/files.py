@@ -46,6 +46,14 @@ def delete_before(folder: Path, limit: StagingFile) -> None:
         ) from error
 
 
+def newest(folder: Path) -> Path:
+    """Returns the newest staging database of an organization's folder; raises FileNotFoundError if there is none."""
+    files = staging_files(folder)
+    if not files:
+        raise FileNotFoundError(f"{folder} has no staging database; provision the organization first")
+    return folder / max(files).name
+
+
 def staging_files(folder: Path) -> set[StagingFile]:
     """Returns the staging databases that there is any file of."""
     found = set()
