@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import socket
+from collections.abc import Mapping
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,8 +15,10 @@ from haversack_server.catalog import OPERATIONS_BELL, Bell, operations
 from haversack_server.catalog.leases import OWNER_CHARACTERS_MAX, Clock, Lease, Leases, database_clock
 from haversack_server.errors import HaversackError
 from haversack_server.provisioning.context import Context
+from haversack_server.provisioning.machine import Step
 from haversack_server.provisioning.parts import Parts
 from haversack_server.provisioning.run import Run
+from haversack_server.provisioning.steps import FUNCTIONS, Function
 
 POLL_SECONDS = 1.0
 """How often it looks for what another process recorded, or let go of."""
@@ -32,8 +35,12 @@ _log = structlog.get_logger()
 class Worker:
     """Runs operations while it is started. Belongs to the event loop that starts it."""
 
-    def __init__(self, parts: Parts, *, clock: Clock = database_clock) -> None:
+    def __init__(
+        self, parts: Parts, *, clock: Clock = database_clock, functions: Mapping[Step, Function] = FUNCTIONS
+    ) -> None:
+        """Takes what it works with, the time that leases go by, and what each step does."""
         self._parts = parts
+        self._functions = functions
         self._leases = Leases(operations.LEASED, clock=clock)
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"[-OWNER_CHARACTERS_MAX:]
         self._runs: dict[asyncio.Task[None], Run] = {}
@@ -54,6 +61,10 @@ class Worker:
             await self._looking
         for run in self._runs.values():
             run.interrupt()
+        await self.finish()
+
+    async def finish(self) -> None:
+        """Waits until it runs nothing."""
         await asyncio.gather(*self._runs, return_exceptions=True)
 
     async def abandon(self) -> None:
@@ -75,7 +86,7 @@ class Worker:
             self._run(lease, Context(self._parts, self._leases, lease, waiting[lease.id]))
 
     def _run(self, lease: Lease, context: Context) -> None:
-        run = Run(context, self._leases)
+        run = Run(context, self._leases, self._functions)
         if lease.fence > 1:
             _log.info("operation taken over", organization=run.organization, fence=lease.fence)
         task = asyncio.create_task(run.finish())
