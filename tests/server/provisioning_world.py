@@ -6,7 +6,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from haversack.admin.v1 import admin_pb2
@@ -54,14 +54,20 @@ class Fate:
         moment: Before or after this step ...
         dies: ... it dies, else it stands still ...
         resume: ... until this is set.
-        stands: Set once it stands still.
     """
 
     looks: int | None = None
     moment: tuple[str, Step] | None = None
     dies: bool = True
-    resume: asyncio.Event | None = None
-    stands: asyncio.Event | None = None
+    resume: asyncio.Event = field(default_factory=asyncio.Event)
+    _stands: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def stands_still(self, finishing: asyncio.Task[None]) -> bool:
+        """Waits until the worker stands still, and returns True, or until it has finished without."""
+        standing = asyncio.create_task(self._stands.wait())
+        await asyncio.wait({finishing, standing}, return_when=asyncio.FIRST_COMPLETED)
+        standing.cancel()
+        return self._stands.is_set()
 
     async def meet(self, when: str, step: Step) -> None:
         """Befalls the worker, if this is the moment."""
@@ -69,9 +75,7 @@ class Fate:
             return
         if self.dies:
             raise asyncio.CancelledError
-        assert self.resume is not None
-        assert self.stands is not None
-        self.stands.set()
+        self._stands.set()
         await self.resume.wait()
 
     def functions(self) -> Mapping[Step, Function]:
@@ -172,6 +176,13 @@ class World:
                 return await operations.latest(connection, organization)
 
         return self.loop.run(read())
+
+    async def written(self, organization: str) -> tuple[Standing, Operation | None, int]:
+        """What the catalog has of an organization's provisioning."""
+        async with self.catalog.snapshot() as connection:
+            operation = await operations.latest(connection, organization)
+            steps = await operations.steps(connection, operation.id) if operation else {}
+            return await provisioning.find(connection, organization), operation, len(steps)
 
     def work_items(self, organization: str) -> int:
         """How many work items it has."""

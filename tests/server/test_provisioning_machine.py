@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from haversack_server.errors import TransitionIllegal
@@ -32,6 +33,9 @@ ENDS = {
     State.DEPROVISIONING: {State.NOT_PROVISIONED, State.DEPROVISIONING_FAILED},
 }
 LOOKS_MAX = 60
+MOMENTS = st.sampled_from(["before", "after"])
+working = precondition(lambda self: self.state in WORKING)
+EXAMPLES = {"sqlite": 12, "postgresql": 5}
 
 
 @pytest.fixture
@@ -52,25 +56,33 @@ class Walk(RuleBasedStateMachine):
         self.obstacle = world.folder(self.name) / "staging-0-0.sqlite3"
         self.epochs: set[bytes] = set()
 
+    @precondition(lambda self: legal(self.state))
+    @rule(data=st.data())
+    def ask(self, data: st.DataObject) -> None:
+        """An administrator asks for something that is legal."""
+        event = data.draw(st.sampled_from(legal(self.state)))
+        self.world.loop.run(self._asked(event))
+        self.state = TRANSITIONS[self.state, event]
+
     @rule(event=st.sampled_from(REQUESTS))
-    def ask(self, event: Event) -> None:
-        """An administrator asks for something, legal or not."""
+    def ask_for_what_is_illegal(self, event: Event) -> None:
+        """An administrator asks for something that is not, and is told what would be."""
+        if event in legal(self.state):
+            return
+        with pytest.raises(TransitionIllegal) as refusal:
+            self.world.loop.run(self._asked(event))
+        assert self.state in str(refusal.value)
+        assert all(f"({it})" in str(refusal.value) for it in legal(self.state))
+
+    def _asked(self, event: Event) -> Coroutine[Any, Any, None]:
         requests = self.world.requests
-        asked = {
+        asking = {
             Event.START: requests.start,
             Event.STOP: requests.stop,
             Event.RETRY: requests.retry,
             Event.DEPROVISION: requests.deprovision,
-        }[event](self.name, who="tester")
-        target = TRANSITIONS.get((self.state, event))
-        if target is not None:
-            self.world.loop.run(asked)
-            self.state = target
-            return
-        with pytest.raises(TransitionIllegal) as refusal:
-            self.world.loop.run(asked)
-        assert self.state in str(refusal.value)
-        assert all(f"({it})" in str(refusal.value) for it in legal(self.state))
+        }
+        return asking[event](self.name, who="tester")
 
     @rule(region=st.sampled_from(["north", "south", ""]))
     def move(self, region: str) -> None:
@@ -82,23 +94,23 @@ class Walk(RuleBasedStateMachine):
         with pytest.raises(TransitionIllegal, match="de-provision, move, provision"):
             self.world.loop.run(moving)
 
+    @working
     @rule()
     def work(self) -> None:
         """A worker does what there is to do, once the lease of one that died is over."""
         self.world.time.let_leases_end()
         self.world.work()
-        if self.state in WORKING:
-            self.state = self._end()
+        self.state = self._end()
 
     @rule()
     def look_too_early(self) -> None:
-        """Without a lease that ended, nobody takes over what a dead worker had: only what nobody has had is taken."""
+        """Without a lease that ended, nobody takes over what a dead worker had: only what nobody has is taken."""
+        operation = self.world.operation(self.name)
         self.world.work()
-        after = self._standing()
-        if self.state in WORKING:
-            assert after in {self.state, self._end()}
-        self.state = after
+        if operation is not None and operation.heartbeat_at_us is None and self.state in WORKING:
+            self.state = self._end()
 
+    @working
     @rule(looks=st.integers(min_value=1, max_value=LOOKS_MAX))
     def die_in_a_transaction(self, looks: int) -> None:
         """A worker takes over and dies: what it was about to write is lost, what it had written is not."""
@@ -106,36 +118,64 @@ class Walk(RuleBasedStateMachine):
         self.world.work(Fate(looks=looks))
         self._see_after_death()
 
-    @rule(step=st.sampled_from(Step), when=st.sampled_from(["before", "after"]))
-    def die_around_a_step(self, when: str, step: Step) -> None:
+    @working
+    @rule(data=st.data(), when=MOMENTS)
+    def die_around_a_step(self, data: st.DataObject, when: str) -> None:
         """A worker dies when it has done a step and nobody knows, or when it was about to."""
         self.world.time.let_leases_end()
-        self.world.work(Fate(moment=(when, step)))
+        self.world.work(Fate(moment=(when, data.draw(st.sampled_from(STEPS[self.state])))))
         self._see_after_death()
 
-    @rule(step=st.sampled_from(Step), when=st.sampled_from(["before", "after"]))
-    def come_back_from_the_dead(self, when: str, step: Step) -> None:
-        """A worker stands still for longer than its lease, another one does it all, and then the first one goes on."""
+    @working
+    @rule(data=st.data(), when=MOMENTS)
+    def stop_in_the_middle(self, data: st.DataObject, when: str) -> None:
+        """An administrator asks for a stop while a worker is at a step."""
         self.world.time.let_leases_end()
-        self.world.loop.run(self._outrun(when, step))
-        if self.state in WORKING:
-            self.state = self._end()
+        fate = Fate(moment=(when, data.draw(st.sampled_from(STEPS[self.state]))), dies=False)
+        self.world.loop.run(self._stopped(fate))
+        self.state = self._end()
 
-    async def _outrun(self, when: str, step: Step) -> None:
-        resume, stands = asyncio.Event(), asyncio.Event()
-        late = self.world.worker(Fate(moment=(when, step), dies=False, resume=resume, stands=stands))
-        await late.look()
-        finishing = asyncio.create_task(late.finish())
-        standing = asyncio.create_task(stands.wait())
-        await asyncio.wait({finishing, standing}, return_when=asyncio.FIRST_COMPLETED)
-        standing.cancel()
-        self.world.time.let_leases_end()
-        second = self.world.worker()
-        await second.look()
-        await second.finish()
-        resume.set()
+    async def _stopped(self, fate: Fate) -> None:
+        worker = self.world.worker(fate)
+        await worker.look()
+        finishing = asyncio.create_task(worker.finish())
+        if await fate.stands_still(finishing) and self.state is State.PROVISIONING:
+            await self._asked(Event.STOP)
+            self.state = State.STOPPING
+        fate.resume.set()
         await finishing
 
+    @working
+    @rule(data=st.data(), when=MOMENTS)
+    def come_back_from_the_dead(self, data: st.DataObject, when: str) -> None:
+        """A worker stands still for longer than its lease, and goes on while another one is at that step or later."""
+        self.world.time.let_leases_end()
+        steps = STEPS[self.state]
+        first = data.draw(st.sampled_from(steps))
+        second = data.draw(st.sampled_from(steps[steps.index(first) :]))
+        fates = Fate(moment=(when, first), dies=False), Fate(moment=("after", second), dies=False)
+        self.world.loop.run(self._outrun(*fates))
+        self.state = self._end()
+
+    async def _outrun(self, late: Fate, next_: Fate) -> None:
+        first, second = self.world.worker(late), self.world.worker(next_)
+        await first.look()
+        losing = asyncio.create_task(first.finish())
+        if await late.stands_still(losing):
+            self.world.time.let_leases_end()
+            await second.look()
+            winning = asyncio.create_task(second.finish())
+            if await next_.stands_still(winning):
+                before = await self.world.written(self.name)
+                late.resume.set()
+                await losing
+                assert await self.world.written(self.name) == before, "who has lost the lease writes nothing"
+            next_.resume.set()
+            await winning
+        late.resume.set()
+        await losing
+
+    @working
     @rule()
     def race(self) -> None:
         """Two workers look at once: one of them gets it."""
@@ -147,8 +187,7 @@ class Walk(RuleBasedStateMachine):
 
         self.world.time.let_leases_end()
         self.world.loop.run(run())
-        if self.state in WORKING:
-            self.state = self._end()
+        self.state = self._end()
 
     @precondition(lambda self: not self.obstacle.exists())
     @rule()
@@ -215,22 +254,19 @@ class Walk(RuleBasedStateMachine):
     def _see_after_death(self) -> None:
         """A dead worker left the organization where it was, or it had come to the end before its hour."""
         after = self._standing()
-        if self.state in WORKING and after is not self.state:
-            after = self._end()
-        else:
-            assert after is self.state
-        self.state = after
+        if after is not self.state:
+            self.state = self._end()
 
     def _standing(self) -> State:
         return State(self.world.standing(self.name).state)
 
 
-def test_the_machine_holds_whatever_happens(world: World) -> None:
+def test_the_machine_holds_whatever_happens(world: World, catalog_url: str) -> None:
     run_state_machine_as_test(
         lambda: Walk(world),
         settings=settings(
-            max_examples=15,
-            stateful_step_count=15,
+            max_examples=EXAMPLES[catalog_url.partition(":")[0]],
+            stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),
             print_blob=True,
