@@ -79,7 +79,7 @@ fn a_device_follows_a_profile_of_its_application_and_copes_with_another() {
     };
     let answer = stage.gateway.holders(&request.encode_to_vec()).unwrap();
     let holders = HoldersResponse::decode(answer.as_slice()).unwrap();
-    assert_eq!(holders.devices.iter().map(|device| device.app.as_str()).collect::<Vec<_>>(), ["office"]);
+    assert_eq!(holders.devices.iter().map(|device| device.app.as_str()).collect::<Vec<_>>(), ["", "office"]);
     assert_eq!(holders.holder_count, 2, "Bob without an application, Ada in the office");
 }
 
