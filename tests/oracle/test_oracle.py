@@ -14,6 +14,7 @@ from conftest import RunningServer
 from haversack_client import Device, PermissionDeniedError
 from haversack_server.demo.organization import Organization
 from haversack_server.demo.replica import Replica
+from haversack_server.provisioning.files import newest
 from oracle import filters
 from oracle.expected import Oracle
 from oracle.organization import apply, draft, limit, populate
@@ -35,7 +36,7 @@ class Playground:
         self.items: list[Item] = []
         self.limits: Mapping[str, filters.Filter | None] = {}
         self.publish()
-        staging = server.settings.data / "organizations" / name / "staging.sqlite3"
+        staging = newest(server.settings.data / "organizations" / name)
         self.replica = Replica(staging)
         self.devices = {
             user: Device.open(folder / f"{user}.db", server.settings.sync_listen, server.device_token(name, user))

@@ -132,6 +132,6 @@ def test_a_device_needs_a_token_for_its_own_organization(field: Field) -> None:
 
 
 def test_an_organization_without_a_publish_says_so(field: Field) -> None:
-    name = field.admin.organization(standard=False)
+    name = field.admin.organization()
     with refused(CODE.FAILED_PRECONDITION, "NOTHING_PUBLISHED"):
         list(field.sync(sync_pb2.SYNC_MODE_ONCE, token=field.server.device_token(name, USER)))

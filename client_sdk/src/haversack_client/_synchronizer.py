@@ -9,7 +9,13 @@ from typing import TypeAlias
 
 from haversack.sync.v1 import sync_pb2
 
-from haversack_client._errors import AuthenticationError, PermissionDeniedError, RemoteError, UnavailableError
+from haversack_client._errors import (
+    AuthenticationError,
+    NotProvisionedError,
+    PermissionDeniedError,
+    RemoteError,
+    UnavailableError,
+)
 from haversack_client._operations import AdoptModel, KeepCookie
 from haversack_client._session import Flow, Session, Step
 from haversack_client._store import Changes, Store
@@ -164,7 +170,15 @@ class Synchronizer:
             return Waiting(error, 0.0)
         if isinstance(error, PermissionDeniedError) and error.reason == "USER_DISABLED":
             self._store.erase()
-        is_last = self._retries_max is not None and self._failures > self._retries_max
-        if not isinstance(error, UnavailableError) or is_last:
+        if not self._passes(error):
             raise error
         return Waiting(error, self._backoff.delay_seconds(self._failures, error.retry_delay_seconds))
+
+    def _passes(self, error: RemoteError) -> bool:
+        """Whether to call again after a while.
+
+        An organization that is out of service may be so for hours: a live stream outlasts that, and `sync` says so.
+        """
+        if self._retries_max is None:
+            return isinstance(error, UnavailableError | NotProvisionedError)
+        return isinstance(error, UnavailableError) and self._failures <= self._retries_max

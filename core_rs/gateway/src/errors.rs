@@ -48,6 +48,11 @@ pub enum SyncError {
     /// The token's organization is not served here.
     #[error("no organization is called {0:?}; check the token's `org` claim")]
     OrganizationUnknown(String),
+    /// The organization has no staging database that is served.
+    #[error(
+        "organization {0:?} is not provisioned; an administrator provisions it, and devices keep their rows meanwhile"
+    )]
+    NotProvisioned(String),
     /// An organization of this name is served already.
     #[error("an organization is called {0:?} already; choose another name")]
     OrganizationExists(String),
@@ -177,6 +182,7 @@ impl SyncError {
             Self::Refused(Refusal::AppUnknown, _) => ErrorReason::AppUnknown,
             Self::Refused(Refusal::AppNotEnabled, _) => ErrorReason::AppNotEnabled,
             Self::OrganizationUnknown(_) => ErrorReason::OrganizationUnknown,
+            Self::NotProvisioned(_) => ErrorReason::OrganizationNotProvisioned,
             Self::OrganizationExists(_) => ErrorReason::OrganizationExists,
             Self::NothingPublished(_) => ErrorReason::NothingPublished,
             Self::RequestInvalid(_) => ErrorReason::RequestInvalid,
@@ -204,7 +210,9 @@ impl SyncError {
             | Self::ProfileUnknown(_)
             | Self::Refused(Refusal::AppUnknown, _) => Code::NotFound,
             Self::OrganizationExists(_) => Code::AlreadyExists,
-            Self::NothingPublished(_) | Self::Refused(Refusal::AppNotEnabled, _) => Code::FailedPrecondition,
+            Self::NothingPublished(_) | Self::NotProvisioned(_) | Self::Refused(Refusal::AppNotEnabled, _) => {
+                Code::FailedPrecondition
+            }
             Self::RequestInvalid(_) | Self::CookieInvalid | Self::ModelInvalid(_) => Code::InvalidArgument,
             Self::ServerBehind { .. } | Self::Loading(_) | Self::StagingReplaced | Self::ServerStopping => {
                 Code::Unavailable

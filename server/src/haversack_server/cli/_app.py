@@ -12,10 +12,12 @@ from haversack_server.cli import (
     _ingest,
     _organizations,
     _profiles,
+    _provisioning,  # noqa: F401 - adds commands to `org`
     _schema,
     _serve,
     _solutions,
     _token,
+    _work,
 )
 
 app = typer.Typer(
@@ -40,4 +42,5 @@ app.add_typer(_ask.app, name="ask")
 app.add_typer(_filters.app, name="filter")
 app.add_typer(_schema.app, name="schema")
 app.add_typer(_solutions.app, name="solution")
+app.add_typer(_work.app, name="work")
 app.command("demo", epilog="Example: haversack demo --data-set examples/field_service")(_demo.demo)
