@@ -35,7 +35,7 @@ ENDS = {
 LOOKS_MAX = 60
 MOMENTS = st.sampled_from(["before", "after"])
 working = precondition(lambda self: self.state in WORKING)
-EXAMPLES = {"sqlite": 12, "postgresql": 5}
+EXAMPLES = {"sqlite": 8, "postgresql": 4}
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ def test_the_machine_holds_whatever_happens(world: World, catalog_url: str) -> N
         lambda: Walk(world),
         settings=settings(
             max_examples=EXAMPLES[catalog_url.partition(":")[0]],
-            stateful_step_count=25,
+            stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(HealthCheck),
             print_blob=True,

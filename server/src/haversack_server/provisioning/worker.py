@@ -15,6 +15,7 @@ from haversack_server.catalog import OPERATIONS_BELL, Bell, operations
 from haversack_server.catalog.leases import OWNER_CHARACTERS_MAX, Clock, Lease, Leases, database_clock
 from haversack_server.errors import HaversackError
 from haversack_server.provisioning.context import Context
+from haversack_server.provisioning.lifeline import Lifeline, is_cut
 from haversack_server.provisioning.machine import Step
 from haversack_server.provisioning.parts import Parts
 from haversack_server.provisioning.run import Run
@@ -43,6 +44,7 @@ class Worker:
         self._functions = functions
         self._leases = Leases(operations.LEASED, clock=clock)
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"[-OWNER_CHARACTERS_MAX:]
+        self._lifeline = Lifeline(parts.data, self._owner)
         self._runs: dict[asyncio.Task[None], Run] = {}
         self._bell: Bell | None = None
         self._looking: asyncio.Task[None] | None = None
@@ -51,6 +53,7 @@ class Worker:
 
     def start(self) -> None:
         """Begins to look for operations."""
+        self._lifeline.hold()
         self._looking = asyncio.create_task(self._look())
 
     async def stop(self) -> None:
@@ -62,6 +65,7 @@ class Worker:
         for run in self._runs.values():
             run.interrupt()
         await self.finish()
+        self._lifeline.let_go()
 
     async def finish(self) -> None:
         """Waits until it runs nothing."""
@@ -77,6 +81,7 @@ class Worker:
     async def look(self) -> None:
         """Takes operations that nobody works on, as many as it may run."""
         async with self._parts.catalog.begin() as connection:
+            await self._bury_the_dead(connection)
             free = RUNS_MAX - len(self._runs)
             due = operations.WAITING
             claimed = await self._leases.claim(connection, owner=self._owner, due=due, limit=free) if free else []
@@ -114,6 +119,13 @@ class Worker:
         """Has this worker look now."""
         if self._bell is not None:
             self._bell.ring()
+
+    async def _bury_the_dead(self, connection: AsyncConnection) -> None:
+        """Frees what workers had that have died on this machine."""
+        for owner in await self._leases.owners(connection):
+            if owner != self._owner and is_cut(self._parts.data, owner):
+                _log.warning("worker has died", worker=owner)
+                await self._leases.bury(connection, owner)
 
     async def _purge(self, connection: AsyncConnection) -> None:
         now = asyncio.get_running_loop().time()
