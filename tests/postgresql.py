@@ -116,8 +116,9 @@ def _binaries(folder: Path, identity: dict[str, Any]) -> Path:
     assert found.origin is not None
     package = Path(found.origin).parent
     if identity and not all(parent.stat().st_mode & stat.S_IXOTH for parent in package.parents):
-        libraries = package.with_name(f"{package.name}.libs")
-        shutil.copytree(package, folder / package.name)
-        shutil.copytree(libraries, folder / libraries.name)
+        for part in (f"{package.name}/pginstall", f"{package.name}.libs"):
+            shutil.copytree(package.parent / part, folder / part)
+        for copied in folder.rglob("*"):
+            os.chown(copied, identity["user"], identity["group"])
         package = folder / package.name
     return package / "pginstall" / "bin"
