@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import grpc
-from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, questions_pb2_grpc, solutions_pb2_grpc
+from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, directory_pb2_grpc, questions_pb2_grpc, solutions_pb2_grpc
 from haversack_server.identity import ADMIN_AUDIENCE, ANY_ORGANIZATION, SYNC_AUDIENCE
 from haversack_server.metadata import standard_documents
 from haversack_server.runtime import Server
@@ -84,6 +84,7 @@ class Admin:
             "ingests": admin_pb2_grpc.IngestServiceStub(channel),
             "profiles": admin_pb2_grpc.ProfileServiceStub(channel),
             "questions": questions_pb2_grpc.QuestionServiceStub(channel),
+            "directory": directory_pb2_grpc.DirectoryServiceStub(channel),
             "solutions": solutions_pb2_grpc.SolutionServiceStub(channel),
         }
 

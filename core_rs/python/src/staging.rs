@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use haversack_engine::ids::{Lsn, Revision};
 use haversack_engine::row::parse_uuid;
+use haversack_engine::schema::Schema;
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::Model;
 use haversack_staging::ingest::{self, Action, Basis, Format, Options, Outcome, Part, Report, RowError};
@@ -22,6 +23,8 @@ use crate::rows::Reading;
 #[pyclass(module = "haversack_server._core", frozen)]
 pub struct Staging {
     opened: Mutex<Option<Arc<SqliteStaging>>>,
+    /// The metadata of the last call, as bytes and made ready: it seldom differs from that of the next one.
+    known: Mutex<Option<(Vec<u8>, Arc<Schema>)>>,
 }
 
 impl Staging {
@@ -31,8 +34,18 @@ impl Staging {
         self.opened.lock().clone().ok_or_else(closed)
     }
 
+    /// The metadata of a serialized model.
+    fn schema(&self, model: &[u8]) -> Result<Arc<Schema>, Failure> {
+        if let Some((_, schema)) = self.known.lock().as_ref().filter(|(bytes, _)| bytes == model) {
+            return Ok(Arc::clone(schema));
+        }
+        let schema = Arc::new(models::schema(&models::decode(model)?)?);
+        *self.known.lock() = Some((model.to_vec(), Arc::clone(&schema)));
+        Ok(schema)
+    }
+
     fn new(staging: SqliteStaging) -> Self {
-        Self { opened: Mutex::new(Some(Arc::new(staging))) }
+        Self { opened: Mutex::new(Some(Arc::new(staging))), known: Mutex::default() }
     }
 }
 
@@ -85,7 +98,7 @@ impl Staging {
     ) -> Result<Ingest, Failure> {
         let staging = self.opened()?;
         let options = Options { format: read_format(format)?, action: read_action(action)?, atomic, file_name };
-        let schema = models::schema(&models::decode(model)?)?;
+        let schema = self.schema(model)?;
         let started = py.detach(|| ingest::Ingest::start(staging, &schema, entity, options))?;
         Ok(Ingest { running: Mutex::new(Some(started)) })
     }
@@ -104,7 +117,7 @@ impl Staging {
         rows_max: usize,
     ) -> Result<(u64, Option<u32>, Bound<'py, PyBytes>), Failure> {
         let staging = self.opened()?;
-        let schema = models::schema(&models::decode(model)?)?;
+        let schema = self.schema(model)?;
         let reading = Reading::new(&schema, entity, &attributes, attribute, values)?;
         let page = py.detach(|| reading.page(&*staging, after, rows_max))?;
         Ok((page.lsn.0, page.next, PyBytes::new(py, &page.json_lines)))
@@ -112,7 +125,7 @@ impl Staging {
 
     fn has_row(&self, py: Python<'_>, model: &[u8], entity: &str, id: &str) -> Result<bool, Failure> {
         let staging = self.opened()?;
-        let schema = models::schema(&models::decode(model)?)?;
+        let schema = self.schema(model)?;
         let number = models::entity(&schema, entity)?.number;
         let id = parse_uuid(id).map_or_else(|| RowId::Text(id.into()), RowId::Uuid);
         py.detach(|| Ok(staging.begin()?.payload(number, &id)?.is_some()))
@@ -128,7 +141,7 @@ impl Staging {
         basis: Vec<String>,
     ) -> Result<Bound<'py, PyBytes>, Failure> {
         let staging: Arc<dyn haversack_staging::Staging> = self.opened()?;
-        let schema = models::schema(&models::decode(model)?)?;
+        let schema = self.schema(model)?;
         let read = |(entity, action, json_lines): (String, String, _)| {
             Ok(Part { entity, action: read_action(&action)?, json_lines })
         };

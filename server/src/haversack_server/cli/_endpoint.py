@@ -11,7 +11,7 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
-from haversack.admin.v1 import admin_pb2_grpc, questions_pb2_grpc, solutions_pb2_grpc
+from haversack.admin.v1 import admin_pb2_grpc, directory_pb2_grpc, questions_pb2_grpc, solutions_pb2_grpc
 
 from haversack_server.cli._output import refuse
 from haversack_server.endpoints import Endpoints
@@ -33,6 +33,7 @@ class AdminEndpoint:
         self.ingests = admin_pb2_grpc.IngestServiceStub(channel)
         self.profiles = admin_pb2_grpc.ProfileServiceStub(channel)
         self.questions = questions_pb2_grpc.QuestionServiceStub(channel)
+        self.directory = directory_pb2_grpc.DirectoryServiceStub(channel)
         self.solutions = solutions_pb2_grpc.SolutionServiceStub(channel)
         self._metadata = (("authorization", f"Bearer {token}"),)
 
