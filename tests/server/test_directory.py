@@ -195,7 +195,9 @@ def test_requests_are_checked(company: Company) -> None:
         company.change(Edit())
     with refused(CODE.INVALID_ARGUMENT, "REQUEST_INVALID", "say one of row, user and team"):
         company.ask("ListShares", user="ada", team="Field")
-    with refused(CODE.INVALID_ARGUMENT, "DIRECTORY_INVALID", "the full name of ada is missing", "no time zone"):
+    with refused(
+        CODE.INVALID_ARGUMENT, "DIRECTORY_INVALID", "the full name of Ada Lovelace is missing", "no time zone"
+    ):
         company.change(
             Edit(update_user=pb.UpdateUser(user="ada", full_name=" ")),
             Edit(update_user=pb.UpdateUser(user="bob", time_zone="Mars")),

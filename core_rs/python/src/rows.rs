@@ -40,18 +40,18 @@ impl<'s> Reading<'s> {
     pub fn new(
         schema: &'s Schema,
         entity: &str,
-        attributes: &[String],
+        attributes: Vec<String>,
         attribute: &str,
         values: Vec<String>,
     ) -> Result<Self, Failure> {
         let entity = models::entity(schema, entity)?;
         let chooser = (!attribute.is_empty()).then_some(attribute);
-        let wanted: HashSet<&str> = attributes.iter().map(String::as_str).chain(chooser).collect();
+        let wanted: HashSet<String> = attributes.into_iter().chain(chooser.map(str::to_owned)).collect();
         if let Some(unknown) = wanted.iter().find(|name| entity.attribute(name).is_none()) {
             let message = format!("{} has no attribute {unknown:?}; import its metadata", entity.name);
             return Err(Failure::new(ErrorReason::AttributeUnknown, message));
         }
-        let found = entity.attributes.iter().filter(|attribute| wanted.contains(attribute.name.as_str()));
+        let found = entity.attributes.iter().filter(|attribute| wanted.contains(&attribute.name));
         let mut fields: Vec<_> = found.flat_map(fields_of).collect();
         fields.sort_by_key(|(number, ..)| *number);
         let chooser = fields.iter().position(|(.., name)| Some(name.as_str()) == chooser);

@@ -118,7 +118,7 @@ impl Staging {
     ) -> Result<(u64, Option<u32>, Bound<'py, PyBytes>), Failure> {
         let staging = self.opened()?;
         let schema = self.schema(model)?;
-        let reading = Reading::new(&schema, entity, &attributes, attribute, values)?;
+        let reading = Reading::new(&schema, entity, attributes, attribute, values)?;
         let page = py.detach(|| reading.page(&*staging, after, rows_max))?;
         Ok((page.lsn.0, page.next, PyBytes::new(py, &page.json_lines)))
     }
@@ -146,7 +146,7 @@ impl Staging {
             Ok(Part { entity, action: read_action(&action)?, json_lines })
         };
         let parts: Vec<_> = parts.into_iter().map(read).collect::<Result<_, Failure>>()?;
-        let entities = basis.iter().map(|name| Ok(models::entity(&schema, name)?.number));
+        let entities = basis.into_iter().map(|name| Ok(models::entity(&schema, &name)?.number));
         let basis = Basis { seen: Lsn(seen), entities: entities.collect::<Result<_, Failure>>()? };
         let outcome = py.detach(|| ingest::write_together(&staging, &schema, &parts, &basis))?;
         Ok(PyBytes::new(py, describe_outcome(&outcome).to_string().as_bytes()))

@@ -66,10 +66,10 @@ class Staging:
         """Reads `attributes` of rows of `entity`: LSN up to which it was read, where the next page begins, JSON lines.
 
         With `attribute`, only rows in which it is one of `values` (ids in lower case). At most `rows_max` rows; the
-        next page is read with `after`, which is None when there is none. An object has the attributes that are not NULL,
-        by logical name, lookups that may point at several entities with the entity's name in `<name>_type`; ids are
-        text, decimals too, times are microseconds since the Unix epoch, dates are days since it. Every row of the entity
-        is passed, on whichever page.
+        next page is read with `after`, which is None when there is none. An object has the attributes that are not
+        NULL, by logical name, lookups that may point at several entities with the entity's name in `<name>_type`; ids
+        are text, decimals too, times are microseconds since the Unix epoch, dates are days since it. Every row of the
+        entity is passed, on whichever page.
         """
 
     def has_row(self, model: bytes, entity: str, id: str) -> bool:

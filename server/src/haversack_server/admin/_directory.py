@@ -17,6 +17,9 @@ from haversack_server.stagings import Stagings
 
 PAGE_DEFAULT = 100
 PAGE_MAX = 10_000
+SUPPOSED_MAX = 1_000
+"""How many changes one question can suppose."""
+
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -64,7 +67,8 @@ class DirectoryService(directory_pb2_grpc.DirectoryServiceServicer):
         """Lists teams."""
         facts = await self._facts(request.organization)
         teams = sorted(facts.teams.values(), key=lambda it: (it.name.casefold(), it.id))
-        return directory_pb2.ListTeamsResponse(teams=[Showing(facts).team(it) for it in teams])
+        showing = Showing(facts)
+        return directory_pb2.ListTeamsResponse(teams=[showing.team(it) for it in teams])
 
     async def GetTeam(self, request: directory_pb2.GetTeamRequest, context: _Context) -> directory_pb2.GetTeamResponse:
         """Shows a team."""
@@ -91,7 +95,8 @@ class DirectoryService(directory_pb2_grpc.DirectoryServiceServicer):
         """Lists roles."""
         facts = await self._facts(request.organization)
         roles = sorted(facts.roles.values(), key=lambda it: (it.name.casefold(), it.id))
-        return directory_pb2.ListRolesResponse(roles=[Showing(facts).role(it) for it in roles])
+        showing = Showing(facts)
+        return directory_pb2.ListRolesResponse(roles=[showing.role(it) for it in roles])
 
     async def GetRole(self, request: directory_pb2.GetRoleRequest, context: _Context) -> directory_pb2.GetRoleResponse:
         """Shows a role."""
@@ -108,8 +113,9 @@ class DirectoryService(directory_pb2_grpc.DirectoryServiceServicer):
         facts = await in_thread(Facts.read, rows)
         found = await in_thread(_shares, rows, facts, request)
         limit = _page(request.shares_max)
-        shown = [Showing(facts).share(it) for it in found[:limit]]
-        return directory_pb2.ListSharesResponse(shares=shown, more=len(found) > limit)
+        showing = Showing(facts)
+        shares = [showing.share(it) for it in found[:limit]]
+        return directory_pb2.ListSharesResponse(shares=shares, more=len(found) > limit)
 
     async def ChangeDirectory(
         self, request: directory_pb2.ChangeDirectoryRequest, context: _Context
@@ -143,10 +149,6 @@ class DirectoryService(directory_pb2_grpc.DirectoryServiceServicer):
 
     async def _facts(self, organization: str) -> Facts:
         return await in_thread(Facts.read, await self._directory.rows_of(organization))
-
-
-SUPPOSED_MAX = 1_000
-"""How many changes one question can suppose."""
 
 
 def followed(published: Any, user: str, teams: set[str]) -> str:

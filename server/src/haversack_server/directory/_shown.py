@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import TypeVar, cast
 
 from haversack.admin.v1 import directory_pb2
@@ -59,7 +61,7 @@ class Showing:
             business_unit=reference(team.unit, self._facts.units),
             type=cast("directory_pb2.TeamType", team.type + directory_pb2.TEAM_TYPE_OWNER),
             description=team.description,
-            member_count=len(self._facts.members(team.id)),
+            member_count=self._member_counts[team.id],
         )
 
     def whole_team(self, team: Team) -> directory_pb2.GetTeamResponse:
@@ -76,8 +78,8 @@ class Showing:
             inheritance=(
                 directory_pb2.ROLE_INHERITANCE_DIRECT if role.inheritance else directory_pb2.ROLE_INHERITANCE_TEAM_ONLY
             ),
-            user_count=len(self._users_with(role)),
-            team_count=len(self._teams_with(role)),
+            user_count=self._user_counts[role.id],
+            team_count=self._team_counts[role.id],
         )
 
     def whole_role(self, role: Role) -> directory_pb2.GetRoleResponse:
@@ -100,11 +102,11 @@ class Showing:
 
     def units(self) -> list[directory_pb2.TreeNode]:
         """Returns all business units."""
-        return _tree(self._facts.units, [it.unit for it in self._facts.users.values()])
+        return _tree(self._facts.units, Counter(it.unit for it in self._facts.users.values()))
 
     def positions(self) -> list[directory_pb2.TreeNode]:
         """Returns all positions."""
-        return _tree(self._facts.positions, [it.position for it in self._facts.users.values()])
+        return _tree(self._facts.positions, Counter(it.position for it in self._facts.users.values()))
 
     def share(self, row: Row) -> directory_pb2.RowShare:
         """Returns a share."""
@@ -117,6 +119,18 @@ class Showing:
             team=reference(principal, self._facts.teams) if is_team else None,
             rights=rights_of(row.get("accessrightsmask", 0)),
         )
+
+    @cached_property
+    def _member_counts(self) -> Counter[str]:
+        return Counter(team for team, user in self._facts.memberships if user in self._facts.users)
+
+    @cached_property
+    def _user_counts(self) -> Counter[str]:
+        return Counter(role for user, role in self._facts.user_roles if user in self._facts.users)
+
+    @cached_property
+    def _team_counts(self) -> Counter[str]:
+        return Counter(role for team, role in self._facts.team_roles if team in self._facts.teams)
 
     def _roles_of_team(self, team: Team) -> list[Role]:
         facts = self._facts
@@ -143,7 +157,7 @@ def references(rows: Iterable[_Named]) -> list[Reference]:
     return [Reference(id=it.id, name=it.name) for it in rows]
 
 
-def _tree(nodes: Mapping[str, Node], holders: list[str]) -> list[directory_pb2.TreeNode]:
+def _tree(nodes: Mapping[str, Node], holders: Counter[str]) -> list[directory_pb2.TreeNode]:
     """Returns nodes, each behind the one above it, and those of one parent by name."""
     paths = {
         it.id: [nodes[up] for up in (*reversed(list(above(nodes, it.id))), it.id) if up in nodes]
@@ -152,7 +166,7 @@ def _tree(nodes: Mapping[str, Node], holders: list[str]) -> list[directory_pb2.T
     ordered = sorted(nodes.values(), key=lambda it: [(up.name.casefold(), up.id) for up in paths[it.id]])
     return [
         directory_pb2.TreeNode(
-            id=it.id, name=it.name, parent=it.parent, depth=len(paths[it.id]) - 1, user_count=holders.count(it.id)
+            id=it.id, name=it.name, parent=it.parent, depth=len(paths[it.id]) - 1, user_count=holders[it.id]
         )
         for it in ordered
     ]
