@@ -1,4 +1,4 @@
-"""Two control planes on one PostgreSQL database and one data folder: neither loses or hides what the other does."""
+"""Two control planes on one database and one data folder: neither loses or hides what the other does."""
 
 import uuid
 from collections.abc import Iterator
@@ -73,9 +73,11 @@ class Side:
 
 
 @pytest.fixture(scope="module")
-def sides(postgresql: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side, Side]]:
+def sides(
+    request: pytest.FixtureRequest, postgresql: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Side, Side]]:
     """Two server processes, started at once on an empty database and an empty folder."""
-    data, database = tmp_path_factory.mktemp("shared"), postgresql.database()
+    data, database = tmp_path_factory.mktemp("shared"), postgresql.database() if request.param == "postgresql" else ""
     processes = [ServerProcess(data, database), ServerProcess(data, database)]
     with ExitStack() as stack, ThreadPoolExecutor(2) as both:
         for process in processes:
@@ -120,7 +122,8 @@ def draft() -> model_pb2.Profile:
     return model_pb2.Profile(name="all", users=[USER], items=[item])
 
 
-def test_neither_loses_doubles_or_hides_what_the_other_does(sides: tuple[Side, Side], tmp_path: Path) -> None:
+@pytest.mark.parametrize("sides", ["sqlite", "postgresql"], indirect=True)
+def test_neither_loses_doubles_or_hides_what_the_other_does(sides: tuple[Side, Side]) -> None:
     made = on_both(sides, "create", *((name,) for name in NAMES))
     assert sum(map(bool, made)) == len(NAMES)
     name = NAMES[0]
@@ -136,6 +139,7 @@ def test_neither_loses_doubles_or_hides_what_the_other_does(sides: tuple[Side, S
     assert one[0].revision == revisions[-1]
 
 
+@pytest.mark.parametrize("sides", ["postgresql"], indirect=True)
 def test_what_one_is_given_reaches_devices_of_the_other(sides: tuple[Side, Side], tmp_path: Path) -> None:
     one, two = sides
     organization = one.organization("reached")

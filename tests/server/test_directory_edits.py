@@ -96,7 +96,14 @@ def test_what_is_made_is_there_and_can_be_undone(company: Make, staging: Staging
     assert facts.user("ACME\\BOB2").manager == facts.user("acme\\bob").id
     head = staging.head()
     again = Edit(assign_role=pb.RoleHolders(role="reader", users=["ada@example.com"], teams=["Field"]))
-    company(again, Edit(add_members=pb.TeamMembers(team="Field", users=["acme\\bob"])))
+    company(
+        again,
+        Edit(add_members=pb.TeamMembers(team="Field", users=["acme\\bob"])),
+        Edit(update_team=pb.UpdateTeam(team="field", name="Field", business_unit="sales")),
+        Edit(update_business_unit=pb.UpdateTreeNode(node="West", name="West", parent="Sales")),
+        Edit(update_role=pb.UpdateRole(role="Reader", name="Reader", inheritance=pb.ROLE_INHERITANCE_DIRECT)),
+        Edit(update_user=pb.UpdateUser(user="Ada", disabled=False, email="ada@example.com")),
+    )
     assert staging.head() == head, "what is so already draws no LSN"
     company(
         Edit(update_user=pb.UpdateUser(user="acme\\bob2", manager="", position="", time_zone="Europe/Vienna")),

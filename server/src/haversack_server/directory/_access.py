@@ -11,7 +11,7 @@ from haversack.model.v1 import model_pb2
 from haversack_server.directory._facts import Grants, Role, Team, User, canonical
 from haversack_server.directory._people import unit_or_root
 from haversack_server.directory._rows import RowChange
-from haversack_server.directory._work import Work, required
+from haversack_server.directory._work import Work, differing, required
 from haversack_server.errors import DirectoryInvalid, DirectoryRowUnknown, EntityUnknown
 
 RIGHT_BITS: dict[int, int] = {
@@ -51,14 +51,17 @@ def create_role(work: Work, edit: directory_pb2.CreateRole) -> Role:
 def update_role(work: Work, edit: directory_pb2.UpdateRole) -> Role:
     """Changes a role."""
     role = work.facts.role(edit.role)
+    old: dict[str, object] = {"name": role.name, "isinherited": role.inheritance}
     news: dict[str, object] = {}
     if edit.HasField("name"):
         news["name"] = role.name = required(edit.name, "the name of the role")
         _refuse_taken(work, role)
     if edit.inheritance != _UNSAID:
         news["isinherited"] = role.inheritance = 0 if edit.inheritance == _TEAM_ONLY else 1
+    changed = differing(news, old)
+    if "isinherited" in changed:
         work.foresee_not("what members of teams get by another inheritance of a role is not foreseen")
-    work.change("role", role.id, news)
+    work.change("role", role.id, changed)
     return role
 
 

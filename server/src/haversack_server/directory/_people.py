@@ -9,7 +9,7 @@ from typing import Any
 from haversack.admin.v1 import directory_pb2
 
 from haversack_server.directory._facts import Facts, Node, Team, User
-from haversack_server.directory._work import Work, required
+from haversack_server.directory._work import Work, differing, required
 from haversack_server.errors import DirectoryInvalid
 
 _OWNER, _ACCESS = directory_pb2.TEAM_TYPE_OWNER, directory_pb2.TEAM_TYPE_ACCESS
@@ -92,18 +92,19 @@ def create_team(work: Work, edit: directory_pb2.CreateTeam) -> Team:
 def update_team(work: Work, edit: directory_pb2.UpdateTeam) -> Team:
     """Changes or moves a team."""
     team = work.facts.team(edit.team)
-    old = (team.name, team.unit)
+    old = {"name": team.name, "businessunitid": team.unit, "description": team.description}
     news: dict[str, Any] = {}
     if edit.HasField("name"):
         news["name"] = team.name = required(edit.name, "the name of the team")
     if edit.HasField("business_unit"):
         news["businessunitid"] = team.unit = work.facts.unit(edit.business_unit).id
-        work.foresee_not("what teams that change business unit hand on is not foreseen")
     if edit.HasField("description"):
         news["description"] = team.description = edit.description
-    if (team.name, team.unit) != old:
-        _refuse_taken_team(work.facts, team)
-    work.change("team", team.id, news)
+    _refuse_taken_team(work.facts, team)
+    changed = differing(news, old)
+    if "businessunitid" in changed:
+        work.foresee_not("what teams that change business unit hand on is not foreseen")
+    work.change("team", team.id, changed)
     return team
 
 

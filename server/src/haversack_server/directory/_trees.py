@@ -8,7 +8,7 @@ from typing import Any
 from haversack.admin.v1 import directory_pb2
 
 from haversack_server.directory._facts import Facts, Node, above, found
-from haversack_server.directory._work import Work, required
+from haversack_server.directory._work import Work, differing, required
 from haversack_server.errors import DirectoryInvalid
 
 DEPTH_MAX = 100
@@ -55,7 +55,7 @@ class Tree:
     def update(self, work: Work, edit: directory_pb2.UpdateTreeNode) -> Node:
         """Changes or moves a node."""
         nodes, node = self.nodes(work.facts), self.find(work.facts, edit.node)
-        news: dict[str, Any] = {}
+        old, news = {"name": node.name, self._parent: node.parent}, dict[str, Any]()
         if edit.HasField("name"):
             news["name"] = node.name = required(edit.name, f"the name of the {self.kind}")
             self._refuse_taken(nodes, node)
@@ -63,8 +63,10 @@ class Tree:
             news[self._parent] = node.parent = self._new_parent(work.facts, node, edit.parent)
             for it in nodes.values():
                 self._refuse_deep(nodes, it)
+        changed = differing(news, old)
+        if self._parent in changed:
             work.foresee_not(f"what {self.kind}s that move bring about is not foreseen")
-        work.change(self.entity, node.id, news)
+        work.change(self.entity, node.id, changed)
         return node
 
     def delete(self, work: Work, name: str) -> Node:

@@ -100,3 +100,8 @@ def required(text: str, what: str) -> str:
     if not name:
         raise DirectoryInvalid(f"{what} is missing; give one")
     return name
+
+
+def differing(news: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    """Returns what is not so already."""
+    return {name: value for name, value in news.items() if value != old[name]}
