@@ -34,7 +34,7 @@ _WATCH = """
     -c synchronous_commit=off -c max_connections=200 -c shared_buffers=32MB -c log_min_messages=fatal 2>"$2/log" &
 server=$!
 read -r _
-kill -INT "$server"
+kill -QUIT "$server"
 wait "$server"
 rm -rf "$2"
 """

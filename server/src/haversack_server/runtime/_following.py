@@ -40,6 +40,9 @@ class Following:
                     await self._open_new()
                 except HaversackError as error:
                     _log.warning("organizations not looked at", reason=error.reason, cause=str(error))
+                except Exception:
+                    # Nobody awaits this task before the server stops, and the next round may go well.
+                    _log.exception("organizations not looked at, by a bug")
 
     async def _open_new(self) -> None:
         async with self._catalog.snapshot() as connection:
