@@ -11,16 +11,23 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from haversack.model.v1 import model_pb2
-from haversack_server.catalog import Catalog, _tables, entities, organizations, profiles, publishes
+from haversack_server.catalog import Catalog, _tables, apps, entities, organizations, profiles, publishes
 from haversack_server.catalog._catalog import migrate
 from haversack_server.catalog.entities import StoredEntity
-from haversack_server.catalog.publishes import Publish
-from haversack_server.errors import EntityUnknown, OrganizationExists, OrganizationUnknown, ProfileUnknown
+from haversack_server.catalog.publishes import Publish, PublishKind
+from haversack_server.errors import (
+    AppUnknown,
+    EntityUnknown,
+    OrganizationExists,
+    OrganizationUnknown,
+    ProfileUnknown,
+    RevisionUnknown,
+)
 from server.running import LoopThread
 from sqlalchemy import Dialect, Engine, create_engine, insert, inspect, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.schema import CreateTable
 
 ACME = organizations.Organization("acme", model_pb2.Settings(time_zone="Europe/Vienna"), "acme.sqlite3", 0)
@@ -131,22 +138,52 @@ def test_entities_and_relationships_are_replaced_document_by_document(loop: Loop
     loop.run(check())
 
 
-def test_the_latest_revision_of_each_profile_is_found(loop: LoopThread, catalog: Catalog) -> None:
+def test_the_revision_that_devices_follow_is_found(loop: LoopThread, catalog: Catalog) -> None:
+    async def put(connection: AsyncConnection, draft: model_pb2.Profile) -> None:
+        await profiles.put_draft(connection, "acme", draft, author="ann", at_us=7)
+
     async def check() -> None:
         async with catalog.begin() as connection:
             await organizations.add(connection, ACME, at_us=1)
             for name in ("north", "south", "draft"):
-                await profiles.put_draft(connection, "acme", model_pb2.Profile(name=name))
-            await profiles.put_draft(connection, "acme", model_pb2.Profile(name="north", priority=4))
-            for name, number in (("north", 9), ("north", 10), ("south", 1)):
+                await put(connection, model_pb2.Profile(name=name))
+            await put(connection, model_pb2.Profile(name="north", priority=4))
+            for name, number, at_us in (("north", 9, 1), ("north", 10, 2), ("south", 1, 3)):
                 frozen = model_pb2.Profile(name=name, revision=number)
-                await profiles.add_revision(connection, "acme", frozen, at_us=1)
-            latest = await profiles.latest_revisions(connection, "acme")
-            assert {name: it.revision for name, it in latest.items()} == {"north": 10, "south": 1}
-            assert (await profiles.find_draft(connection, "acme", "north")).priority == 4
+                revision = profiles.Revision(frozen, author="bob", note="why", at_us=at_us)
+                await profiles.add_revision(connection, "acme", revision)
+                await profiles.set_published(connection, "acme", name, number)
+            followed = await profiles.published(connection, "acme")
+            assert [(name, it.revision) for name, it in followed.items()] == [("south", 1), ("north", 10)]
+            found = await profiles.find(connection, "acme", "north")
+            assert (found.draft.priority, found.version, found.author, found.published) == (4, 2, "ann", 10)
             assert list(await profiles.drafts_by_name(connection, "acme")) == ["draft", "north", "south"]
+            assert [it.frozen.revision for it in await profiles.revisions(connection, "acme", "north")] == [10, 9]
+            await profiles.set_published(connection, "acme", "north", None)
+            assert list(await profiles.published(connection, "acme")) == ["south"]
+            assert await profiles.last_number(connection, "acme", "north") == 10
+            await profiles.remove(connection, "acme", "north")
+            assert await profiles.last_number(connection, "acme", "north") == 0
             with pytest.raises(ProfileUnknown):
-                await profiles.find_draft(connection, "acme", "west")
+                await profiles.find(connection, "acme", "north")
+            with pytest.raises(RevisionUnknown):
+                await profiles.find_revision(connection, "acme", "south", 2)
+
+    loop.run(check())
+
+
+def test_applications_are_replaced_by_name(loop: LoopThread, catalog: Catalog) -> None:
+    async def check() -> None:
+        async with catalog.begin() as connection:
+            await organizations.add(connection, ACME, at_us=1)
+            for display_name in ("One", "Two"):
+                app = model_pb2.App(name="visits", display_name=display_name)
+                await apps.put(connection, "acme", app, author="ann", at_us=7)
+            assert (await apps.find(connection, "acme", "visits")).display_name == "Two"
+            assert list(await apps.all_by_name(connection, "acme")) == ["visits"]
+            await apps.remove(connection, "acme", "visits")
+            with pytest.raises(AppUnknown):
+                await apps.find(connection, "acme", "visits")
 
     loop.run(check())
 
@@ -155,13 +192,15 @@ def test_a_publish_counts_once_it_has_its_lsn(loop: LoopThread, catalog: Catalog
     async def check() -> None:
         async with catalog.begin() as connection:
             await organizations.add(connection, ACME, at_us=1)
-            await profiles.put_draft(connection, "acme", model_pb2.Profile(name="north"))
-            publish = Publish("acme", "north", model_pb2.Model(revision=1), 77)
+            model = model_pb2.Model(revision=1)
+            publish = Publish("acme", PublishKind.CUSTOMIZATIONS, None, model, "ann", "why", 77)
             await publishes.add(connection, publish)
             assert await publishes.latest_revision(connection, "acme") == 0
+            assert await publishes.latest_model(connection, "acme") is None
             assert await publishes.incomplete(connection, "acme") == [publish]
             await publishes.complete(connection, publish, lsn=5)
             assert await publishes.latest_revision(connection, "acme") == 1
+            assert await publishes.latest_model(connection, "acme") == model
             assert await publishes.incomplete(connection, "acme") == []
 
     loop.run(check())
@@ -170,7 +209,7 @@ def test_a_publish_counts_once_it_has_its_lsn(loop: LoopThread, catalog: Catalog
 def test_foreign_keys_hold_on_sqlite_too(loop: LoopThread, catalog: Catalog) -> None:
     async def check() -> None:
         async with catalog.begin() as connection:
-            await profiles.put_draft(connection, "nobody", model_pb2.Profile(name="north"))
+            await profiles.put_draft(connection, "nobody", model_pb2.Profile(name="north"), author="", at_us=0)
 
     with pytest.raises(IntegrityError):
         loop.run(check())

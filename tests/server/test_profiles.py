@@ -209,6 +209,7 @@ class Crashed:
         with closing(sqlite3.connect(self.catalog)) as database, database:
             database.execute("UPDATE publish SET lsn = NULL WHERE revision = 2")
             database.execute("DELETE FROM profile_revision WHERE number = 2")
+            database.execute("UPDATE profile SET published = 1")
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ class EntityService(admin_pb2_grpc.EntityServiceServicer):
     async def _refuse_if_used(self, organization: str, entity: str) -> None:
         async with self._catalog.begin() as connection:
             drafts = await profiles.drafts_by_name(connection, organization)
-            published = await profiles.latest_revisions(connection, organization)
+            published = await profiles.published(connection, organization)
         users = [f"the draft of {name}" for name, profile in drafts.items() if _has_item(profile, entity)]
         users += [f"the published {name}" for name, profile in published.items() if _has_item(profile, entity)]
         if users:

@@ -11,6 +11,7 @@ import grpc
 from haversack.admin.v1 import admin_pb2
 
 from haversack_server._core import CoreError, verify_token
+from haversack_server.admin._caller import calling
 from haversack_server.admin._status import failures_answered
 from haversack_server.core import named
 from haversack_server.errors import InternalFault, TokenMissing, TokenNotAllowed
@@ -72,6 +73,7 @@ class Guard(grpc.aio.ServerInterceptor):
         except CoreError as error:
             raise named(error) from error
         claims: dict[str, Any] = json.loads(verified)
+        calling(claims)
         return claims
 
 

@@ -14,7 +14,7 @@ from haversack_server.catalog.entities import StoredEntity
 from haversack_server.core import in_thread
 from haversack_server.errors import MetadataIncompatible, MetadataInvalid, RequestInvalid, sentences
 from haversack_server.metadata import Document, Merged, merge_entity, read_document
-from haversack_server.publishing import broken_filters, broken_profiles, contradictions, load_metadata
+from haversack_server.publishing import broken_filters, broken_profiles, contradictions, load_metadata, without_disabled
 
 DOCUMENTS_BYTES_MAX = 8 * 1024 * 1024
 
@@ -93,7 +93,8 @@ async def _check_whole(connection: AsyncConnection, organization: str) -> None:
     contradictory = contradictions(metadata)
     if contradictory:
         raise MetadataInvalid(sentences(contradictory))
-    published = await profiles.latest_revisions(connection, organization)
+    published = await profiles.published(connection, organization)
+    published = {name: without_disabled(it, metadata) for name, it in published.items()}
     broken = await in_thread(broken_profiles, metadata, published)
     broken += await in_thread(broken_filters, metadata)
     if broken:

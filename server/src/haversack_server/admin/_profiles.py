@@ -7,9 +7,10 @@ from typing import Any
 import grpc
 from haversack.admin.v1 import admin_pb2, admin_pb2_grpc
 
+from haversack_server.admin._caller import caller
 from haversack_server.catalog import Catalog, organizations, profiles
 from haversack_server.errors import RequestInvalid
-from haversack_server.publishing import Publisher, summaries
+from haversack_server.publishing import Drafts, Publisher, summaries
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -19,6 +20,7 @@ class ProfileService(admin_pb2_grpc.ProfileServiceServicer):
 
     def __init__(self, catalog: Catalog, publisher: Publisher) -> None:
         self._catalog = catalog
+        self._drafts = Drafts(catalog)
         self._publisher = publisher
 
     async def SaveProfile(
@@ -27,13 +29,13 @@ class ProfileService(admin_pb2_grpc.ProfileServiceServicer):
         """Writes a draft."""
         if not request.HasField("profile"):
             raise RequestInvalid("the request has no profile; send the whole draft")
-        return await self._publisher.save(request.organization, request.profile)
+        return await self._drafts.save(request.organization, request.profile, author=caller())
 
     async def GetProfile(self, request: admin_pb2.GetProfileRequest, context: _Context) -> admin_pb2.GetProfileResponse:
         """Shows a draft."""
         async with self._catalog.begin() as connection:
             await organizations.find(connection, request.organization)
-            draft = await profiles.find_draft(connection, request.organization, request.name)
+            draft = (await profiles.find(connection, request.organization, request.name)).draft
             summary = (await summaries(connection, request.organization))[request.name]
         return admin_pb2.GetProfileResponse(profile=draft, summary=summary)
 
@@ -50,7 +52,7 @@ class ProfileService(admin_pb2_grpc.ProfileServiceServicer):
         self, request: admin_pb2.PublishProfileRequest, context: _Context
     ) -> admin_pb2.PublishProfileResponse:
         """Publishes a draft."""
-        published = await self._publisher.publish(request.organization, request.name)
+        published = await self._publisher.publish(request.organization, request.name, author=caller())
         return admin_pb2.PublishProfileResponse(
             profile_revision=published.profile_revision, revision=published.revision, lsn=published.lsn
         )

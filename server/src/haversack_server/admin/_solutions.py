@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from haversack.admin.v1 import solutions_pb2, solutions_pb2_grpc
 from haversack.model.v1 import model_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from haversack_server.admin._caller import caller
 from haversack_server.admin._metadata_import import merge_documents
 from haversack_server.catalog import Catalog, entities, organizations, profiles
 from haversack_server.core import in_thread
@@ -224,10 +226,11 @@ async def _save(
     replaced: Container[str],
 ) -> None:
     """Judges drafts and writes them; raises ProfileInvalid or a FilterRefused."""
+    at_us = time.time_ns() // 1_000
     for draft in drafts:
         judgement = await in_thread(judge, draft, metadata)
         judgement.refuse()
-        await profiles.put_draft(connection, metadata.organization, draft)
+        await profiles.put_draft(connection, metadata.organization, draft, author=caller(), at_us=at_us)
         outcome.profiles.add(profile=draft, replaces=draft.name in replaced, warnings=judgement.warnings)
 
 

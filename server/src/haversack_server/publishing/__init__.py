@@ -1,10 +1,13 @@
 """Publishing: from metadata and drafts in the catalog to the model that devices follow.
 
 `load_metadata` reads what an organization has; `judge` says whether a profile obeys the rules and compiles its filters;
-`Publisher` saves drafts and publishes them. A draft is judged when it is saved and again when it is published, since
-metadata may have changed in between. What is published is frozen, compiled filters included.
+`Drafts` writes drafts, `Publisher` publishes them, and `Followed` is what devices follow, as a model. A draft is judged
+when it is saved and again when it is published, since metadata may have changed in between. What is published is
+frozen, compiled filters included.
 """
 
+from haversack_server.publishing._drafts import Drafts
+from haversack_server.publishing._followed import Followed, load_followed, without_disabled
 from haversack_server.publishing._judge import (
     Judgement,
     broken_filters,
@@ -19,6 +22,8 @@ from haversack_server.publishing._rules import other_end
 from haversack_server.publishing._summary import summaries
 
 __all__ = [
+    "Drafts",
+    "Followed",
     "Judgement",
     "Metadata",
     "Published",
@@ -29,8 +34,10 @@ __all__ = [
     "contradictions",
     "entity_message",
     "judge",
+    "load_followed",
     "load_metadata",
     "other_end",
     "summaries",
     "why_refused",
+    "without_disabled",
 ]

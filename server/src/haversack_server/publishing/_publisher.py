@@ -1,10 +1,10 @@
-"""Saving drafts and publishing them.
+"""Publishing: what devices follow changes here, and nowhere else.
 
 A publish touches two databases, and a crash may come between them, so it is carried out in this order:
 
 1. The catalog records the publish with its whole model: from here on it will happen.
 2. Staging takes the model, and devices follow it at once.
-3. The catalog records the LSN and the profile's frozen revision.
+3. The catalog records the LSN, the profile's frozen revision, and whether devices follow it.
 
 What a crash left between 1 and 3 is carried out before the next publish and when the server starts (`settle`): the
 model is given to staging again, which refuses a revision that it has, and so tells that 2 had happened. Publishes of an
@@ -14,24 +14,24 @@ organization wait for each other, so that revisions reach staging in their order
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import structlog
-from haversack.admin.v1 import admin_pb2
 from haversack.model.v1 import model_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from haversack_server._core import Staging, check_model
 from haversack_server.catalog import Catalog, organizations, profiles, publishes
-from haversack_server.catalog.publishes import Publish
+from haversack_server.catalog.publishes import Publish, PublishKind
 from haversack_server.core import in_thread
 from haversack_server.errors import HaversackError, ProfileInvalid, RequestInvalid, StagingFailed, sentences
-from haversack_server.publishing._judge import compile_organization_filter, judge, without_plans
-from haversack_server.publishing._metadata import Metadata, load_metadata
-from haversack_server.publishing._summary import summaries
+from haversack_server.publishing._followed import Followed, load_followed
+from haversack_server.publishing._judge import judge
 from haversack_server.stagings import Stagings
 
 _log = structlog.get_logger()
+_Preparation = Callable[[AsyncConnection], Awaitable[Publish]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Published:
     """What a publish has made.
 
     Attributes:
-        profile_revision: The profile's new revision.
+        profile_revision: The profile's revision that devices follow now; 0 if the publish was for none.
         revision: The organization's new revision.
         lsn: Position of the publish in the commit order.
     """
@@ -50,35 +50,39 @@ class Published:
 
 
 class Publisher:
-    """Writes drafts and publishes them."""
+    """Makes models of what is in the catalog, and gives them to staging."""
 
     def __init__(self, catalog: Catalog, stagings: Stagings) -> None:
         self._catalog = catalog
         self._stagings = stagings
 
-    async def save(self, organization: str, profile: model_pb2.Profile) -> admin_pb2.SaveProfileResponse:
-        """Writes a draft, replacing the one of its name; raises ProfileInvalid with every breach."""
-        draft = without_plans(profile)
-        async with self._catalog.exclusive(organization):
-            async with self._catalog.begin() as connection:
-                metadata = await load_metadata(connection, organization)
-            judgement = await in_thread(judge, draft, metadata)
-            judgement.refuse()
-            async with self._catalog.begin() as connection:
-                await profiles.put_draft(connection, organization, draft)
-                summary = (await summaries(connection, organization))[draft.name]
-        return admin_pb2.SaveProfileResponse(summary=summary, warnings=judgement.warnings)
+    async def publish(self, organization: str, name: str, *, author: str = "", note: str = "") -> Published:
+        """Freezes a draft as its profile's next revision, and everything with it as the organization's.
 
-    async def publish(self, organization: str, name: str) -> Published:
-        """Freezes a draft as its profile's next revision, and everything with it as the organization's."""
-        staging = await self._stagings.get(organization)
-        async with self._catalog.exclusive(organization):
-            await self._settle(organization, staging)
-            async with self._catalog.begin() as connection:
-                await organizations.find(connection, organization, for_update=True)
-                publish = await self._prepare(connection, organization, name)
-                await publishes.add(connection, publish)
-            return await self._carry_out(publish, staging)
+        Raises ProfileInvalid with every breach, or a FilterRefused.
+        """
+
+        async def prepare(connection: AsyncConnection) -> Publish:
+            followed = await load_followed(connection, organization)
+            draft = (await profiles.find(connection, organization, name)).draft
+            frozen = await _frozen(connection, draft, followed)
+            return await _prepared(
+                PublishKind.PROFILE, followed.following(frozen), profile=name, author=author, note=note
+            )
+
+        return await self._carry_out(organization, prepare)
+
+    async def republish(self, organization: str, *, author: str = "", note: str = "") -> Published:
+        """Publishes what was published anew, over the metadata as it is, for a staging database that has nothing yet.
+
+        The revision goes on from the last one, so that no device ever sees one number for two models.
+        """
+
+        async def prepare(connection: AsyncConnection) -> Publish:
+            followed = await load_followed(connection, organization)
+            return await _prepared(PublishKind.REPUBLISH, followed, author=author, note=note)
+
+        return await self._carry_out(organization, prepare)
 
     async def settle(self, organization: str) -> None:
         """Carries out what a crash left half done."""
@@ -95,33 +99,24 @@ class Publisher:
         a filter that cannot be compiled is refused all the same.
         """
         async with self._catalog.begin() as connection:
-            model = await self._model(connection, organization, name, unjudged=unjudged)
+            followed = await load_followed(connection, organization)
+            draft = (await profiles.find(connection, organization, name)).draft
+            frozen = await _frozen(connection, draft, followed, unjudged=unjudged)
+        model = await in_thread(followed.following(frozen).model)
+        if unjudged:
+            _put(model, frozen)
         return model.SerializeToString(deterministic=True)
 
-    async def _prepare(self, connection: AsyncConnection, organization: str, name: str) -> Publish:
-        """Judges the draft and makes the model; raises ProfileInvalid or a FilterRefused."""
-        model = await self._model(connection, organization, name)
-        breaches = await in_thread(check_model, model.SerializeToString(deterministic=True))
-        if breaches:
-            raise ProfileInvalid(sentences(breaches))
-        return Publish(organization, name, model, _now_us())
-
-    async def _model(
-        self, connection: AsyncConnection, organization: str, name: str, *, unjudged: bool = False
-    ) -> model_pb2.Model:
-        """Makes the model of the latest revisions and a draft."""
-        draft = await profiles.find_draft(connection, organization, name)
-        metadata = await load_metadata(connection, organization)
-        judgement = await in_thread(judge, draft, metadata)
-        (replace(judgement, breaches=()) if unjudged else judgement).refuse()
-        latest = await profiles.latest_revisions(connection, organization)
-        frozen = judgement.compiled
-        frozen.revision = latest[name].revision + 1 if name in latest else 1
-        latest[name] = frozen
-        revision = await publishes.latest_revision(connection, organization) + 1
-        model = metadata.model(revision=revision, profiles=latest.values())
-        await in_thread(_compile_organization_filters, model, metadata)
-        return model
+    async def _carry_out(self, organization: str, prepare: _Preparation) -> Published:
+        """Carries out one publish, after those that a crash left half done."""
+        staging = await self._stagings.get(organization)
+        async with self._catalog.exclusive(organization):
+            await self._settle(organization, staging)
+            async with self._catalog.begin() as connection:
+                await organizations.find(connection, organization, for_update=True)
+                publish = await prepare(connection)
+                await publishes.add(connection, publish)
+            return await self._give(publish, staging)
 
     async def _settle(self, organization: str, staging: Staging) -> None:
         async with self._catalog.begin() as connection:
@@ -139,7 +134,7 @@ class Publisher:
                 continue
             await self._complete(publish, lsn)
 
-    async def _carry_out(self, publish: Publish, staging: Staging) -> Published:
+    async def _give(self, publish: Publish, staging: Staging) -> Published:
         try:
             lsn = await in_thread(staging.publish, publish.model.SerializeToString(deterministic=True))
         except RequestInvalid as error:
@@ -156,20 +151,59 @@ class Publisher:
             await publishes.remove(connection, publish)
 
     async def _complete(self, publish: Publish, lsn: int) -> Published:
-        frozen = next(it for it in publish.model.profiles if it.name == publish.profile)
+        number = 0
         async with self._catalog.begin() as connection:
             await publishes.complete(connection, publish, lsn=lsn)
-            await profiles.add_revision(connection, publish.organization, frozen, at_us=publish.started_at_us)
-        return Published(profile_revision=frozen.revision, revision=publish.model.revision, lsn=lsn)
+            if publish.profile is not None:
+                number = await _record(connection, publish, publish.profile)
+        return Published(profile_revision=number, revision=publish.model.revision, lsn=lsn)
 
 
-def _compile_organization_filters(model: model_pb2.Model, metadata: Metadata) -> None:
-    """Sets the plan of every organization filter in a model."""
-    for entity in model.entities:
-        if entity.HasField("organization_filter"):
-            fetch_xml = entity.organization_filter.fetch_xml
-            plan = compile_organization_filter(metadata, entity.logical_name, fetch_xml)
-            entity.organization_filter.compiled.CopyFrom(plan)
+async def _record(connection: AsyncConnection, publish: Publish, name: str) -> int:
+    """Records what a publish has made of its profile; returns the revision that devices follow, 0 for none."""
+    if publish.kind is PublishKind.UNPUBLISH:
+        await profiles.set_published(connection, publish.organization, name, None)
+        return 0
+    frozen = next(it for it in publish.model.profiles if it.name == name)
+    revision = profiles.Revision(frozen, author=publish.author, note=publish.note, at_us=publish.started_at_us)
+    await profiles.add_revision(connection, publish.organization, revision)
+    await profiles.set_published(connection, publish.organization, name, frozen.revision)
+    return frozen.revision
+
+
+async def _frozen(
+    connection: AsyncConnection, profile: model_pb2.Profile, followed: Followed, *, unjudged: bool = False
+) -> model_pb2.Profile:
+    """Judges a profile, and returns it compiled, with the number that its next revision has."""
+    judgement = await in_thread(judge, profile, followed.metadata)
+    (replace(judgement, breaches=()) if unjudged else judgement).refuse()
+    frozen = judgement.compiled
+    frozen.revision = await profiles.last_number(connection, followed.metadata.organization, profile.name) + 1
+    return frozen
+
+
+async def _prepared(
+    kind: PublishKind, followed: Followed, *, author: str, note: str, profile: str | None = None
+) -> Publish:
+    """Makes the publish of what will be followed; raises ProfileInvalid if no engine could follow it."""
+    model = await in_thread(followed.model)
+    breaches = await in_thread(check_model, model.SerializeToString(deterministic=True))
+    if breaches:
+        raise ProfileInvalid(sentences(breaches))
+    return Publish(
+        organization=followed.metadata.organization,
+        kind=kind,
+        profile=profile,
+        model=model,
+        author=author,
+        note=note,
+        started_at_us=_now_us(),
+    )
+
+
+def _put(model: model_pb2.Model, frozen: model_pb2.Profile) -> None:
+    """Puts a profile into a model whole, items of entities that are not enabled among them."""
+    next(it for it in model.profiles if it.name == frozen.name).CopyFrom(frozen)
 
 
 def _now_us() -> int:

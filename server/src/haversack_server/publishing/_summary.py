@@ -13,7 +13,7 @@ from haversack_server.publishing._judge import without_plans
 async def summaries(connection: AsyncConnection, organization: str) -> dict[str, admin_pb2.ProfileSummary]:
     """Returns the summary of every profile of an organization, in order of the names."""
     drafts = await profiles.drafts_by_name(connection, organization)
-    published = await profiles.latest_revisions(connection, organization)
+    published = await profiles.published(connection, organization)
     return {name: _summary(draft, published.get(name)) for name, draft in drafts.items()}
 
 
