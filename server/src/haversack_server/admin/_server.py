@@ -14,6 +14,12 @@ from grpc_reflection.v1alpha import reflection
 from haversack.admin.v1 import (
     admin_pb2,
     admin_pb2_grpc,
+    apps_pb2,
+    apps_pb2_grpc,
+    entities_pb2,
+    entities_pb2_grpc,
+    profiles_pb2,
+    profiles_pb2_grpc,
     questions_pb2,
     questions_pb2_grpc,
     solutions_pb2,
@@ -21,6 +27,8 @@ from haversack.admin.v1 import (
 )
 
 from haversack_server._core import SyncServer
+from haversack_server.admin._apps import AppService
+from haversack_server.admin._effects import Effects
 from haversack_server.admin._entities import EntityService
 from haversack_server.admin._guard import Guard
 from haversack_server.admin._ingest import IngestService
@@ -48,8 +56,8 @@ _OPTIONS = (
 
 _SERVICES = tuple(
     service.full_name
-    for contract in (admin_pb2.DESCRIPTOR, questions_pb2.DESCRIPTOR, solutions_pb2.DESCRIPTOR)
-    for service in contract.services_by_name.values()
+    for contract in (admin_pb2, apps_pb2, entities_pb2, profiles_pb2, questions_pb2, solutions_pb2)
+    for service in contract.DESCRIPTOR.services_by_name.values()
 )
 
 
@@ -62,11 +70,14 @@ class AdminServer:
         self._server = grpc.aio.server(interceptors=[Guard(issuers)], options=_OPTIONS)
         self._ingest = IngestService(catalog, stagings)
         self._health = health.HealthServicer()
-        organizations, profiles = OrganizationService(catalog, stagings), ProfileService(catalog, publisher)
+        effects = Effects(stagings, sync)
+        organizations, profiles = OrganizationService(catalog, stagings), ProfileService(catalog, publisher, effects)
+        entities = EntityService(catalog, publisher, effects)
         admin_pb2_grpc.add_OrganizationServiceServicer_to_server(organizations, self._server)
-        admin_pb2_grpc.add_EntityServiceServicer_to_server(EntityService(catalog), self._server)
+        entities_pb2_grpc.add_EntityServiceServicer_to_server(entities, self._server)
         admin_pb2_grpc.add_IngestServiceServicer_to_server(self._ingest, self._server)
-        admin_pb2_grpc.add_ProfileServiceServicer_to_server(profiles, self._server)
+        profiles_pb2_grpc.add_ProfileServiceServicer_to_server(profiles, self._server)
+        apps_pb2_grpc.add_AppServiceServicer_to_server(AppService(catalog), self._server)
         questions = QuestionService(catalog, stagings, publisher, sync)
         questions_pb2_grpc.add_QuestionServiceServicer_to_server(questions, self._server)
         solutions_pb2_grpc.add_SolutionServiceServicer_to_server(SolutionService(catalog), self._server)

@@ -19,6 +19,7 @@ from haversack_server.catalog import Catalog, entities, organizations, profiles
 from haversack_server.core import in_thread
 from haversack_server.errors import (
     EntityNotEnabled,
+    EntityNotMobile,
     ProfileUnknown,
     RequestInvalid,
     SolutionInvalid,
@@ -208,12 +209,18 @@ def _drafts(
 async def _enable(
     connection: AsyncConnection, metadata: Metadata, names: Iterable[str], filters: Mapping[str, str]
 ) -> None:
-    """Enables entities with the organization filters that came with them; raises a FilterRefused."""
+    """Enables entities with the organization filters that came with them, else with their own.
+
+    Raises EntityNotMobile or a FilterRefused.
+    """
     for name in names:
-        fetch_xml = filters.get(name, "")
+        stored = metadata.known(name)
+        if not stored.mobile:
+            raise EntityNotMobile(f"{name} is not enabled for mobile, so it cannot be enabled for offline use")
+        fetch_xml = filters.get(name, stored.organization_filter)
         if fetch_xml:
             await in_thread(compile_organization_filter, metadata, name, fetch_xml)
-        enabled = replace(metadata.entities[name], offline=True, organization_filter=fetch_xml)
+        enabled = replace(stored, offline=True, organization_filter=fetch_xml)
         await entities.put(connection, metadata.organization, enabled)
 
 

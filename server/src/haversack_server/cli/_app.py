@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from haversack_server.cli import (
+    _apps,
     _ask,
     _demo,
     _entities,
@@ -37,6 +38,7 @@ app.command("ingest", epilog="Example: haversack ingest accounts.csv more-accoun
     _ingest.ingest
 )
 app.add_typer(_profiles.app, name="profile")
+app.add_typer(_apps.app, name="app")
 app.add_typer(_ask.app, name="ask")
 app.add_typer(_filters.app, name="filter")
 app.add_typer(_schema.app, name="schema")

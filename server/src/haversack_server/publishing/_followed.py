@@ -39,6 +39,11 @@ class Followed:
         """Returns what is followed once devices no longer follow a profile."""
         return replace(self, profiles={it: frozen for it, frozen in self.profiles.items() if it != name})
 
+    def disabling(self, entity: str) -> Followed:
+        """Returns what is followed once an entity is disabled; raises EntityUnknown."""
+        disabled = replace(self.metadata.known(entity), offline=False)
+        return replace(self, metadata=replace(self.metadata, entities={**self.metadata.entities, entity: disabled}))
+
     def model(self) -> model_pb2.Model:
         """Makes the model of the next revision; raises a FilterRefused. Blocks while the core compiles filters.
 

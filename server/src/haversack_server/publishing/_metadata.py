@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from haversack_server.catalog import entities, organizations
 from haversack_server.catalog.entities import StoredEntity
+from haversack_server.errors import EntityUnknown
 from haversack_server.metadata import LOOKUP_TYPES
 
 
@@ -36,6 +37,13 @@ class Metadata:
         known = (it for document in self.listed.values() for it in document if self._is_followable(it))
         return {it.schema_name: it for it in known}
 
+    def known(self, entity: str) -> StoredEntity:
+        """Returns an entity; raises EntityUnknown."""
+        stored = self.entities.get(entity)
+        if stored is None:
+            raise EntityUnknown(f"organization {self.organization} has no entity {entity!r}; import its metadata first")
+        return stored
+
     def model(
         self,
         *,
@@ -49,6 +57,7 @@ class Metadata:
         """
         by_number = sorted(self.entities.values(), key=lambda it: it.metadata.number)
         by_name = {profile.name: profile for profile in profiles}
+        apps_by_name = {app.name: app for app in apps}
         return model_pb2.Model(
             revision=revision,
             organization=self.organization,
@@ -56,7 +65,7 @@ class Metadata:
             entities=[entity_message(it) for it in by_number],
             relationships=[self.relationships[name] for name in sorted(self.relationships)],
             profiles=[by_name[name] for name in sorted(by_name)],
-            apps=sorted(apps, key=lambda it: it.name),
+            apps=[apps_by_name[name] for name in sorted(apps_by_name)],
         )
 
     @cached_property

@@ -14,7 +14,7 @@ organization wait for each other, so that revisions reach staging in their order
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -26,11 +26,17 @@ from haversack_server.catalog import Catalog, organizations, profiles, publishes
 from haversack_server.catalog.publishes import Publish, PublishKind
 from haversack_server.core import in_thread
 from haversack_server.errors import HaversackError, ProfileInvalid, RequestInvalid, StagingFailed, sentences
+from haversack_server.publishing._drafts import check_version, content, move_users
 from haversack_server.publishing._followed import Followed, load_followed
-from haversack_server.publishing._judge import judge
+from haversack_server.publishing._judge import judge, without_plans
+from haversack_server.publishing._members import Move
 from haversack_server.stagings import Stagings
 
 _log = structlog.get_logger()
+
+UNSAVED_MAX = 100
+"""How many profiles one question may suppose."""
+
 _Preparation = Callable[[AsyncConnection], Awaitable[Publish]]
 
 
@@ -49,6 +55,41 @@ class Published:
     lsn: int
 
 
+@dataclass(frozen=True)
+class RolledBack:
+    """What rolling a profile back has made.
+
+    Attributes:
+        published: The publish.
+        moved: Users who left other drafts.
+    """
+
+    published: Published
+    moved: tuple[Move, ...]
+
+
+@dataclass(frozen=True)
+class Customized:
+    """What publishing customizations would make.
+
+    Attributes:
+        before: What is published; None if nothing is.
+        after: What would be.
+    """
+
+    before: model_pb2.Model | None
+    after: model_pb2.Model
+
+    @property
+    def is_published(self) -> bool:
+        """Whether there is nothing to publish."""
+        return is_published(self.before, self.after)
+
+
+class _NothingToPublish(Exception):
+    """Ends a publish that would change nothing."""
+
+
 class Publisher:
     """Makes models of what is in the catalog, and gives them to staging."""
 
@@ -56,21 +97,78 @@ class Publisher:
         self._catalog = catalog
         self._stagings = stagings
 
-    async def publish(self, organization: str, name: str, *, author: str = "", note: str = "") -> Published:
+    async def publish(
+        self, organization: str, name: str, *, author: str = "", note: str = "", version: int | None = None
+    ) -> Published:
         """Freezes a draft as its profile's next revision, and everything with it as the organization's.
 
-        Raises ProfileInvalid with every breach, or a FilterRefused.
+        Raises ProfileInvalid with every breach, a FilterRefused, or DraftChanged if the draft has not this version.
         """
 
         async def prepare(connection: AsyncConnection) -> Publish:
             followed = await load_followed(connection, organization)
-            draft = (await profiles.find(connection, organization, name)).draft
-            frozen = await _frozen(connection, draft, followed)
+            stored = await profiles.find(connection, organization, name)
+            check_version(name, stored, version)
+            frozen = await _frozen(connection, stored.draft, followed)
             return await _prepared(
                 PublishKind.PROFILE, followed.following(frozen), profile=name, author=author, note=note
             )
 
         return await self._carry_out(organization, prepare)
+
+    async def roll_back(
+        self, organization: str, name: str, number: int, *, author: str = "", note: str = "", move: bool = False
+    ) -> RolledBack:
+        """Publishes an earlier revision again: it becomes the profile's next revision, and its draft.
+
+        Raises RevisionUnknown, ProfileInvalid with every breach or a FilterRefused if it no longer fits, and
+        UserInOtherProfile unless users who are in other drafts by now may move.
+        """
+        moved: tuple[Move, ...] = ()
+
+        async def prepare(connection: AsyncConnection) -> Publish:
+            nonlocal moved
+            followed = await load_followed(connection, organization)
+            draft = await content(connection, organization, name, number)
+            frozen = await _frozen(connection, draft, followed)
+            moved = await move_users(connection, organization, draft, author=author, move=move)
+            await profiles.put_draft(connection, organization, draft, author=author, at_us=_now_us())
+            return await _prepared(
+                PublishKind.ROLL_BACK, followed.following(frozen), profile=name, author=author, note=note
+            )
+
+        return RolledBack(await self._carry_out(organization, prepare), moved)
+
+    async def unpublish(self, organization: str, name: str, *, author: str = "", note: str = "") -> Published | None:
+        """Ends that devices follow a profile; returns None if they do not follow it."""
+
+        async def prepare(connection: AsyncConnection) -> Publish:
+            if not (await profiles.find(connection, organization, name)).published:
+                raise _NothingToPublish
+            followed = await load_followed(connection, organization)
+            return await _prepared(
+                PublishKind.UNPUBLISH, followed.leaving(name), profile=name, author=author, note=note
+            )
+
+        try:
+            return await self._carry_out(organization, prepare)
+        except _NothingToPublish:
+            return None
+
+    async def publish_customizations(self, organization: str, *, author: str = "", note: str = "") -> Published | None:
+        """Publishes metadata, organization filters, settings and applications; returns None if nothing has changed."""
+
+        async def prepare(connection: AsyncConnection) -> Publish:
+            followed = await load_followed(connection, organization)
+            publish = await _prepared(PublishKind.CUSTOMIZATIONS, followed, author=author, note=note)
+            if is_published(await publishes.latest_model(connection, organization), publish.model):
+                raise _NothingToPublish
+            return publish
+
+        try:
+            return await self._carry_out(organization, prepare)
+        except _NothingToPublish:
+            return None
 
     async def republish(self, organization: str, *, author: str = "", note: str = "") -> Published:
         """Publishes what was published anew, over the metadata as it is, for a staging database that has nothing yet.
@@ -106,6 +204,31 @@ class Publisher:
         if unjudged:
             _put(model, frozen)
         return model.SerializeToString(deterministic=True)
+
+    async def customized(self, organization: str, *, disabling: str | None = None) -> Customized:
+        """Returns what publishing customizations now would make; nothing is written.
+
+        `disabling` supposes that this entity is disabled.
+        """
+        async with self._catalog.begin() as connection:
+            followed = await load_followed(connection, organization)
+            before = await publishes.latest_model(connection, organization)
+        if disabling is not None:
+            followed = followed.disabling(disabling)
+        return Customized(before, await in_thread(followed.model))
+
+    async def unsaved(self, organization: str, contents: Sequence[model_pb2.Profile]) -> bytes:
+        """Returns the serialized model that saving and publishing these profiles would make; nothing is written.
+
+        Raises RequestInvalid if two have one name, ProfileInvalid with every breach, or a FilterRefused.
+        """
+        if len(contents) > UNSAVED_MAX or len({it.name for it in contents}) < len(contents):
+            raise RequestInvalid(f"send at most {UNSAVED_MAX} profiles, each of another name")
+        async with self._catalog.begin() as connection:
+            followed = await load_followed(connection, organization)
+            for profile in contents:
+                followed = followed.following(await _frozen(connection, without_plans(profile), followed))
+        return (await in_thread(followed.model)).SerializeToString(deterministic=True)
 
     async def _carry_out(self, organization: str, prepare: _Preparation) -> Published:
         """Carries out one publish, after those that a crash left half done."""
@@ -157,6 +280,16 @@ class Publisher:
             if publish.profile is not None:
                 number = await _record(connection, publish, publish.profile)
         return Published(profile_revision=number, revision=publish.model.revision, lsn=lsn)
+
+
+def is_published(before: model_pb2.Model | None, after: model_pb2.Model) -> bool:
+    """Tells whether two models are the same but for their revision."""
+    if before is None:
+        return False
+    same = model_pb2.Model()
+    same.CopyFrom(before)
+    same.revision = after.revision
+    return same == after
 
 
 async def _record(connection: AsyncConnection, publish: Publish, name: str) -> int:

@@ -26,17 +26,17 @@ from haversack.error.v1 import error_pb2 as haversack_dot_error_dot_v1_dot_error
 from haversack.model.v1 import model_pb2 as haversack_dot_model_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehaversack/admin/v1/admin.proto\x12\x12haversack.admin.v1\x1a\x1ehaversack/error/v1/error.proto\x1a\x1ehaversack/model/v1/model.proto\"\xa8\x01\n\x0cOrganization\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x08settings\x18\x02 \x01(\x0b\x32\x1c.haversack.model.v1.Settings\x12\x10\n\x08revision\x18\x03 \x01(\x04\x12\x0b\n\x03lsn\x18\x04 \x01(\x04\x12\r\n\x05\x65poch\x18\x05 \x01(\x0c\x12,\n\x04rows\x18\x06 \x03(\x0b\x32\x1e.haversack.admin.v1.EntityRows\"9\n\nEntityRows\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\t\x12\x0c\n\x04rows\x18\x02 \x01(\x04\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\"Y\n\x19\x43reateOrganizationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x08settings\x18\x02 \x01(\x0b\x32\x1c.haversack.model.v1.Settings\"T\n\x1a\x43reateOrganizationResponse\x12\x36\n\x0corganization\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Organization\"&\n\x16GetOrganizationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"Q\n\x17GetOrganizationResponse\x12\x36\n\x0corganization\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Organization\"\x1a\n\x18ListOrganizationsRequest\"T\n\x19ListOrganizationsResponse\x12\x37\n\rorganizations\x18\x01 \x03(\x0b\x32 .haversack.admin.v1.Organization\"Z\n\x12SetSettingsRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12.\n\x08settings\x18\x02 \x01(\x0b\x32\x1c.haversack.model.v1.Settings\"M\n\x13SetSettingsResponse\x12\x36\n\x0corganization\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Organization\"f\n\x15ImportMetadataRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x37\n\tdocuments\x18\x02 \x03(\x0b\x32$.haversack.admin.v1.MetadataDocument\"1\n\x10MetadataDocument\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"Z\n\x16ImportMetadataResponse\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x03(\t\x12\x0f\n\x07\x63hanged\x18\x02 \x03(\t\x12\x11\n\tunchanged\x18\x03 \x03(\t\x12\r\n\x05notes\x18\x04 \x03(\t\"A\n\x13ListEntitiesRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x14\n\x0coffline_only\x18\x02 \x01(\x08\"D\n\x14ListEntitiesResponse\x12,\n\x08\x65ntities\x18\x01 \x03(\x0b\x32\x1a.haversack.model.v1.Entity\"8\n\x10GetEntityRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0e\n\x06\x65ntity\x18\x02 \x01(\t\"x\n\x11GetEntityResponse\x12*\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x1a.haversack.model.v1.Entity\x12\x37\n\rrelationships\x18\x02 \x03(\x0b\x32 .haversack.model.v1.Relationship\"X\n\x13\x45nableEntityRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0e\n\x06\x65ntity\x18\x02 \x01(\t\x12\x1b\n\x13organization_filter\x18\x03 \x01(\t\"B\n\x14\x45nableEntityResponse\x12*\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x1a.haversack.model.v1.Entity\"<\n\x14\x44isableEntityRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0e\n\x06\x65ntity\x18\x02 \x01(\t\"C\n\x15\x44isableEntityResponse\x12*\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x1a.haversack.model.v1.Entity\"[\n\rIngestRequest\x12\x32\n\x06header\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.IngestHeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\xbb\x01\n\x0cIngestHeader\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0e\n\x06\x65ntity\x18\x02 \x01(\t\x12\x30\n\x06\x66ormat\x18\x03 \x01(\x0e\x32 .haversack.admin.v1.IngestFormat\x12\x30\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32 .haversack.admin.v1.IngestAction\x12\x0e\n\x06\x61tomic\x18\x05 \x01(\x08\x12\x11\n\tfile_name\x18\x06 \x01(\t\"\xc1\x01\n\x0eIngestResponse\x12\x0c\n\x04read\x18\x01 \x01(\x04\x12\x10\n\x08inserted\x18\x02 \x01(\x04\x12\x0f\n\x07updated\x18\x03 \x01(\x04\x12\x0f\n\x07\x64\x65leted\x18\x04 \x01(\x04\x12\x11\n\tunchanged\x18\x05 \x01(\x04\x12\x10\n\x08rejected\x18\x06 \x01(\x04\x12,\n\x06\x65rrors\x18\x07 \x03(\x0b\x32\x1c.haversack.admin.v1.RowError\x12\x0b\n\x03lsn\x18\x08 \x01(\x04\x12\r\n\x05\x62ytes\x18\t \x01(\x04\"\x80\x01\n\x08RowError\x12\x11\n\tfile_name\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\x04\x12\x11\n\tattribute\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12/\n\x06reason\x18\x05 \x01(\x0e\x32\x1f.haversack.error.v1.ErrorReason\"_\n\x0eProfileSummary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\r\n\x05items\x18\x03 \x01(\r\x12\r\n\x05users\x18\x04 \x01(\r\x12\x0f\n\x07\x63hanged\x18\x05 \x01(\x08\"X\n\x12SaveProfileRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12,\n\x07profile\x18\x02 \x01(\x0b\x32\x1b.haversack.model.v1.Profile\"\\\n\x13SaveProfileResponse\x12\x33\n\x07summary\x18\x01 \x01(\x0b\x32\".haversack.admin.v1.ProfileSummary\x12\x10\n\x08warnings\x18\x02 \x03(\t\"7\n\x11GetProfileRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"w\n\x12GetProfileResponse\x12,\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.haversack.model.v1.Profile\x12\x33\n\x07summary\x18\x02 \x01(\x0b\x32\".haversack.admin.v1.ProfileSummary\"+\n\x13ListProfilesRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"L\n\x14ListProfilesResponse\x12\x34\n\x08profiles\x18\x01 \x03(\x0b\x32\".haversack.admin.v1.ProfileSummary\";\n\x15PublishProfileRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"Q\n\x16PublishProfileResponse\x12\x18\n\x10profile_revision\x18\x01 \x01(\x04\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x0b\n\x03lsn\x18\x03 \x01(\x04*b\n\x0cIngestFormat\x12\x1d\n\x19INGEST_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n\x11INGEST_FORMAT_CSV\x10\x01\x12\x1c\n\x18INGEST_FORMAT_JSON_LINES\x10\x02*z\n\x0cIngestAction\x12\x1d\n\x19INGEST_ACTION_UNSPECIFIED\x10\x00\x12\x18\n\x14INGEST_ACTION_UPSERT\x10\x01\x12\x17\n\x13INGEST_ACTION_PATCH\x10\x02\x12\x18\n\x14INGEST_ACTION_DELETE\x10\x03\x32\xc8\x03\n\x13OrganizationService\x12s\n\x12\x43reateOrganization\x12-.haversack.admin.v1.CreateOrganizationRequest\x1a..haversack.admin.v1.CreateOrganizationResponse\x12j\n\x0fGetOrganization\x12*.haversack.admin.v1.GetOrganizationRequest\x1a+.haversack.admin.v1.GetOrganizationResponse\x12p\n\x11ListOrganizations\x12,.haversack.admin.v1.ListOrganizationsRequest\x1a-.haversack.admin.v1.ListOrganizationsResponse\x12^\n\x0bSetSettings\x12&.haversack.admin.v1.SetSettingsRequest\x1a\'.haversack.admin.v1.SetSettingsResponse2\xfe\x03\n\rEntityService\x12g\n\x0eImportMetadata\x12).haversack.admin.v1.ImportMetadataRequest\x1a*.haversack.admin.v1.ImportMetadataResponse\x12\x61\n\x0cListEntities\x12\'.haversack.admin.v1.ListEntitiesRequest\x1a(.haversack.admin.v1.ListEntitiesResponse\x12X\n\tGetEntity\x12$.haversack.admin.v1.GetEntityRequest\x1a%.haversack.admin.v1.GetEntityResponse\x12\x61\n\x0c\x45nableEntity\x12\'.haversack.admin.v1.EnableEntityRequest\x1a(.haversack.admin.v1.EnableEntityResponse\x12\x64\n\rDisableEntity\x12(.haversack.admin.v1.DisableEntityRequest\x1a).haversack.admin.v1.DisableEntityResponse2b\n\rIngestService\x12Q\n\x06Ingest\x12!.haversack.admin.v1.IngestRequest\x1a\".haversack.admin.v1.IngestResponse(\x01\x32\x99\x03\n\x0eProfileService\x12^\n\x0bSaveProfile\x12&.haversack.admin.v1.SaveProfileRequest\x1a\'.haversack.admin.v1.SaveProfileResponse\x12[\n\nGetProfile\x12%.haversack.admin.v1.GetProfileRequest\x1a&.haversack.admin.v1.GetProfileResponse\x12\x61\n\x0cListProfiles\x12\'.haversack.admin.v1.ListProfilesRequest\x1a(.haversack.admin.v1.ListProfilesResponse\x12g\n\x0ePublishProfile\x12).haversack.admin.v1.PublishProfileRequest\x1a*.haversack.admin.v1.PublishProfileResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehaversack/admin/v1/admin.proto\x12\x12haversack.admin.v1\x1a\x1ehaversack/error/v1/error.proto\x1a\x1ehaversack/model/v1/model.proto\"\xa8\x01\n\x0cOrganization\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x08settings\x18\x02 \x01(\x0b\x32\x1c.haversack.model.v1.Settings\x12\x10\n\x08revision\x18\x03 \x01(\x04\x12\x0b\n\x03lsn\x18\x04 \x01(\x04\x12\r\n\x05\x65poch\x18\x05 \x01(\x0c\x12,\n\x04rows\x18\x06 \x03(\x0b\x32\x1e.haversack.admin.v1.EntityRows\"9\n\nEntityRows\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\t\x12\x0c\n\x04rows\x18\x02 \x01(\x04\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\"Y\n\x19\x43reateOrganizationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x08settings\x18\x02 \x01(\x0b\x32\x1c.haversack.model.v1.Settings\"T\n\x1a\x43reateOrganizationResponse\x12\x36\n\x0corganization\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Organization\"&\n\x16GetOrganizationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"Q\n\x17GetOrganizationResponse\x12\x36\n\x0corganization\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Organization\"\x1a\n\x18ListOrganizationsRequest\"T\n\x19ListOrganizationsResponse\x12\x37\n\rorganizations\x18\x01 \x03(\x0b\x32 .haversack.admin.v1.Organization\"Z\n\x12SetSettingsRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12.\n\x08settings\x18\x02 \x01(\x0b\x32\x1c.haversack.model.v1.Settings\"M\n\x13SetSettingsResponse\x12\x36\n\x0corganization\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Organization\"[\n\rIngestRequest\x12\x32\n\x06header\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.IngestHeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\xbb\x01\n\x0cIngestHeader\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0e\n\x06\x65ntity\x18\x02 \x01(\t\x12\x30\n\x06\x66ormat\x18\x03 \x01(\x0e\x32 .haversack.admin.v1.IngestFormat\x12\x30\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32 .haversack.admin.v1.IngestAction\x12\x0e\n\x06\x61tomic\x18\x05 \x01(\x08\x12\x11\n\tfile_name\x18\x06 \x01(\t\"\xc1\x01\n\x0eIngestResponse\x12\x0c\n\x04read\x18\x01 \x01(\x04\x12\x10\n\x08inserted\x18\x02 \x01(\x04\x12\x0f\n\x07updated\x18\x03 \x01(\x04\x12\x0f\n\x07\x64\x65leted\x18\x04 \x01(\x04\x12\x11\n\tunchanged\x18\x05 \x01(\x04\x12\x10\n\x08rejected\x18\x06 \x01(\x04\x12,\n\x06\x65rrors\x18\x07 \x03(\x0b\x32\x1c.haversack.admin.v1.RowError\x12\x0b\n\x03lsn\x18\x08 \x01(\x04\x12\r\n\x05\x62ytes\x18\t \x01(\x04\"\x80\x01\n\x08RowError\x12\x11\n\tfile_name\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\x04\x12\x11\n\tattribute\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12/\n\x06reason\x18\x05 \x01(\x0e\x32\x1f.haversack.error.v1.ErrorReason*b\n\x0cIngestFormat\x12\x1d\n\x19INGEST_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n\x11INGEST_FORMAT_CSV\x10\x01\x12\x1c\n\x18INGEST_FORMAT_JSON_LINES\x10\x02*z\n\x0cIngestAction\x12\x1d\n\x19INGEST_ACTION_UNSPECIFIED\x10\x00\x12\x18\n\x14INGEST_ACTION_UPSERT\x10\x01\x12\x17\n\x13INGEST_ACTION_PATCH\x10\x02\x12\x18\n\x14INGEST_ACTION_DELETE\x10\x03\x32\xc8\x03\n\x13OrganizationService\x12s\n\x12\x43reateOrganization\x12-.haversack.admin.v1.CreateOrganizationRequest\x1a..haversack.admin.v1.CreateOrganizationResponse\x12j\n\x0fGetOrganization\x12*.haversack.admin.v1.GetOrganizationRequest\x1a+.haversack.admin.v1.GetOrganizationResponse\x12p\n\x11ListOrganizations\x12,.haversack.admin.v1.ListOrganizationsRequest\x1a-.haversack.admin.v1.ListOrganizationsResponse\x12^\n\x0bSetSettings\x12&.haversack.admin.v1.SetSettingsRequest\x1a\'.haversack.admin.v1.SetSettingsResponse2b\n\rIngestService\x12Q\n\x06Ingest\x12!.haversack.admin.v1.IngestRequest\x1a\".haversack.admin.v1.IngestResponse(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'haversack.admin.v1.admin_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_INGESTFORMAT']._serialized_start=3122
-  _globals['_INGESTFORMAT']._serialized_end=3220
-  _globals['_INGESTACTION']._serialized_start=3222
-  _globals['_INGESTACTION']._serialized_end=3344
+  _globals['_INGESTFORMAT']._serialized_start=1543
+  _globals['_INGESTFORMAT']._serialized_end=1641
+  _globals['_INGESTACTION']._serialized_start=1643
+  _globals['_INGESTACTION']._serialized_end=1765
   _globals['_ORGANIZATION']._serialized_start=119
   _globals['_ORGANIZATION']._serialized_end=287
   _globals['_ENTITYROWS']._serialized_start=289
@@ -57,60 +57,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETSETTINGSREQUEST']._serialized_end=852
   _globals['_SETSETTINGSRESPONSE']._serialized_start=854
   _globals['_SETSETTINGSRESPONSE']._serialized_end=931
-  _globals['_IMPORTMETADATAREQUEST']._serialized_start=933
-  _globals['_IMPORTMETADATAREQUEST']._serialized_end=1035
-  _globals['_METADATADOCUMENT']._serialized_start=1037
-  _globals['_METADATADOCUMENT']._serialized_end=1086
-  _globals['_IMPORTMETADATARESPONSE']._serialized_start=1088
-  _globals['_IMPORTMETADATARESPONSE']._serialized_end=1178
-  _globals['_LISTENTITIESREQUEST']._serialized_start=1180
-  _globals['_LISTENTITIESREQUEST']._serialized_end=1245
-  _globals['_LISTENTITIESRESPONSE']._serialized_start=1247
-  _globals['_LISTENTITIESRESPONSE']._serialized_end=1315
-  _globals['_GETENTITYREQUEST']._serialized_start=1317
-  _globals['_GETENTITYREQUEST']._serialized_end=1373
-  _globals['_GETENTITYRESPONSE']._serialized_start=1375
-  _globals['_GETENTITYRESPONSE']._serialized_end=1495
-  _globals['_ENABLEENTITYREQUEST']._serialized_start=1497
-  _globals['_ENABLEENTITYREQUEST']._serialized_end=1585
-  _globals['_ENABLEENTITYRESPONSE']._serialized_start=1587
-  _globals['_ENABLEENTITYRESPONSE']._serialized_end=1653
-  _globals['_DISABLEENTITYREQUEST']._serialized_start=1655
-  _globals['_DISABLEENTITYREQUEST']._serialized_end=1715
-  _globals['_DISABLEENTITYRESPONSE']._serialized_start=1717
-  _globals['_DISABLEENTITYRESPONSE']._serialized_end=1784
-  _globals['_INGESTREQUEST']._serialized_start=1786
-  _globals['_INGESTREQUEST']._serialized_end=1877
-  _globals['_INGESTHEADER']._serialized_start=1880
-  _globals['_INGESTHEADER']._serialized_end=2067
-  _globals['_INGESTRESPONSE']._serialized_start=2070
-  _globals['_INGESTRESPONSE']._serialized_end=2263
-  _globals['_ROWERROR']._serialized_start=2266
-  _globals['_ROWERROR']._serialized_end=2394
-  _globals['_PROFILESUMMARY']._serialized_start=2396
-  _globals['_PROFILESUMMARY']._serialized_end=2491
-  _globals['_SAVEPROFILEREQUEST']._serialized_start=2493
-  _globals['_SAVEPROFILEREQUEST']._serialized_end=2581
-  _globals['_SAVEPROFILERESPONSE']._serialized_start=2583
-  _globals['_SAVEPROFILERESPONSE']._serialized_end=2675
-  _globals['_GETPROFILEREQUEST']._serialized_start=2677
-  _globals['_GETPROFILEREQUEST']._serialized_end=2732
-  _globals['_GETPROFILERESPONSE']._serialized_start=2734
-  _globals['_GETPROFILERESPONSE']._serialized_end=2853
-  _globals['_LISTPROFILESREQUEST']._serialized_start=2855
-  _globals['_LISTPROFILESREQUEST']._serialized_end=2898
-  _globals['_LISTPROFILESRESPONSE']._serialized_start=2900
-  _globals['_LISTPROFILESRESPONSE']._serialized_end=2976
-  _globals['_PUBLISHPROFILEREQUEST']._serialized_start=2978
-  _globals['_PUBLISHPROFILEREQUEST']._serialized_end=3037
-  _globals['_PUBLISHPROFILERESPONSE']._serialized_start=3039
-  _globals['_PUBLISHPROFILERESPONSE']._serialized_end=3120
-  _globals['_ORGANIZATIONSERVICE']._serialized_start=3347
-  _globals['_ORGANIZATIONSERVICE']._serialized_end=3803
-  _globals['_ENTITYSERVICE']._serialized_start=3806
-  _globals['_ENTITYSERVICE']._serialized_end=4316
-  _globals['_INGESTSERVICE']._serialized_start=4318
-  _globals['_INGESTSERVICE']._serialized_end=4416
-  _globals['_PROFILESERVICE']._serialized_start=4419
-  _globals['_PROFILESERVICE']._serialized_end=4828
+  _globals['_INGESTREQUEST']._serialized_start=933
+  _globals['_INGESTREQUEST']._serialized_end=1024
+  _globals['_INGESTHEADER']._serialized_start=1027
+  _globals['_INGESTHEADER']._serialized_end=1214
+  _globals['_INGESTRESPONSE']._serialized_start=1217
+  _globals['_INGESTRESPONSE']._serialized_end=1410
+  _globals['_ROWERROR']._serialized_start=1413
+  _globals['_ROWERROR']._serialized_end=1541
+  _globals['_ORGANIZATIONSERVICE']._serialized_start=1768
+  _globals['_ORGANIZATIONSERVICE']._serialized_end=2224
+  _globals['_INGESTSERVICE']._serialized_start=2226
+  _globals['_INGESTSERVICE']._serialized_end=2324
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,4 @@
-"""Who wrote and published what and why, profiles that devices no longer follow, publishes of no profile, applications."""
+"""Who wrote and published what and why, profiles that nobody follows, publishes of no profile, applications."""
 
 import sqlalchemy as sa
 from alembic import op
