@@ -16,7 +16,7 @@ from haversack_server.admin._note import checked_note
 from haversack_server.catalog import Catalog, entities, profiles
 from haversack_server.catalog.entities import StoredEntity
 from haversack_server.core import in_thread
-from haversack_server.errors import EntityInUse, EntityNotEnabled, EntityNotMobile, FilterRefused
+from haversack_server.errors import EntityInUse, EntityNotEnabled, EntityNotMobile, HaversackError
 from haversack_server.publishing import (
     Metadata,
     Publisher,
@@ -146,7 +146,7 @@ class EntityService(entities_pb2_grpc.EntityServiceServicer):
         if fetch_xml:
             try:
                 await in_thread(compile_organization_filter, metadata, stored.name, fetch_xml)
-            except FilterRefused as error:
+            except HaversackError as error:
                 if given is None:
                     raise type(error)(f"{error}; the entity has this filter: give another one, or none") from error
                 raise

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from haversack_server.catalog import Catalog, entities, organizations, profiles
 from haversack_server.catalog.entities import StoredEntity
 from haversack_server.core import in_thread
-from haversack_server.errors import FilterRefused, MetadataIncompatible, MetadataInvalid, RequestInvalid, sentences
+from haversack_server.errors import HaversackError, MetadataIncompatible, MetadataInvalid, RequestInvalid, sentences
 from haversack_server.metadata import Document, Merged, merge_entity, read_document
 from haversack_server.publishing import (
     broken_filters,
@@ -127,7 +127,7 @@ async def _enable_new(connection: AsyncConnection, organization: str, added: Ite
             continue
         try:
             await in_thread(compile_organization_filter, metadata, stored.name, stored.organization_filter)
-        except FilterRefused as error:
+        except HaversackError as error:
             notes.append(f"{stored.name} is not enabled for offline use: {error}")
             await entities.put(connection, organization, replace(stored, offline=False, organization_filter=""))
     return notes

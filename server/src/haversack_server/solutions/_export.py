@@ -35,7 +35,8 @@ def form_profile(draft: model_pb2.Profile, metadata: Metadata) -> tuple[FormProf
     """Returns a draft in the form, and a sentence for everything that is not in it."""
     profile_id = _guid(metadata.organization, draft.name)
     items = tuple(_item(it, draft, metadata) for it in draft.items)
-    return FormProfile(profile_id, draft.name, items, draft.description), [f"{draft.name}: {it}" for it in _notes(draft, metadata)]
+    lost = [f"{draft.name}: {it}" for it in _notes(draft, metadata)]
+    return FormProfile(profile_id, draft.name, items, draft.description), lost
 
 
 def travelling(item: model_pb2.ProfileItem) -> list[model_pb2.Association]:

@@ -47,8 +47,8 @@ class DraftReader:
         if before is not None:
             _keep(draft, before)
             self.notes.append(
-                f"{draft.name}: users, teams, priorities, columns, `mandatory`, sync intervals and directions are kept from "
-                "the draft that is replaced"
+                f"{draft.name}: users, teams, priorities, columns, `mandatory`, sync intervals and directions are kept "
+                "from the draft that is replaced"
             )
         self._note_directions(draft, before or model_pb2.Profile())
         return draft
