@@ -12,7 +12,9 @@ from haversack_server.cli import (
     _filters,
     _ingest,
     _organizations,
+    _profile_publishing,
     _profiles,
+    _profiles_as_code,
     _schema,
     _serve,
     _solutions,
@@ -37,6 +39,8 @@ app.add_typer(_entities.app, name="entity")
 app.command("ingest", epilog="Example: haversack ingest accounts.csv more-accounts.csv.gz --org acme --entity account")(
     _ingest.ingest
 )
+for group in (_profile_publishing.app, _profiles_as_code.app):
+    _profiles.app.add_typer(group)
 app.add_typer(_profiles.app, name="profile")
 app.add_typer(_apps.app, name="app")
 app.add_typer(_ask.app, name="ask")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
+_BREAKS = re.compile("[\r\x85\u2028\u2029\ufeff]")
 _NOT_IN_FILE_NAMES = re.compile(r"[^\w .-]|^\.")
 
 
@@ -51,9 +52,15 @@ def profile_yaml(profile: model_pb2.Profile) -> str:
     import yaml
     from google.protobuf import json_format
 
+    class Dumper(yaml.SafeDumper):
+        """YAML's own, but for line breaks that it would write as they are and not read back."""
+
+    def written(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if _BREAKS.search(text) else None)
+
+    Dumper.add_representer(str, written)
     content = json_format.MessageToDict(profile, preserving_proto_field_name=True)
-    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-    return text
+    return str(yaml.dump(content, Dumper=Dumper, sort_keys=False, allow_unicode=True))
 
 
 def file_name(profile: str) -> str:

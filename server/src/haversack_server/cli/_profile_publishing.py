@@ -9,12 +9,15 @@ import typer
 from haversack_server.cli._command import admin_command
 from haversack_server.cli._confirm import YesOption, confirm, refuse_to_guess
 from haversack_server.cli._options import OrganizationOption
-from haversack_server.cli._profiles import MoveOption, NameArgument, app, show_moved, show_warnings
+from haversack_server.cli._profiles import MoveOption, NameArgument, show_moved, show_warnings
 
 if TYPE_CHECKING:
     from haversack.admin.v1 import profiles_pb2
 
     from haversack_server.cli._endpoint import AdminEndpoint
+
+app = typer.Typer()
+"""Merged into that of `haversack profile`."""
 
 NoteOption = Annotated[str, typer.Option("--note", metavar="TEXT", help="Why, for the history.")]
 

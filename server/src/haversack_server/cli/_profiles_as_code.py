@@ -18,13 +18,16 @@ from haversack_server.cli._command import admin_command
 from haversack_server.cli._confirm import YesOption, confirm, refuse_to_guess
 from haversack_server.cli._options import OrganizationOption
 from haversack_server.cli._profile_publishing import NoteOption
-from haversack_server.cli._profiles import MoveOption, RevisionOption, app, show_warnings
+from haversack_server.cli._profiles import MoveOption, RevisionOption, show_warnings
 
 if TYPE_CHECKING:
     from haversack.admin.v1 import profiles_pb2, questions_pb2
     from haversack.model.v1 import model_pb2
 
     from haversack_server.cli._endpoint import AdminEndpoint
+
+app = typer.Typer()
+"""Merged into that of `haversack profile`."""
 
 NEW, CHANGES, SAME = "new", "changes", "same"
 
