@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import grpc
 import pytest
@@ -100,7 +101,7 @@ REAL_FILTER = (
     ],
 )
 def test_documents_say_whether_an_entity_is_offline(
-    said: dict[str, object], offline: bool, filtered: str, admin: Admin
+    said: dict[str, Any], offline: bool, filtered: str, admin: Admin
 ) -> None:
     name = admin.organization(standard=False)
     notes = admin.import_metadata(name, {"a": document("a", "modifiedon", kind="DateTime", **said)}).notes
@@ -115,7 +116,7 @@ def test_documents_say_whether_an_entity_is_offline(
 
 def test_what_is_not_enabled_for_mobile_cannot_go_offline(admin: Admin) -> None:
     name = admin.organization(standard=False)
-    hidden = {"IsVisibleInMobileClient": {"Value": False, "CanBeChanged": True}}
+    hidden: dict[str, Any] = {"IsVisibleInMobileClient": {"Value": False, "CanBeChanged": True}}
     admin.import_metadata(name, {"a": document("a", **hidden), "b": document("b")})
     assert [get(admin, name, it).mobile for it in "ab"] == [False, True]
     listed = admin.call("entities", "ListEntities", entities_pb2.ListEntitiesRequest(organization=name))

@@ -14,7 +14,7 @@ from server.running import RunningServer
 from server.test_cli import MISUSED, REFUSED, Line
 
 ONE = '<filter><condition attribute="name" operator="eq" value="Account 1"/></filter>'
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=40)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 IDS = st.lists(st.uuids().map(str), max_size=3, unique=True)
 
 
@@ -40,7 +40,7 @@ def write(folder: Path, *profiles: model_pb2.Profile) -> Path:
 def items(draw: st.DrawFn, entity: str) -> model_pb2.ProfileItem:
     drawn = model_pb2.ProfileItem(
         entity=entity,
-        criteria=draw(st.sampled_from(model_pb2.RecordCriteria.values())),
+        criteria=model_pb2.RecordCriteria.Name(draw(st.sampled_from(model_pb2.RecordCriteria.values()))),
         owned_by_me=draw(st.booleans()),
         columns=draw(st.lists(st.sampled_from(["name", "telephone1"]), unique=True)),
         mandatory=draw(st.booleans()),

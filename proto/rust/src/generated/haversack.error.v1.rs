@@ -40,7 +40,7 @@ pub enum ErrorReason {
     MetadataInvalid = 17,
     /// FAILED_PRECONDITION: new metadata would change the meaning of what is stored (an attribute's type).
     MetadataIncompatible = 18,
-    /// FAILED_PRECONDITION: a profile still has an item for the entity. Remove the item first.
+    /// FAILED_PRECONDITION: a profile still has an item for the entity. Remove the item first, or force it.
     EntityInUse = 19,
     /// NOT_FOUND: the organization has no profile of this name.
     ProfileUnknown = 20,

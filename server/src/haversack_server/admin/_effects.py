@@ -9,7 +9,7 @@ from haversack.model.v1 import model_pb2
 
 from haversack_server._core import SyncServer
 from haversack_server.core import in_thread
-from haversack_server.errors import HaversackError, LimitReached, NothingPublished
+from haversack_server.errors import HaversackError, LimitReached, NothingPublished, OrganizationNotProvisioned
 from haversack_server.publishing import Customized, metadata_effects, overlaps
 from haversack_server.stagings import Stagings
 
@@ -33,7 +33,7 @@ class Effects:
         try:
             await self._stagings.get(organization)
             answer = await in_thread(self._sync.diff, request.SerializeToString(), None, after)
-        except (NothingPublished, LimitReached) as error:
+        except (NothingPublished, LimitReached, OrganizationNotProvisioned) as error:
             effect.not_told = str(error)
             return effect
         told = questions_pb2.DiffResponse.FromString(answer)

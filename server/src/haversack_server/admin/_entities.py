@@ -104,18 +104,18 @@ class EntityService(entities_pb2_grpc.EntityServiceServicer):
     ) -> entities_pb2.DisableEntityResponse:
         """Disables an entity; where profiles have an item for it, only if forced."""
         organization, name = request.organization, request.entity
-        async with self._catalog.begin() as connection:
+        effect = await self._effects.of(organization, await self._publisher.customized(organization, disabling=name))
+        # Only from here on does everybody else wait: working the effect out may take a while.
+        async with self._catalog.exclusive(organization), self._catalog.begin() as connection:
             followed = await load_followed(connection, organization)
             drafts = carrying(await profiles.drafts_by_name(connection, organization), name)
-        stored = followed.metadata.known(name)
-        published = carrying(followed.profiles, name)
-        effect = await self._effects.of(organization, await self._publisher.customized(organization, disabling=name))
-        if (published or drafts) and not request.force:
-            raise EntityInUse(_in_use(name, published, drafts, effect))
-        async with self._catalog.exclusive(organization):
-            await self._put(organization, replace(stored, offline=False))
+            published = carrying(followed.profiles, name)
+            if (published or drafts) and not request.force:
+                raise EntityInUse(_in_use(name, published, drafts, effect))
+            stored = replace(followed.metadata.known(name), offline=False)
+            await entities.put(connection, organization, stored)
         return entities_pb2.DisableEntityResponse(
-            entity=_brief_message(replace(stored, offline=False)), profiles=published, drafts=drafts, effect=effect
+            entity=_brief_message(stored), profiles=published, drafts=drafts, effect=effect
         )
 
     async def PublishCustomizations(
