@@ -24,7 +24,7 @@ from haversack_server.errors import (
     RevisionUnknown,
 )
 from server.running import LoopThread
-from sqlalchemy import Dialect, Engine, create_engine, insert, inspect, text
+from sqlalchemy import Connection, Dialect, Engine, create_engine, insert, inspect, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -81,6 +81,35 @@ def test_migrating_again_changes_nothing_and_keeps_the_data(engine: Engine) -> N
     with engine.begin() as connection:
         migrate(connection)
         assert connection.execute(_tables.organization.select()).one()._asdict() == row
+
+
+def test_what_was_published_before_revisions_had_authors_is_followed_still(engine: Engine) -> None:
+    def fill(connection: Connection, table: str, *rows: dict[str, object]) -> None:
+        for row in rows:
+            columns = ", ".join(row)
+            values = ", ".join(f":{it}" for it in row)
+            connection.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({values})"), row)
+
+    acme = {"organization": "acme"}
+    with engine.begin() as connection:
+        migrate(connection, "0001")
+        made = {"name": "acme", "settings": b"", "staging_path": "", "last_entity_number": 1, "created_at_us": 1}
+        fill(connection, "organization", made)
+        entity = {"number": 1, "logical_name": "a", "metadata": b"", "last_attribute_number": 1, "offline": True}
+        fill(connection, "entity", acme | entity | {"organization_filter": ""})
+        fill(connection, "profile", *(acme | {"name": it, "draft": b""} for it in ("north", "south")))
+        revisions = [acme | {"profile": "north", "number": it, "content": b"", "published_at_us": it} for it in (1, 2)]
+        fill(connection, "profile_revision", *revisions)
+        publish = {"revision": 1, "profile": "north", "model": b"", "started_at_us": 1, "lsn": 5}
+        fill(connection, "publish", acme | publish)
+    with engine.begin() as connection:
+        migrate(connection)
+        found = {it.name: it for it in connection.execute(_tables.profile.select())}
+        assert (found["north"].published, found["south"].published) == (2, None)
+        assert (found["north"].draft_version, found["north"].draft_author) == (1, "")
+        [kept] = connection.execute(_tables.publish.select())
+        assert (kept.kind, kept.profile, kept.lsn, kept.note) == ("profile", "north", 5, "")
+        assert connection.execute(_tables.entity.select()).one().mobile is True
 
 
 def test_a_block_that_raises_leaves_nothing_behind(loop: LoopThread, catalog: Catalog) -> None:

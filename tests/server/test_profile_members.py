@@ -64,7 +64,7 @@ def test_a_user_moves_only_if_asked_and_after_it_was_said_from_where(crew: Crew,
 
 def test_a_publish_of_a_third_profile_brings_nobody_back(crew: Crew) -> None:
     crew.publish("field", item("account"), users=[ADA])
-    crew.publish("a-later-one", item("contact"), users=[ADA], move=True)
+    crew.publish("later", item("contact"), users=[ADA], move=True)
     crew.publish("office", item("account"), users=[CAL])
     assert crew.held(ADA) == {"contact": 3}
 
