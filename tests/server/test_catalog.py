@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -84,13 +85,13 @@ def test_migrating_again_changes_nothing_and_keeps_the_data(engine: Engine) -> N
 
 
 def test_what_was_published_before_revisions_had_authors_is_followed_still(engine: Engine) -> None:
-    def fill(connection: Connection, table: str, *rows: dict[str, object]) -> None:
+    def fill(connection: Connection, table: str, *rows: Mapping[str, Any]) -> None:
         for row in rows:
             columns = ", ".join(row)
             values = ", ".join(f":{it}" for it in row)
             connection.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({values})"), row)
 
-    acme = {"organization": "acme"}
+    acme: dict[str, Any] = {"organization": "acme"}
     with engine.begin() as connection:
         migrate(connection, "0001")
         made = {"name": "acme", "settings": b"", "staging_path": "", "last_entity_number": 1, "created_at_us": 1}
