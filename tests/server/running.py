@@ -18,7 +18,11 @@ import grpc
 from haversack.admin.v1 import (
     admin_pb2,
     admin_pb2_grpc,
+    apps_pb2_grpc,
     directory_pb2_grpc,
+    entities_pb2,
+    entities_pb2_grpc,
+    profiles_pb2_grpc,
     provisioning_pb2,
     provisioning_pb2_grpc,
     questions_pb2_grpc,
@@ -90,9 +94,10 @@ class Admin:
         self._metadata = (("authorization", f"Bearer {token}"),)
         self._stubs: dict[str, Any] = {
             "organizations": admin_pb2_grpc.OrganizationServiceStub(channel),
-            "entities": admin_pb2_grpc.EntityServiceStub(channel),
+            "entities": entities_pb2_grpc.EntityServiceStub(channel),
             "ingests": admin_pb2_grpc.IngestServiceStub(channel),
-            "profiles": admin_pb2_grpc.ProfileServiceStub(channel),
+            "profiles": profiles_pb2_grpc.ProfileServiceStub(channel),
+            "apps": apps_pb2_grpc.AppServiceStub(channel),
             "provisioning": provisioning_pb2_grpc.ProvisioningServiceStub(channel),
             "questions": questions_pb2_grpc.QuestionServiceStub(channel),
             "directory": directory_pb2_grpc.DirectoryServiceStub(channel),
@@ -141,17 +146,17 @@ class Admin:
         for answer in self.call("provisioning", "WatchProvisioning", request):
             yield answer.provisioning
 
-    def import_metadata(self, organization: str, documents: dict[str, bytes]) -> admin_pb2.ImportMetadataResponse:
+    def import_metadata(self, organization: str, documents: dict[str, bytes]) -> entities_pb2.ImportMetadataResponse:
         """Imports metadata documents by name."""
-        parts = [admin_pb2.MetadataDocument(name=name, content=content) for name, content in documents.items()]
-        request = admin_pb2.ImportMetadataRequest(organization=organization, documents=parts)
-        response: admin_pb2.ImportMetadataResponse = self.call("entities", "ImportMetadata", request)
+        parts = [entities_pb2.MetadataDocument(name=name, content=content) for name, content in documents.items()]
+        request = entities_pb2.ImportMetadataRequest(organization=organization, documents=parts)
+        response: entities_pb2.ImportMetadataResponse = self.call("entities", "ImportMetadata", request)
         return response
 
     def enable(self, organization: str, *entities: str, organization_filter: str = "") -> None:
         """Enables entities for offline use, all with one organization filter."""
         for entity in entities:
-            request = admin_pb2.EnableEntityRequest(
+            request = entities_pb2.EnableEntityRequest(
                 organization=organization, entity=entity, organization_filter=organization_filter
             )
             self.call("entities", "EnableEntity", request)

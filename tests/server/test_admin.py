@@ -10,7 +10,16 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, provisioning_pb2, questions_pb2, solutions_pb2
+from haversack.admin.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
+    apps_pb2,
+    entities_pb2,
+    profiles_pb2,
+    provisioning_pb2,
+    questions_pb2,
+    solutions_pb2,
+)
 from haversack.model.v1 import model_pb2
 from haversack_server.errors import RequestInvalid
 from haversack_server.identity import SYNC_AUDIENCE
@@ -40,15 +49,29 @@ EVERY_CALL = [
     ("provisioning", "StartDeprovisioning", provisioning_pb2.StartDeprovisioningRequest(organization="acme")),
     ("provisioning", "GetProvisioning", provisioning_pb2.GetProvisioningRequest(organization="acme")),
     ("provisioning", "WatchProvisioning", provisioning_pb2.WatchProvisioningRequest(organization="acme")),
-    ("entities", "ImportMetadata", admin_pb2.ImportMetadataRequest(organization="acme")),
-    ("entities", "ListEntities", admin_pb2.ListEntitiesRequest(organization="acme")),
-    ("entities", "GetEntity", admin_pb2.GetEntityRequest(organization="acme")),
-    ("entities", "EnableEntity", admin_pb2.EnableEntityRequest(organization="acme")),
-    ("entities", "DisableEntity", admin_pb2.DisableEntityRequest(organization="acme")),
-    ("profiles", "SaveProfile", admin_pb2.SaveProfileRequest(organization="acme")),
-    ("profiles", "GetProfile", admin_pb2.GetProfileRequest(organization="acme")),
-    ("profiles", "ListProfiles", admin_pb2.ListProfilesRequest(organization="acme")),
-    ("profiles", "PublishProfile", admin_pb2.PublishProfileRequest(organization="acme")),
+    ("entities", "ImportMetadata", entities_pb2.ImportMetadataRequest(organization="acme")),
+    ("entities", "ListEntities", entities_pb2.ListEntitiesRequest(organization="acme")),
+    ("entities", "GetEntity", entities_pb2.GetEntityRequest(organization="acme")),
+    ("entities", "EnableEntity", entities_pb2.EnableEntityRequest(organization="acme")),
+    ("entities", "DisableEntity", entities_pb2.DisableEntityRequest(organization="acme")),
+    ("entities", "SetOrganizationFilter", entities_pb2.SetOrganizationFilterRequest(organization="acme")),
+    ("entities", "PublishCustomizations", entities_pb2.PublishCustomizationsRequest(organization="acme")),
+    ("profiles", "SaveProfile", profiles_pb2.SaveProfileRequest(organization="acme")),
+    ("profiles", "GetProfile", profiles_pb2.GetProfileRequest(organization="acme")),
+    ("profiles", "ListProfiles", profiles_pb2.ListProfilesRequest(organization="acme")),
+    ("profiles", "PublishProfile", profiles_pb2.PublishProfileRequest(organization="acme")),
+    ("profiles", "ListRevisions", profiles_pb2.ListRevisionsRequest(organization="acme")),
+    ("profiles", "CloneProfile", profiles_pb2.CloneProfileRequest(organization="acme")),
+    ("profiles", "ValidateProfile", profiles_pb2.ValidateProfileRequest(organization="acme", name="field")),
+    ("profiles", "UnpublishProfile", profiles_pb2.UnpublishProfileRequest(organization="acme")),
+    ("profiles", "DeleteProfile", profiles_pb2.DeleteProfileRequest(organization="acme")),
+    ("profiles", "RollBackProfile", profiles_pb2.RollBackProfileRequest(organization="acme", revision=1)),
+    ("profiles", "AddMembers", profiles_pb2.AddMembersRequest(organization="acme")),
+    ("profiles", "RemoveMembers", profiles_pb2.RemoveMembersRequest(organization="acme")),
+    ("apps", "SaveApp", apps_pb2.SaveAppRequest(organization="acme")),
+    ("apps", "GetApp", apps_pb2.GetAppRequest(organization="acme")),
+    ("apps", "ListApps", apps_pb2.ListAppsRequest(organization="acme")),
+    ("apps", "DeleteApp", apps_pb2.DeleteAppRequest(organization="acme")),
     ("solutions", "ExportSolution", solutions_pb2.ExportSolutionRequest(organization="acme")),
     ("solutions", "ImportSolution", solutions_pb2.ImportSolutionRequest(organization="acme", content=EMPTY_SOLUTION)),
     ("ingests", "Ingest", admin_pb2.IngestRequest(header=admin_pb2.IngestHeader(organization="acme"))),
@@ -61,6 +84,9 @@ EVERY_CALL = [
 SERVICES = [
     *admin_pb2.DESCRIPTOR.services_by_name.values(),
     *provisioning_pb2.DESCRIPTOR.services_by_name.values(),
+    *apps_pb2.DESCRIPTOR.services_by_name.values(),
+    *entities_pb2.DESCRIPTOR.services_by_name.values(),
+    *profiles_pb2.DESCRIPTOR.services_by_name.values(),
     *questions_pb2.DESCRIPTOR.services_by_name.values(),
     *solutions_pb2.DESCRIPTOR.services_by_name.values(),
 ]

@@ -11,7 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 from conftest import Admin, RunningServer
-from haversack.admin.v1 import admin_pb2
+from haversack.admin.v1 import admin_pb2, profiles_pb2
 from haversack.admin.v1 import provisioning_pb2 as pb
 from haversack.model.v1 import model_pb2
 from haversack_server.provisioning.files import newest, staging_files
@@ -215,8 +215,8 @@ def test_deprovisioning_takes_what_provisioning_made_and_nothing_else(admin: Adm
     admin.enable(name, "account")
     item = model_pb2.ProfileItem(entity="account", criteria=model_pb2.RECORD_CRITERIA_ALL)
     draft = model_pb2.Profile(name="field", items=[item])
-    admin.call("profiles", "SaveProfile", admin_pb2.SaveProfileRequest(organization=name, profile=draft))
-    publish = admin_pb2.PublishProfileRequest(organization=name, name="field")
+    admin.call("profiles", "SaveProfile", profiles_pb2.SaveProfileRequest(organization=name, profile=draft))
+    publish = profiles_pb2.PublishProfileRequest(organization=name, name="field")
     admin.call("profiles", "PublishProfile", publish)
     before = organization(admin, name)
     ask(admin, "StartDeprovisioning", name)
@@ -231,7 +231,7 @@ def test_deprovisioning_takes_what_provisioning_made_and_nothing_else(admin: Adm
     ):
         with refused(CODE.FAILED_PRECONDITION, "ORGANIZATION_NOT_PROVISIONED", f"haversack org provision {name}"):
             admin.call(service, method, request)
-    found = admin.call("profiles", "GetProfile", admin_pb2.GetProfileRequest(organization=name, name="field"))
+    found = admin.call("profiles", "GetProfile", profiles_pb2.GetProfileRequest(organization=name, name="field"))
     assert (found.profile.name, found.summary.revision) == ("field", 1)
     assert admin.ingest(name, "account", accounts(7)).inserted == 2
     admin.provision(name)

@@ -1,9 +1,8 @@
 //! Who is calling: bearer tokens, checked in one place.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use haversack_engine::ids::RowKey;
-use haversack_engine::row::parse_uuid;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::{Deserialize, Serialize};
@@ -36,8 +35,8 @@ pub struct Claims {
 pub struct Caller {
     /// Name of the organization that the token is for.
     pub organization: String,
-    /// The user's `systemuserid`.
-    pub user: RowKey,
+    /// What the token names the user by; which attribute that is, the organization has settled.
+    pub user: Arc<str>,
     /// When the token ends.
     pub expires: SystemTime,
 }
@@ -72,12 +71,10 @@ impl Verifier {
     pub fn caller(&self, metadata: &MetadataMap, now: SystemTime) -> Result<Caller, SyncError> {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let claims = self.verify(bearer(metadata)?, now.as_secs())?;
-        let user = parse_uuid(&claims.sub)
-            .ok_or_else(|| SyncError::TokenInvalid("its `sub` claim is not a systemuserid".into()))?;
         let expires = UNIX_EPOCH
             .checked_add(Duration::from_secs(claims.exp))
             .ok_or_else(|| SyncError::TokenInvalid("its `exp` claim is beyond all time".into()))?;
-        Ok(Caller { organization: claims.org, user: RowKey(user), expires })
+        Ok(Caller { organization: claims.org, user: claims.sub.into(), expires })
     }
 
     /// Several entries may name one issuer (keys overlap while they are replaced): the first that fits decides.
@@ -191,7 +188,7 @@ mod tests {
         metadata.insert("authorization", header);
         let caller = verifier().caller(&metadata, UNIX_EPOCH + Duration::from_secs(NOW)).unwrap();
         assert_eq!(caller.organization, "contoso");
-        assert_eq!(format!("{:?}", caller.user), USER.replace('-', ""));
+        assert_eq!(&*caller.user, USER);
         assert_eq!(caller.expires, UNIX_EPOCH + Duration::from_secs(NOW + 60));
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use haversack_engine::engine::Asker;
 use haversack_engine::ids::Instant;
 use haversack_engine::reconcile::{Cookie, Limits, Mode, Opened, Opening, Session};
+use haversack_engine::row::row_key_of_text;
 use haversack_proto::sync::{Compression, SyncMode, SyncRequest};
 use haversack_staging::Identity;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -97,7 +98,7 @@ impl SyncEndpoint {
         let permit = self.permit()?;
         organization.ready().await?;
         let identity = organization.identity()?;
-        let seal = Seal::new(&identity.secret, organization.name(), caller.user, &install);
+        let seal = Seal::new(&identity.secret, organization.name(), row_key_of_text(&caller.user), &install);
         let cookie = open_cookie(&seal, &request)?;
         let identity = match &cookie {
             Some(cookie) => self.catch_up(&organization, identity, cookie).await?,
@@ -147,13 +148,13 @@ impl SyncEndpoint {
         request: &SyncRequest,
     ) -> Result<Events, SyncError> {
         let Call { organization, caller, install, permit, seal } = call;
-        let device = Device { user: caller.user, install };
+        let asker = Asker { user: organization.user_named(&caller.user)?, app: request.app.as_str().into() };
+        let device = Device { user: asker.user, install };
         let presence = Streams::enter(organization.streams(), device);
         if let Some(cookie) = cookie.filter(|cookie| *cookie.epoch == *epoch) {
             organization.devices().called(device, cookie.lsn, cookie.instant);
         }
-        let asker = Asker { user: caller.user, app: request.app.as_str().into() };
-        let subscription = organization.subscribe(asker, Arc::clone(&presence.signal))?;
+        let subscription = organization.subscribe(asker, &caller.user, Arc::clone(&presence.signal))?;
         let opening = Opening {
             epoch,
             cookie,

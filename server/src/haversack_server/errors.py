@@ -10,9 +10,9 @@
     │   └── FilterRefused FilterMalformed, FilterOperatorUnknown, FilterOperandInvalid, FilterTooLarge,
     │                     FilterUnsupported
     ├── NotReady         NothingPublished, EntityNotEnabled, EntityInUse, EntityNotMobile, MetadataIncompatible,
-    │                    AppNotEnabled, UserInOtherProfile, ProfilePublished, OrganizationNotProvisioned,
-    │                    TransitionIllegal, ConsentMissing, OrganizationKindRefused, WorkItemNotDead,
-    │                    DirectoryReadOnly
+    │                    AppNotEnabled, UserInOtherProfile, ProfilePublished, ProfileInUse,
+    │                    OrganizationNotProvisioned, TransitionIllegal, ConsentMissing,
+    │                    OrganizationKindRefused, WorkItemNotDead, DirectoryReadOnly
     ├── TryLater         LimitReached, DraftChanged, ServerStopping, CatalogUnavailable, OrganizationBusy
     └── ServerFault      StagingFailed, InternalFault
         └── InternalFault CatalogFailed
@@ -295,6 +295,12 @@ class ProfilePublished(NotReady):
     """Devices follow the profile."""
 
     reason = "PROFILE_PUBLISHED"
+
+
+class ProfileInUse(NotReady):
+    """An application names the profile."""
+
+    reason = "PROFILE_IN_USE"
 
 
 class OrganizationNotProvisioned(NotReady):

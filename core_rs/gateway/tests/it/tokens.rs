@@ -20,11 +20,16 @@ pub(crate) fn token(user: u32) -> String {
 
 /// A token of a user of some organization for some time, in whole seconds.
 pub(crate) fn token_for(user: u32, organization: &str, lifetime: Duration) -> String {
+    token_named(&uuid_text(user_id(user)), organization, lifetime)
+}
+
+/// The same of a user by whatever name.
+pub(crate) fn token_named(user: &str, organization: &str, lifetime: Duration) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let claims = Claims {
         iss: "dev".into(),
         aud: "haversack-sync".into(),
-        sub: uuid_text(user_id(user)),
+        sub: user.into(),
         org: organization.into(),
         exp: (now + lifetime).as_secs(),
         iat: Some(now.as_secs()),

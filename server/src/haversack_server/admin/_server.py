@@ -14,8 +14,14 @@ from grpc_reflection.v1alpha import reflection
 from haversack.admin.v1 import (
     admin_pb2,
     admin_pb2_grpc,
+    apps_pb2,
+    apps_pb2_grpc,
     directory_pb2,
     directory_pb2_grpc,
+    entities_pb2,
+    entities_pb2_grpc,
+    profiles_pb2,
+    profiles_pb2_grpc,
     provisioning_pb2,
     provisioning_pb2_grpc,
     questions_pb2,
@@ -27,7 +33,9 @@ from haversack.admin.v1 import (
 )
 
 from haversack_server._core import SyncServer
+from haversack_server.admin._apps import AppService
 from haversack_server.admin._directory import DirectoryService
+from haversack_server.admin._effects import Effects
 from haversack_server.admin._entities import EntityService
 from haversack_server.admin._guard import Guard
 from haversack_server.admin._ingest import IngestService
@@ -60,14 +68,17 @@ _OPTIONS = (
 _SERVICES = tuple(
     service.full_name
     for contract in (
-        admin_pb2.DESCRIPTOR,
-        directory_pb2.DESCRIPTOR,
-        provisioning_pb2.DESCRIPTOR,
-        questions_pb2.DESCRIPTOR,
-        solutions_pb2.DESCRIPTOR,
-        work_pb2.DESCRIPTOR,
+        admin_pb2,
+        apps_pb2,
+        directory_pb2,
+        entities_pb2,
+        profiles_pb2,
+        provisioning_pb2,
+        questions_pb2,
+        solutions_pb2,
+        work_pb2,
     )
-    for service in contract.services_by_name.values()
+    for service in contract.DESCRIPTOR.services_by_name.values()
 )
 
 
@@ -89,15 +100,18 @@ class AdminServer:
         self._server = grpc.aio.server(interceptors=[Guard(issuers)], options=_OPTIONS)
         self._ingest = IngestService(catalog, stagings, source)
         self._health = health.HealthServicer()
+        effects = Effects(stagings, sync)
         organizations = OrganizationService(catalog, stagings, requests)
-        profiles = ProfileService(catalog, publisher)
+        profiles = ProfileService(catalog, publisher, effects)
+        entities = EntityService(catalog, publisher, effects)
         admin_pb2_grpc.add_OrganizationServiceServicer_to_server(organizations, self._server)
         self._status = status
         provisioning = ProvisioningService(requests, status)
         provisioning_pb2_grpc.add_ProvisioningServiceServicer_to_server(provisioning, self._server)
-        admin_pb2_grpc.add_EntityServiceServicer_to_server(EntityService(catalog), self._server)
+        entities_pb2_grpc.add_EntityServiceServicer_to_server(entities, self._server)
         admin_pb2_grpc.add_IngestServiceServicer_to_server(self._ingest, self._server)
-        admin_pb2_grpc.add_ProfileServiceServicer_to_server(profiles, self._server)
+        profiles_pb2_grpc.add_ProfileServiceServicer_to_server(profiles, self._server)
+        apps_pb2_grpc.add_AppServiceServicer_to_server(AppService(catalog), self._server)
         questions = QuestionService(catalog, stagings, publisher, sync)
         questions_pb2_grpc.add_QuestionServiceServicer_to_server(questions, self._server)
         solutions_pb2_grpc.add_SolutionServiceServicer_to_server(SolutionService(catalog), self._server)

@@ -1,12 +1,13 @@
 """The catalog: what the control plane remembers, in SQL. SQLite by default; PostgreSQL is a URL away.
 
 `Catalog` opens it and migrates it; `_database` says what transactions promise. The modules `organizations`, `entities`,
-`profiles`, `publishes`, `provisioning`, `operations` and `work_items` have the queries, as functions that take the
-connection of a transaction that `Catalog.begin` or `Catalog.snapshot` opened. Messages of the contract (`Entity`,
+`profiles`, `apps`, `publishes`, `provisioning`, `operations` and `work_items` have the queries, as functions that take
+the connection of a transaction that `Catalog.begin` or `Catalog.snapshot` opened. Messages of the contract (`Entity`,
 `Profile`, `Model`) are stored serialized: SQL holds what is looked up by, no second form of the rest.
 """
 
 from haversack_server.catalog import (
+    apps,
     entities,
     leases,
     operations,
@@ -24,6 +25,7 @@ __all__ = [
     "ORGANIZATIONS_BELL",
     "Bell",
     "Catalog",
+    "apps",
     "entities",
     "leases",
     "operations",

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    true,
 )
 
 metadata = MetaData(
@@ -30,6 +31,8 @@ ORGANIZATION_NAME = String(63)
 LOGICAL_NAME = String(128)
 SCHEMA_NAME = String(255)
 PROFILE_NAME = String(255)
+APP_NAME = String(255)
+PUBLISH_KIND = String(32)
 
 organization = Table(
     "organization",
@@ -53,6 +56,13 @@ entity = Table(
     Column("last_attribute_number", Integer, nullable=False, comment="highest number that was ever given to a field"),
     Column("offline", Boolean, nullable=False),
     Column("organization_filter", Text, nullable=False, comment="FetchXML; empty means no limit"),
+    Column(
+        "mobile",
+        Boolean,
+        nullable=False,
+        server_default=true(),
+        comment="whether it is enabled for mobile, which offline use rests on",
+    ),
     UniqueConstraint("organization", "logical_name"),
 )
 
@@ -72,6 +82,22 @@ profile = Table(
     Column("organization", ORGANIZATION_NAME, ForeignKey("organization.name"), primary_key=True),
     Column("name", PROFILE_NAME, primary_key=True),
     Column("draft", LargeBinary, nullable=False, comment="serialized haversack.model.v1.Profile, nothing compiled"),
+    Column(
+        "draft_version",
+        BigInteger,
+        nullable=False,
+        server_default="1",
+        comment="rises by 1 with every write of the draft",
+    ),
+    Column("draft_author", Text, nullable=False, server_default=""),
+    Column(
+        "draft_at_us",
+        BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="microseconds since the Unix epoch; 0 if nobody knows",
+    ),
+    Column("published", BigInteger, nullable=True, comment="revision that devices follow; NULL if they follow none"),
 )
 
 profile_revision = Table(
@@ -84,17 +110,33 @@ profile_revision = Table(
         "content", LargeBinary, nullable=False, comment="serialized haversack.model.v1.Profile, compiled and frozen"
     ),
     Column("published_at_us", BigInteger, nullable=False, comment="microseconds since the Unix epoch"),
+    Column("author", Text, nullable=False, server_default=""),
+    Column("note", Text, nullable=False, server_default=""),
     ForeignKeyConstraint(["organization", "profile"], ["profile.organization", "profile.name"]),
 )
 
 publish = Table(
     "publish",
     metadata,
-    Column("organization", ORGANIZATION_NAME, primary_key=True),
+    Column("organization", ORGANIZATION_NAME, ForeignKey("organization.name"), primary_key=True),
     Column("revision", BigInteger, primary_key=True, autoincrement=False),
-    Column("profile", PROFILE_NAME, nullable=False, comment="the profile that this publish was for"),
+    Column(
+        "profile", PROFILE_NAME, nullable=True, comment="the profile that this publish was for; NULL if it was for none"
+    ),
     Column("model", LargeBinary, nullable=False, comment="serialized haversack.model.v1.Model"),
     Column("started_at_us", BigInteger, nullable=False, comment="microseconds since the Unix epoch"),
     Column("lsn", BigInteger, nullable=True, comment="position in the commit order; NULL until staging has the model"),
-    ForeignKeyConstraint(["organization", "profile"], ["profile.organization", "profile.name"]),
+    Column("kind", PUBLISH_KIND, nullable=False, server_default="profile"),
+    Column("author", Text, nullable=False, server_default=""),
+    Column("note", Text, nullable=False, server_default=""),
+)
+
+app = Table(
+    "app",
+    metadata,
+    Column("organization", ORGANIZATION_NAME, ForeignKey("organization.name"), primary_key=True),
+    Column("name", APP_NAME, primary_key=True),
+    Column("content", LargeBinary, nullable=False, comment="serialized haversack.model.v1.App"),
+    Column("author", Text, nullable=False),
+    Column("changed_at_us", BigInteger, nullable=False, comment="microseconds since the Unix epoch"),
 )

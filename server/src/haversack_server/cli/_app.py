@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from haversack_server.cli import (
+    _apps,
     _ask,
     _demo,
     _entities,
@@ -12,7 +13,9 @@ from haversack_server.cli import (
     _ingest,
     _organizations,
     _places,
+    _profile_publishing,
     _profiles,
+    _profiles_as_code,
     _provisioning,  # noqa: F401 - adds commands to `org`
     _roles,
     _schema,
@@ -42,7 +45,10 @@ app.add_typer(_entities.app, name="entity")
 app.command("ingest", epilog="Example: haversack ingest accounts.csv more-accounts.csv.gz --org acme --entity account")(
     _ingest.ingest
 )
+for group in (_profile_publishing.app, _profiles_as_code.app):
+    _profiles.app.add_typer(group)
 app.add_typer(_profiles.app, name="profile")
+app.add_typer(_apps.app, name="app")
 app.add_typer(_ask.app, name="ask")
 app.add_typer(_filters.app, name="filter")
 app.add_typer(_schema.app, name="schema")

@@ -13,9 +13,10 @@ import typer
 from haversack_server.cli._options import DataOption, EndpointOption, JsonOption, TokenOption
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from google.protobuf.message import Message
 
-_Answer = TypeVar("_Answer", bound="Message | Sequence[Message]")
+_Answer = TypeVar("_Answer", bound="Message | Sequence[Any] | DataclassInstance")
 
 _SHARED_OPTIONS = {"endpoint": EndpointOption, "token": TokenOption, "data": DataOption, "as_json": JsonOption}
 _DEFAULTS = {"endpoint": None, "token": None, "data": None, "as_json": False}
@@ -30,7 +31,7 @@ def admin_command(
     fails: Callable[[_Answer, Mapping[str, Any]], bool] | None = None,
     followed: Callable[[Iterator[_Answer]], _Answer] | None = None,
 ) -> Callable[[Callable[..., _Answer | Iterator[_Answer]]], Callable[..., None]]:
-    """Makes a command of a function that calls the admin endpoint and returns what it answered.
+    """Makes a command of a function that calls the admin endpoint and returns what it answered, or made of answers.
 
     The function's first parameter is the endpoint; its others, all keyword-only, become the command's, and after them
     come --admin, --token, --data and --json. The answer is printed as JSON, or by `shown` for people. Then the command
@@ -44,7 +45,7 @@ def admin_command(
         @functools.wraps(function)
         def command(*, endpoint: str | None, token: str | None, data: Path | None, as_json: bool, **own: Any) -> None:
             from haversack_server.cli._endpoint import connected
-            from haversack_server.cli._output import EXIT_REFUSED, print_lines, print_messages
+            from haversack_server.cli._output import EXIT_REFUSED, print_answer, print_lines
 
             with connected(endpoint, token, data, as_json=as_json) as admin:
                 answered = function(admin, **own)
@@ -54,7 +55,7 @@ def admin_command(
                 else:
                     answer = answered
                     if as_json:
-                        print_messages(answer)
+                        print_answer(answer)
                     else:
                         shown(answer)
             if fails is not None and fails(answer, own):

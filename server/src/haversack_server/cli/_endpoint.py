@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +13,10 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
 from haversack.admin.v1 import (
     admin_pb2_grpc,
+    apps_pb2_grpc,
     directory_pb2_grpc,
+    entities_pb2_grpc,
+    profiles_pb2_grpc,
     provisioning_pb2_grpc,
     questions_pb2_grpc,
     solutions_pb2_grpc,
@@ -32,13 +35,19 @@ _Response = TypeVar("_Response", bound=Message)
 
 
 class AdminEndpoint:
-    """The admin endpoint's services; each call carries the token, and may take some seconds if that is limited."""
+    """The admin endpoint's services; each call carries the token, and may take some seconds if that is limited.
 
-    def __init__(self, channel: grpc.Channel, token: str, seconds: float | None = None) -> None:
+    Attributes:
+        as_json: Whether the command's answer goes to a program.
+    """
+
+    def __init__(self, channel: grpc.Channel, token: str, *, as_json: bool, seconds: float | None = None) -> None:
+        self.as_json = as_json
         self.organizations = admin_pb2_grpc.OrganizationServiceStub(channel)
-        self.entities = admin_pb2_grpc.EntityServiceStub(channel)
+        self.entities = entities_pb2_grpc.EntityServiceStub(channel)
         self.ingests = admin_pb2_grpc.IngestServiceStub(channel)
-        self.profiles = admin_pb2_grpc.ProfileServiceStub(channel)
+        self.profiles = profiles_pb2_grpc.ProfileServiceStub(channel)
+        self.apps = apps_pb2_grpc.AppServiceStub(channel)
         self.provisioning = provisioning_pb2_grpc.ProvisioningServiceStub(channel)
         self.questions = questions_pb2_grpc.QuestionServiceStub(channel)
         self.directory = directory_pb2_grpc.DirectoryServiceStub(channel)
@@ -61,6 +70,18 @@ class AdminEndpoint:
                 raise TypeError(f"the endpoint answered {type(response).__name__} where {answer.__name__} was due")
             yield response
 
+    def attempt(
+        self, method: Callable[..., Any], request: Any, answer: type[_Response], *, unless: Collection[str]
+    ) -> _Response | str:
+        """Calls a method as `call` does; returns the message of a refusal that has one of these reasons."""
+        try:
+            return self.call(method, request, answer)
+        except grpc.RpcError as error:
+            refusal = _refusal(error, "")
+            if refusal["reason"] in unless:
+                return refusal["message"]
+            raise
+
 
 @contextmanager
 def connected(
@@ -78,7 +99,8 @@ def connected(
     ]
     try:
         with grpc.insecure_channel(address, options=options) as channel:
-            yield AdminEndpoint(channel, token or _minted(folder, as_json=as_json), seconds)
+            minted = token or _minted(folder, as_json=as_json)
+            yield AdminEndpoint(channel, minted, as_json=as_json, seconds=seconds)
     except grpc.RpcError as error:
         refuse(_refusal(error, address), as_json=as_json)
 

@@ -115,10 +115,10 @@ _COUNTS = ("read", "inserted", "updated", "deleted", "unchanged", "rejected")
 
 
 def _print(files: list[Path], reports: list[admin_pb2.IngestResponse], *, as_json: bool) -> None:
-    from haversack_server.cli._output import console, print_messages, print_table
+    from haversack_server.cli._output import console, print_answer, print_table
 
     if as_json:
-        print_messages(reports)
+        print_answer(reports)
         return
     rows = [
         (str(file), *(f"{getattr(report, name):,}" for name in _COUNTS))

@@ -31,7 +31,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write proto3 source of entities' row messages, for those who generate code."""
-    from haversack.admin.v1 import admin_pb2
+    from haversack.admin.v1 import entities_pb2
     from haversack.model.v1 import model_pb2
 
     from haversack_server._core import schema_proto
@@ -42,12 +42,12 @@ def export(
     with connected(endpoint, token, data, as_json=as_json) as admin:
         names = list(entities or ())
         if not names:
-            listing = admin_pb2.ListEntitiesRequest(organization=organization, offline_only=True)
-            listed = admin.call(admin.entities.ListEntities, listing, admin_pb2.ListEntitiesResponse)
+            listing = entities_pb2.ListEntitiesRequest(organization=organization, offline_only=True)
+            listed = admin.call(admin.entities.ListEntities, listing, entities_pb2.ListEntitiesResponse)
             names = [it.logical_name for it in listed.entities]
         for name in names:
-            request = admin_pb2.GetEntityRequest(organization=organization, entity=name)
-            model.entities.append(admin.call(admin.entities.GetEntity, request, admin_pb2.GetEntityResponse).entity)
+            request = entities_pb2.GetEntityRequest(organization=organization, entity=name)
+            model.entities.append(admin.call(admin.entities.GetEntity, request, entities_pb2.GetEntityResponse).entity)
     source = schema_proto(model.SerializeToString(), names) if names else ""
     if output:
         output.write_text(source)
