@@ -140,10 +140,8 @@ async def ensure(
         spread_us,
         *(literal(value, table.c[name].type) for name, value in values.items()),
     ).where(entities.organization == organization, entities.logical_name.not_in(known))
-    made = await connection.execute(
-        insert(table).from_select(["organization", "entity", "next_run_at_us", *values], missing)
-    )
-    return made.rowcount
+    made = insert(table).from_select(["organization", "entity", "next_run_at_us", *values], missing)
+    return len((await connection.execute(made.returning(table.c.id))).all())
 
 
 async def delete_all(connection: AsyncConnection, organization: str) -> int:
