@@ -229,7 +229,8 @@ def test_a_dead_item_is_retried_and_a_living_one_is_not(queue: Queue) -> None:
     with pytest.raises(WorkItemNotDead, match="work run"):
         retry()
     for _ in range(ATTEMPTS_MAX):
-        queue.fail(*queue.claim())
+        [claimed] = queue.claim()
+        queue.fail(claimed)
         queue.clock.go_on(BACKOFF_SECONDS_MAX)
     with pytest.raises(TransitionIllegal, match="the disk is full"):
         queue.act(lambda it: work_items.make_due(it, "acme", item.number, now_us=1))
