@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
-from haversack.admin.v1 import admin_pb2, work_pb2
+from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, work_pb2
 from haversack.error.v1 import error_pb2
+from haversack_server._core import Staging
 from server.refusals import refused
 from server.running import STEP_SECONDS_MAX, Admin, RunningServer
 from server.test_cli import Line
@@ -16,6 +19,9 @@ from server.test_ingest import ids, organization, table
 
 CODE = grpc.StatusCode
 ROWS = 300
+
+COMMITTED = 16_384
+"""Rows of an ingest's commit."""
 
 
 def items(admin: Admin, name: str, **wanted: object) -> work_pb2.ListWorkItemsResponse:
@@ -36,6 +42,30 @@ def test_an_ingest_is_replicated_before_it_is_answered(admin: Admin) -> None:
     assert item(admin, name, "account").totals.counts.inserted == ROWS
     changed = admin.ingest(name, "account", table(ids(2), name="Other"))
     assert changed.lsn == organization(admin, name).lsn == ROWS + 2
+
+
+def test_what_a_cut_off_ingest_had_committed_reaches_staging(server: RunningServer, admin: Admin) -> None:
+    name = admin.organization()
+    held = threading.Event()
+    header = admin_pb2.IngestHeader(organization=name, entity="account", format=admin_pb2.INGEST_FORMAT_CSV)
+    content = table([str(uuid.UUID(int=number)) for number in range(COMMITTED + 1)])
+
+    def parts() -> Iterator[admin_pb2.IngestRequest]:
+        yield admin_pb2.IngestRequest(header=header)
+        for start in range(0, len(content), 1 << 20):
+            yield admin_pb2.IngestRequest(data=content[start : start + (1 << 20)])
+        held.wait(STEP_SECONDS_MAX)
+
+    stub = admin_pb2_grpc.IngestServiceStub(server.channel)
+    call = stub.Ingest.future(parts(), metadata=(("authorization", f"Bearer {server.admin_token()}"),))
+    [record] = (server.settings.data / "organizations" / name).glob("native.sqlite3")
+    reader = Staging.open(str(record))
+    wait_for(lambda: reader.head() == COMMITTED)
+    call.cancel()
+    held.set()
+    wait_for(lambda: organization(admin, name).lsn == COMMITTED)
+    assert item(admin, name, "account").totals.runs == 1
+    reader.close()
 
 
 def test_every_entity_has_an_item_and_the_list_is_cut_as_asked(admin: Admin) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 
 import grpc
@@ -107,7 +106,7 @@ class AdminServer:
         """Takes no new calls, lets those under way go on for at most this long, and then ends them."""
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_seconds)
-        await asyncio.to_thread(self._ingest.close)
+        await self._ingest.close()
 
 
 def _is_loopback(host: str) -> bool:

@@ -277,11 +277,17 @@ async def make_due(connection: AsyncConnection, organization: str, number: int, 
     return _read(row)
 
 
+async def wake(connection: AsyncConnection, organization: str, entity: str, *, source: str, now_us: int) -> None:
+    """Makes an entity's item due now, if there is one and it is not given up."""
+    item = and_(_followed(organization, entity, source), table.c.state == ACTIVE)
+    await connection.execute(update(table).where(item).values(next_run_at_us=now_us))
+
+
 async def add_counts(
     connection: AsyncConnection, organization: str, entity: str, *, source: str, counts: Counts
 ) -> None:
     """Counts what was replicated besides the item's own runs. Sums need no lease: their order does not matter."""
-    item = and_(table.c.organization == organization, table.c.entity == entity, table.c.source == source)
+    item = _followed(organization, entity, source)
     await connection.execute(update(table).where(item).values(_sums(counts)))
 
 
@@ -340,6 +346,10 @@ _CLOCKS = ("claimed_at_us", "last_started_at_us", "last_ended_at_us", "total_run
 
 def _named(organization: str, number: int) -> ColumnElement[bool]:
     return and_(table.c.id == number, table.c.organization == organization)
+
+
+def _followed(organization: str, entity: str, source: str) -> ColumnElement[bool]:
+    return and_(table.c.organization == organization, table.c.entity == entity, table.c.source == source)
 
 
 def _counters(prefix: str) -> list[str]:
