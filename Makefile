@@ -60,12 +60,13 @@ contract: install ## lint the contract
 	$(RUN) buf lint
 	$(RUN) buf format --diff --exit-code
 
-gen: install ## write the contract's code anew
+gen: install ## write the contract's code and the generated pages of docs anew
 	$(RUN) python proto/generate.py
+	$(RUN) python docs/generate.py
 
-gen-fresh: gen ## fail if the committed generated code is not what the contract gives
-	git diff --exit-code --stat -- proto
-	@test -z "$$(git ls-files --others --exclude-standard -- proto)" || (git status --short -- proto; exit 1)
+gen-fresh: gen ## fail if what is generated and committed is stale
+	git diff --exit-code --stat -- proto docs
+	@test -z "$$(git ls-files --others --exclude-standard -- proto docs)" || (git status --short -- proto docs; exit 1)
 
 wheels: install ## build the wheels and start them in a clean environment
 	rm -rf dist

@@ -17,7 +17,6 @@ from haversack.admin.v1 import admin_pb2, work_pb2
 from haversack.model.v1 import model_pb2
 from haversack_server._core import Staging
 from haversack_server.identity import ADMIN_AUDIENCE, ANY_ORGANIZATION, DevelopmentIssuer
-from haversack_server.metadata import standard_documents
 from server.running import Admin
 
 NAME = "killed"
@@ -81,10 +80,16 @@ def run(admin: Admin) -> None:
     admin.call("work", "RunWorkItem", work_pb2.RunWorkItemRequest(organization=NAME, number=item(admin).number))
 
 
+def shown(admin: Admin) -> admin_pb2.Organization:
+    """The organization as it is."""
+    request = admin_pb2.GetOrganizationRequest(name=NAME)
+    found: admin_pb2.Organization = admin.call("organizations", "GetOrganization", request).organization
+    return found
+
+
 def staged(admin: Admin) -> int:
     """How many accounts staging has."""
-    found = admin.call("organizations", "GetOrganization", admin_pb2.GetOrganizationRequest(name=NAME)).organization
-    return sum(it.rows for it in found.rows)
+    return sum(it.rows for it in shown(admin).rows)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -94,13 +99,13 @@ def wait_for(condition: Callable[[], bool]) -> None:
         assert time.monotonic() < deadline, "it should have happened by now"
 
 
-def killed(server: ServerProcess) -> tuple[int, int]:
-    """Kills the server; returns how many rows staging has, and which attempt it was in the middle of."""
+def killed(server: ServerProcess, begun: int) -> tuple[int, int]:
+    """Kills the server, whose staging began at an LSN; returns how many rows it has now, and which attempt it was in."""
     server.kill()
     [path] = (server.data / "organizations" / NAME).glob("staging*.sqlite3")
     staging = Staging.open(str(path))
     [(_, rows, _)] = staging.statistics()
-    assert staging.head() == rows, "each row has drawn one LSN"
+    assert staging.head() == begun + rows, "each row has drawn one LSN"
     staging.close()
     with closing(sqlite3.connect(server.data / "catalog.sqlite3")) as catalog:
         (attempt,) = catalog.execute("SELECT attempt FROM work_item WHERE lease_owner IS NOT NULL").fetchone()
@@ -112,8 +117,8 @@ def killed(server: ServerProcess) -> tuple[int, int]:
 
 def test_a_killed_replicators_item_is_done_again_once(server: ServerProcess) -> None:
     with administering(server) as admin:
-        admin.call("organizations", "CreateOrganization", admin_pb2.CreateOrganizationRequest(name=NAME))
-        admin.import_metadata(NAME, dict(standard_documents()))
+        admin.organization(name=NAME)
+        begun = shown(admin).lsn
         model = model_pb2.Model(entities=[account(admin)]).SerializeToString()
     server.kill()
     fill(server.data / "organizations" / NAME / "native.sqlite3", model)
@@ -123,7 +128,7 @@ def test_a_killed_replicators_item_is_done_again_once(server: ServerProcess) -> 
         with administering(server) as admin:
             run(admin)
             wait_for(lambda admin=admin, seen=seen: staged(admin) > seen)  # type: ignore[misc]
-        seen, attempt = killed(server)
+        seen, attempt = killed(server, begun)
         assert 0 < seen < ROWS, "it was killed in the middle"
         assert attempt == kill + 1
     server.start()

@@ -19,8 +19,9 @@ import pytest
 import typer
 from haversack_server.cli import app
 from haversack_server.metadata import standard_documents, standard_names
+from server.commands import commands
 from server.running import RunningServer
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperCommand, TyperOption
 from typer.testing import CliRunner, Result
 
 USER = "4103c891-37e8-4dfc-aeac-b55e2bc1be1c"
@@ -72,16 +73,8 @@ def organization(line: Line) -> str:
     name = f"cli-{uuid.uuid4().hex[:8]}"
     line.run("org", "create", name)
     line.run("entity", "import", "--org", name, "--standard")
+    line.run("org", "provision", name, "--consent", "--watch")
     return name
-
-
-def commands(group: object, *path: str) -> Iterator[tuple[tuple[str, ...], TyperCommand]]:
-    """Every command, with the words that lead to it."""
-    if isinstance(group, TyperGroup):
-        for name, command in group.commands.items():
-            yield from commands(command, *path, name)
-    elif isinstance(group, TyperCommand):
-        yield path, group
 
 
 EVERY_COMMAND = list(commands(typer.main.get_command(app)))
@@ -92,7 +85,8 @@ def test_the_commands_are_these() -> None:
         "serve",
         "token",
         "ingest",
-        *(f"org {it}" for it in ("create", "list", "show", "set")),
+        *(f"org {it}" for it in ("create", "list", "show", "set", "move", "status", "consent")),
+        *(f"org {it}" for it in ("provision", "stop", "retry", "deprovision")),
         *(f"entity {it}" for it in ("import", "list", "show", "enable", "disable")),
         *(f"profile {it}" for it in ("save", "show", "list", "publish")),
         *(f"ask {it}" for it in ("estimate", "diff", "explain", "holders", "lint")),
@@ -148,6 +142,8 @@ def test_the_whole_way_from_nothing_to_a_publish(line: Line, tmp_path: Path) -> 
     made = line.json("org", "create", name, "--time-zone", "Europe/Vienna", "--collation", "CI_AS")
     assert (made["name"], made["settings"]["collation"]) == (name, "COLLATION_CI_AS")
     assert line.json("entity", "import", "--org", name, "--standard")["added"] == standard_names()
+    assert line.json("org", "provision", name, "--consent")["state"] == "PROVISIONING_STATE_PROVISIONING"
+    line.run("org", "status", name, "--watch")
     assert line.json("entity", "enable", "account", "--org", name)["offline"] is True
     assert [it["logical_name"] for it in line.json("entity", "list", "--org", name, "--offline")] == ["account"]
 

@@ -13,6 +13,7 @@ import grpc
 import pytest
 from haversack.admin.v1 import admin_pb2
 from haversack.model.v1 import filter_pb2, model_pb2
+from haversack_server.provisioning.files import newest
 from haversack_server.settings import ServerSettings
 from server.refusals import refused
 from server.running import Admin, LoopThread, RunningServer, running
@@ -188,7 +189,12 @@ class Crashed:
         )
         self._loop = loop
         self.catalog = data / "catalog.sqlite3"
-        self.staging = data / "organizations" / self.NAME / "staging.sqlite3"
+        self.folder = data / "organizations" / self.NAME
+
+    @property
+    def staging(self) -> Path:
+        """The staging database."""
+        return newest(self.folder)
 
     def served(self, work: Callable[[Admin], None]) -> None:
         """Runs a server while `work` talks to it."""
@@ -219,10 +225,7 @@ def crashed(tmp_path: Path, loop: LoopThread) -> Crashed:
     folder = Crashed(tmp_path, loop)
 
     def begin(admin: Admin) -> None:
-        admin.call("organizations", "CreateOrganization", admin_pb2.CreateOrganizationRequest(name=folder.NAME))
-        from haversack_server.metadata import standard_documents
-
-        admin.import_metadata(folder.NAME, dict(standard_documents()))
+        admin.organization(name=folder.NAME)
         admin.enable(folder.NAME, "account", "contact")
         save(admin, folder.NAME, profile())
         publish(admin, folder.NAME)

@@ -67,17 +67,19 @@ def rows(events: list[sync_pb2.SyncEvent]) -> int:
 @pytest.fixture
 def field(server: RunningServer, admin: Admin) -> Iterator[Field]:
     name = admin.organization()
-    privilege = f"roleprivilegeid,roleid,entityname,accessright,depth\n{ROLE},{ROLE},account,{READ},{GLOBAL}\n"
+    privileges = "roleprivilegeid,roleid,entityname,accessright,depth\n" + "".join(
+        f"{uuid.uuid4()},{ROLE},{entity},{READ},{GLOBAL}\n" for entity in ("account", "mobileofflineprofile")
+    )
     tables = {
         "businessunit": f"businessunitid,name\n{UNIT},All\n",
         "systemuser": f"systemuserid,businessunitid,isdisabled\n{USER},{UNIT},0\n",
         "role": f"roleid,name,businessunitid\n{ROLE},Reader,{UNIT}\n",
         "systemuserroles": f"systemuserroleid,systemuserid,roleid\n{USER},{USER},{ROLE}\n",
-        "roleprivileges": privilege,
+        "roleprivileges": privileges,
     }
     for entity, content in tables.items():
         report = admin.ingest(name, entity, content.encode())
-        assert report.inserted == 1, (entity, report.errors)
+        assert report.inserted == content.count("\n") - 1, (entity, report.errors)
     admin.enable(name, "account")
     with grpc.insecure_channel(server.settings.sync_listen) as channel:
         made = Field(server, admin, name, channel)
@@ -130,6 +132,6 @@ def test_a_device_needs_a_token_for_its_own_organization(field: Field) -> None:
 
 
 def test_an_organization_without_a_publish_says_so(field: Field) -> None:
-    name = field.admin.organization(standard=False)
+    name = field.admin.organization()
     with refused(CODE.FAILED_PRECONDITION, "NOTHING_PUBLISHED"):
         list(field.sync(sync_pb2.SYNC_MODE_ONCE, token=field.server.device_token(name, USER)))

@@ -117,6 +117,33 @@ class Trial:
     def may_create(self, user: str, entity: str) -> bool:
         """Whether a user may make a row of an entity that the user then owns."""
 
+class Verifier:
+    """Checks bearer tokens (JWTs) against a list of issuers. Immutable, for any number of threads.
+
+    Tokens that were verified are remembered, so that the next call with one costs next to nothing.
+    """
+
+    def __init__(self, issuers: str) -> None:
+        """Takes a JSON list of objects. Unknown keys and unusable keys are refused (CONFIGURATION_INVALID).
+
+        `issuer`: the `iss` claim of its tokens. Several entries may name one issuer; the first that fits decides.
+        `audience`, or `audiences` (a list): what its tokens may be for.
+        `keys`: a JWKS, as an object or as its text; or `public_key_pem`: one SubjectPublicKeyInfo. A key of a set that
+        is for no allowed algorithm, or not for signatures, is passed over.
+        `algorithms`: a list of EdDSA, ES256, ES384, RS256, RS384, RS512, PS256, PS384, PS512. Default: what each key
+        states, or else EdDSA, ES256, ES384 or RS256 by its kind.
+        `user_claim`: the claim that names the user. Default "sub".
+        `organization_claim`: the claim that names the organization, default "org"; or `organization`: the name itself.
+        `leeway_seconds`: by how much clocks may differ, 0 (the default) to 60.
+        """
+
+    def verify(self, token: str, audience: str, now_seconds: int) -> str:
+        """Returns the token's claims as JSON, with the mapped user as `sub` and the mapped organization as `org`.
+
+        Signature, issuer, audience (which the issuer's entry must list) and lifetime (`exp`, which is required, and
+        `nbf`) are checked. Raises TOKEN_INVALID or TOKEN_EXPIRED.
+        """
+
 class SyncServer:
     """The sync endpoint (tonic), on threads and a runtime of its own."""
 
@@ -124,8 +151,9 @@ class SyncServer:
         """Takes a JSON object; unknown keys are refused (REQUEST_INVALID).
 
         `listen`: "host:port"; port 0 picks a free one. Default "127.0.0.1:7421".
-        `plain_text_anywhere`: allows addresses that are not loopback, although nothing is encrypted. Default false.
-        `issuers`: a list of {"issuer", "audience", "public_key_pem"}; the key is an Ed25519 public key.
+        `tls`: {"certificate_chain_pem", "private_key_pem"}; and "client_ca_pem" if devices must show a certificate.
+        `plain_text`: nothing is encrypted; only on loopback. Without this and `tls` the configuration is refused.
+        `issuers`: a list, see `Verifier`.
         `heartbeat_seconds`: silence after which a live stream gets a heartbeat. Default 15.
         `streams_max`: streams open at once. Default 20000.
         `workers`: threads that serve; 0, the default, means one per core.
@@ -133,6 +161,18 @@ class SyncServer:
 
     def start(self) -> str:
         """Begins to listen; returns the bound "host:port". A server starts once: make a new one after `stop`."""
+
+    def set_issuers(self, issuers: str) -> None:
+        """Believes these issuers, as in `Verifier`, and no others, from the next call on. Streams go on.
+
+        Raises CONFIGURATION_INVALID, and goes on with what it has.
+        """
+
+    def set_tls(self, certificate_chain_pem: str, private_key_pem: str) -> None:
+        """Shows this certificate to new connections. A server that was made without `tls` refuses (REQUEST_INVALID).
+
+        Raises CONFIGURATION_INVALID, and goes on with what it has.
+        """
 
     def add_organization(self, name: str, staging: Staging) -> None:
         """Serves an organization from now on. Its index is loaded at first use. May be called before `start`.
@@ -199,6 +239,3 @@ def check_model(model: bytes) -> list[str]:
 
 def schema_proto(model: bytes, entities: list[str]) -> str:
     """Returns proto3 source for the row messages of these entities (all offline ones if the list is empty)."""
-
-def verify_token(token: str, audience: str, issuers: str, now_seconds: int) -> str:
-    """Verifies an EdDSA JWT against a JSON list of issuers as in `SyncServer`; returns its claims as JSON."""

@@ -80,11 +80,10 @@ class IngestService(admin_pb2_grpc.IngestServiceServicer):
             header = await _header(request_iterator)
             metadata = await self._metadata(header)
             record = await self._stagings.record(header.organization)
-            if record is None:
-                staging = await self._stagings.get(header.organization)
-                return await self._take(await _begin(staging, header, metadata), header, request_iterator, None)
             follower = _Follower(await self._feed(header))
             response = await self._take(await _begin(record, header, metadata), header, request_iterator, follower)
+            # Asked again: the organization may have been provisioned, or taken out of service, while the file came.
+            response.lsn = await follower.catch_up(await self._feed(header))
             await self._count(header, follower.counts)
             return response
         finally:
@@ -121,25 +120,23 @@ class IngestService(admin_pb2_grpc.IngestServiceServicer):
         ingest: _core.Ingest,
         header: admin_pb2.IngestHeader,
         parts: AsyncIterator[admin_pb2.IngestRequest],
-        follower: _Follower | None,
+        follower: _Follower,
     ) -> admin_pb2.IngestResponse:
         """Feeds every part, then returns the report. If it ends before the last part, it is aborted."""
         feeding: Future[None] | None = None
         try:
             async for data in _data(parts):
                 await _done(feeding)
-                if follower is not None:
-                    follower.nudge()
+                follower.nudge()
                 feeding = self._threads.submit(ingest.feed, data)
             await _done(feeding)
         except BaseException:
             self._leave(header, self._threads.submit(_abort, ingest, feeding))
             raise
         try:
-            response = _response(await asyncio.wrap_future(self._threads.submit(ingest.finish)))
+            return _response(await asyncio.wrap_future(self._threads.submit(ingest.finish)))
         except _core.CoreError as error:
             raise named(error) from error
-        return await follower.answered(response) if follower is not None else response
 
     def _leave(self, header: admin_pb2.IngestHeader, aborting: Future[None]) -> None:
         """Has the work item bring to staging what an ingest had committed before it was cut off."""
@@ -162,7 +159,7 @@ class _Follower:
     """Staging, following an ingest's rows."""
 
     def __init__(self, feed: Feed | None) -> None:
-        """Takes what it follows through; None if there is nothing that could follow."""
+        """Takes what it follows through while the file comes; None if there is nothing that could follow."""
         self._feed = feed
         self._taking: asyncio.Task[None] | None = None
         self.counts = Counts()
@@ -173,17 +170,15 @@ class _Follower:
             self._taking = asyncio.create_task(self._take(self._feed))
             self._taking.add_done_callback(_note_failure)
 
-    async def answered(self, response: admin_pb2.IngestResponse) -> admin_pb2.IngestResponse:
-        """Catches up, and says in the response where in staging's commit order that is."""
-        if self._feed is None:
-            response.lsn = 0
-            return response
+    async def catch_up(self, feed: Feed | None) -> int:
+        """Takes what is left; returns where in staging's commit order that ends, or 0 if nothing can follow."""
         if self._taking is not None:
             await asyncio.wait([self._taking])
-        taken = await catch_up(self._feed)
+        if feed is None:
+            return 0
+        taken = await catch_up(feed)
         self.counts += taken.counts
-        response.lsn = taken.lsn
-        return response
+        return taken.lsn
 
     async def _take(self, feed: Feed) -> None:
         self.counts += (await feed.take(ROWS_MAX)).counts

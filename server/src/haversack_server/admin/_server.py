@@ -13,6 +13,8 @@ from grpc_reflection.v1alpha import reflection
 from haversack.admin.v1 import (
     admin_pb2,
     admin_pb2_grpc,
+    provisioning_pb2,
+    provisioning_pb2_grpc,
     questions_pb2,
     questions_pb2_grpc,
     solutions_pb2,
@@ -27,11 +29,13 @@ from haversack_server.admin._guard import Guard
 from haversack_server.admin._ingest import IngestService
 from haversack_server.admin._organizations import OrganizationService
 from haversack_server.admin._profiles import ProfileService
+from haversack_server.admin._provisioning import ProvisioningService
 from haversack_server.admin._questions import QuestionService
 from haversack_server.admin._solutions import SolutionService
 from haversack_server.admin._work import WorkService
 from haversack_server.catalog import Catalog
 from haversack_server.errors import RequestInvalid
+from haversack_server.provisioning import Requests, Status
 from haversack_server.publishing import Publisher
 from haversack_server.replication import NativeSource
 from haversack_server.stagings import Stagings
@@ -51,7 +55,13 @@ _OPTIONS = (
 
 _SERVICES = tuple(
     service.full_name
-    for contract in (admin_pb2.DESCRIPTOR, questions_pb2.DESCRIPTOR, solutions_pb2.DESCRIPTOR, work_pb2.DESCRIPTOR)
+    for contract in (
+        admin_pb2.DESCRIPTOR,
+        provisioning_pb2.DESCRIPTOR,
+        questions_pb2.DESCRIPTOR,
+        solutions_pb2.DESCRIPTOR,
+        work_pb2.DESCRIPTOR,
+    )
     for service in contract.services_by_name.values()
 )
 
@@ -65,6 +75,8 @@ class AdminServer:
         catalog: Catalog,
         stagings: Stagings,
         publisher: Publisher,
+        requests: Requests,
+        status: Status,
         source: NativeSource,
         sync: SyncServer,
         issuers: str,
@@ -72,8 +84,12 @@ class AdminServer:
         self._server = grpc.aio.server(interceptors=[Guard(issuers)], options=_OPTIONS)
         self._ingest = IngestService(catalog, stagings, source)
         self._health = health.HealthServicer()
-        organizations, profiles = OrganizationService(catalog, stagings), ProfileService(catalog, publisher)
+        organizations = OrganizationService(catalog, stagings, requests)
+        profiles = ProfileService(catalog, publisher)
         admin_pb2_grpc.add_OrganizationServiceServicer_to_server(organizations, self._server)
+        self._status = status
+        provisioning = ProvisioningService(requests, status)
+        provisioning_pb2_grpc.add_ProvisioningServiceServicer_to_server(provisioning, self._server)
         admin_pb2_grpc.add_EntityServiceServicer_to_server(EntityService(catalog), self._server)
         admin_pb2_grpc.add_IngestServiceServicer_to_server(self._ingest, self._server)
         admin_pb2_grpc.add_ProfileServiceServicer_to_server(profiles, self._server)
@@ -105,6 +121,7 @@ class AdminServer:
     async def stop(self, grace_seconds: float) -> None:
         """Takes no new calls, lets those under way go on for at most this long, and then ends them."""
         await self._health.enter_graceful_shutdown()
+        self._status.stop()
         await self._server.stop(grace_seconds)
         await self._ingest.close()
 

@@ -12,6 +12,7 @@ from haversack_server.cli import (
     _ingest,
     _organizations,
     _profiles,
+    _provisioning,  # noqa: F401 - adds commands to `org`
     _schema,
     _serve,
     _solutions,
@@ -24,7 +25,6 @@ app = typer.Typer(
     help="Haversack's server: decides which rows each device carries, and streams them there.",
     epilog="Exit codes: 0 done; 1 refused or failed; 2 misused.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from haversack_server.cli import _completion
 from haversack_server.cli._command import admin_command
 from haversack_server.cli._options import OrganizationOption
 
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Entities: take in metadata, enable for offline use.", no_args_is_help=True)
 
-EntityArgument = Annotated[str, typer.Argument(metavar="ENTITY", help="Logical name, as account.")]
+EntityArgument = Annotated[
+    str,
+    typer.Argument(metavar="ENTITY", help="Logical name, as account.", autocompletion=_completion.entities),
+]
 
 _ENTITY_COLUMNS = ("entity", ">number", "ownership", "offline", "filter")
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from haversack_server.cli import _completion
 from haversack_server.settings import DATA_VARIABLE
 
 ADMIN_VARIABLE = "HAVERSACK_ADMIN"
@@ -36,5 +37,8 @@ DataOption = Annotated[
         "--data", metavar="DIR", envvar=DATA_VARIABLE, help="The server's data folder; ./haversack-data if not given."
     ),
 ]
-OrganizationOption = Annotated[str, typer.Option("--org", metavar="NAME", help="The organization's name.")]
+OrganizationOption = Annotated[
+    str,
+    typer.Option("--org", metavar="NAME", help="The organization's name.", autocompletion=_completion.organizations),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

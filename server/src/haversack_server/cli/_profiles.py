@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from haversack_server.cli import _completion
 from haversack_server.cli._command import admin_command
 from haversack_server.cli._options import OrganizationOption
 
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Offline profiles: write drafts, publish them.", no_args_is_help=True)
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The profile's name.")]
+NameArgument = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="The profile's name.", autocompletion=_completion.profiles),
+]
 
 
 def _show_saved(answer: admin_pb2.SaveProfileResponse) -> None:

@@ -12,7 +12,6 @@ from haversack_server.catalog import Catalog, entities, organizations, work_item
 from haversack_server.catalog.leases import database_clock
 from haversack_server.catalog.work_items import Counts
 from haversack_server.core import in_thread
-from haversack_server.errors import StagingFailed
 from haversack_server.replication._source import Taken
 from haversack_server.stagings import Stagings
 
@@ -65,6 +64,4 @@ class NativeSource:
             number = (await entities.find(connection, organization, entity)).metadata.number
         staging = await self._stagings.get(organization)
         record = await self._stagings.record(organization)
-        if record is None:
-            raise StagingFailed(f"organization {organization} has no record database; its rows are in staging alone")
         return NativeFeed(record, staging, number)
