@@ -100,7 +100,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def killed(server: ServerProcess, begun: int) -> tuple[int, int]:
-    """Kills the server, whose staging began at an LSN; returns how many rows it has now, and which attempt it was in."""
+    """Kills the server, whose staging began at an LSN; returns staging's rows, and the attempt that it was in."""
     server.kill()
     [path] = (server.data / "organizations" / NAME).glob("staging*.sqlite3")
     staging = Staging.open(str(path))
