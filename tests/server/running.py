@@ -18,6 +18,7 @@ import grpc
 from haversack.admin.v1 import (
     admin_pb2,
     admin_pb2_grpc,
+    directory_pb2_grpc,
     provisioning_pb2,
     provisioning_pb2_grpc,
     questions_pb2_grpc,
@@ -94,6 +95,7 @@ class Admin:
             "profiles": admin_pb2_grpc.ProfileServiceStub(channel),
             "provisioning": provisioning_pb2_grpc.ProvisioningServiceStub(channel),
             "questions": questions_pb2_grpc.QuestionServiceStub(channel),
+            "directory": directory_pb2_grpc.DirectoryServiceStub(channel),
             "solutions": solutions_pb2_grpc.SolutionServiceStub(channel),
             "work": work_pb2_grpc.WorkServiceStub(channel),
         }

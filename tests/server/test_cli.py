@@ -92,6 +92,11 @@ def test_the_commands_are_these() -> None:
         *(f"ask {it}" for it in ("estimate", "diff", "explain", "holders", "lint")),
         "schema export",
         *(f"solution {it}" for it in ("export", "import")),
+        *(f"user {it}" for it in ("list", "show", "add", "set", "disable", "enable")),
+        *(f"team {it}" for it in ("list", "show", "add", "set", "delete", "join", "leave")),
+        *(f"{tree} {it}" for tree in ("unit", "position") for it in ("list", "add", "set", "delete")),
+        *(f"role {it}" for it in ("list", "show", "add", "set", "grant", "delete", "assign", "revoke")),
+        *(f"share {it}" for it in ("list", "add", "remove")),
     }
 
 
@@ -338,8 +343,12 @@ def test_serve_refuses_an_address_that_is_taken(server: RunningServer, tmp_path:
 def test_serve_refuses_a_catalog_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     line = Line(tmp_path)
     words = ("serve", "--admin", "127.0.0.1:0", "--sync", "127.0.0.1:0")
-    for url in ("sqlite+aiosqlite:////no/such/folder/catalog.sqlite3", "nonsense", "mysql://nowhere"):
+    for url, why in (
+        ("sqlite:////no/such/folder/catalog.sqlite3", "the catalog could not be opened: unable to open database file"),
+        ("nonsense", "HAVERSACK_DATABASE is no URL; write postgresql://"),
+        ("mysql://nowhere", "no catalog can be kept in mysql"),
+    ):
         monkeypatch.setenv("HAVERSACK_DATABASE", url)
-        assert "the catalog could not be opened" in line.run(*words, expect=REFUSED).stderr
+        assert why in line.run(*words, expect=REFUSED).stderr
     (tmp_path / "file").write_text("x")
     assert "cannot be used" in line.run(*words, "--data", tmp_path / "file" / "folder", expect=REFUSED).stderr

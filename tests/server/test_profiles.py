@@ -156,6 +156,7 @@ def test_an_entity_that_a_profile_has_an_item_for_stays_enabled(admin: Admin, or
 def test_metadata_that_published_profiles_rest_on_cannot_be_taken_away(admin: Admin) -> None:
     name = admin.organization(standard=False)
     admin.import_metadata(name, {"a": document("a", "x", "y")})
+    admin.provision(name)
     admin.enable(name, "a")
     written = '<filter><condition attribute="x" operator="eq" value="1"/></filter>'
     draft = model_pb2.Profile(name="field")

@@ -73,6 +73,39 @@ class Staging:
         loading without the one of LSNs was measured to save less than a tenth.
         """
 
+    def rows(
+        self,
+        model: bytes,
+        entity: str,
+        *,
+        attributes: list[str],
+        attribute: str = "",
+        values: list[str] = ...,
+        after: int | None = None,
+        rows_max: int,
+    ) -> tuple[int, int | None, bytes]:
+        """Reads `attributes` of rows of `entity`: LSN up to which it was read, where the next page begins, JSON lines.
+
+        With `attribute`, only rows in which it is one of `values` (ids in lower case). At most `rows_max` rows; the
+        next page is read with `after`, which is None when there is none. An object has the attributes that are not
+        NULL, by logical name, lookups that may point at several entities with the entity's name in `<name>_type`; ids
+        are text, decimals too, times are microseconds since the Unix epoch, dates are days since it. Every row of the
+        entity is passed, on whichever page.
+        """
+
+    def has_row(self, model: bytes, entity: str, id: str) -> bool:
+        """Whether there is a row of this id that is not deleted."""
+
+    def write_together(
+        self, model: bytes, parts: list[tuple[str, str, bytes]], *, seen: int, basis: list[str]
+    ) -> bytes:
+        """Changes rows of several entities in one commit, or none.
+
+        A part is (entity, action as in `ingest`, JSON lines); parts are taken in order. `basis` are the entities that
+        the changes rest on, read up to LSN `seen`. Returns UTF-8 JSON: {"lsn"} of the head after the commit; {"errors"}
+        as in an ingest's report, if a row is bad; {"stale": true}, if a row of the basis has changed since.
+        """
+
     def close(self) -> None:
         """Closes the database; later calls raise STAGING_FAILED."""
 

@@ -1220,6 +1220,842 @@ impl Smell {
         }
     }
 }
+/// A row of the directory that something refers to.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DirectoryReference {
+    /// Its id.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Its name; empty if the row it points at is not there.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+}
+/// A user.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct User {
+    /// systemuserid.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Sign-in name; unique in any case of letters.
+    #[prost(string, tag = "2")]
+    pub domain_name: ::prost::alloc::string::String,
+    /// Name for people.
+    #[prost(string, tag = "3")]
+    pub full_name: ::prost::alloc::string::String,
+    /// E-mail address.
+    #[prost(string, tag = "4")]
+    pub email: ::prost::alloc::string::String,
+    /// Job title.
+    #[prost(string, tag = "5")]
+    pub job_title: ::prost::alloc::string::String,
+    /// Whether the user may do nothing; such a user's devices lose their rows.
+    #[prost(bool, tag = "6")]
+    pub disabled: bool,
+    /// The business unit that the user belongs to.
+    #[prost(message, optional, tag = "7")]
+    pub business_unit: ::core::option::Option<DirectoryReference>,
+    /// The user that this one reports to; absent if there is none.
+    #[prost(message, optional, tag = "8")]
+    pub manager: ::core::option::Option<DirectoryReference>,
+    /// The user's position; absent if there is none.
+    #[prost(message, optional, tag = "9")]
+    pub position: ::core::option::Option<DirectoryReference>,
+    /// IANA name of the user's time zone; empty: that of the organization's settings.
+    #[prost(string, tag = "10")]
+    pub time_zone: ::prost::alloc::string::String,
+}
+/// A role that a user has.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HeldRole {
+    /// The role.
+    #[prost(message, optional, tag = "1")]
+    pub role: ::core::option::Option<DirectoryReference>,
+    /// The team that hands it on; absent if it is the user's own.
+    #[prost(message, optional, tag = "2")]
+    pub team: ::core::option::Option<DirectoryReference>,
+}
+/// A team.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Team {
+    /// teamid.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Its name; unique within its business unit.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// The business unit that it belongs to.
+    #[prost(message, optional, tag = "3")]
+    pub business_unit: ::core::option::Option<DirectoryReference>,
+    /// What kind of team it is.
+    #[prost(enumeration = "TeamType", tag = "4")]
+    pub r#type: i32,
+    /// What it is for.
+    #[prost(string, tag = "5")]
+    pub description: ::prost::alloc::string::String,
+    /// How many members it has.
+    #[prost(uint32, tag = "6")]
+    pub member_count: u32,
+}
+/// A business unit or a position: a place in a tree.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TreeNode {
+    /// Its id.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Its name, unique among its kind.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// The id of the one above; empty at a root.
+    #[prost(string, tag = "3")]
+    pub parent: ::prost::alloc::string::String,
+    /// How many are above it.
+    #[prost(uint32, tag = "4")]
+    pub depth: u32,
+    /// How many users belong to it.
+    #[prost(uint32, tag = "5")]
+    pub user_count: u32,
+}
+/// A right on the rows of an entity, to a depth.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RolePrivilege {
+    /// Logical name of the entity.
+    #[prost(string, tag = "1")]
+    pub entity: ::prost::alloc::string::String,
+    /// What may be done.
+    #[prost(enumeration = "AccessRight", tag = "2")]
+    pub right: i32,
+    /// How far it reaches; ORGANIZATION for entities whose rows belong to the organization.
+    #[prost(enumeration = "PrivilegeDepth", tag = "3")]
+    pub depth: i32,
+}
+/// A role.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SecurityRole {
+    /// roleid.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Its name; unique within its business unit.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// The business unit that it belongs to; that does not limit who may have it.
+    #[prost(message, optional, tag = "3")]
+    pub business_unit: ::core::option::Option<DirectoryReference>,
+    /// What members of a team get of it.
+    #[prost(enumeration = "RoleInheritance", tag = "4")]
+    pub inheritance: i32,
+    /// How many users have it themselves.
+    #[prost(uint32, tag = "5")]
+    pub user_count: u32,
+    /// How many teams have it.
+    #[prost(uint32, tag = "6")]
+    pub team_count: u32,
+}
+/// A row that somebody may use beside what roles grant.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RowShare {
+    /// Logical name of the row's entity.
+    #[prost(string, tag = "1")]
+    pub entity: ::prost::alloc::string::String,
+    /// The row's id.
+    #[prost(string, tag = "2")]
+    pub row: ::prost::alloc::string::String,
+    /// With which user it is shared.
+    #[prost(message, optional, tag = "3")]
+    pub user: ::core::option::Option<DirectoryReference>,
+    /// With which team it is shared, if not with a user.
+    #[prost(message, optional, tag = "4")]
+    pub team: ::core::option::Option<DirectoryReference>,
+    /// What may be done with it.
+    #[prost(enumeration = "AccessRight", repeated, tag = "5")]
+    pub rights: ::prost::alloc::vec::Vec<i32>,
+}
+/// Asks for users.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListUsersRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Only users in whose full name, domain name or e-mail address this is, in any case; empty: all.
+    #[prost(string, tag = "2")]
+    pub search: ::prost::alloc::string::String,
+    /// Only users of this business unit; empty: of all.
+    #[prost(string, tag = "3")]
+    pub business_unit: ::prost::alloc::string::String,
+    /// How many are passed over.
+    #[prost(uint32, tag = "4")]
+    pub offset: u32,
+    /// How many are told at most; 0 means 100, at most 10,000.
+    #[prost(uint32, tag = "5")]
+    pub users_max: u32,
+}
+/// Users.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListUsersResponse {
+    /// A page of them.
+    #[prost(message, repeated, tag = "1")]
+    pub users: ::prost::alloc::vec::Vec<User>,
+    /// How many there are on all pages.
+    #[prost(uint32, tag = "2")]
+    pub user_count: u32,
+}
+/// Asks for one user.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetUserRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The user.
+    #[prost(string, tag = "2")]
+    pub user: ::prost::alloc::string::String,
+}
+/// One user.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetUserResponse {
+    /// The user.
+    #[prost(message, optional, tag = "1")]
+    pub user: ::core::option::Option<User>,
+    /// The user's teams, by name.
+    #[prost(message, repeated, tag = "2")]
+    pub teams: ::prost::alloc::vec::Vec<DirectoryReference>,
+    /// The user's roles, own ones first.
+    #[prost(message, repeated, tag = "3")]
+    pub roles: ::prost::alloc::vec::Vec<HeldRole>,
+    /// Name of the published profile that the user's devices follow; empty if there is none.
+    #[prost(string, tag = "4")]
+    pub profile: ::prost::alloc::string::String,
+}
+/// Asks for teams.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListTeamsRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+}
+/// Teams.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListTeamsResponse {
+    /// All of them.
+    #[prost(message, repeated, tag = "1")]
+    pub teams: ::prost::alloc::vec::Vec<Team>,
+}
+/// Asks for one team.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetTeamRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The team.
+    #[prost(string, tag = "2")]
+    pub team: ::prost::alloc::string::String,
+}
+/// One team.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetTeamResponse {
+    /// The team.
+    #[prost(message, optional, tag = "1")]
+    pub team: ::core::option::Option<Team>,
+    /// Its members, by name.
+    #[prost(message, repeated, tag = "2")]
+    pub members: ::prost::alloc::vec::Vec<DirectoryReference>,
+    /// Its roles, by name.
+    #[prost(message, repeated, tag = "3")]
+    pub roles: ::prost::alloc::vec::Vec<DirectoryReference>,
+}
+/// Asks for business units.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListBusinessUnitsRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+}
+/// Business units.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListBusinessUnitsResponse {
+    /// All of them.
+    #[prost(message, repeated, tag = "1")]
+    pub business_units: ::prost::alloc::vec::Vec<TreeNode>,
+}
+/// Asks for positions.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListPositionsRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+}
+/// Positions.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListPositionsResponse {
+    /// All of them.
+    #[prost(message, repeated, tag = "1")]
+    pub positions: ::prost::alloc::vec::Vec<TreeNode>,
+}
+/// Asks for roles.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListRolesRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+}
+/// Roles.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListRolesResponse {
+    /// All of them.
+    #[prost(message, repeated, tag = "1")]
+    pub roles: ::prost::alloc::vec::Vec<SecurityRole>,
+}
+/// Asks for one role.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetRoleRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The role.
+    #[prost(string, tag = "2")]
+    pub role: ::prost::alloc::string::String,
+}
+/// One role.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetRoleResponse {
+    /// The role.
+    #[prost(message, optional, tag = "1")]
+    pub role: ::core::option::Option<SecurityRole>,
+    /// What it grants, by entity and right.
+    #[prost(message, repeated, tag = "2")]
+    pub privileges: ::prost::alloc::vec::Vec<RolePrivilege>,
+    /// Users who have it themselves, by name.
+    #[prost(message, repeated, tag = "3")]
+    pub users: ::prost::alloc::vec::Vec<DirectoryReference>,
+    /// Teams that have it, by name.
+    #[prost(message, repeated, tag = "4")]
+    pub teams: ::prost::alloc::vec::Vec<DirectoryReference>,
+}
+/// Asks with whom a row is shared, or what is shared with a user or team; exactly one of the three.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListSharesRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The row's id.
+    #[prost(string, tag = "2")]
+    pub row: ::prost::alloc::string::String,
+    /// The user.
+    #[prost(string, tag = "3")]
+    pub user: ::prost::alloc::string::String,
+    /// The team.
+    #[prost(string, tag = "4")]
+    pub team: ::prost::alloc::string::String,
+    /// How many are told at most; 0 means 100, at most 10,000.
+    #[prost(uint32, tag = "5")]
+    pub shares_max: u32,
+}
+/// Shares.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListSharesResponse {
+    /// In the order in which they were made.
+    #[prost(message, repeated, tag = "1")]
+    pub shares: ::prost::alloc::vec::Vec<RowShare>,
+    /// Whether there are more.
+    #[prost(bool, tag = "2")]
+    pub more: bool,
+}
+/// Makes a user, who has no team and no role yet.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateUser {
+    /// systemuserid; a new one, if empty.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Sign-in name; required.
+    #[prost(string, tag = "2")]
+    pub domain_name: ::prost::alloc::string::String,
+    /// Name for people; required.
+    #[prost(string, tag = "3")]
+    pub full_name: ::prost::alloc::string::String,
+    /// E-mail address.
+    #[prost(string, tag = "4")]
+    pub email: ::prost::alloc::string::String,
+    /// Job title.
+    #[prost(string, tag = "5")]
+    pub job_title: ::prost::alloc::string::String,
+    /// The business unit; the root, if empty.
+    #[prost(string, tag = "6")]
+    pub business_unit: ::prost::alloc::string::String,
+    /// The user that this one reports to.
+    #[prost(string, tag = "7")]
+    pub manager: ::prost::alloc::string::String,
+    /// The position.
+    #[prost(string, tag = "8")]
+    pub position: ::prost::alloc::string::String,
+    /// IANA name of the time zone.
+    #[prost(string, tag = "9")]
+    pub time_zone: ::prost::alloc::string::String,
+}
+/// Changes what is given of a user; what is given empty is taken away.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateUser {
+    /// The user.
+    #[prost(string, tag = "1")]
+    pub user: ::prost::alloc::string::String,
+    /// Another sign-in name.
+    #[prost(string, optional, tag = "2")]
+    pub domain_name: ::core::option::Option<::prost::alloc::string::String>,
+    /// Another name for people.
+    #[prost(string, optional, tag = "3")]
+    pub full_name: ::core::option::Option<::prost::alloc::string::String>,
+    /// Another e-mail address.
+    #[prost(string, optional, tag = "4")]
+    pub email: ::core::option::Option<::prost::alloc::string::String>,
+    /// Another job title.
+    #[prost(string, optional, tag = "5")]
+    pub job_title: ::core::option::Option<::prost::alloc::string::String>,
+    /// Another business unit. Roles and teams stay.
+    #[prost(string, optional, tag = "6")]
+    pub business_unit: ::core::option::Option<::prost::alloc::string::String>,
+    /// Another user to report to. Nobody reports to somebody below.
+    #[prost(string, optional, tag = "7")]
+    pub manager: ::core::option::Option<::prost::alloc::string::String>,
+    /// Another position.
+    #[prost(string, optional, tag = "8")]
+    pub position: ::core::option::Option<::prost::alloc::string::String>,
+    /// Another time zone.
+    #[prost(string, optional, tag = "9")]
+    pub time_zone: ::core::option::Option<::prost::alloc::string::String>,
+    /// Whether the user may do nothing.
+    #[prost(bool, optional, tag = "10")]
+    pub disabled: ::core::option::Option<bool>,
+}
+/// Makes a team.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateTeam {
+    /// teamid; a new one, if empty.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Its name; required.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// The business unit; the root, if empty.
+    #[prost(string, tag = "3")]
+    pub business_unit: ::prost::alloc::string::String,
+    /// What kind of team it is: OWNER or ACCESS.
+    #[prost(enumeration = "TeamType", tag = "4")]
+    pub r#type: i32,
+    /// What it is for.
+    #[prost(string, tag = "5")]
+    pub description: ::prost::alloc::string::String,
+    /// Its members.
+    #[prost(string, repeated, tag = "6")]
+    pub members: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Changes what is given of a team.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateTeam {
+    /// The team.
+    #[prost(string, tag = "1")]
+    pub team: ::prost::alloc::string::String,
+    /// Another name.
+    #[prost(string, optional, tag = "2")]
+    pub name: ::core::option::Option<::prost::alloc::string::String>,
+    /// Another business unit.
+    #[prost(string, optional, tag = "3")]
+    pub business_unit: ::core::option::Option<::prost::alloc::string::String>,
+    /// Another description.
+    #[prost(string, optional, tag = "4")]
+    pub description: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// Puts users into a team or takes them out of it. Who is there already, or is not, stays so.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TeamMembers {
+    /// The team; not one whose members an identity provider tells.
+    #[prost(string, tag = "1")]
+    pub team: ::prost::alloc::string::String,
+    /// The users.
+    #[prost(string, repeated, tag = "2")]
+    pub users: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Makes a business unit or a position.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateTreeNode {
+    /// Its id; a new one, if empty.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Its name; required.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// The one above. Of business units there is one root, and all others are below it.
+    #[prost(string, tag = "3")]
+    pub parent: ::prost::alloc::string::String,
+}
+/// Changes what is given of a business unit or a position. What is below it moves along.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateTreeNode {
+    /// The business unit or position.
+    #[prost(string, tag = "1")]
+    pub node: ::prost::alloc::string::String,
+    /// Another name.
+    #[prost(string, optional, tag = "2")]
+    pub name: ::core::option::Option<::prost::alloc::string::String>,
+    /// Another one above, which must not be below it.
+    #[prost(string, optional, tag = "3")]
+    pub parent: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// Makes a role.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateRole {
+    /// roleid; a new one, if empty.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Its name; required.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// The business unit; the root, if empty.
+    #[prost(string, tag = "3")]
+    pub business_unit: ::prost::alloc::string::String,
+    /// What members of a team get of it.
+    #[prost(enumeration = "RoleInheritance", tag = "4")]
+    pub inheritance: i32,
+    /// What it grants.
+    #[prost(message, repeated, tag = "5")]
+    pub privileges: ::prost::alloc::vec::Vec<RolePrivilege>,
+}
+/// Changes what is given of a role.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateRole {
+    /// The role.
+    #[prost(string, tag = "1")]
+    pub role: ::prost::alloc::string::String,
+    /// Another name.
+    #[prost(string, optional, tag = "2")]
+    pub name: ::core::option::Option<::prost::alloc::string::String>,
+    /// What members of a team get of it; as it is, if not said.
+    #[prost(enumeration = "RoleInheritance", tag = "3")]
+    pub inheritance: i32,
+}
+/// Sets privileges of a role.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetRolePrivileges {
+    /// The role.
+    #[prost(string, tag = "1")]
+    pub role: ::prost::alloc::string::String,
+    /// Each replaces the role's privilege of its entity and right; without a depth it takes that away.
+    #[prost(message, repeated, tag = "2")]
+    pub privileges: ::prost::alloc::vec::Vec<RolePrivilege>,
+    /// Whether the role loses every other privilege.
+    #[prost(bool, tag = "3")]
+    pub replace: bool,
+}
+/// Gives a role to users and teams or takes it from them. Who has it already, or has not, stays so.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RoleHolders {
+    /// The role.
+    #[prost(string, tag = "1")]
+    pub role: ::prost::alloc::string::String,
+    /// The users.
+    #[prost(string, repeated, tag = "2")]
+    pub users: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The teams; not access teams.
+    #[prost(string, repeated, tag = "3")]
+    pub teams: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Shares a row with a user or a team, or ends that.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShareRow {
+    /// Logical name of the row's entity.
+    #[prost(string, tag = "1")]
+    pub entity: ::prost::alloc::string::String,
+    /// The row's id.
+    #[prost(string, tag = "2")]
+    pub row: ::prost::alloc::string::String,
+    /// The user.
+    #[prost(string, tag = "3")]
+    pub user: ::prost::alloc::string::String,
+    /// The team, if not with a user.
+    #[prost(string, tag = "4")]
+    pub team: ::prost::alloc::string::String,
+    /// What may be done with it, in place of what might be done before; none of them ends the sharing.
+    #[prost(enumeration = "AccessRight", repeated, tag = "5")]
+    pub rights: ::prost::alloc::vec::Vec<i32>,
+}
+/// One change of the directory.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DirectoryEdit {
+    /// What is to be done.
+    #[prost(
+        oneof = "directory_edit::Edit",
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20"
+    )]
+    pub edit: ::core::option::Option<directory_edit::Edit>,
+}
+/// Nested message and enum types in `DirectoryEdit`.
+pub mod directory_edit {
+    /// What is to be done.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Edit {
+        /// Makes a user.
+        #[prost(message, tag = "1")]
+        CreateUser(super::CreateUser),
+        /// Changes, moves, disables or enables a user.
+        #[prost(message, tag = "2")]
+        UpdateUser(super::UpdateUser),
+        /// Makes a team.
+        #[prost(message, tag = "3")]
+        CreateTeam(super::CreateTeam),
+        /// Changes or moves a team.
+        #[prost(message, tag = "4")]
+        UpdateTeam(super::UpdateTeam),
+        /// Deletes a team that owns no rows; its memberships, roles and shares go with it.
+        #[prost(string, tag = "5")]
+        DeleteTeam(::prost::alloc::string::String),
+        /// Puts users into a team.
+        #[prost(message, tag = "6")]
+        AddMembers(super::TeamMembers),
+        /// Takes users out of a team.
+        #[prost(message, tag = "7")]
+        RemoveMembers(super::TeamMembers),
+        /// Makes a business unit.
+        #[prost(message, tag = "8")]
+        CreateBusinessUnit(super::CreateTreeNode),
+        /// Changes or moves a business unit.
+        #[prost(message, tag = "9")]
+        UpdateBusinessUnit(super::UpdateTreeNode),
+        /// Deletes a business unit that nothing belongs to.
+        #[prost(string, tag = "10")]
+        DeleteBusinessUnit(::prost::alloc::string::String),
+        /// Makes a position.
+        #[prost(message, tag = "11")]
+        CreatePosition(super::CreateTreeNode),
+        /// Changes or moves a position.
+        #[prost(message, tag = "12")]
+        UpdatePosition(super::UpdateTreeNode),
+        /// Deletes a position that nobody has and none is below.
+        #[prost(string, tag = "13")]
+        DeletePosition(::prost::alloc::string::String),
+        /// Makes a role.
+        #[prost(message, tag = "14")]
+        CreateRole(super::CreateRole),
+        /// Changes a role.
+        #[prost(message, tag = "15")]
+        UpdateRole(super::UpdateRole),
+        /// Sets privileges of a role.
+        #[prost(message, tag = "16")]
+        SetRolePrivileges(super::SetRolePrivileges),
+        /// Deletes a role that nobody has.
+        #[prost(string, tag = "17")]
+        DeleteRole(::prost::alloc::string::String),
+        /// Gives a role.
+        #[prost(message, tag = "18")]
+        AssignRole(super::RoleHolders),
+        /// Takes a role away.
+        #[prost(message, tag = "19")]
+        RevokeRole(super::RoleHolders),
+        /// Shares a row, or ends that.
+        #[prost(message, tag = "20")]
+        ShareRow(super::ShareRow),
+    }
+}
+/// Asks for changes.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ChangeDirectoryRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The changes, at most 1,000.
+    #[prost(message, repeated, tag = "2")]
+    pub edits: ::prost::alloc::vec::Vec<DirectoryEdit>,
+    /// Judge the changes and tell what they would do to devices, but make none.
+    #[prost(bool, tag = "3")]
+    pub dry_run: bool,
+}
+/// What the changes did, or would do.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ChangeDirectoryResponse {
+    /// Head of the commit order after the changes; 0 after a dry run.
+    #[prost(uint64, tag = "1")]
+    pub lsn: u64,
+    /// For every edit the row that it was about, with its id if it is new.
+    #[prost(message, repeated, tag = "2")]
+    pub rows: ::prost::alloc::vec::Vec<DirectoryReference>,
+    /// How many rows of system entities are made, changed or deleted; 0 if all was so already.
+    #[prost(uint32, tag = "3")]
+    pub row_count: u32,
+    /// After a dry run, what users would gain and lose by those changes that can be supposed; absent if nothing is published
+    /// or none can be.
+    #[prost(message, optional, tag = "4")]
+    pub effect: ::core::option::Option<DiffResponse>,
+    /// After a dry run, a sentence for every kind of change that is not in `effect`.
+    #[prost(string, repeated, tag = "5")]
+    pub unforeseen: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// What kind of team it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum TeamType {
+    /// Not said: an owner team.
+    Unspecified = 0,
+    /// Owns rows and has roles.
+    Owner = 1,
+    /// Has neither; rows are shared with it.
+    Access = 2,
+    /// An owner team whose members an identity provider's security group tells.
+    SecurityGroup = 3,
+    /// An owner team whose members an identity provider's office group tells.
+    OfficeGroup = 4,
+}
+impl TeamType {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TEAM_TYPE_UNSPECIFIED",
+            Self::Owner => "TEAM_TYPE_OWNER",
+            Self::Access => "TEAM_TYPE_ACCESS",
+            Self::SecurityGroup => "TEAM_TYPE_SECURITY_GROUP",
+            Self::OfficeGroup => "TEAM_TYPE_OFFICE_GROUP",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TEAM_TYPE_UNSPECIFIED" => Some(Self::Unspecified),
+            "TEAM_TYPE_OWNER" => Some(Self::Owner),
+            "TEAM_TYPE_ACCESS" => Some(Self::Access),
+            "TEAM_TYPE_SECURITY_GROUP" => Some(Self::SecurityGroup),
+            "TEAM_TYPE_OFFICE_GROUP" => Some(Self::OfficeGroup),
+            _ => None,
+        }
+    }
+}
+/// What members of a team get of a role that the team has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RoleInheritance {
+    /// Not said: as DIRECT.
+    Unspecified = 0,
+    /// Only what the team itself may: a depth of USER reaches the rows of the team.
+    TeamOnly = 1,
+    /// The role as if it were the member's own: a depth of USER reaches the rows of the member too.
+    Direct = 2,
+}
+impl RoleInheritance {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ROLE_INHERITANCE_UNSPECIFIED",
+            Self::TeamOnly => "ROLE_INHERITANCE_TEAM_ONLY",
+            Self::Direct => "ROLE_INHERITANCE_DIRECT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ROLE_INHERITANCE_UNSPECIFIED" => Some(Self::Unspecified),
+            "ROLE_INHERITANCE_TEAM_ONLY" => Some(Self::TeamOnly),
+            "ROLE_INHERITANCE_DIRECT" => Some(Self::Direct),
+            _ => None,
+        }
+    }
+}
+/// What may be done with rows of an entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum AccessRight {
+    /// Refused.
+    Unspecified = 0,
+    /// To make a row.
+    Create = 1,
+    /// To see a row.
+    Read = 2,
+    /// To change a row.
+    Write = 3,
+    /// To delete a row.
+    Delete = 4,
+    /// To give a row another owner.
+    Assign = 5,
+    /// To share a row.
+    Share = 6,
+    /// To attach a row to another.
+    Append = 7,
+    /// To attach other rows to a row.
+    AppendTo = 8,
+}
+impl AccessRight {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ACCESS_RIGHT_UNSPECIFIED",
+            Self::Create => "ACCESS_RIGHT_CREATE",
+            Self::Read => "ACCESS_RIGHT_READ",
+            Self::Write => "ACCESS_RIGHT_WRITE",
+            Self::Delete => "ACCESS_RIGHT_DELETE",
+            Self::Assign => "ACCESS_RIGHT_ASSIGN",
+            Self::Share => "ACCESS_RIGHT_SHARE",
+            Self::Append => "ACCESS_RIGHT_APPEND",
+            Self::AppendTo => "ACCESS_RIGHT_APPEND_TO",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ACCESS_RIGHT_UNSPECIFIED" => Some(Self::Unspecified),
+            "ACCESS_RIGHT_CREATE" => Some(Self::Create),
+            "ACCESS_RIGHT_READ" => Some(Self::Read),
+            "ACCESS_RIGHT_WRITE" => Some(Self::Write),
+            "ACCESS_RIGHT_DELETE" => Some(Self::Delete),
+            "ACCESS_RIGHT_ASSIGN" => Some(Self::Assign),
+            "ACCESS_RIGHT_SHARE" => Some(Self::Share),
+            "ACCESS_RIGHT_APPEND" => Some(Self::Append),
+            "ACCESS_RIGHT_APPEND_TO" => Some(Self::AppendTo),
+            _ => None,
+        }
+    }
+}
+/// How far a privilege reaches. The numbers are those of roleprivileges.depth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PrivilegeDepth {
+    /// Nowhere: the role loses the privilege.
+    Unspecified = 0,
+    /// Rows of the holder and of the holder's teams.
+    User = 1,
+    /// Rows of the holder's business unit.
+    BusinessUnit = 2,
+    /// Rows of the holder's business unit and those below it.
+    ParentChild = 4,
+    /// Every row.
+    Organization = 8,
+}
+impl PrivilegeDepth {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PRIVILEGE_DEPTH_UNSPECIFIED",
+            Self::User => "PRIVILEGE_DEPTH_USER",
+            Self::BusinessUnit => "PRIVILEGE_DEPTH_BUSINESS_UNIT",
+            Self::ParentChild => "PRIVILEGE_DEPTH_PARENT_CHILD",
+            Self::Organization => "PRIVILEGE_DEPTH_ORGANIZATION",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PRIVILEGE_DEPTH_UNSPECIFIED" => Some(Self::Unspecified),
+            "PRIVILEGE_DEPTH_USER" => Some(Self::User),
+            "PRIVILEGE_DEPTH_BUSINESS_UNIT" => Some(Self::BusinessUnit),
+            "PRIVILEGE_DEPTH_PARENT_CHILD" => Some(Self::ParentChild),
+            "PRIVILEGE_DEPTH_ORGANIZATION" => Some(Self::Organization),
+            _ => None,
+        }
+    }
+}
 /// Asks for a solution.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExportSolutionRequest {

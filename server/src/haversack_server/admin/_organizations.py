@@ -53,6 +53,7 @@ class OrganizationService(admin_pb2_grpc.OrganizationServiceServicer):
             await organizations.add(connection, new, at_us=at_us)
             await provisioning.add(connection, new.name, who=caller(), at_us=at_us)
             await self._stagings.create_record(new.name, new.record_path)
+        await self._stagings.withdraw(new.name)
         await self._catalog.notify(ORGANIZATIONS_BELL)
         return admin_pb2.CreateOrganizationResponse(organization=await self._shown(new.name))
 

@@ -13,6 +13,8 @@ from grpc_reflection.v1alpha import reflection
 from haversack.admin.v1 import (
     admin_pb2,
     admin_pb2_grpc,
+    directory_pb2,
+    directory_pb2_grpc,
     provisioning_pb2,
     provisioning_pb2_grpc,
     questions_pb2,
@@ -24,6 +26,7 @@ from haversack.admin.v1 import (
 )
 
 from haversack_server._core import SyncServer
+from haversack_server.admin._directory import DirectoryService
 from haversack_server.admin._entities import EntityService
 from haversack_server.admin._guard import Guard
 from haversack_server.admin._ingest import IngestService
@@ -57,6 +60,7 @@ _SERVICES = tuple(
     service.full_name
     for contract in (
         admin_pb2.DESCRIPTOR,
+        directory_pb2.DESCRIPTOR,
         provisioning_pb2.DESCRIPTOR,
         questions_pb2.DESCRIPTOR,
         solutions_pb2.DESCRIPTOR,
@@ -97,6 +101,8 @@ class AdminServer:
         questions_pb2_grpc.add_QuestionServiceServicer_to_server(questions, self._server)
         solutions_pb2_grpc.add_SolutionServiceServicer_to_server(SolutionService(catalog), self._server)
         work_pb2_grpc.add_WorkServiceServicer_to_server(WorkService(catalog), self._server)
+        directory = DirectoryService(catalog, stagings, source, sync)
+        directory_pb2_grpc.add_DirectoryServiceServicer_to_server(directory, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*_SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)

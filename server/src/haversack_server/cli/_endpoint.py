@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
 from haversack.admin.v1 import (
     admin_pb2_grpc,
+    directory_pb2_grpc,
     provisioning_pb2_grpc,
     questions_pb2_grpc,
     solutions_pb2_grpc,
@@ -40,6 +41,7 @@ class AdminEndpoint:
         self.profiles = admin_pb2_grpc.ProfileServiceStub(channel)
         self.provisioning = provisioning_pb2_grpc.ProvisioningServiceStub(channel)
         self.questions = questions_pb2_grpc.QuestionServiceStub(channel)
+        self.directory = directory_pb2_grpc.DirectoryServiceStub(channel)
         self.solutions = solutions_pb2_grpc.SolutionServiceStub(channel)
         self.work = work_pb2_grpc.WorkServiceStub(channel)
         self._metadata = (("authorization", f"Bearer {token}"),)

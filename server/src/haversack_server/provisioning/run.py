@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from haversack_server.catalog.provisioning import Standing
 from haversack_server.errors import CatalogUnavailable, HaversackError, InternalFault
 from haversack_server.provisioning.context import Context, Interrupted, StopAsked
 from haversack_server.provisioning.machine import STEPS, TEARDOWN, Event, State, Step, next_state
-from haversack_server.provisioning.steps import FUNCTIONS
+from haversack_server.provisioning.steps import Function
 
 ATTEMPTS_MAX = 10
 """How many workers may die at one step, one after the other, before the operation counts as failed."""
@@ -29,8 +30,9 @@ class Run:
     Cancelling it is what a crash would be: nothing is written, and the lease stays until it ends.
     """
 
-    def __init__(self, context: Context, leases: Leases) -> None:
+    def __init__(self, context: Context, leases: Leases, functions: Mapping[Step, Function]) -> None:
         self._context = context
+        self._functions = functions
         self._leases = leases
         self._nudged = asyncio.Event()
 
@@ -71,7 +73,7 @@ class Run:
             return False
         try:
             self._context.safe_point()
-            await FUNCTIONS[step](self._context)
+            await self._functions[step](self._context)
             await self._end(step)
         except StopAsked:
             pass  # what comes next is the clean-up

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
+from typing import TypeAlias
 
 from haversack_server.provisioning.context import Context
 from haversack_server.provisioning.machine import Step
@@ -23,7 +24,9 @@ from haversack_server.provisioning.steps.replicate_data import replicate_data
 from haversack_server.provisioning.steps.replicate_metadata import replicate_metadata
 from haversack_server.provisioning.steps.validate import validate
 
-FUNCTIONS: Mapping[Step, Callable[[Context], Awaitable[None]]] = MappingProxyType(
+Function: TypeAlias = Callable[[Context], Awaitable[None]]
+
+FUNCTIONS: Mapping[Step, Function] = MappingProxyType(
     {
         Step.VALIDATE: validate,
         Step.CREATE_STAGING: create_staging,
