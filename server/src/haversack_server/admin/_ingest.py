@@ -22,7 +22,7 @@ from haversack.error.v1 import error_pb2
 
 from haversack_server import _core
 from haversack_server.catalog import Catalog, work_items
-from haversack_server.catalog.work_items import Counts
+from haversack_server.catalog.work_items import WORK_BELL, Counts
 from haversack_server.core import in_thread, named
 from haversack_server.errors import (
     EntityUnknown,
@@ -62,10 +62,12 @@ class IngestService(admin_pb2_grpc.IngestServiceServicer):
         self._source = source
         self._threads = ThreadPoolExecutor(INGESTS_MAX, thread_name_prefix="ingest")
         self._running = 0
+        self._leaving: set[asyncio.Task[None]] = set()
 
-    def close(self) -> None:
-        """Waits for what still runs in threads; no call may be under way."""
-        self._threads.shutdown()
+    async def close(self) -> None:
+        """Waits for what calls that ended early have left; no call may be under way."""
+        await asyncio.gather(*self._leaving)
+        await asyncio.to_thread(self._threads.shutdown)
 
     async def Ingest(
         self, request_iterator: AsyncIterator[admin_pb2.IngestRequest], context: _Context
@@ -79,7 +81,9 @@ class IngestService(admin_pb2_grpc.IngestServiceServicer):
             metadata = await self._metadata(header)
             record = await self._stagings.record(header.organization)
             follower = _Follower(await self._feed(header))
-            response = await self._take(await _begin(record, header, metadata), request_iterator, follower)
+            response = await self._take(await _begin(record, header, metadata), header, request_iterator, follower)
+            # Asked again: the organization may have been provisioned, or taken out of service, while the file came.
+            response.lsn = await follower.catch_up(await self._feed(header))
             await self._count(header, follower.counts)
             return response
         finally:
@@ -112,32 +116,50 @@ class IngestService(admin_pb2_grpc.IngestServiceServicer):
             _log.warning("replicated rows not counted", reason=error.reason, cause=str(error))
 
     async def _take(
-        self, ingest: _core.Ingest, parts: AsyncIterator[admin_pb2.IngestRequest], follower: _Follower | None
+        self,
+        ingest: _core.Ingest,
+        header: admin_pb2.IngestHeader,
+        parts: AsyncIterator[admin_pb2.IngestRequest],
+        follower: _Follower,
     ) -> admin_pb2.IngestResponse:
         """Feeds every part, then returns the report. If it ends before the last part, it is aborted."""
         feeding: Future[None] | None = None
         try:
             async for data in _data(parts):
                 await _done(feeding)
-                if follower is not None:
-                    follower.nudge()
+                follower.nudge()
                 feeding = self._threads.submit(ingest.feed, data)
             await _done(feeding)
         except BaseException:
-            self._threads.submit(_abort, ingest, feeding)
+            self._leave(header, self._threads.submit(_abort, ingest, feeding))
             raise
         try:
-            response = _response(await asyncio.wrap_future(self._threads.submit(ingest.finish)))
+            return _response(await asyncio.wrap_future(self._threads.submit(ingest.finish)))
         except _core.CoreError as error:
             raise named(error) from error
-        return await follower.answered(response) if follower is not None else response
+
+    def _leave(self, header: admin_pb2.IngestHeader, aborting: Future[None]) -> None:
+        """Has the work item bring to staging what an ingest had committed before it was cut off."""
+        leaving = asyncio.create_task(self._wake(header, aborting))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+
+    async def _wake(self, header: admin_pb2.IngestHeader, aborting: Future[None]) -> None:
+        await asyncio.wrap_future(aborting)
+        try:
+            async with self._catalog.begin() as connection:
+                now_us = await self._catalog.now_us(connection)
+                await work_items.wake(connection, header.organization, header.entity, source=NATIVE, now_us=now_us)
+            await self._catalog.notify(WORK_BELL)
+        except HaversackError as error:
+            _log.warning("work item not made due", reason=error.reason, cause=str(error))
 
 
 class _Follower:
     """Staging, following an ingest's rows."""
 
     def __init__(self, feed: Feed | None) -> None:
-        """Takes what it follows through; None if there is nothing that could follow."""
+        """Takes what it follows through while the file comes; None if there is nothing that could follow."""
         self._feed = feed
         self._taking: asyncio.Task[None] | None = None
         self.counts = Counts()
@@ -145,30 +167,28 @@ class _Follower:
     def nudge(self) -> None:
         """Takes what has been committed by now, unless that is under way."""
         if self._feed is not None and (self._taking is None or self._taking.done()):
-            self._note_failure()
             self._taking = asyncio.create_task(self._take(self._feed))
+            self._taking.add_done_callback(_note_failure)
 
-    async def answered(self, response: admin_pb2.IngestResponse) -> admin_pb2.IngestResponse:
-        """Catches up, and says in the response where in staging's commit order that is."""
-        if self._feed is None:
-            response.lsn = 0
-            return response
+    async def catch_up(self, feed: Feed | None) -> int:
+        """Takes what is left; returns where in staging's commit order that ends, or 0 if nothing can follow."""
         if self._taking is not None:
             await asyncio.wait([self._taking])
-            self._note_failure()
-        taken = await catch_up(self._feed)
+        if feed is None:
+            return 0
+        taken = await catch_up(feed)
         self.counts += taken.counts
-        response.lsn = taken.lsn
-        return response
+        return taken.lsn
 
     async def _take(self, feed: Feed) -> None:
         self.counts += (await feed.take(ROWS_MAX)).counts
 
-    def _note_failure(self) -> None:
-        """Logs why the last commit failed: the next one does it again, and the last of all says so to the caller."""
-        failure = self._taking.exception() if self._taking is not None else None
-        if failure is not None:
-            _log.warning("staging did not follow an ingest", cause=str(failure))
+
+def _note_failure(taking: asyncio.Task[None]) -> None:
+    """Logs why a commit failed: the next one does it again, and the last of all says so to the caller."""
+    failure = None if taking.cancelled() else taking.exception()
+    if failure is not None:
+        _log.warning("staging did not follow an ingest", cause=str(failure))
 
 
 async def _begin(database: _core.Staging, header: admin_pb2.IngestHeader, metadata: Metadata) -> _core.Ingest:

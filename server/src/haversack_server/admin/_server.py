@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 
 import grpc
@@ -144,7 +143,7 @@ class AdminServer:
         await self._health.enter_graceful_shutdown()
         self._status.stop()
         await self._server.stop(grace_seconds)
-        await asyncio.to_thread(self._ingest.close)
+        await self._ingest.close()
 
 
 def _is_loopback(host: str) -> bool:

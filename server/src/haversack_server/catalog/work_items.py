@@ -140,10 +140,8 @@ async def ensure(
         spread_us,
         *(literal(value, table.c[name].type) for name, value in values.items()),
     ).where(entities.organization == organization, entities.logical_name.not_in(known))
-    made = await connection.execute(
-        insert(table).from_select(["organization", "entity", "next_run_at_us", *values], missing)
-    )
-    return made.rowcount
+    made = insert(table).from_select(["organization", "entity", "next_run_at_us", *values], missing)
+    return len((await connection.execute(made.returning(table.c.id))).all())
 
 
 async def delete_all(connection: AsyncConnection, organization: str) -> int:
@@ -279,11 +277,17 @@ async def make_due(connection: AsyncConnection, organization: str, number: int, 
     return _read(row)
 
 
+async def wake(connection: AsyncConnection, organization: str, entity: str, *, source: str, now_us: int) -> None:
+    """Makes an entity's item due now, if there is one and it is not given up."""
+    item = and_(_followed(organization, entity, source), table.c.state == ACTIVE)
+    await connection.execute(update(table).where(item).values(next_run_at_us=now_us))
+
+
 async def add_counts(
     connection: AsyncConnection, organization: str, entity: str, *, source: str, counts: Counts
 ) -> None:
     """Counts what was replicated besides the item's own runs. Sums need no lease: their order does not matter."""
-    item = and_(table.c.organization == organization, table.c.entity == entity, table.c.source == source)
+    item = _followed(organization, entity, source)
     await connection.execute(update(table).where(item).values(_sums(counts)))
 
 
@@ -342,6 +346,10 @@ _CLOCKS = ("claimed_at_us", "last_started_at_us", "last_ended_at_us", "total_run
 
 def _named(organization: str, number: int) -> ColumnElement[bool]:
     return and_(table.c.id == number, table.c.organization == organization)
+
+
+def _followed(organization: str, entity: str, source: str) -> ColumnElement[bool]:
+    return and_(table.c.organization == organization, table.c.entity == entity, table.c.source == source)
 
 
 def _counters(prefix: str) -> list[str]:

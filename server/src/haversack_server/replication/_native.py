@@ -26,6 +26,7 @@ async def keep_replicating(connection: AsyncConnection, organization: str) -> in
 
     To be called where an organization gets entities, and where it is provisioned; returns how many items are new.
     """
+    await organizations.find(connection, organization, for_update=True)
     due_at_us = await database_clock(connection) + NATIVE_INTERVAL_SECONDS * 1_000_000
     return await work_items.ensure(
         connection, organization, source=NATIVE, interval_seconds=NATIVE_INTERVAL_SECONDS, due_at_us=due_at_us

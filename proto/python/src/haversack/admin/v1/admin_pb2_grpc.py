@@ -279,7 +279,7 @@ class OrganizationService:
 
 
 class IngestServiceStub:
-    """Rows: into the staging database in bulk.
+    """Rows: into the organization's record database in bulk.
     """
 
     def __init__(self, channel):
@@ -296,12 +296,13 @@ class IngestServiceStub:
 
 
 class IngestServiceServicer:
-    """Rows: into the staging database in bulk.
+    """Rows: into the organization's record database in bulk.
     """
 
     def Ingest(self, request_iterator, context):
         """Takes a file of rows in chunks. The first message has the header, the others data. Rows that do not
-        change anything draw no LSN. Bad rows are reported and left out, or, with `atomic`, keep all others out.
+        change anything draw no LSN. Bad rows are reported and left out, or, with `atomic`, keep all others out. Where the
+        organization is provisioned, its staging database has all of them before the call is answered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -324,7 +325,7 @@ def add_IngestServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class IngestService:
-    """Rows: into the staging database in bulk.
+    """Rows: into the organization's record database in bulk.
     """
 
     @staticmethod
