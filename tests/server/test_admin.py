@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, questions_pb2, solutions_pb2
 from haversack.model.v1 import model_pb2
-from haversack_server.errors import RequestInvalid
+from haversack_server.errors import ConfigurationInvalid, RequestInvalid
 from haversack_server.identity import SYNC_AUDIENCE
 from haversack_server.runtime import Server
 from haversack_server.settings import ServerSettings
@@ -196,5 +196,5 @@ def test_two_servers_cannot_share_a_port(server: RunningServer, tmp_path: Path, 
 
 def test_without_tls_the_endpoints_stay_on_this_machine(tmp_path: Path, loop: LoopThread) -> None:
     for admin, sync in (("0.0.0.0:0", "127.0.0.1:0"), ("127.0.0.1:0", "0.0.0.0:0")):
-        with pytest.raises(RequestInvalid, match="cannot listen on"):
+        with pytest.raises((RequestInvalid, ConfigurationInvalid), match="cannot listen on"):
             loop.run(Server(ServerSettings(data=tmp_path, admin_listen=admin, sync_listen=sync)).__aenter__())

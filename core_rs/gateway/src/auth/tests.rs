@@ -1,3 +1,5 @@
+//! Tokens that are believed, and those that are not.
+
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use serde_json::json;
@@ -177,7 +179,7 @@ fn entries_that_cannot_be_used_are_refused_and_say_why() {
         (json!({"audience": ""}), "`audience`"),
         (json!({"leeway_seconds": TOKEN_LEEWAY_SECONDS_MAX + 1}), "`leeway_seconds`"),
         (json!({"organization": "a", "organization_claim": "b"}), "not both"),
-        (json!({"audiance": "a"}), "audiance"),
+        (json!({"tenant": "a"}), "tenant"),
     ] {
         let refused = Verifier::from_json(&json!([with(entry(), changes.clone())]).to_string()).err();
         let Some(SyncError::ConfigurationInvalid(told)) = refused else { panic!("{changes} is refused") };
