@@ -21,7 +21,7 @@ from haversack.admin.v1 import (
     solutions_pb2,
 )
 from haversack.model.v1 import model_pb2
-from haversack_server.errors import RequestInvalid
+from haversack_server.errors import ConfigurationInvalid, RequestInvalid
 from haversack_server.identity import SYNC_AUDIENCE
 from haversack_server.provisioning import TERMS
 from haversack_server.runtime import Server
@@ -242,5 +242,5 @@ def test_two_servers_cannot_share_a_port(server: RunningServer, tmp_path: Path, 
 
 def test_without_tls_the_endpoints_stay_on_this_machine(tmp_path: Path, loop: LoopThread) -> None:
     for admin, sync in (("0.0.0.0:0", "127.0.0.1:0"), ("127.0.0.1:0", "0.0.0.0:0")):
-        with pytest.raises(RequestInvalid, match="cannot listen on"):
+        with pytest.raises((RequestInvalid, ConfigurationInvalid), match="cannot listen on"):
             loop.run(Server(ServerSettings(data=tmp_path, admin_listen=admin, sync_listen=sync)).__aenter__())

@@ -78,6 +78,9 @@ pub enum SyncError {
     /// The request breaks the contract.
     #[error("{0}")]
     RequestInvalid(String),
+    /// A certificate, key or issuer cannot be used.
+    #[error("{0}")]
+    ConfigurationInvalid(String),
     /// The metadata has no such entity.
     #[error("the metadata has no entity {0:?}; check its logical name")]
     EntityUnknown(String),
@@ -202,6 +205,7 @@ impl SyncError {
             Self::OrganizationExists(_) => ErrorReason::OrganizationExists,
             Self::NothingPublished(_) => ErrorReason::NothingPublished,
             Self::RequestInvalid(_) => ErrorReason::RequestInvalid,
+            Self::ConfigurationInvalid(_) => ErrorReason::ConfigurationInvalid,
             Self::EntityUnknown(_) => ErrorReason::EntityUnknown,
             Self::ProfileUnknown(_) => ErrorReason::ProfileUnknown,
             Self::ModelInvalid(_) => ErrorReason::ProfileInvalid,
@@ -231,7 +235,9 @@ impl SyncError {
             Self::NothingPublished(_) | Self::NotProvisioned(_) | Self::Refused(Refusal::AppNotEnabled, _) => {
                 Code::FailedPrecondition
             }
-            Self::RequestInvalid(_) | Self::CookieInvalid | Self::ModelInvalid(_) => Code::InvalidArgument,
+            Self::RequestInvalid(_) | Self::ConfigurationInvalid(_) | Self::CookieInvalid | Self::ModelInvalid(_) => {
+                Code::InvalidArgument
+            }
             Self::ServerBehind { .. }
             | Self::Loading(_)
             | Self::StagingReplaced

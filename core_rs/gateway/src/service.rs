@@ -13,6 +13,7 @@ use haversack_engine::reconcile::{Cookie, Limits, Mode, Opened, Opening, Session
 use haversack_engine::row::row_key_of_text;
 use haversack_proto::sync::{Compression, SyncMode, SyncRequest};
 use haversack_staging::Identity;
+use parking_lot::RwLock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::metadata::MetadataMap;
 
@@ -37,7 +38,7 @@ pub(crate) struct SyncEndpoint {
 }
 
 struct Inner {
-    verifier: Verifier,
+    verifier: RwLock<Arc<Verifier>>,
     clock: Arc<dyn Clock>,
     heartbeat: Duration,
     streams_max: usize,
@@ -50,7 +51,7 @@ impl SyncEndpoint {
     /// Reads the issuers' keys; serves no organization yet.
     pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, SyncError> {
         let inner = Inner {
-            verifier: Verifier::new(&config.issuers)?,
+            verifier: RwLock::new(Arc::new(Verifier::new(&config.issuers)?)),
             organizations: Organizations::new(Arc::clone(&clock)),
             clock,
             heartbeat: config.heartbeat(),
@@ -64,6 +65,11 @@ impl SyncEndpoint {
     /// The organizations that are served.
     pub(crate) fn organizations(&self) -> &Organizations {
         &self.inner.organizations
+    }
+
+    /// Believes other issuers from the next call on.
+    pub(crate) fn set_verifier(&self, verifier: Verifier) {
+        *self.inner.verifier.write() = Arc::new(verifier);
     }
 
     /// What is going on.
@@ -88,8 +94,9 @@ impl SyncEndpoint {
         if self.is_stopping() {
             return Err(SyncError::ServerStopping);
         }
-        let caller = self.inner.verifier.caller(metadata, self.inner.clock.now())?;
-        if caller.organization == EVERY_ORGANIZATION {
+        let verifier = Arc::clone(&self.inner.verifier.read());
+        let caller = verifier.caller(metadata, self.inner.clock.now())?;
+        if &*caller.organization == EVERY_ORGANIZATION {
             return Err(SyncError::TokenNotAllowed("it is an administrator's; devices need one of a user".into()));
         }
         let organization = self.inner.organizations.get(&caller.organization)?;

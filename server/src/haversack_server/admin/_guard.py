@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 from haversack.admin.v1 import admin_pb2, work_pb2
 
-from haversack_server._core import CoreError, verify_token
+from haversack_server._core import CoreError, Verifier
 from haversack_server.admin._caller import calling
 from haversack_server.admin._status import failures_answered
 from haversack_server.core import named
@@ -29,8 +29,8 @@ class Guard(grpc.aio.ServerInterceptor):
     """
 
     def __init__(self, issuers: str) -> None:
-        """Takes the list of issuers whose tokens are believed, as JSON (see `verify_token`)."""
-        self._issuers = issuers
+        """Takes the list of issuers whose tokens are believed, as JSON (see `Verifier`)."""
+        self._verifier = Verifier(issuers)
 
     async def intercept_service(
         self,
@@ -82,7 +82,7 @@ class Guard(grpc.aio.ServerInterceptor):
     def _claims(self, context: grpc.aio.ServicerContext[Any, Any]) -> dict[str, Any]:
         """Returns the claims of the call's token; raises a TokenRefused if it is not good for administration."""
         try:
-            verified = verify_token(_token(context), ADMIN_AUDIENCE, self._issuers, int(time.time()))
+            verified = self._verifier.verify(_token(context), ADMIN_AUDIENCE, int(time.time()))
         except CoreError as error:
             raise named(error) from error
         claims: dict[str, Any] = json.loads(verified)

@@ -97,6 +97,7 @@ class Server:
         return json.dumps(
             {
                 "listen": self._settings.sync_listen,
+                "plain_text": True,
                 "issuers": self.issuer.trust(SYNC_AUDIENCE),
                 "heartbeat_seconds": self._settings.heartbeat_seconds,
             }
