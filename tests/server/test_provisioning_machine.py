@@ -56,7 +56,7 @@ class Walk(RuleBasedStateMachine):
         self.obstacle = world.folder(self.name) / "staging-0-0.sqlite3"
         self.epochs: set[bytes] = set()
 
-    @precondition(lambda self: legal(self.state))
+    @precondition(lambda self: bool(legal(self.state)))
     @rule(data=st.data())
     def ask(self, data: st.DataObject) -> None:
         """An administrator asks for something that is legal."""
@@ -263,7 +263,7 @@ class Walk(RuleBasedStateMachine):
 
 def test_the_machine_holds_whatever_happens(world: World, catalog_url: str) -> None:
     run_state_machine_as_test(
-        lambda: Walk(world),
+        lambda: Walk(world),  # type: ignore[arg-type]
         settings=settings(
             max_examples=EXAMPLES[catalog_url.partition(":")[0]],
             stateful_step_count=20,
