@@ -15,7 +15,7 @@ from haversack_server.catalog.entities import StoredEntity
 from haversack_server.catalog.publishes import Publish
 from haversack_server.errors import EntityUnknown, OrganizationExists, OrganizationUnknown, ProfileUnknown
 from server.running import LoopThread
-from sqlalchemy import Engine, create_engine, insert, inspect, make_url
+from sqlalchemy import Engine, create_engine, insert, inspect, make_url, text
 from sqlalchemy.exc import IntegrityError
 
 ACME = organizations.Organization("acme", model_pb2.Settings(time_zone="Europe/Vienna"), "acme.sqlite3", 0)
@@ -55,6 +55,18 @@ def test_migrating_again_changes_nothing_and_keeps_the_data(engine: Engine) -> N
     with engine.begin() as connection:
         migrate(connection)
         assert connection.execute(_tables.organization.select()).one()._asdict() == row
+
+
+def test_organizations_from_before_provisioning_keep_their_rows_and_are_not_provisioned(engine: Engine) -> None:
+    with engine.begin() as connection:
+        migrate(connection, "0001")
+        old = "INSERT INTO organization VALUES ('acme', '', 'organizations/acme/staging.sqlite3', 3, 4)"
+        connection.execute(text(old))
+        migrate(connection)
+        migrated = connection.execute(_tables.organization.select()).one()
+        assert (migrated.record_path, migrated.kind) == ("organizations/acme/staging.sqlite3", "PRODUCTION")
+        states = connection.execute(text("SELECT organization, state_number, state, staging_path FROM provisioning"))
+        assert [tuple(row) for row in states] == [("acme", 0, "NOT_PROVISIONED", None)]
 
 
 def test_a_block_that_raises_leaves_nothing_behind(loop: LoopThread, catalog: Catalog) -> None:
