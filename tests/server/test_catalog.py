@@ -95,6 +95,18 @@ def test_what_was_published_before_revisions_had_authors_is_followed_still(engin
         assert connection.execute(_tables.entity.select()).one().mobile is True
 
 
+def test_organizations_from_before_provisioning_keep_their_rows_and_are_not_provisioned(engine: Engine) -> None:
+    with engine.begin() as connection:
+        migrate(connection, "0001")
+        old = "INSERT INTO organization VALUES ('acme', '', 'organizations/acme/staging.sqlite3', 3, 4)"
+        connection.execute(text(old))
+        migrate(connection)
+        migrated = connection.execute(_tables.organization.select()).one()
+        assert (migrated.record_path, migrated.kind) == ("organizations/acme/staging.sqlite3", "PRODUCTION")
+        states = connection.execute(text("SELECT organization, state_number, state, staging_path FROM provisioning"))
+        assert [tuple(row) for row in states] == [("acme", 0, "NOT_PROVISIONED", None)]
+
+
 def test_a_block_that_raises_leaves_nothing_behind(loop: LoopThread, catalog: Catalog) -> None:
     async def fail() -> None:
         async with catalog.begin() as connection:
