@@ -13,7 +13,7 @@ from pathlib import Path
 import grpc
 import pytest
 from e2e.processes import STEP_SECONDS_MAX, ServerProcess
-from haversack.admin.v1 import entities_pb2, work_pb2
+from haversack.admin.v1 import admin_pb2, entities_pb2, work_pb2
 from haversack.model.v1 import model_pb2
 from haversack_server._core import Staging
 from haversack_server.identity import ADMIN_AUDIENCE, ANY_ORGANIZATION, DevelopmentIssuer
