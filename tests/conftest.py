@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from haversack_server.settings import ServerSettings
+from haversack_server.logs import configure_logs
+from haversack_server.settings import Mode, ServerSettings
 from server.running import STEP_SECONDS_MAX, Admin, LoopThread, RunningServer, running
 
 __all__ = ["STEP_SECONDS_MAX", "Admin", "LoopThread", "RunningServer", "running"]
@@ -16,6 +17,7 @@ __all__ = ["STEP_SECONDS_MAX", "Admin", "LoopThread", "RunningServer", "running"
 @pytest.fixture(scope="session")
 def loop() -> Iterator[LoopThread]:
     """The event loop of every server and catalog in this process."""
+    configure_logs("warning")
     thread = LoopThread()
     yield thread
     thread.close()
@@ -28,7 +30,11 @@ def start_server(loop: LoopThread) -> Iterator[Callable[[Path], RunningServer]]:
 
         def start(data: Path) -> RunningServer:
             settings = ServerSettings(
-                data=data, admin_listen="127.0.0.1:0", sync_listen="127.0.0.1:0", stop_grace_seconds=1
+                mode=Mode.DEVELOPMENT,
+                data=data,
+                admin_listen="127.0.0.1:0",
+                sync_listen="127.0.0.1:0",
+                stop_grace_seconds=1,
             )
             return servers.enter_context(running(loop, settings))
 
@@ -39,7 +45,10 @@ def start_server(loop: LoopThread) -> Iterator[Callable[[Path], RunningServer]]:
 def server(loop: LoopThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """One server for all tests that make an organization of their own and do not stop it."""
     settings = ServerSettings(
-        data=tmp_path_factory.mktemp("server"), admin_listen="127.0.0.1:0", sync_listen="127.0.0.1:0"
+        mode=Mode.DEVELOPMENT,
+        data=tmp_path_factory.mktemp("server"),
+        admin_listen="127.0.0.1:0",
+        sync_listen="127.0.0.1:0",
     )
     with running(loop, settings) as started:
         yield started

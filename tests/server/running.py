@@ -11,11 +11,11 @@ import threading
 import uuid
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import grpc
-from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, questions_pb2_grpc, solutions_pb2_grpc
+from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, questions_pb2_grpc, security_pb2_grpc, solutions_pb2_grpc
 from haversack_server.identity import ADMIN_AUDIENCE, ANY_ORGANIZATION, SYNC_AUDIENCE
 from haversack_server.metadata import standard_documents
 from haversack_server.runtime import Server
@@ -60,9 +60,17 @@ class RunningServer:
     server: Server
     channel: grpc.Channel
 
-    def admin_token(self, organization: str = ANY_ORGANIZATION, *, audience: str = ADMIN_AUDIENCE) -> str:
+    def admin_token(
+        self,
+        organization: str = ANY_ORGANIZATION,
+        *,
+        audience: str = ADMIN_AUDIENCE,
+        role: str = "",
+        user: str = "tester",
+    ) -> str:
         """Makes a token for administration."""
-        return self.server.issuer.token(user="tester", organization=organization, audience=audience, hours=1)
+        issuer = self.server.issuer
+        return issuer.token(user=user, organization=organization, audience=audience, hours=1, role=role)
 
     def device_token(self, organization: str, user: str) -> str:
         """Makes a token for the device of a user."""
@@ -84,6 +92,8 @@ class Admin:
             "ingests": admin_pb2_grpc.IngestServiceStub(channel),
             "profiles": admin_pb2_grpc.ProfileServiceStub(channel),
             "questions": questions_pb2_grpc.QuestionServiceStub(channel),
+            "access": security_pb2_grpc.AccessServiceStub(channel),
+            "audit": security_pb2_grpc.AuditServiceStub(channel),
             "solutions": solutions_pb2_grpc.SolutionServiceStub(channel),
         }
 
@@ -141,7 +151,7 @@ def running(loop: LoopThread, settings: ServerSettings) -> Iterator[RunningServe
     server = Server(settings)
     loop.run(server.__aenter__())
     try:
-        bound = replace(settings, admin_listen=server.admin_address, sync_listen=server.sync_address)
+        bound = settings.model_copy(update={"admin_listen": server.admin_address, "sync_listen": server.sync_address})
         with grpc.insecure_channel(server.admin_address) as channel:
             yield RunningServer(bound, server, channel)
     finally:

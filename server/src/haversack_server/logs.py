@@ -8,8 +8,12 @@ import sys
 import structlog
 
 
-def configure_logs(level: int = logging.INFO) -> None:
-    """Sends everything at or above `level` to stderr as JSON."""
+def configure_logs(level: str = "info") -> None:
+    """Sends everything at or above `level` ("debug", "info", "warning" or "error") to stderr as JSON.
+
+    A line has `level`, `timestamp` and `message`; lines of a call have `request` (its id), `rpc`, `caller` and, where
+    it is about one, `organization`. The Rust core uses the same names.
+    """
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -19,7 +23,7 @@ def configure_logs(level: int = logging.INFO) -> None:
             structlog.processors.EventRenamer("message"),
             structlog.processors.JSONRenderer(),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         # Asked for at each line, so that whoever replaces sys.stderr gets it.
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,

@@ -4,22 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from importlib import resources
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from weakref import WeakValueDictionary
 
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from haversack_server.errors import CatalogFailed
 
 SQLITE_BUSY_MILLISECONDS = 30_000
+
+
+class Watcher(Protocol):
+    """Whoever looks at a call's transactions as they begin and before they commit; what it writes commits with them."""
+
+    async def began(self, connection: AsyncConnection) -> None:
+        """A transaction has begun."""
+
+    async def ends(self, connection: AsyncConnection) -> None:
+        """A transaction is about to commit. What this raises rolls it back."""
+
+
+_watcher: ContextVar[list[Watcher]] = ContextVar("catalog_watcher")
+
+
+@contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Lets a watcher see the transactions of this task, and of those that it starts, while the block runs."""
+    seen = [watcher]  # emptied at the end: a task that outlives the block has a copy of the context
+    token = _watcher.set(seen)
+    try:
+        yield
+    finally:
+        seen.clear()
+        _watcher.reset(token)
 
 
 class Catalog:
@@ -51,11 +77,21 @@ class Catalog:
         """Closes every connection."""
         await self._engine.dispose()
 
+    async def touch(self) -> None:
+        """Shows that the database answers; raises SQLAlchemyError if it does not."""
+        async with self._engine.connect() as connection:
+            await connection.execute(select(literal(1)))
+
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """Opens a transaction; it commits when the block ends, and rolls back if the block raises."""
         async with self._engine.begin() as connection:
+            watchers = tuple(_watcher.get(()))
+            for watcher in watchers:
+                await watcher.began(connection)
             yield connection
+            for watcher in watchers:
+                await watcher.ends(connection)
 
     @asynccontextmanager
     async def exclusive(self, organization: str) -> AsyncIterator[None]:

@@ -27,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.command("serve", epilog="Example: haversack serve --data /var/lib/haversack")(_serve.serve)
+app.command("serve", epilog="Example: haversack serve --dev --data haversack-data")(_serve.serve)
 app.command("token", epilog="Example: haversack token --user 4103c891-37e8-4dfc-aeac-b55e2bc1be1c --org acme")(
     _token.token
 )

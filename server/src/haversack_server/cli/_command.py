@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 import typer
 
-from haversack_server.cli._options import DataOption, EndpointOption, JsonOption, TokenOption
+from haversack_server.cli._options import CaFileOption, DataOption, EndpointOption, JsonOption, TokenOption
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 _Answer = TypeVar("_Answer", bound="Message | Sequence[Message]")
 
-_SHARED_OPTIONS = {"endpoint": EndpointOption, "token": TokenOption, "data": DataOption, "as_json": JsonOption}
-_DEFAULTS = {"endpoint": None, "token": None, "data": None, "as_json": False}
+_SHARED_OPTIONS = {
+    "endpoint": EndpointOption,
+    "token": TokenOption,
+    "ca_file": CaFileOption,
+    "data": DataOption,
+    "as_json": JsonOption,
+}
+_DEFAULTS = {"endpoint": None, "token": None, "ca_file": None, "data": None, "as_json": False}
 
 
 def admin_command(
@@ -32,17 +38,25 @@ def admin_command(
     """Makes a command of a function that calls the admin endpoint and returns what it answered.
 
     The function's first parameter is the endpoint; its others, all keyword-only, become the command's, and after them
-    come --admin, --token, --data and --json. The answer is printed as JSON, or by `shown` for people. Then the command
-    ends with exit code 1 if `fails` says so of the answer and the function's own parameters.
+    come --admin, --token, --ca-file, --data and --json. The answer is printed as JSON, or by `shown` for people. Then
+    the command ends with exit code 1 if `fails` says so of the answer and the function's own parameters.
     """
 
     def decorate(function: Callable[..., _Answer]) -> Callable[..., None]:
         @functools.wraps(function)
-        def command(*, endpoint: str | None, token: str | None, data: Path | None, as_json: bool, **own: Any) -> None:
+        def command(
+            *,
+            endpoint: str | None,
+            token: str | None,
+            ca_file: Path | None,
+            data: Path | None,
+            as_json: bool,
+            **own: Any,
+        ) -> None:
             from haversack_server.cli._endpoint import connected
             from haversack_server.cli._output import EXIT_REFUSED, print_messages
 
-            with connected(endpoint, token, data, as_json=as_json) as admin:
+            with connected(endpoint, token, data, ca_file=ca_file, as_json=as_json) as admin:
                 answer = function(admin, **own)
             if as_json:
                 print_messages(answer)

@@ -9,8 +9,9 @@ from rich.console import Console
 
 from haversack_server.demo.story import Stage, Story
 from haversack_server.identity import ADMIN_AUDIENCE, ANY_ORGANIZATION, SYNC_AUDIENCE
+from haversack_server.logs import configure_logs
 from haversack_server.runtime import Server
-from haversack_server.settings import ServerSettings
+from haversack_server.settings import Mode, ServerSettings
 
 ORGANIZATION = "adventure-works"
 TOKEN_HOURS = 1.0
@@ -21,6 +22,7 @@ def play(data_set: Path, folder: Path | None, console: Console) -> bool:
 
     Raises FileNotFoundError if `data_set` is none, and FileExistsError if `folder` is not empty.
     """
+    configure_logs("warning")
     with ExitStack() as cleanup:
         if folder is None:
             folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="haversack-demo-")))
@@ -31,7 +33,9 @@ def play(data_set: Path, folder: Path | None, console: Console) -> bool:
 
 
 async def _play(data_set: Path, folder: Path, console: Console) -> bool:
-    settings = ServerSettings(data=folder / "server", admin_listen="127.0.0.1:0", sync_listen="127.0.0.1:0")
+    settings = ServerSettings(
+        mode=Mode.DEVELOPMENT, data=folder / "server", admin_listen="127.0.0.1:0", sync_listen="127.0.0.1:0"
+    )
     async with Server(settings) as server:
         issuer = server.issuer
         stage = Stage(
