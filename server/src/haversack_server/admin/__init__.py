@@ -6,6 +6,7 @@ every failure into a status with its reason. The services check what a request s
 """
 
 from haversack_server.admin._guard import Guard
+from haversack_server.admin._local import grant_locally
 from haversack_server.admin._server import AdminServer
 
-__all__ = ["AdminServer", "Guard"]
+__all__ = ["AdminServer", "Guard", "grant_locally"]

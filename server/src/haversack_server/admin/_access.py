@@ -31,12 +31,16 @@ class AccessService(security_pb2_grpc.AccessServiceServicer):
         self, request: security_pb2.GrantRoleRequest, context: _Context
     ) -> security_pb2.GrantRoleResponse:
         """Gives a role."""
-        grant = checked_grant(request, granted_by=caller())
+        return security_pb2.GrantRoleResponse(grant=await self.give(request, granted_by=caller()))
+
+    async def give(self, request: security_pb2.GrantRoleRequest, *, granted_by: str) -> security_pb2.Grant:
+        """Gives a role, and says by whom."""
+        grant = checked_grant(request, granted_by=granted_by)
         async with self._catalog.begin() as connection:
             if grant.organization != grants.EVERYWHERE:
                 await organizations.find(connection, grant.organization)
             await grants.put(connection, grant)
-        return security_pb2.GrantRoleResponse(grant=_shown(grant))
+        return _shown(grant)
 
     async def RevokeRole(
         self, request: security_pb2.RevokeRoleRequest, context: _Context

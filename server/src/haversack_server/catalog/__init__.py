@@ -7,6 +7,17 @@ the rest.
 """
 
 from haversack_server.catalog import audits, entities, grants, organizations, profiles, publishes
-from haversack_server.catalog._catalog import Catalog, Watcher, watching
+from haversack_server.catalog._catalog import Catalog, Watcher, newest_schema, watching
 
-__all__ = ["Catalog", "Watcher", "audits", "entities", "grants", "organizations", "profiles", "publishes", "watching"]
+__all__ = [
+    "Catalog",
+    "Watcher",
+    "audits",
+    "entities",
+    "grants",
+    "newest_schema",
+    "organizations",
+    "profiles",
+    "publishes",
+    "watching",
+]

@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, event, literal, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -106,10 +107,20 @@ class Catalog:
 
 def migrate(connection: Connection, revision: str = "head") -> None:
     """Brings the catalog's schema to a revision, inside the connection's transaction."""
-    config = Config()
-    config.set_main_option("script_location", str(resources.files("haversack_server.catalog") / "migrations"))
+    config = _migrations()
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
+
+
+def newest_schema() -> str:
+    """Returns the revision that `migrate` brings a catalog to."""
+    return str(ScriptDirectory.from_config(_migrations()).get_current_head())
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(resources.files("haversack_server.catalog") / "migrations"))
+    return config
 
 
 def _try_file(database: str | None) -> None:

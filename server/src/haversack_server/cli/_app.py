@@ -5,8 +5,11 @@ from __future__ import annotations
 import typer
 
 from haversack_server.cli import (
+    _admins,
     _ask,
+    _audit,
     _demo,
+    _doctor,
     _entities,
     _filters,
     _ingest,
@@ -15,6 +18,7 @@ from haversack_server.cli import (
     _schema,
     _serve,
     _solutions,
+    _tls,
     _token,
 )
 
@@ -41,4 +45,8 @@ app.add_typer(_ask.app, name="ask")
 app.add_typer(_filters.app, name="filter")
 app.add_typer(_schema.app, name="schema")
 app.add_typer(_solutions.app, name="solution")
+app.add_typer(_admins.app, name="admin")
+app.command("audit", epilog="Example: haversack audit --org acme --since 7d")(_audit.audit)
+app.add_typer(_tls.app, name="tls")
+app.command("doctor", epilog="Example: haversack doctor --data /var/lib/haversack")(_doctor.doctor)
 app.command("demo", epilog="Example: haversack demo --data-set examples/field_service")(_demo.demo)

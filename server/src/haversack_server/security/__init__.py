@@ -7,7 +7,7 @@ for every call, and a server does not start with a call that it does not cover.
 from haversack_server.security._access import Access
 from haversack_server.security._caller import Caller, HeldGrant, Role
 from haversack_server.security._certificates import Certificate, CertificateFiles
-from haversack_server.security._development_ca import make_development_ca
+from haversack_server.security._development_ca import DevelopmentCa, make_development_ca
 from haversack_server.security._limits import Limiter
 from haversack_server.security._policy import RULES, Place, Rule, admit, organization_of, rule_of, uncovered
 
@@ -17,6 +17,7 @@ __all__ = [
     "Caller",
     "Certificate",
     "CertificateFiles",
+    "DevelopmentCa",
     "HeldGrant",
     "Limiter",
     "Place",

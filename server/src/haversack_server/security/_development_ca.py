@@ -62,7 +62,8 @@ def make_development_ca(folder: Path, hosts: Sequence[str], now: datetime) -> De
     that whoever trusts it may go on. Keys are readable by their owner alone. Raises ConfigurationInvalid if what is
     there cannot be used.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for it in (folder.parent, folder):  # the mode is for the last of those that are made
+        it.mkdir(mode=0o700, parents=True, exist_ok=True)
     ca_file, ca_key_file = folder / "ca.pem", folder / "ca-key.pem"
     files = CertificateFiles(folder / "server.pem", folder / "server-key.pem")
     made: list[Path] = []
