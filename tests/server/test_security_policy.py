@@ -16,6 +16,7 @@ from haversack.admin.v1 import admin_pb2, questions_pb2, security_pb2, solutions
 from haversack.sync.v1 import sync_pb2
 from haversack_server.errors import LimitReached, RoleInsufficient, TokenNotAllowed
 from haversack_server.security import RULES, Caller, HeldGrant, Limiter, Place, Role, Rule, admit, uncovered
+from haversack_server.security._policy import table
 from haversack_server.settings import LimitSettings, Mode, ServerSettings
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,6 +69,11 @@ def outcome(call: Callable[[], Any]) -> str:
 def test_the_policy_covers_every_call_of_the_contract_and_no_other() -> None:
     assert uncovered(SERVICES) == []
     assert set(RULES) == set(METHODS)
+
+
+def test_the_documents_have_the_policy() -> None:
+    told = (Path(__file__).resolve().parents[2] / "docs/security.md").read_text()
+    assert table() in told, "write what `python -m haversack_server.security` prints into docs/security.md"
 
 
 def test_every_rule_finds_its_organization_in_the_request() -> None:

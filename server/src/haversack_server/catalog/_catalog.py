@@ -79,9 +79,9 @@ class Catalog:
         await self._engine.dispose()
 
     async def touch(self) -> None:
-        """Shows that the database answers; raises SQLAlchemyError if it does not."""
+        """Shows that the database answers, though somebody may be writing; raises SQLAlchemyError if it does not."""
         async with self._engine.connect() as connection:
-            await connection.execute(select(literal(1)))
+            await (await connection.execution_options(isolation_level="AUTOCOMMIT")).execute(select(literal(1)))
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:

@@ -28,13 +28,21 @@ _log = structlog.get_logger()
 @asynccontextmanager
 async def kept_up(work: list[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
     """Does work in the background while the block runs."""
-    tasks = [asyncio.create_task(it) for it in work]
+    tasks = [asyncio.create_task(_watched(it)) for it in work]
     try:
         yield
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _watched(work: Coroutine[Any, Any, None]) -> None:
+    """Does work, and says so if it ends by a bug: nobody awaits it."""
+    try:
+        await work
+    except Exception:
+        _log.exception("work in the background has ended", work=work.__qualname__)
 
 
 async def follow_certificate(tls: Tls, sync: SyncServer, metrics: Metrics) -> None:
@@ -52,7 +60,10 @@ async def follow_keys(trust: Trust, sync: SyncServer) -> None:
     """Lets the sync endpoint believe the keys that issuers have now."""
 
     async def changed(issuers: str) -> None:
-        await in_thread(sync.set_issuers, issuers)
+        try:
+            await in_thread(sync.set_issuers, issuers)
+        except HaversackError as error:
+            _log.error("the sync endpoint keeps its old issuers", reason=error.reason, cause=str(error))
 
     await trust.follow(changed)
 

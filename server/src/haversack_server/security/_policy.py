@@ -169,3 +169,24 @@ def _held(caller: Caller, rule: Rule, organization: str) -> Role | None:
     if rule.place is Place.WITHIN:
         return max((it.role for it in caller.grants), default=None)
     return caller.role_in(organization)
+
+
+def table() -> str:
+    """Returns the policy as a table in Markdown, one line a call."""
+    lines = ["| call | role | where | recorded |", "| --- | --- | --- | --- |"]
+    for rpc, rule in sorted(RULES.items()):
+        role = {Place.NOWHERE: "any token", Place.DEVICE: "a device's user"}.get(rule.place, rule.role.word)
+        recorded = "yes" if rule.changes else ""
+        lines.append(f"| {rpc.removeprefix('haversack.')} | {role} | {_WHERE[rule.place]} | {recorded} |")
+    return "\n".join(lines)
+
+
+_WHERE = {
+    Place.ORGANIZATION: "the organization",
+    Place.NAME: "the organization",
+    Place.HEADER: "the organization",
+    Place.SERVER: "all organizations",
+    Place.WITHIN: "any; shows those alone",
+    Place.NOWHERE: "",
+    Place.DEVICE: "its token's organization",
+}

@@ -12,6 +12,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -232,7 +233,11 @@ def _kept(file: Path) -> KeySet | None:
 
 
 def _keep(file: Path, keys: KeySet) -> None:
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    scratch = file.with_suffix(".scratch")
-    scratch.write_text(keys.text)
-    scratch.replace(file)
+    """Keeps keys for a start without their issuer; where that fails, such a start has none."""
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        scratch = file.with_suffix(f".{os.getpid()}")
+        scratch.write_text(keys.text)
+        scratch.replace(file)
+    except OSError as error:
+        _log.warning("keys could not be kept", file=str(file), cause=str(error))
