@@ -11,7 +11,7 @@ import pytest
 from haversack.admin.v1 import admin_pb2, security_pb2
 from haversack.model.v1 import model_pb2
 from haversack_server.audit import TEXT_BYTES_MAX, AuditLog, Call, described
-from haversack_server.catalog import Catalog
+from haversack_server.catalog import Catalog, audits
 from haversack_server.security import RULES
 from server.running import Admin, LoopThread, RunningServer
 from server.test_security_policy import called, outcome, request_of
@@ -164,11 +164,11 @@ def test_old_entries_are_forgotten_and_a_crash_leaves_a_trace(loop: LoopThread, 
             call = Call(rpc=rpc, organization="acme", issuer="i", subject="s", request=request, request_id="r")
             async with audit.recorded(call):
                 async with catalog.begin() as connection:
-                    rows = (await connection.exec_driver_sql("SELECT outcome, at_us FROM audit_entry")).all()
-                assert [row[0] for row in rows] == ["UNFINISHED"]
+                    [entry] = await audits.find(connection, audits.Conditions(), 2)
+                assert entry.outcome == audits.UNFINISHED
             day = 86_400 * 1_000_000
-            assert await audit.forget(1, rows[0][1] + day) == 0
-            assert await audit.forget(1, rows[0][1] + day + 1) == 1
+            assert await audit.forget(1, entry.at_us + day) == 0
+            assert await audit.forget(1, entry.at_us + day + 1) == 1
         finally:
             await catalog.close()
 
@@ -188,8 +188,8 @@ def test_a_change_and_its_entry_are_one_transaction(loop: LoopThread, tmp_path: 
                 async with catalog.begin() as connection:
                     await connection.exec_driver_sql("INSERT INTO access_grant VALUES ('', 'i', 's', 1, 0, 'x')")
                 async with catalog.begin() as connection:
-                    query = "SELECT outcome, before, after FROM audit_entry"
-                    assert (await connection.exec_driver_sql(query)).all() == [("OK", "", '{"role":1}')]
+                    [entry] = await audits.find(connection, audits.Conditions(), 2)
+                assert (entry.outcome, entry.before, entry.after) == ("OK", "", '{"role":1}')
         finally:
             await catalog.close()
 

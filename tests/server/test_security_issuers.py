@@ -171,7 +171,7 @@ def test_forged_tokens_are_refused(provider: Provider, loop: LoopThread, tmp_pat
         for what, token in forged(provider).items():
             with pytest.raises(grpc.RpcError) as refusal:
                 caller(server, token)
-            assert refusal.value.code() is CODE.UNAUTHENTICATED, what  # type: ignore[attr-defined]
+            assert refusal.value.code() is CODE.UNAUTHENTICATED, what
 
 
 def test_one_of_several_audiences_is_enough_and_administration_may_have_its_own(

@@ -51,7 +51,7 @@ def called(server: RunningServer, token: str, rpc: str, request: Any, **metadata
         "request_serializer": lambda it: it.SerializeToString(),
         "response_deserializer": symbol_database.Default().GetSymbol(METHODS[rpc].output_type.full_name).FromString,
     }
-    sent = [("authorization", f"Bearer {token}"), *metadata.items()]
+    sent = (("authorization", f"Bearer {token}"), *metadata.items())
     if METHODS[rpc].client_streaming:
         return server.channel.stream_unary(f"/{service}/{method}", **codec)(iter([request]), metadata=sent, timeout=30)
     return server.channel.unary_unary(f"/{service}/{method}", **codec)(request, metadata=sent, timeout=30)

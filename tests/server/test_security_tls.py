@@ -105,7 +105,7 @@ def test_calls_are_encrypted_and_plain_text_is_not_served(files: Files, loop: Lo
             admin.call("organizations", "ListOrganizations", LIST)
         with pytest.raises(grpc.RpcError) as refusal:
             server.admin().call("organizations", "ListOrganizations", LIST)
-        assert refusal.value.code() is grpc.StatusCode.UNAVAILABLE  # type: ignore[attr-defined]
+        assert refusal.value.code() is grpc.StatusCode.UNAVAILABLE
         other = tmp_path / "other.pem"
         trustme.CA().cert_pem.write_to_path(other)
         with secure(server, other) as stranger, pytest.raises(grpc.RpcError):

@@ -22,6 +22,8 @@ from haversack_server.errors import HaversackError, InternalFault
 OK = "OK"
 CANCELLED = "CANCELLED"
 MESSAGE_LENGTH_MAX = 2_000
+TARGET_LENGTH_MAX = 512
+ORGANIZATION_LENGTH_MAX = 63
 MICROSECONDS_PER_DAY = 86_400 * 1_000_000
 
 _log = structlog.get_logger()
@@ -120,7 +122,7 @@ class AuditLog:
 
     async def refused(self, call: Call, error: HaversackError) -> None:
         """Records a call that was not let in."""
-        await self._add(call, outcome=error.reason, message=str(error)[:MESSAGE_LENGTH_MAX])
+        await self._add(call, outcome=error.reason, message=shortened(str(error), MESSAGE_LENGTH_MAX))
 
     async def forget(self, days: int, now_us: int) -> int:
         """Deletes entries that are older than so many days; returns how many."""
@@ -136,8 +138,8 @@ class AuditLog:
         new = audits.NewEntry(
             at_us=time.time_ns() // 1_000,
             rpc=call.rpc,
-            organization=call.organization[:63],
-            target=shortened(subject_of(call.rpc).target(call.request)),
+            organization=shortened(call.organization, ORGANIZATION_LENGTH_MAX),
+            target=shortened(subject_of(call.rpc).target(call.request), TARGET_LENGTH_MAX),
             issuer=call.issuer,
             subject=call.subject,
             request_id=call.request_id,
@@ -150,7 +152,7 @@ class AuditLog:
 
     async def _close(self, entry: _Entry, outcome: str, message: str) -> None:
         """Writes how a call ended. The call has ended so already: if this fails, it is logged, and UNFINISHED stays."""
-        values: dict[str, Any] = {"outcome": outcome, "message": message[:MESSAGE_LENGTH_MAX]}
+        values: dict[str, Any] = {"outcome": outcome, "message": shortened(message, MESSAGE_LENGTH_MAX)}
         if entry.response is not None and entry.subject.snapshot is None:
             values |= entry.texts(after=described(entry.response))
         if entry.changed and outcome == OK:

@@ -17,7 +17,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from haversack_server.audit._words import described
 from haversack_server.catalog import _tables as tables
 
-TARGET_LENGTH_MAX = 512
 TARGET_FIELDS = ("profile", "entity", "app", "user", "team", "name", "number", "id")
 """Fields that name what a request is about, most telling first."""
 
@@ -43,9 +42,9 @@ def subject_of(rpc: str) -> Subject:
     return SUBJECTS.get(rpc, _ANYTHING)
 
 
-def shortened(target: str) -> str:
-    """Returns a target that fits into its column."""
-    return target[:TARGET_LENGTH_MAX]
+def shortened(text: str, length_max: int) -> str:
+    """Returns a text that fits into its column; PostgreSQL takes no NUL."""
+    return text.replace("\0", "\ufffd")[:length_max]
 
 
 def _told(request: Message) -> str:

@@ -42,7 +42,7 @@ async def _watched(work: Coroutine[Any, Any, None]) -> None:
     try:
         await work
     except Exception:
-        _log.exception("work in the background has ended", work=work.__qualname__)
+        _log.exception("work in the background has ended", work=str(work))
 
 
 async def follow_certificate(tls: Tls, sync: SyncServer, metrics: Metrics) -> None:

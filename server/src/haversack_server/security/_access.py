@@ -12,6 +12,7 @@ from haversack_server.places import DEVELOPMENT_ISSUER
 from haversack_server.security._caller import EVERYWHERE, Caller, HeldGrant, Role
 from haversack_server.settings import IssuerSettings, ServerSettings
 
+NAME_LENGTH_MAX = 512
 BY_SETTINGS = "settings"
 BY_TOKEN = "token"
 ROLE_CLAIM = "role"
@@ -28,7 +29,7 @@ class Access:
 
     async def caller(self, claims: Mapping[str, Any]) -> Caller:
         """Returns who calls, with every role that counts now."""
-        issuer, subject = str(claims["iss"]), str(claims["sub"])
+        issuer, subject = _named(claims, "iss"), _named(claims, "sub")
         found = list(self._by_token(issuer, claims))
         if (issuer, subject) in self._administrators:
             found.append(HeldGrant(Role.ADMINISTRATOR, EVERYWHERE, BY_SETTINGS))
@@ -43,6 +44,14 @@ class Access:
             yield _development_grant(claims)
         elif issuer in self._issuers:
             yield from _mapped(self._issuers[issuer], claims)
+
+
+def _named(claims: Mapping[str, Any], claim: str) -> str:
+    """Returns a claim that can be written down and read by people."""
+    value = str(claims[claim])
+    if len(value) > NAME_LENGTH_MAX or not value.isprintable():
+        raise TokenInvalid(f"the token's {claim} is longer than {NAME_LENGTH_MAX} characters, or not all are printable")
+    return value
 
 
 def _development_grant(claims: Mapping[str, Any]) -> HeldGrant:
