@@ -67,17 +67,19 @@ def rows(events: list[sync_pb2.SyncEvent]) -> int:
 @pytest.fixture
 def field(server: RunningServer, admin: Admin) -> Iterator[Field]:
     name = admin.organization()
-    privilege = f"roleprivilegeid,roleid,entityname,accessright,depth\n{ROLE},{ROLE},account,{READ},{GLOBAL}\n"
+    privileges = "roleprivilegeid,roleid,entityname,accessright,depth\n" + "".join(
+        f"{uuid.uuid4()},{ROLE},{entity},{READ},{GLOBAL}\n" for entity in ("account", "mobileofflineprofile")
+    )
     tables = {
         "businessunit": f"businessunitid,name\n{UNIT},All\n",
         "systemuser": f"systemuserid,businessunitid,isdisabled\n{USER},{UNIT},0\n",
         "role": f"roleid,name,businessunitid\n{ROLE},Reader,{UNIT}\n",
         "systemuserroles": f"systemuserroleid,systemuserid,roleid\n{USER},{USER},{ROLE}\n",
-        "roleprivileges": privilege,
+        "roleprivileges": privileges,
     }
     for entity, content in tables.items():
         report = admin.ingest(name, entity, content.encode())
-        assert report.inserted == 1, (entity, report.errors)
+        assert report.inserted == content.count("\n") - 1, (entity, report.errors)
     admin.enable(name, "account")
     with grpc.insecure_channel(server.settings.sync_listen) as channel:
         made = Field(server, admin, name, channel)

@@ -72,13 +72,15 @@ Happening: TypeAlias = Connecting | Applied | Waiting
 class Synchronizer:
     """Brings a device to its view, or keeps it there. `stop` may be called by any thread; all else by one."""
 
-    def __init__(self, store: Store, transport: Transport, mode: sync_pb2.SyncMode, backoff: Backoff) -> None:
+    def __init__(
+        self, store: Store, transport: Transport, mode: sync_pb2.SyncMode, backoff: Backoff, app: str = ""
+    ) -> None:
         self._store = store
         self._transport = transport
         self._retries_max = None if mode == sync_pb2.SYNC_MODE_LIVE else RETRIES_MAX
         self._backoff = backoff
         store.begin_session()
-        self._session = Session(store, mode)
+        self._session = Session(store, mode, app)
         self._failures = 0
         self._may_forget_cookie = True
         self._may_renew_token = transport.renews_token

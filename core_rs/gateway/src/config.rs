@@ -26,15 +26,32 @@ pub struct Config {
 }
 
 /// An issuer of tokens.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IssuerConfig {
     /// The `iss` claim of its tokens.
     pub issuer: String,
-    /// The `aud` claim that its tokens must have here.
-    pub audience: String,
-    /// Its Ed25519 public key: PEM, SubjectPublicKeyInfo.
-    pub public_key_pem: String,
+    /// What its tokens may be for: their `aud` claim.
+    pub audience: Option<String>,
+    /// The same, if it is several.
+    #[serde(default)]
+    pub audiences: Vec<String>,
+    /// Its public keys, as a JWKS or as the text of one.
+    pub keys: Option<serde_json::Value>,
+    /// Its one public key: PEM, SubjectPublicKeyInfo.
+    pub public_key_pem: Option<String>,
+    /// What its tokens may be signed with. Empty: what each key states, or else what is usual for its kind.
+    #[serde(default)]
+    pub algorithms: Vec<String>,
+    /// The claim that names the user; "sub" if it is not given.
+    pub user_claim: Option<String>,
+    /// The claim that names the organization; "org" if neither this nor `organization` is given.
+    pub organization_claim: Option<String>,
+    /// The organization that all of its tokens are for.
+    pub organization: Option<String>,
+    /// By how many seconds its clock and ours may differ.
+    #[serde(default)]
+    pub leeway_seconds: u64,
 }
 
 impl Default for Config {

@@ -10,7 +10,7 @@ use haversack_engine::engine::{ModelErrors, RowUnreadable};
 use haversack_engine::ids::{EntityNumber, Lsn};
 use haversack_engine::reconcile::ReconcileError;
 use haversack_engine::row::RowError;
-use haversack_engine::view::Denial;
+use haversack_engine::view::{Denial, Refusal};
 use haversack_proto::error::ErrorReason;
 use haversack_staging::StagingError;
 use tonic::{Code, Status};
@@ -39,9 +39,28 @@ pub enum SyncError {
     /// The token is good, but not for this.
     #[error("the token does not allow this call: {0}")]
     TokenNotAllowed(String),
+    /// The token names nobody, or several.
+    #[error(
+        "{} in the organization's directory {} {name:?} as {attribute}; an administrator adds the user, or settles what \
+         tokens name users by", if *several { "several users" } else { "no user" }, if *several { "have" } else { "has" }
+    )]
+    UserUnknown {
+        /// What the token names the user by.
+        name: String,
+        /// The attribute of users that was searched.
+        attribute: String,
+        /// Whether several users have it.
+        several: bool,
+    },
+    /// The token's user is another than when the stream began.
+    #[error("the token names another user than when this stream began; call again")]
+    UserReplaced,
     /// The user's view is empty, for a reason that the user must know.
     #[error("{}", denial_text(*.0))]
     Denied(Denial),
+    /// The application is not served; its devices keep what they have.
+    #[error("{}", refusal_text(*.0, .1))]
+    Refused(Refusal, String),
     /// The token's organization is not served here.
     #[error("no organization is called {0:?}; check the token's `org` claim")]
     OrganizationUnknown(String),
@@ -54,6 +73,9 @@ pub enum SyncError {
     /// The request breaks the contract.
     #[error("{0}")]
     RequestInvalid(String),
+    /// A certificate, key or issuer cannot be used.
+    #[error("{0}")]
+    ConfigurationInvalid(String),
     /// The metadata has no such entity.
     #[error("the metadata has no entity {0:?}; check its logical name")]
     EntityUnknown(String),
@@ -105,6 +127,24 @@ const fn denial_text(denial: Denial) -> &'static str {
         Denial::UserUnknown => "the user is not in the organization's directory; an administrator adds the user",
         Denial::UserDisabled => "the user's account is disabled; this device must hold no rows",
         Denial::ProfileMissing => "no published profile has this user; this device must hold no rows",
+        Denial::ProfileNotReadable => {
+            "no role of the user has read on mobileofflineprofile; this device must hold no rows until an administrator \
+             gives the user or a team of the user such a role"
+        }
+    }
+}
+
+fn refusal_text(refusal: Refusal, app: &str) -> String {
+    match refusal {
+        Refusal::AppUnknown => {
+            format!(
+                "nothing is published for an application {app:?}; check its name, or ask an administrator to publish it"
+            )
+        }
+        Refusal::AppNotEnabled => format!(
+            "the application {app:?} is not enabled for offline use; an administrator enables it and publishes, and until \
+             then this device keeps its rows"
+        ),
     }
 }
 
@@ -149,18 +189,24 @@ impl SyncError {
             Self::TokenInvalid(_) => ErrorReason::TokenInvalid,
             Self::TokenExpired => ErrorReason::TokenExpired,
             Self::TokenNotAllowed(_) => ErrorReason::TokenNotAllowed,
-            Self::Denied(Denial::UserUnknown) => ErrorReason::UserUnknown,
+            Self::Denied(Denial::UserUnknown) | Self::UserUnknown { .. } => ErrorReason::UserUnknown,
             Self::Denied(Denial::UserDisabled) => ErrorReason::UserDisabled,
             Self::Denied(Denial::ProfileMissing) => ErrorReason::ProfileMissing,
+            Self::Denied(Denial::ProfileNotReadable) => ErrorReason::ProfileNotReadable,
+            Self::Refused(Refusal::AppUnknown, _) => ErrorReason::AppUnknown,
+            Self::Refused(Refusal::AppNotEnabled, _) => ErrorReason::AppNotEnabled,
             Self::OrganizationUnknown(_) => ErrorReason::OrganizationUnknown,
             Self::OrganizationExists(_) => ErrorReason::OrganizationExists,
             Self::NothingPublished(_) => ErrorReason::NothingPublished,
             Self::RequestInvalid(_) => ErrorReason::RequestInvalid,
+            Self::ConfigurationInvalid(_) => ErrorReason::ConfigurationInvalid,
             Self::EntityUnknown(_) => ErrorReason::EntityUnknown,
             Self::ProfileUnknown(_) => ErrorReason::ProfileUnknown,
             Self::ModelInvalid(_) => ErrorReason::ProfileInvalid,
             Self::CookieInvalid => ErrorReason::CookieInvalid,
-            Self::ServerBehind { .. } | Self::Loading(_) | Self::StagingReplaced => ErrorReason::ServerBehind,
+            Self::ServerBehind { .. } | Self::Loading(_) | Self::StagingReplaced | Self::UserReplaced => {
+                ErrorReason::ServerBehind
+            }
             Self::StreamSuperseded => ErrorReason::StreamSuperseded,
             Self::DigestMismatch(_) => ErrorReason::DigestMismatch,
             Self::LimitReached(_) => ErrorReason::LimitReached,
@@ -174,14 +220,21 @@ impl SyncError {
     const fn code(&self) -> Code {
         match self {
             Self::TokenMissing | Self::TokenInvalid(_) | Self::TokenExpired => Code::Unauthenticated,
-            Self::TokenNotAllowed(_) | Self::Denied(_) => Code::PermissionDenied,
-            Self::OrganizationUnknown(_) | Self::EntityUnknown(_) | Self::ProfileUnknown(_) => Code::NotFound,
+            Self::TokenNotAllowed(_) | Self::Denied(_) | Self::UserUnknown { .. } => Code::PermissionDenied,
+            Self::OrganizationUnknown(_)
+            | Self::EntityUnknown(_)
+            | Self::ProfileUnknown(_)
+            | Self::Refused(Refusal::AppUnknown, _) => Code::NotFound,
             Self::OrganizationExists(_) => Code::AlreadyExists,
-            Self::NothingPublished(_) => Code::FailedPrecondition,
-            Self::RequestInvalid(_) | Self::CookieInvalid | Self::ModelInvalid(_) => Code::InvalidArgument,
-            Self::ServerBehind { .. } | Self::Loading(_) | Self::StagingReplaced | Self::ServerStopping => {
-                Code::Unavailable
+            Self::NothingPublished(_) | Self::Refused(Refusal::AppNotEnabled, _) => Code::FailedPrecondition,
+            Self::RequestInvalid(_) | Self::ConfigurationInvalid(_) | Self::CookieInvalid | Self::ModelInvalid(_) => {
+                Code::InvalidArgument
             }
+            Self::ServerBehind { .. }
+            | Self::Loading(_)
+            | Self::StagingReplaced
+            | Self::UserReplaced
+            | Self::ServerStopping => Code::Unavailable,
             Self::StreamSuperseded => Code::Aborted,
             Self::DigestMismatch(_) => Code::DataLoss,
             Self::LimitReached(_) => Code::ResourceExhausted,

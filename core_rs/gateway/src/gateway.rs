@@ -14,6 +14,7 @@ use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use crate::auth::Verifier;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::connections;
@@ -88,6 +89,15 @@ impl Gateway {
     pub(crate) fn wait_for<T>(&self, what: impl Future<Output = Result<T, SyncError>>) -> Result<T, SyncError> {
         let handle = self.running.lock().as_ref().map(|running| running.runtime.handle().clone());
         handle.ok_or(SyncError::ServerStopping)?.block_on(what)
+    }
+
+    /// Believes the issuers of a JSON list, and no others, from the next call on. Streams go on.
+    ///
+    /// # Errors
+    /// [`SyncError::ConfigurationInvalid`]; those that were believed are believed still.
+    pub fn set_issuers(&self, issuers: &str) -> Result<(), SyncError> {
+        self.endpoint.set_verifier(Verifier::from_json(issuers)?);
+        Ok(())
     }
 
     /// What is going on.

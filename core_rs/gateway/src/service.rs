@@ -7,10 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use haversack_engine::engine::Asker;
 use haversack_engine::ids::Instant;
 use haversack_engine::reconcile::{Cookie, Limits, Mode, Opened, Opening, Session};
+use haversack_engine::row::row_key_of_text;
 use haversack_proto::sync::{Compression, SyncMode, SyncRequest};
 use haversack_staging::Identity;
+use parking_lot::RwLock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::metadata::MetadataMap;
 
@@ -19,7 +22,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::cookie::Seal;
 use crate::errors::SyncError;
-use crate::limits::{CLIENT_BYTES_MAX, CLOCK_SKEW_US_MAX, INSTALL_ID_BYTES};
+use crate::limits::{APP_BYTES_MAX, CLIENT_BYTES_MAX, CLOCK_SKEW_US_MAX, INSTALL_ID_BYTES};
 use crate::organization::{Organization, Organizations};
 use crate::signal::{Device, Streams};
 use crate::statistics::Statistics;
@@ -35,7 +38,7 @@ pub(crate) struct SyncEndpoint {
 }
 
 struct Inner {
-    verifier: Verifier,
+    verifier: RwLock<Arc<Verifier>>,
     clock: Arc<dyn Clock>,
     heartbeat: Duration,
     streams_max: usize,
@@ -48,7 +51,7 @@ impl SyncEndpoint {
     /// Reads the issuers' keys; serves no organization yet.
     pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, SyncError> {
         let inner = Inner {
-            verifier: Verifier::new(&config.issuers)?,
+            verifier: RwLock::new(Arc::new(Verifier::new(&config.issuers)?)),
             organizations: Organizations::new(Arc::clone(&clock)),
             clock,
             heartbeat: config.heartbeat(),
@@ -62,6 +65,11 @@ impl SyncEndpoint {
     /// The organizations that are served.
     pub(crate) fn organizations(&self) -> &Organizations {
         &self.inner.organizations
+    }
+
+    /// Believes other issuers from the next call on.
+    pub(crate) fn set_verifier(&self, verifier: Verifier) {
+        *self.inner.verifier.write() = Arc::new(verifier);
     }
 
     /// What is going on.
@@ -86,16 +94,18 @@ impl SyncEndpoint {
         if self.is_stopping() {
             return Err(SyncError::ServerStopping);
         }
-        let caller = self.inner.verifier.caller(metadata, self.inner.clock.now())?;
-        if caller.organization == EVERY_ORGANIZATION {
+        let verifier = Arc::clone(&self.inner.verifier.read());
+        let caller = verifier.caller(metadata, self.inner.clock.now())?;
+        if &*caller.organization == EVERY_ORGANIZATION {
             return Err(SyncError::TokenNotAllowed("it is an administrator's; devices need one of a user".into()));
         }
         let organization = self.inner.organizations.get(&caller.organization)?;
+        check_lengths(&request)?;
         let install = install_id(&request)?;
         let permit = self.permit()?;
         organization.ready().await?;
         let identity = organization.identity()?;
-        let seal = Seal::new(&identity.secret, organization.name(), caller.user, &install);
+        let seal = Seal::new(&identity.secret, organization.name(), row_key_of_text(&caller.user), &install);
         let cookie = open_cookie(&seal, &request)?;
         let identity = match &cookie {
             Some(cookie) => self.catch_up(&organization, identity, cookie).await?,
@@ -145,12 +155,13 @@ impl SyncEndpoint {
         request: &SyncRequest,
     ) -> Result<Events, SyncError> {
         let Call { organization, caller, install, permit, seal } = call;
-        let device = Device { user: caller.user, install };
+        let asker = Asker { user: organization.user_named(&caller.user)?, app: request.app.as_str().into() };
+        let device = Device { user: asker.user, install };
         let presence = Streams::enter(organization.streams(), device);
         if let Some(cookie) = cookie.filter(|cookie| *cookie.epoch == *epoch) {
             organization.devices().called(device, cookie.lsn, cookie.instant);
         }
-        let subscription = organization.subscribe(caller.user, Arc::clone(&presence.signal))?;
+        let subscription = organization.subscribe(asker, &caller.user, Arc::clone(&presence.signal))?;
         let opening = Opening {
             epoch,
             cookie,
@@ -191,10 +202,16 @@ struct Call {
     seal: Seal,
 }
 
-fn install_id(request: &SyncRequest) -> Result<[u8; INSTALL_ID_BYTES], SyncError> {
-    if request.client.len() > CLIENT_BYTES_MAX {
-        return Err(SyncError::RequestInvalid(format!("client is longer than {CLIENT_BYTES_MAX} bytes")));
+fn check_lengths(request: &SyncRequest) -> Result<(), SyncError> {
+    for (name, text, most) in [("client", &request.client, CLIENT_BYTES_MAX), ("app", &request.app, APP_BYTES_MAX)] {
+        if text.len() > most {
+            return Err(SyncError::RequestInvalid(format!("{name} is longer than {most} bytes")));
+        }
     }
+    Ok(())
+}
+
+fn install_id(request: &SyncRequest) -> Result<[u8; INSTALL_ID_BYTES], SyncError> {
     let wrong = |_| SyncError::RequestInvalid(format!("install_id must be {INSTALL_ID_BYTES} random bytes"));
     request.install_id.as_ref().try_into().map_err(wrong)
 }

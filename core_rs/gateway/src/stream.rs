@@ -93,7 +93,7 @@ impl Running {
                         return Ok(Some(SyncEvent { event: Some(heartbeat), ..SyncEvent::default() }));
                     }
                 }
-                Step::Denied(denial) => return Err(SyncError::Denied(denial)),
+                Step::Denied(denial) => return Err(self.stream.organization.denied(&self.stream.subscription, denial)),
                 Step::End => return Ok(None),
             }
         };
@@ -120,7 +120,7 @@ impl Running {
             if session.model_version() == model.version || moment.view.denial.is_some() {
                 let step = session.step(moment.view, moment.facts);
                 if let Step::Send(Event::Checkpoint(_)) = &step {
-                    organization.checkpoint_sent(presence.device, moment.view);
+                    organization.checkpoint_sent(presence.device, subscription, moment.view);
                 }
                 return Ok(step);
             }

@@ -31,6 +31,10 @@ impl SyncServer {
         Ok(py.detach(|| self.gateway.add_organization(name, staging))?)
     }
 
+    fn set_issuers(&self, py: Python<'_>, issuers: &str) -> Result<(), Failure> {
+        Ok(py.detach(|| self.gateway.set_issuers(issuers))?)
+    }
+
     fn statistics(&self, py: Python<'_>) -> Result<String, Failure> {
         let statistics = py.detach(|| self.gateway.statistics());
         serde_json::to_string(&statistics).map_err(|error| Failure::internal(&error))

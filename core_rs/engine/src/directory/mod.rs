@@ -16,6 +16,7 @@ mod grounds;
 mod hierarchy;
 mod layout;
 mod links;
+mod naming;
 mod reach;
 mod rights;
 mod shares;
@@ -57,6 +58,8 @@ pub struct Directory {
     facts: Facts,
     shares: Shares,
     changes: Changes,
+    /// Whether somebody has another name than when that was last asked.
+    renamed: bool,
 }
 
 impl Directory {
@@ -74,6 +77,7 @@ impl Directory {
     pub fn install(&mut self, layout: &Layout) {
         let old = std::mem::replace(&mut self.layout, layout.clone());
         self.changes.everyone = true;
+        self.renamed = true;
         for (entity, source) in old.entities {
             if self.layout.entities.get(&entity) == Some(&source) {
                 continue;
@@ -107,6 +111,11 @@ impl Directory {
             self.shares.set(row.ordinal, share, find, &mut self.changes);
         } else {
             self.facts.set(source.kind, row.key, row.payload.is_some(), &values, &mut self.changes);
+        }
+        if let Some(naming) = &source.naming {
+            let (number, field) = naming.field();
+            let name = row.payload.map(|payload| read(payload, number, field)).transpose()?.flatten();
+            self.renamed |= self.facts.name_user(row.key, name.and_then(|name| naming.key(&name)));
         }
         Ok(())
     }
@@ -154,6 +163,23 @@ impl Directory {
             language: settings.language,
             zone: settings.zone,
         })
+    }
+
+    /// The teams of a user, of every type, ascending; none for who is unknown.
+    pub fn teams_of(&self, user: RowKey) -> Vec<RowKey> {
+        self.facts.teams_of(user).collect()
+    }
+
+    /// The users who are members of a team, ascending.
+    pub fn members_of(&self, team: RowKey) -> impl Iterator<Item = RowKey> {
+        let team = self.facts.teams.contains_key(&team).then_some(team);
+        let members = team.into_iter().flat_map(|team| self.facts.members_of(team));
+        members.filter(|user| self.facts.users.contains_key(user))
+    }
+
+    /// Whether some role of a person's, or of a team of the person's, has a privilege on an entity, however deep.
+    pub fn has(&self, person: &Person, entity: &str, privilege: Privilege) -> bool {
+        Reach::of(person, entity, privilege, &self.facts).any
     }
 
     /// On which rows of an entity a person has a privilege.

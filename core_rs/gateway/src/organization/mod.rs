@@ -15,11 +15,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use haversack_engine::engine::{Engine, Subscriber};
+use haversack_engine::engine::{Asker, Engine, Subscriber};
 use haversack_engine::ids::{Instant, Lsn, Ordinal, Revision, RowKey};
 use haversack_engine::reconcile::Fetch;
 use haversack_engine::row::ColumnSelection;
-use haversack_engine::view::{RowFacts, View};
+use haversack_engine::view::{Denial, RowFacts, View};
 use haversack_proto::sync::Model;
 use haversack_staging::{Identity, Staging};
 use parking_lot::{Mutex, RwLock};
@@ -28,7 +28,7 @@ use tokio::sync::watch;
 use self::bell::Bell;
 use self::models::Models;
 use self::progress::{Progress, Standing, wait};
-use self::state::{State, SubscriptionId};
+use self::state::{State, SubscriptionId, user_named};
 use crate::clock::Clock;
 use crate::devices::Devices;
 use crate::errors::SyncError;
@@ -63,6 +63,9 @@ pub(crate) struct Organization {
 /// Keeps a user's view alive and exact until it is dropped.
 pub(crate) struct Subscription {
     organization: Arc<Organization>,
+    asker: Asker,
+    /// What the token names the user by.
+    name: Arc<str>,
     id: SubscriptionId,
 }
 
@@ -124,8 +127,8 @@ impl Organization {
     }
 
     /// A device was sent a checkpoint of its view.
-    pub(crate) fn checkpoint_sent(&self, device: Device, view: &View) {
-        self.devices.reached(device, view, self.clock.instant());
+    pub(crate) fn checkpoint_sent(&self, device: Device, subscription: &Subscription, view: &View) {
+        self.devices.reached(device, &subscription.asker.app, view, self.clock.instant());
     }
 
     /// LSN of the last commit.
@@ -178,13 +181,39 @@ impl Organization {
         state.loaded().map(|loaded| loaded.identity).ok_or_else(|| self.loading())
     }
 
-    /// Follows a user's view from now on. Works the view out if nobody follows it yet.
-    pub(crate) fn subscribe(self: &Arc<Self>, user: RowKey, signal: Arc<Signal>) -> Result<Subscription, SyncError> {
-        let id = self.state.write().subscribe(user, signal).ok_or_else(|| self.loading())?;
-        Ok(Subscription { organization: Arc::clone(self), id })
+    /// Follows somebody's view from now on. Works the view out if nobody follows it yet.
+    pub(crate) fn subscribe(
+        self: &Arc<Self>,
+        asker: Asker,
+        name: &Arc<str>,
+        signal: Arc<Signal>,
+    ) -> Result<Subscription, SyncError> {
+        let (organization, name) = (Arc::clone(self), Arc::clone(name));
+        let id = self.state.write().subscribe(asker.clone(), Arc::clone(&name), signal);
+        Ok(Subscription { organization, asker, name, id: id.ok_or_else(|| self.loading())? })
     }
 
-    /// Looks at a view. Fails only if the engine had to be given up.
+    /// Whom a token names; who stands for nobody, if that is nobody or several.
+    pub(crate) fn user_named(&self, name: &str) -> Result<RowKey, SyncError> {
+        let state = self.state.read();
+        state.loaded().map(|loaded| user_named(&loaded.engine, name)).ok_or_else(|| self.loading())
+    }
+
+    /// Why a view is empty, as its device is to be told.
+    pub(crate) fn denied(&self, subscription: &Subscription, denial: Denial) -> SyncError {
+        let state = self.state.read();
+        match (denial, state.loaded()) {
+            (Denial::UserUnknown, Some(loaded)) => SyncError::UserUnknown {
+                name: subscription.name.to_string(),
+                attribute: loaded.engine.user_attribute().to_owned(),
+                several: loaded.engine.users_named(&subscription.name).len() > 1,
+            },
+            _ => SyncError::Denied(denial),
+        }
+    }
+
+    /// Looks at a view. Fails if there is none for the application, if the token's user has become another one, or if
+    /// the engine had to be given up.
     pub(crate) fn with_view<T>(
         &self,
         subscription: &Subscription,
@@ -192,6 +221,12 @@ impl Organization {
     ) -> Result<T, SyncError> {
         let state = self.state.read();
         let (engine, subscriber) = state.followed(subscription.id).ok_or_else(|| self.loading())?;
+        if let Some(refusal) = engine.refusal(subscriber) {
+            return Err(SyncError::Refused(refusal, subscription.asker.app.to_string()));
+        }
+        if user_named(engine, &subscription.name) != subscription.asker.user {
+            return Err(SyncError::UserReplaced);
+        }
         let view = engine.view(subscriber).ok_or_else(|| self.loading())?;
         Ok(look(&Moment { view, facts: engine, engine, subscriber, models: &self.models }))
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use haversack_engine::engine::{Applied, Engine, Subscriber};
+use haversack_engine::engine::{Applied, Asker, Engine, Subscriber};
 use haversack_engine::ids::RowKey;
 use haversack_staging::Identity;
 
@@ -30,9 +30,22 @@ pub(super) struct Loaded {
 pub(super) struct SubscriptionId(u64);
 
 struct Follower {
-    user: RowKey,
+    asker: Asker,
+    /// What the user's token names the user by.
+    name: Arc<str>,
     signal: Arc<Signal>,
     subscriber: Subscriber,
+}
+
+/// Stands for the user of a token that names nobody, or several. It is nobody's id: no UUID and no hash is known to be.
+const NOBODY: RowKey = RowKey(*b"nobody or more..");
+
+/// Whom a token names.
+pub(super) fn user_named(engine: &Engine, name: &str) -> RowKey {
+    match engine.users_named(name)[..] {
+        [user] => user,
+        _ => NOBODY,
+    }
 }
 
 impl State {
@@ -51,12 +64,12 @@ impl State {
         self.followers.len()
     }
 
-    /// Subscribes to a user's view; none without an engine.
-    pub(super) fn subscribe(&mut self, user: RowKey, signal: Arc<Signal>) -> Option<SubscriptionId> {
-        let subscriber = self.loaded.as_mut()?.engine.subscribe(user);
+    /// Subscribes to the view of somebody whom a token has this name for; none without an engine.
+    pub(super) fn subscribe(&mut self, asker: Asker, name: Arc<str>, signal: Arc<Signal>) -> Option<SubscriptionId> {
+        let subscriber = self.loaded.as_mut()?.engine.subscribe(asker.clone());
         self.last_id += 1;
         let id = SubscriptionId(self.last_id);
-        self.followers.insert(id, Follower { user, signal, subscriber });
+        self.followers.insert(id, Follower { asker, name, signal, subscriber });
         Some(id)
     }
 
@@ -73,15 +86,15 @@ impl State {
         Some((&self.loaded.as_ref()?.engine, self.followers.get(&id)?.subscriber))
     }
 
-    /// Users who are followed, maybe repeated.
-    pub(super) fn users(&self) -> Vec<RowKey> {
-        self.followers.values().map(|follower| follower.user).collect()
+    /// Whose views are followed, maybe repeated.
+    pub(super) fn askers(&self) -> Vec<Asker> {
+        self.followers.values().map(|follower| follower.asker.clone()).collect()
     }
 
-    /// Puts another engine in place; every stream follows its user's view there. Returns whom to wake.
+    /// Puts another engine in place; every stream follows its view there. Returns whom to wake.
     pub(super) fn replace(&mut self, mut loaded: Loaded) -> Vec<Arc<Signal>> {
         for follower in self.followers.values_mut() {
-            follower.subscriber = loaded.engine.subscribe(follower.user);
+            follower.subscriber = loaded.engine.subscribe(follower.asker.clone());
         }
         self.loaded = Some(loaded);
         self.signals()
@@ -93,9 +106,13 @@ impl State {
         self.signals()
     }
 
-    /// Whom to wake after something was applied.
+    /// Whom to wake after something was applied: whoever sees something else, or is somebody else.
     pub(super) fn touched(&self, applied: &Applied) -> Vec<Arc<Signal>> {
-        let is_touched = |follower: &&Follower| applied.touched.binary_search(&follower.subscriber).is_ok();
+        let is_other =
+            |it: &Follower| self.loaded().is_some_and(|to| user_named(&to.engine, &it.name) != it.asker.user);
+        let is_touched = |follower: &&Follower| {
+            applied.touched.binary_search(&follower.subscriber).is_ok() || (applied.renamed && is_other(follower))
+        };
         self.followers.values().filter(is_touched).map(|follower| Arc::clone(&follower.signal)).collect()
     }
 

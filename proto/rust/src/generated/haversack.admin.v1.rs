@@ -78,7 +78,8 @@ pub struct EstimateRequest {
     /// The organization's name.
     #[prost(string, tag = "1")]
     pub organization: ::prost::alloc::string::String,
-    /// The profile's name. Users of several profiles count for the one that they follow. NOT_FOUND (PROFILE_UNKNOWN) if the
+    /// The profile's name. Its users are those whom it names and the members of its teams, if they follow it in some
+    /// application or in none: of several profiles the first counts, in each application. NOT_FOUND (PROFILE_UNKNOWN) if the
     /// state has none of this name.
     #[prost(string, tag = "2")]
     pub profile: ::prost::alloc::string::String,
@@ -313,6 +314,10 @@ pub struct ExplainRequest {
     /// The state that is asked about; what is published, if absent.
     #[prost(message, optional, tag = "5")]
     pub state: ::core::option::Option<ProfileState>,
+    /// Asks as of a device that follows this profile. Empty: as of one that names no application. NOT_FOUND
+    /// (PROFILE_UNKNOWN) if the state has none of this name.
+    #[prost(string, tag = "6")]
+    pub profile: ::prost::alloc::string::String,
 }
 /// Why a row is on a device.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -417,6 +422,9 @@ pub struct DeviceHolding {
     /// Whether the user's view has the row now. If not, the row is removed when the device syncs next.
     #[prost(bool, tag = "7")]
     pub in_view: bool,
+    /// Name of the application that the device named; empty if it named none.
+    #[prost(string, tag = "8")]
+    pub app: ::prost::alloc::string::String,
 }
 /// Asks what smells in a profile.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -456,7 +464,7 @@ pub struct Finding {
     /// What may be wrong.
     #[prost(enumeration = "Smell", tag = "1")]
     pub smell: i32,
-    /// Logical name of the entity whose item it is about.
+    /// Logical name of the entity whose item it is about; empty if it is about members.
     #[prost(string, tag = "2")]
     pub entity: ::prost::alloc::string::String,
     /// The association or filter that it is about; empty if it is about the item.
@@ -468,7 +476,7 @@ pub struct Finding {
     /// What was measured: rows that a clause takes, rows that one row pulls, rows of the largest device.
     #[prost(uint64, tag = "5")]
     pub rows: u64,
-    /// In how many views or on how many devices it was measured. Clauses and associations are looked at in at most 32
+    /// In how many views or on how many devices it was measured, or how many members it is about. Clauses and associations are looked at in at most 32
     /// different views; 0 if none was looked at.
     #[prost(uint32, tag = "6")]
     pub views: u32,
@@ -485,6 +493,8 @@ pub enum ViewDenial {
     UserDisabled = 2,
     /// No published profile has the user.
     ProfileMissing = 3,
+    /// No role of the user, or of a team of the user, has read on offline profiles (`mobileofflineprofile`).
+    ProfileNotReadable = 4,
 }
 impl ViewDenial {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -497,6 +507,7 @@ impl ViewDenial {
             Self::UserUnknown => "VIEW_DENIAL_USER_UNKNOWN",
             Self::UserDisabled => "VIEW_DENIAL_USER_DISABLED",
             Self::ProfileMissing => "VIEW_DENIAL_PROFILE_MISSING",
+            Self::ProfileNotReadable => "VIEW_DENIAL_PROFILE_NOT_READABLE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -506,6 +517,7 @@ impl ViewDenial {
             "VIEW_DENIAL_USER_UNKNOWN" => Some(Self::UserUnknown),
             "VIEW_DENIAL_USER_DISABLED" => Some(Self::UserDisabled),
             "VIEW_DENIAL_PROFILE_MISSING" => Some(Self::ProfileMissing),
+            "VIEW_DENIAL_PROFILE_NOT_READABLE" => Some(Self::ProfileNotReadable),
             _ => None,
         }
     }
@@ -666,6 +678,11 @@ pub enum Smell {
     FanOut = 7,
     /// An item is larger than a limit on some device.
     ItemTooLarge = 8,
+    /// Members have no role with read on offline profiles (`mobileofflineprofile`), and so get nothing.
+    MemberWithoutPrivilege = 9,
+    /// Members are in other profiles too. A profile that names a user goes before one that names a team of the user, then
+    /// the lower priority number, then the name.
+    MemberOfSeveral = 10,
 }
 impl Smell {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -683,6 +700,8 @@ impl Smell {
             Self::AssociationAddsNothing => "SMELL_ASSOCIATION_ADDS_NOTHING",
             Self::FanOut => "SMELL_FAN_OUT",
             Self::ItemTooLarge => "SMELL_ITEM_TOO_LARGE",
+            Self::MemberWithoutPrivilege => "SMELL_MEMBER_WITHOUT_PRIVILEGE",
+            Self::MemberOfSeveral => "SMELL_MEMBER_OF_SEVERAL",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -697,6 +716,8 @@ impl Smell {
             "SMELL_ASSOCIATION_ADDS_NOTHING" => Some(Self::AssociationAddsNothing),
             "SMELL_FAN_OUT" => Some(Self::FanOut),
             "SMELL_ITEM_TOO_LARGE" => Some(Self::ItemTooLarge),
+            "SMELL_MEMBER_WITHOUT_PRIVILEGE" => Some(Self::MemberWithoutPrivilege),
+            "SMELL_MEMBER_OF_SEVERAL" => Some(Self::MemberOfSeveral),
             _ => None,
         }
     }

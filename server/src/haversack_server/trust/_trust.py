@@ -21,13 +21,12 @@ from typing import Any
 
 import structlog
 
-from haversack_server._core import CoreError
+from haversack_server._core import CoreError, Verifier
 from haversack_server.core import named
 from haversack_server.errors import ConfigurationInvalid, HaversackError, TokenInvalid
 from haversack_server.identity import ADMIN_AUDIENCE, ANY_ORGANIZATION, SYNC_AUDIENCE, DevelopmentIssuer
 from haversack_server.settings import IssuerSettings, ServerSettings
 from haversack_server.trust._key_sets import KeySet, fetch_keys, parse_key_set
-from haversack_server.trust._verifier import Verifier
 
 UNKNOWN_KEY_SECONDS_MIN = 10.0
 """Tokens that name unknown keys make an issuer be asked at most so often."""
