@@ -17,6 +17,7 @@ from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
 KEYS_PATH = "/keys"
+POLL_SECONDS = 0.01
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 
 
@@ -45,7 +46,7 @@ class Provider:
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
-        self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(POLL_SECONDS,), daemon=True)
         self._thread.start()
         self.status = 200
         self.asked = 0

@@ -11,14 +11,15 @@ from typing import Any
 import grpc
 import pytest
 from haversack.admin.v1 import admin_pb2, security_pb2
+from haversack.sync.v1 import sync_pb2
 from haversack_server.errors import ConfigurationInvalid, TokenInvalid
-from haversack_server.identity import ADMIN_AUDIENCE, DevelopmentIssuer
+from haversack_server.identity import ADMIN_AUDIENCE, SYNC_AUDIENCE, DevelopmentIssuer
 from haversack_server.settings import AdministratorSettings, IssuerSettings, Mode, ServerSettings
 from haversack_server.trust import Trust, _trust, fetch_keys
 from haversack_server.trust._key_sets import DOCUMENT_BYTES_MAX
 from server.provider import DISCOVERY_PATH, KEYS_PATH, Provider, providing
-from server.refusals import refused
-from server.running import Admin, LoopThread, RunningServer, running
+from server.refusals import reason_of, refused
+from server.running import STEP_SECONDS_MAX, Admin, LoopThread, RunningServer, running
 
 CODE = grpc.StatusCode
 LIST = admin_pb2.ListOrganizationsRequest()
@@ -272,3 +273,34 @@ def test_a_development_server_may_believe_others_too(provider: Provider, loop: L
     with running(loop, settings) as server:
         assert caller(server, provider.token()).subject == "alice"
         assert caller(server, server.admin_token()).issuer == "haversack-development"
+
+
+def device_outcome(server: RunningServer, token: str) -> str:
+    """Why the sync endpoint refuses a device of no organization: first for its token, then for the rest."""
+    with grpc.insecure_channel(server.settings.sync_listen) as channel:
+        call: Any = channel.unary_stream(
+            "/haversack.sync.v1.SyncService/Sync",
+            request_serializer=sync_pb2.SyncRequest.SerializeToString,
+            response_deserializer=sync_pb2.SyncEvent.FromString,
+        )
+        request = sync_pb2.SyncRequest(install_id=b"i" * 16)
+        with pytest.raises(grpc.RpcError) as refusal:
+            list(call(request, metadata=(("authorization", f"Bearer {token}"),), timeout=STEP_SECONDS_MAX))
+    return reason_of(refusal.value)
+
+
+def test_devices_sign_in_at_the_same_issuers(
+    provider: Provider, loop: LoopThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_trust, "UNKNOWN_KEY_SECONDS_MIN", 0.0)
+    user = "4103c891-37e8-4dfc-aeac-b55e2bc1be1c"
+    mapped = entry(provider, user_claim="oid", organization="nobody", refresh_seconds=86_400)
+    with running(loop, production(tmp_path, mapped)) as server:
+        assert device_outcome(server, provider.token(oid=user)) == "ORGANIZATION_UNKNOWN"
+        assert device_outcome(server, provider.token()) == "TOKEN_INVALID"
+        minted = DevelopmentIssuer.open(tmp_path).token(user=user, organization="x", audience=SYNC_AUDIENCE, hours=1)
+        assert device_outcome(server, minted) == "TOKEN_INVALID"
+        provider.rotate()
+        assert device_outcome(server, provider.token(oid=user)) == "TOKEN_INVALID"
+        caller(server, provider.token())
+        assert device_outcome(server, provider.token(oid=user)) == "ORGANIZATION_UNKNOWN"

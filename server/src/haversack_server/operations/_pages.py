@@ -24,6 +24,9 @@ CONNECTIONS_MAX = 16
 REQUEST_SECONDS_MAX = 10.0
 """How long a connection may be silent."""
 
+STOP_SECONDS = 0.1
+"""How long it may take to notice that it is to stop."""
+
 _log = structlog.get_logger()
 _TEXT = "text/plain; charset=utf-8"
 
@@ -47,7 +50,8 @@ class Pages:
             raise RequestInvalid(
                 f"cannot listen on {listen} for metrics: {error}; choose another address with metrics_listen"
             ) from error
-        self._thread = threading.Thread(target=self._server.serve_forever, name="pages", daemon=True)
+        serve = self._server.serve_forever
+        self._thread = threading.Thread(target=serve, args=(STOP_SECONDS,), name="pages", daemon=True)
         self._thread.start()
         return f"{host}:{self._server.server_address[1]}"
 

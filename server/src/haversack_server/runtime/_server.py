@@ -160,7 +160,6 @@ class Server:
         if not hasattr(SyncServer, "set_tls"):  # STAND-IN until the core has it
             config.pop("plain_text", None)
             config.pop("tls", None)
-            config["issuers"] = [it for it in config["issuers"] if "public_key_pem" in it]
         return json.dumps(config)
 
 
