@@ -32,11 +32,12 @@ mod service;
 mod signal;
 mod statistics;
 mod stream;
+mod tls;
 mod wire;
 
 pub use auth::{Claims, Verifier};
 pub use clock::{Clock, SystemClock};
-pub use config::{Config, IssuerConfig};
+pub use config::{Config, IssuerConfig, TlsConfig};
 pub use errors::{SyncError, reason_name};
 pub use gateway::Gateway;
 pub use organization::ROWS_PACKAGE;

@@ -99,7 +99,10 @@ pub const CONNECTIONS_MAX: usize = 65_536;
 /// How many calls one connection carries at once. A device makes one; proxies and load tests make many.
 pub const CONNECTION_STREAMS_MAX: u32 = 1_024;
 
-/// How long a new connection may stay silent.
+/// How many TLS handshakes go on at once; more wait their turn.
+pub const HANDSHAKES_MAX: usize = 1_024;
+
+/// How long a new connection may stay silent, and how long a TLS handshake may take.
 pub const HANDSHAKE_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Largest header list of a call, in bytes; a token is its largest part.

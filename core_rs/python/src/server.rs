@@ -35,6 +35,10 @@ impl SyncServer {
         Ok(py.detach(|| self.gateway.set_issuers(issuers))?)
     }
 
+    fn set_tls(&self, py: Python<'_>, certificate_chain_pem: &str, private_key_pem: &str) -> Result<(), Failure> {
+        Ok(py.detach(|| self.gateway.set_tls(certificate_chain_pem, private_key_pem))?)
+    }
+
     fn statistics(&self, py: Python<'_>) -> Result<String, Failure> {
         let statistics = py.detach(|| self.gateway.statistics());
         serde_json::to_string(&statistics).map_err(|error| Failure::internal(&error))

@@ -14,7 +14,7 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 use crate::device::{Stage, next, reason};
-use crate::world::{ADA, World, all_accounts};
+use crate::world::{ACCOUNT, ADA, World, all_accounts};
 
 const SERVICE: &str = "haversack.sync.v1.SyncService";
 
@@ -73,7 +73,7 @@ fn health_and_reflection_are_served_beside_it() {
 #[test]
 fn an_address_in_use_is_an_error_that_names_it() {
     let stage = Stage::new(World::published());
-    let config = Config { listen: stage.address.to_string(), ..Config::default() };
+    let config = Config { listen: stage.address.to_string(), plain_text: true, ..Config::default() };
     let error = Gateway::new(config).unwrap().start().unwrap_err();
     assert!(error.to_string().contains(&stage.address.to_string()), "{error}");
 }
@@ -92,4 +92,24 @@ fn statistics_tell_of_streams_and_views() {
     let organization = &statistics.organizations[0];
     assert_eq!((organization.name.as_str(), organization.streams, organization.live_views), ("contoso", 1, 1));
     assert_eq!(organization.lsn, stage.world.staging_head());
+}
+
+#[test]
+fn issuers_are_replaced_while_streams_go_on() {
+    let mut stage = Stage::new(World::published());
+    let (mut device, mut events) = stage.run(async |_, door| {
+        let mut device = door.device(ADA).await;
+        let mut events = device.call(SyncMode::Live).await.unwrap();
+        device.reach(&mut events).await.unwrap();
+        (device, events)
+    });
+    assert!(stage.gateway.set_issuers(r#"[{"issuer": "dev"}]"#).is_err(), "what cannot be used replaces nothing");
+    let mut other = stage.clients_block_on(stage.door().device(ADA));
+    stage.clients_block_on(other.sync()).unwrap();
+    stage.gateway.set_issuers("[]").unwrap();
+    let status = stage.clients_block_on(other.sync()).unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unauthenticated, "TOKEN_INVALID"));
+    stage.world.account(1, ADA, "Odense");
+    stage.clients_block_on(device.reach(&mut events)).unwrap();
+    assert_eq!(device.count(ACCOUNT), 1);
 }

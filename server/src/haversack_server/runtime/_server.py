@@ -157,9 +157,6 @@ class Server:
                 "certificate_chain_pem": shown.chain_pem.decode(),
                 "private_key_pem": shown.key_pem.decode(),
             }
-        if not hasattr(SyncServer, "set_tls"):  # STAND-IN until the core has it
-            config.pop("plain_text", None)
-            config.pop("tls", None)
         return json.dumps(config)
 
 
