@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 import structlog
+
+CORE_VARIABLE = "HAVERSACK_LOG"
+"""What the Rust core reads its level from when it is loaded; who sets it decides for the core alone."""
+
+CORE_LEVELS = {"warning": "warn"}
 
 
 def configure_logs(level: str = "info") -> None:
@@ -14,6 +20,7 @@ def configure_logs(level: str = "info") -> None:
     A line has `level`, `timestamp` and `message`; lines of a call have `request` (its id), `rpc`, `caller` and, where
     it is about one, `organization`. The Rust core uses the same names.
     """
+    os.environ.setdefault(CORE_VARIABLE, CORE_LEVELS.get(level, level))
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
