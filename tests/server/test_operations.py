@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import signal
 import socket
 import sys
 import urllib.error
@@ -21,14 +22,16 @@ import grpc
 import pytest
 import trustme
 from haversack.admin.v1 import admin_pb2, admin_pb2_grpc
+from haversack.sync.v1 import sync_pb2
 from haversack_server.errors import RequestInvalid
+from haversack_server.identity import SYNC_AUDIENCE, DevelopmentIssuer
 from haversack_server.logs import configure_logs
 from haversack_server.operations import Metrics, Pages
 from haversack_server.settings import Mode, ServerSettings
 from prometheus_client.parser import text_string_to_metric_families
 from server.provider import providing
 from server.running import LoopThread, RunningServer, running
-from server.test_cli import Line
+from server.test_cli import Line, serving
 from server.test_security_tls import NOW, Files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -237,3 +240,35 @@ def test_the_doctor_knows_its_own_server(watched: RunningServer) -> None:
     found = Doctor(watched.settings.data).findings(expect=0)
     for what in ("admin endpoint", "sync endpoint", "metrics"):
         assert "the server answers" in found[what][1]
+
+
+def test_both_halves_log_calls_under_the_same_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HAVERSACK_LOG", raising=False)
+    install = uuid.uuid4().bytes
+    with serving(tmp_path) as (process, endpoints):
+        Line(tmp_path).run("org", "create", "acme")
+        issuer = DevelopmentIssuer.open(tmp_path)
+        token = issuer.token(user=str(uuid.uuid4()), organization="acme", audience=SYNC_AUDIENCE, hours=1)
+        with grpc.insecure_channel(endpoints["sync"]) as channel:
+            call: Any = channel.unary_stream(
+                "/haversack.sync.v1.SyncService/Sync",
+                request_serializer=sync_pb2.SyncRequest.SerializeToString,
+                response_deserializer=sync_pb2.SyncEvent.FromString,
+            )
+            metadata = (("authorization", f"Bearer {token}"), ("x-request-id", "trace-7"))
+            with pytest.raises(grpc.RpcError):
+                list(call(sync_pb2.SyncRequest(install_id=install), metadata=metadata, timeout=30))
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+    logged = [json.loads(it) for it in errors.splitlines()]
+    assert all({"timestamp", "level", "message"} <= set(it) for it in logged)
+    [administered] = [it for it in logged if it["message"] == "call"]
+    [streamed] = [it for it in logged if it["message"] == "a stream was refused"]
+    assert (administered["outcome"], administered["caller"]) == ("OK", "haversack-cli")
+    told = {key: streamed[key] for key in ("request", "device", "organization", "outcome")}
+    assert told == {
+        "request": "trace-7",
+        "device": install.hex(),
+        "organization": "acme",
+        "outcome": "NOTHING_PUBLISHED",
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -22,7 +23,7 @@ RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 @cache
 def key(kind: str) -> Any:
     """One key of each kind; making an RSA key takes a while."""
-    made = {
+    made: dict[str, Callable[[], Any]] = {
         "EdDSA": lambda: OKPKey.generate_key("Ed25519", {"kid": "ed"}),
         "ES256": lambda: ECKey.generate_key("P-256", {"kid": "p256"}),
         "ES384": lambda: ECKey.generate_key("P-384", {"kid": "p384"}),
@@ -50,7 +51,7 @@ def signed(algorithm: str, **claims: object) -> str:
         return jwt.encode(header, {**CLAIMS, **claims}, signer, algorithms=[algorithm])
 
 
-def jwks(*kinds: str) -> dict[str, Any]:
+def jwks(*kinds: str) -> object:
     """What a provider publishes."""
     return KeySet([key(kind) for kind in kinds]).as_dict(private=False)
 

@@ -1,6 +1,7 @@
 //! What the log says of calls: one line when a stream begins or is refused, under the names that the admin endpoint uses.
 
 use std::collections::hash_map::RandomState;
+use std::fmt::Write;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,7 +31,7 @@ impl CallLabels {
         let install = &request.install_id[..request.install_id.len().min(INSTALL_ID_BYTES)];
         Self {
             request: given.map_or_else(made_request_id, str::to_owned),
-            device: install.iter().map(|byte| format!("{byte:02x}")).collect(),
+            device: hexadecimal(install),
             organization: String::new(),
             user: String::new(),
         }
@@ -53,6 +54,13 @@ impl CallLabels {
             }
         }
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// What the admin endpoint takes as well: nothing that would have to be escaped anywhere.

@@ -100,7 +100,7 @@ fn client_verifier(ca_pem: &str) -> Result<Arc<dyn ClientCertVerifier>, SyncErro
         roots.add(certificate).map_err(|error| invalid("client_ca_pem holds no authority", &error))?;
     }
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build();
-    Ok(verifier.map_err(|error| invalid("client_ca_pem", &error))?)
+    verifier.map_err(|error| invalid("client_ca_pem", &error))
 }
 
 fn certificates(pem: &str, what: &str) -> Result<Vec<CertificateDer<'static>>, SyncError> {

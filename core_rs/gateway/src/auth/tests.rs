@@ -1,3 +1,5 @@
+//! Tokens that are believed, and those that are not.
+
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use serde_json::json;
@@ -177,7 +179,7 @@ fn entries_that_cannot_be_used_are_refused_and_say_why() {
         (json!({"audience": ""}), "`audience`"),
         (json!({"leeway_seconds": TOKEN_LEEWAY_SECONDS_MAX + 1}), "`leeway_seconds`"),
         (json!({"organization": "a", "organization_claim": "b"}), "not both"),
-        (json!({"audiance": "a"}), "audiance"),
+        (json!({"tenant": "a"}), "tenant"),
     ] {
         let refused = Verifier::from_json(&json!([with(entry(), changes.clone())]).to_string()).err();
         let Some(SyncError::ConfigurationInvalid(told)) = refused else { panic!("{changes} is refused") };
@@ -193,13 +195,13 @@ fn verified_tokens_are_remembered_within_a_bound_and_until_they_end() {
     assert!(Arc::ptr_eq(&first, &verifier.verify(&token, Some(SYNC), NOW + 1).unwrap()));
     assert!(verifier.verify(&token, None, NOW + 60).is_err());
     assert_eq!(verifier.verified.lock().len(), 0);
-    let mut verified = Verified::default();
+    let mut kept = Verified::default();
     for number in 0..3 * VERIFIED_TOKENS_MAX as u64 {
-        verified.put(hash(&number.to_string()), Arc::clone(&first));
-        assert!(verified.get(&hash("0")).is_some(), "what is used stays");
-        assert!(verified.len() <= VERIFIED_TOKENS_MAX);
+        kept.put(hash(&number.to_string()), Arc::clone(&first));
+        assert!(kept.get(&hash("0")).is_some(), "what is used stays");
+        assert!(kept.len() <= VERIFIED_TOKENS_MAX);
     }
-    assert!(verified.get(&hash("1")).is_none());
+    assert!(kept.get(&hash("1")).is_none());
 }
 
 #[test]

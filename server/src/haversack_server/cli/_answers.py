@@ -92,6 +92,7 @@ def show_holders(answer: questions_pb2.HoldersResponse) -> None:
             (
                 it.install_id.hex(),
                 it.user,
+                it.app,
                 "connected" if it.connected else "away",
                 f"{it.checkpoint_lsn} at {_time(it.checkpoint_at_us)}",
                 "confirmed" if it.confirmed else "sent",
@@ -99,7 +100,7 @@ def show_holders(answer: questions_pb2.HoldersResponse) -> None:
             )
             for it in answer.devices
         ]
-        print_table(("device", "user", "now", "last checkpoint", "", "the row"), rows)
+        print_table(("device", "user", "app", "now", "last checkpoint", "", "the row"), rows)
     forgotten = f", {answer.devices_forgotten:,} of them forgotten" if answer.devices_forgotten else ""
     _line(f"devices: as this server has seen them since {_time(answer.devices_since_us)}{forgotten}")
 
