@@ -11,7 +11,7 @@ import threading
 import uuid
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import grpc
@@ -26,6 +26,7 @@ from haversack.admin.v1 import (
     provisioning_pb2,
     provisioning_pb2_grpc,
     questions_pb2_grpc,
+    security_pb2_grpc,
     solutions_pb2_grpc,
     work_pb2_grpc,
 )
@@ -74,9 +75,17 @@ class RunningServer:
     server: Server
     channel: grpc.Channel
 
-    def admin_token(self, organization: str = ANY_ORGANIZATION, *, audience: str = ADMIN_AUDIENCE) -> str:
+    def admin_token(
+        self,
+        organization: str = ANY_ORGANIZATION,
+        *,
+        audience: str = ADMIN_AUDIENCE,
+        role: str = "",
+        user: str = "tester",
+    ) -> str:
         """Makes a token for administration."""
-        return self.server.issuer.token(user="tester", organization=organization, audience=audience, hours=1)
+        issuer = self.server.issuer
+        return issuer.token(user=user, organization=organization, audience=audience, hours=1, role=role)
 
     def device_token(self, organization: str, user: str) -> str:
         """Makes a token for the device of a user."""
@@ -101,6 +110,8 @@ class Admin:
             "provisioning": provisioning_pb2_grpc.ProvisioningServiceStub(channel),
             "questions": questions_pb2_grpc.QuestionServiceStub(channel),
             "directory": directory_pb2_grpc.DirectoryServiceStub(channel),
+            "access": security_pb2_grpc.AccessServiceStub(channel),
+            "audit": security_pb2_grpc.AuditServiceStub(channel),
             "solutions": solutions_pb2_grpc.SolutionServiceStub(channel),
             "work": work_pb2_grpc.WorkServiceStub(channel),
         }
@@ -188,7 +199,7 @@ def running(loop: LoopThread, settings: ServerSettings) -> Iterator[RunningServe
     server = Server(settings)
     loop.run(server.__aenter__())
     try:
-        bound = replace(settings, admin_listen=server.admin_address, sync_listen=server.sync_address)
+        bound = settings.model_copy(update={"admin_listen": server.admin_address, "sync_listen": server.sync_address})
         with grpc.insecure_channel(server.admin_address) as channel:
             yield RunningServer(bound, server, channel)
     finally:

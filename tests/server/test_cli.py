@@ -42,7 +42,7 @@ class Line:
     """The command line of an administrator on the server's machine."""
 
     def __init__(self, data: Path) -> None:
-        self._runner = CliRunner(env={"HAVERSACK_DATA": str(data), "COLUMNS": "200"})
+        self._runner = CliRunner(env={"HAVERSACK_DATA": str(data), "HAVERSACK_LOG_LEVEL": "warning", "COLUMNS": "200"})
 
     def run(self, *words: str | Path, expect: int = OK) -> Result:
         """Runs a command that must end with this exit code."""
@@ -301,8 +301,9 @@ def test_tokens_are_made_for_devices_and_administrators(tmp_path: Path) -> None:
 @contextmanager
 def serving(data: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """Runs `haversack serve` as a process of its own; yields it and what it printed."""
-    command = [sys.executable, "-c", "from haversack_server.cli import app; app()", "serve", "--json"]
-    command += ["--admin", "127.0.0.1:0", "--sync", "127.0.0.1:0", "--data", str(data), *words]
+    command = [sys.executable, "-c", "from haversack_server.cli import app; app()", "serve", "--dev", "--json"]
+    command += ["--admin", "127.0.0.1:0", "--sync", "127.0.0.1:0", "--metrics", "off"]
+    command += ["--data", str(data), *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -341,13 +342,13 @@ def test_serve_goes_on_after_being_killed(tmp_path: Path) -> None:
 
 def test_serve_refuses_an_address_that_is_taken(server: RunningServer, tmp_path: Path) -> None:
     taken = server.settings.admin_listen
-    result = Line(tmp_path).run("serve", "--admin", taken, "--sync", "127.0.0.1:0", expect=REFUSED)
+    result = Line(tmp_path).run("serve", "--dev", "--admin", taken, "--sync", "127.0.0.1:0", expect=REFUSED)
     assert f"cannot listen on {taken}" in result.stderr
 
 
 def test_serve_refuses_a_catalog_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     line = Line(tmp_path)
-    words = ("serve", "--admin", "127.0.0.1:0", "--sync", "127.0.0.1:0")
+    words = ("serve", "--dev", "--admin", "127.0.0.1:0", "--sync", "127.0.0.1:0", "--metrics", "off")
     for url, why in (
         ("sqlite:////no/such/folder/catalog.sqlite3", "the catalog could not be opened: unable to open database file"),
         ("nonsense", "HAVERSACK_DATABASE is no URL; write postgresql://"),

@@ -14,7 +14,7 @@ import pytest
 from haversack.admin.v1 import admin_pb2, entities_pb2, profiles_pb2
 from haversack.model.v1 import filter_pb2, model_pb2
 from haversack_server.provisioning.files import newest
-from haversack_server.settings import ServerSettings
+from haversack_server.settings import Mode, ServerSettings
 from server.refusals import refused
 from server.running import Admin, LoopThread, RunningServer, running
 from server.test_entities import document
@@ -190,7 +190,11 @@ class Crashed:
 
     def __init__(self, data: Path, loop: LoopThread) -> None:
         self._settings = ServerSettings(
-            data=data, admin_listen="127.0.0.1:0", sync_listen="127.0.0.1:0", stop_grace_seconds=1
+            mode=Mode.DEVELOPMENT,
+            data=data,
+            admin_listen="127.0.0.1:0",
+            sync_listen="127.0.0.1:0",
+            stop_grace_seconds=1,
         )
         self._loop = loop
         self.catalog = data / "catalog.sqlite3"

@@ -82,6 +82,9 @@ pub const CLIENT_BYTES_MAX: usize = 128;
 /// Longest name of an application, in bytes.
 pub const APP_BYTES_MAX: usize = 128;
 
+/// Longest `x-request-id` that is taken over from a caller, in bytes.
+pub const REQUEST_ID_BYTES_MAX: usize = 128;
+
 /// Length of an install id, in bytes.
 pub const INSTALL_ID_BYTES: usize = 16;
 

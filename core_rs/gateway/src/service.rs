@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::metadata::MetadataMap;
 
 use crate::auth::{Caller, Verifier};
+use crate::calls::CallLabels;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::cookie::Seal;
@@ -89,13 +90,26 @@ impl SyncEndpoint {
         self.inner.stopping.load(Ordering::Acquire)
     }
 
-    /// Admits a call and begins its stream; the error is the call's status.
+    /// Admits a call and begins its stream; the error is the call's status. Either is logged.
     pub(crate) async fn sync(&self, metadata: &MetadataMap, request: SyncRequest) -> Result<Events, SyncError> {
+        let mut labels = CallLabels::of(metadata, &request);
+        let result = self.admit(metadata, request, &mut labels).await;
+        labels.log(&result);
+        result
+    }
+
+    async fn admit(
+        &self,
+        metadata: &MetadataMap,
+        request: SyncRequest,
+        labels: &mut CallLabels,
+    ) -> Result<Events, SyncError> {
         if self.is_stopping() {
             return Err(SyncError::ServerStopping);
         }
         let verifier = Arc::clone(&self.inner.verifier.read());
         let caller = verifier.caller(metadata, self.inner.clock.now())?;
+        labels.know(&caller);
         if &*caller.organization == EVERY_ORGANIZATION {
             return Err(SyncError::TokenNotAllowed("it is an administrator's; devices need one of a user".into()));
         }

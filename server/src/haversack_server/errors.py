@@ -33,10 +33,15 @@ LISTED_BREACHES_BYTES_MAX = 2_000
 
 
 class HaversackError(Exception):
-    """A failure with a name. `str(error)` says what is wrong and what to do next."""
+    """A failure with a name. `str(error)` says what is wrong and what to do next.
+
+    Attributes:
+        retry_seconds: When the same call can succeed, if that is known.
+    """
 
     reason: ClassVar[str] = ""
     code: ClassVar[grpc.StatusCode] = grpc.StatusCode.UNKNOWN
+    retry_seconds: float | None = None
 
 
 class TokenRefused(HaversackError):
@@ -350,6 +355,10 @@ class LimitReached(TryLater):
 
     reason = "LIMIT_REACHED"
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    def __init__(self, message: str, *, retry_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_seconds = retry_seconds
 
 
 class DraftChanged(TryLater):

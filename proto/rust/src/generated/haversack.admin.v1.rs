@@ -2748,6 +2748,223 @@ pub struct RemoveMembersResponse {
     #[prost(message, optional, tag = "1")]
     pub summary: ::core::option::Option<ProfileSummary>,
 }
+/// A role that a caller has.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Grant {
+    /// The `iss` claim of the caller's tokens; at most 512 characters.
+    #[prost(string, tag = "1")]
+    pub issuer: ::prost::alloc::string::String,
+    /// Whose: the claim that the issuer's settings name, `sub` by default; at most 512 characters.
+    #[prost(string, tag = "2")]
+    pub subject: ::prost::alloc::string::String,
+    /// Where: name of an organization; empty means all of them, now and later.
+    #[prost(string, tag = "3")]
+    pub organization: ::prost::alloc::string::String,
+    /// What.
+    #[prost(enumeration = "Role", tag = "4")]
+    pub role: i32,
+    /// Output only: when it was given, in microseconds since the Unix epoch; 0 if the catalog does not have it.
+    #[prost(int64, tag = "5")]
+    pub granted_at_us: i64,
+    /// Output only: the subject that gave it; "settings" or "token" if the catalog does not have it.
+    #[prost(string, tag = "6")]
+    pub granted_by: ::prost::alloc::string::String,
+}
+/// Asks to give a role.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GrantRoleRequest {
+    /// The organization's name; empty means all. Who gives a role needs to be an administrator there.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The `iss` claim of the caller's tokens.
+    #[prost(string, tag = "2")]
+    pub issuer: ::prost::alloc::string::String,
+    /// Whose.
+    #[prost(string, tag = "3")]
+    pub subject: ::prost::alloc::string::String,
+    /// What.
+    #[prost(enumeration = "Role", tag = "4")]
+    pub role: i32,
+}
+/// The role that was given.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GrantRoleResponse {
+    /// As it is now.
+    #[prost(message, optional, tag = "1")]
+    pub grant: ::core::option::Option<Grant>,
+}
+/// Asks to take a role away.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeRoleRequest {
+    /// The organization's name; empty means the grant for all of them.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The `iss` claim of the caller's tokens.
+    #[prost(string, tag = "2")]
+    pub issuer: ::prost::alloc::string::String,
+    /// Whose.
+    #[prost(string, tag = "3")]
+    pub subject: ::prost::alloc::string::String,
+}
+/// The role was taken away.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeRoleResponse {
+    /// Whether there was one.
+    #[prost(bool, tag = "1")]
+    pub revoked: bool,
+}
+/// Asks who has which role.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListGrantsRequest {
+    /// The organization's name; empty means every grant there is.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+}
+/// Who has which role.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListGrantsResponse {
+    /// By organization (those for all come first), issuer and subject.
+    #[prost(message, repeated, tag = "1")]
+    pub grants: ::prost::alloc::vec::Vec<Grant>,
+}
+/// Asks who is calling.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetCallerRequest {}
+/// Who is calling.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetCallerResponse {
+    /// The `iss` claim.
+    #[prost(string, tag = "1")]
+    pub issuer: ::prost::alloc::string::String,
+    /// Whose token it is.
+    #[prost(string, tag = "2")]
+    pub subject: ::prost::alloc::string::String,
+    /// Every role, wherever it comes from.
+    #[prost(message, repeated, tag = "3")]
+    pub grants: ::prost::alloc::vec::Vec<Grant>,
+}
+/// One call that changes something, or was meant to. Rows' contents and files are never in it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AuditEntry {
+    /// Its number; a later call has a higher one.
+    #[prost(int64, tag = "1")]
+    pub number: i64,
+    /// When the call came, in microseconds since the Unix epoch.
+    #[prost(int64, tag = "2")]
+    pub at_us: i64,
+    /// Full name of the method, as in "haversack.admin.v1.ProfileService.PublishProfile".
+    #[prost(string, tag = "3")]
+    pub rpc: ::prost::alloc::string::String,
+    /// The organization that it was about; empty if it was about none or all.
+    #[prost(string, tag = "4")]
+    pub organization: ::prost::alloc::string::String,
+    /// What in the organization it was about, as in "profile field"; empty if it was about the organization itself.
+    #[prost(string, tag = "5")]
+    pub target: ::prost::alloc::string::String,
+    /// The `iss` claim of the caller; "local" for a command that wrote to the catalog itself.
+    #[prost(string, tag = "6")]
+    pub issuer: ::prost::alloc::string::String,
+    /// Who called.
+    #[prost(string, tag = "7")]
+    pub subject: ::prost::alloc::string::String,
+    /// How it ended: OK, or the name of an ErrorReason without its prefix, or CANCELLED if the caller went away, or
+    /// UNFINISHED if the server has not said: the call is still under way, or the server died during it.
+    #[prost(string, tag = "8")]
+    pub outcome: ::prost::alloc::string::String,
+    /// Why it was refused or failed; empty if it was not.
+    #[prost(string, tag = "9")]
+    pub message: ::prost::alloc::string::String,
+    /// The request as JSON; bytes are replaced by their number.
+    #[prost(string, tag = "10")]
+    pub request_json: ::prost::alloc::string::String,
+    /// What the call was about, before it, as JSON; empty if there was nothing or it is not recorded.
+    #[prost(string, tag = "11")]
+    pub before_json: ::prost::alloc::string::String,
+    /// The same afterwards; where what it was about is not in the catalog, the response.
+    #[prost(string, tag = "12")]
+    pub after_json: ::prost::alloc::string::String,
+    /// Whether one of the texts was cut, at 16 KiB.
+    #[prost(bool, tag = "13")]
+    pub truncated: bool,
+    /// The call's id: its `x-request-id`, or one that the server gave it. Log lines of the call have it, too.
+    #[prost(string, tag = "14")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// Asks what was done. All conditions hold at once.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QueryAuditRequest {
+    /// The organization's name; empty means all of them and what is about none.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Who called; empty means anybody.
+    #[prost(string, tag = "2")]
+    pub subject: ::prost::alloc::string::String,
+    /// Full name of the method, or how it ends after a dot, as in "PublishProfile"; empty means any.
+    #[prost(string, tag = "3")]
+    pub rpc: ::prost::alloc::string::String,
+    /// From when on, in microseconds since the Unix epoch; 0 means from the beginning.
+    #[prost(int64, tag = "4")]
+    pub since_at_us: i64,
+    /// Before when, in microseconds since the Unix epoch; 0 means until now.
+    #[prost(int64, tag = "5")]
+    pub until_at_us: i64,
+    /// How it ended, as in `AuditEntry.outcome`; empty means any way.
+    #[prost(string, tag = "6")]
+    pub outcome: ::prost::alloc::string::String,
+    /// Entries in a page, 1 to 500; 0 means 100.
+    #[prost(uint32, tag = "7")]
+    pub page_size: u32,
+    /// `next_page_token` of the page before; empty means the first.
+    #[prost(string, tag = "8")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// What was done.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct QueryAuditResponse {
+    /// Newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<AuditEntry>,
+    /// Where the next page begins; empty on the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// What an administrator may do. Each role may do all that the ones before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Role {
+    /// Not valid.
+    Unspecified = 0,
+    /// Looks at everything and asks questions; changes nothing.
+    Reader = 1,
+    /// Also runs things: ingests rows, starts and stops work, reads the audit log.
+    Operator = 2,
+    /// Also decides: settings, entities, profiles, members, publishing, and who else has a role.
+    Administrator = 3,
+}
+impl Role {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ROLE_UNSPECIFIED",
+            Self::Reader => "ROLE_READER",
+            Self::Operator => "ROLE_OPERATOR",
+            Self::Administrator => "ROLE_ADMINISTRATOR",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ROLE_UNSPECIFIED" => Some(Self::Unspecified),
+            "ROLE_READER" => Some(Self::Reader),
+            "ROLE_OPERATOR" => Some(Self::Operator),
+            "ROLE_ADMINISTRATOR" => Some(Self::Administrator),
+            _ => None,
+        }
+    }
+}
 /// Asks for a solution.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExportSolutionRequest {

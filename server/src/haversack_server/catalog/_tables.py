@@ -5,9 +5,11 @@ from __future__ import annotations
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     ForeignKey,
     ForeignKeyConstraint,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -33,6 +35,7 @@ SCHEMA_NAME = String(255)
 PROFILE_NAME = String(255)
 APP_NAME = String(255)
 PUBLISH_KIND = String(32)
+CALLER_NAME = String(512)
 
 organization = Table(
     "organization",
@@ -139,4 +142,39 @@ app = Table(
     Column("content", LargeBinary, nullable=False, comment="serialized haversack.model.v1.App"),
     Column("author", Text, nullable=False),
     Column("changed_at_us", BigInteger, nullable=False, comment="microseconds since the Unix epoch"),
+)
+
+access_grant = Table(
+    "access_grant",
+    metadata,
+    Column("organization", ORGANIZATION_NAME, primary_key=True, comment="empty means all of them"),
+    Column("issuer", CALLER_NAME, primary_key=True),
+    Column("subject", CALLER_NAME, primary_key=True),
+    Column("role", Integer, nullable=False, comment="haversack.admin.v1.Role"),
+    Column("granted_at_us", BigInteger, nullable=False, comment="microseconds since the Unix epoch"),
+    Column("granted_by", CALLER_NAME, nullable=False),
+    CheckConstraint("role BETWEEN 1 AND 3", name="ck_access_grant_role"),
+    Index("ix_access_grant_issuer_subject", "issuer", "subject"),
+)
+
+audit_entry = Table(
+    "audit_entry",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at_us", BigInteger, nullable=False, comment="microseconds since the Unix epoch"),
+    Column("rpc", String(255), nullable=False, comment="full name of the method"),
+    Column("organization", ORGANIZATION_NAME, nullable=False, comment="empty means none, or all"),
+    Column("target", String(512), nullable=False),
+    Column("issuer", CALLER_NAME, nullable=False),
+    Column("subject", CALLER_NAME, nullable=False),
+    Column("outcome", String(64), nullable=False, comment="OK, UNFINISHED or a reason of haversack.error.v1"),
+    Column("message", Text, nullable=False),
+    Column("request", Text, nullable=False, comment="JSON"),
+    Column("before", Text, nullable=False, comment="JSON; empty means that there was nothing"),
+    Column("after", Text, nullable=False, comment="JSON; empty means that there is nothing"),
+    Column("truncated", Boolean, nullable=False),
+    Column("request_id", String(128), nullable=False),
+    Index("ix_audit_entry_at_us", "at_us"),
+    Index("ix_audit_entry_organization_number", "organization", "number"),
+    sqlite_autoincrement=True,  # the number of a deleted entry is not given again
 )

@@ -5,9 +5,12 @@ from __future__ import annotations
 import typer
 
 from haversack_server.cli import (
+    _admins,
     _apps,
     _ask,
+    _audit,
     _demo,
+    _doctor,
     _entities,
     _filters,
     _ingest,
@@ -23,6 +26,7 @@ from haversack_server.cli import (
     _shares,
     _solutions,
     _teams,
+    _tls,
     _token,
     _users,
     _work,
@@ -36,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.command("serve", epilog="Example: haversack serve --data /var/lib/haversack")(_serve.serve)
+app.command("serve", epilog="Example: haversack serve --dev --data haversack-data")(_serve.serve)
 app.command("token", epilog="Example: haversack token --user 4103c891-37e8-4dfc-aeac-b55e2bc1be1c --org acme")(
     _token.token
 )
@@ -60,4 +64,8 @@ app.add_typer(_places.units, name="unit")
 app.add_typer(_places.positions, name="position")
 app.add_typer(_roles.app, name="role")
 app.add_typer(_shares.app, name="share")
+app.add_typer(_admins.app, name="admin")
+app.command("audit", epilog="Example: haversack audit --org acme --since 7d")(_audit.audit)
+app.add_typer(_tls.app, name="tls")
+app.command("doctor", epilog="Example: haversack doctor --data /var/lib/haversack")(_doctor.doctor)
 app.command("demo", epilog="Example: haversack demo --data-set examples/field_service")(_demo.demo)

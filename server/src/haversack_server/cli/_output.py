@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import typer
@@ -50,6 +51,11 @@ def print_lines(answers: Iterator[Any]) -> Any:
 def print_json(content: object) -> None:
     """Prints data as JSON on stdout."""
     typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def moment(at_us: int) -> str:
+    """Returns a time in microseconds since the Unix epoch as people read it, UTC; empty for 0."""
+    return f"{datetime.fromtimestamp(at_us / 1_000_000, UTC):%Y-%m-%d %H:%M:%S}" if at_us else ""
 
 
 def console() -> Console:

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from haversack_server.cli._options import DataOption, EndpointOption, JsonOption, OrganizationOption, TokenOption
+from haversack_server.cli._options import (
+    CaFileOption,
+    DataOption,
+    EndpointOption,
+    JsonOption,
+    OrganizationOption,
+    TokenOption,
+)
 
 app = typer.Typer(help="The row messages that the metadata makes.", no_args_is_help=True)
 
@@ -27,6 +34,7 @@ def export(
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write; else stdout.")] = None,
     endpoint: EndpointOption = None,
     token: TokenOption = None,
+    ca_file: CaFileOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -39,7 +47,7 @@ def export(
     from haversack_server.cli._output import print_json
 
     model = model_pb2.Model(organization=organization)
-    with connected(endpoint, token, data, as_json=as_json) as admin:
+    with connected(endpoint, token, data, ca_file=ca_file, as_json=as_json) as admin:
         names = list(entities or ())
         if not names:
             listing = entities_pb2.ListEntitiesRequest(organization=organization, offline_only=True)

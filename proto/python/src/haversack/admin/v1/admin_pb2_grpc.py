@@ -81,7 +81,7 @@ class OrganizationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListOrganizations(self, request, context):
-        """Lists all organizations by name.
+        """Lists the organizations in which the caller has a role, by name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
