@@ -31,6 +31,7 @@ class ServerProcess:
 
     data: Path
     database: str = ""
+    role: str = "all"
     admin: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
     sync: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
     process: subprocess.Popen[str] | None = None
@@ -41,6 +42,8 @@ class ServerProcess:
             SCRIPTS / "haversack",
             "serve",
             "--dev",
+            "--role",
+            self.role,
             "--metrics",
             "off",
             "--data",

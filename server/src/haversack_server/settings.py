@@ -25,6 +25,7 @@ from haversack_server.places import (
     SYNC_LISTEN_DEFAULT,
     is_loopback,
 )
+from haversack_server.process_role import ProcessRole
 
 ENVIRONMENT_PREFIX = "HAVERSACK_"
 AUDIT_DAYS_DEFAULT = 365
@@ -155,6 +156,7 @@ class ServerSettings(_Part):
     Attributes:
         data: Folder of the databases of rows, keys and, by default, the catalog.
         mode: What the server is for.
+        role: What this process does.
         database_url: URL of the catalog, as postgresql://user:password@host/database; empty means SQLite in `data`.
         admin_listen: "host:port" of the admin endpoint; port 0 picks a free one.
         sync_listen: "host:port" of the sync endpoint; port 0 picks a free one.
@@ -172,6 +174,7 @@ class ServerSettings(_Part):
 
     data: Path
     mode: Mode = Mode.PRODUCTION
+    role: ProcessRole = ProcessRole.ALL
     database_url: str = Field(default="", repr=False)
     admin_listen: str = ADMIN_LISTEN_DEFAULT
     sync_listen: str = SYNC_LISTEN_DEFAULT

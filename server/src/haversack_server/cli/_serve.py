@@ -8,6 +8,7 @@ import typer
 
 from haversack_server.cli._options import ConfigOption, DataOption, JsonOption
 from haversack_server.places import ADMIN_LISTEN_DEFAULT, METRICS_LISTEN_DEFAULT, SYNC_LISTEN_DEFAULT, data_folder
+from haversack_server.process_role import ProcessRole
 
 if TYPE_CHECKING:
     from haversack_server.runtime import Server
@@ -50,9 +51,15 @@ def serve(
             "--dev", help="Development mode: plain text on loopback, and tokens of `haversack token` are believed."
         ),
     ] = False,
+    role: Annotated[
+        ProcessRole,
+        typer.Option(help="What this process does: everything, the sync endpoint alone, or replication alone."),
+    ] = ProcessRole.ALL,
     as_json: JsonOption = False,
 ) -> None:
     """Run both endpoints until SIGINT or SIGTERM.
+
+    With --role, further processes on the same data folder and catalog take their share of the work.
 
     The data folder is made if it is not there. Settings come from options, then HAVERSACK_* variables, then
     `haversack.toml` in the data folder (docs/operating.md lists them). Without --dev the server speaks TLS and believes
@@ -70,6 +77,8 @@ def serve(
     arguments: dict[str, Any] = {name: listen for name, listen in listens.items() if listen is not None}
     if development:
         arguments["mode"] = "development"
+    if role is not ProcessRole.ALL:
+        arguments["role"] = role.value
     try:
         settings = load_settings(data_folder(data), config, arguments)
         configure_logs(settings.log_level)
@@ -108,8 +117,8 @@ def _announce(server: Server, settings: ServerSettings, *, as_json: bool) -> Non
     out = console()
     out.print("[bold]Haversack[/bold] is serving" + (" in development mode" if settings.development else ""))
     for name, value in (
-        ("admin endpoint", places["admin"]),
-        ("sync endpoint", places["sync"]),
+        ("admin endpoint", places["admin"] or "nowhere"),
+        ("sync endpoint", places["sync"] or "nowhere"),
         ("metrics", places["metrics"] or "nowhere"),
         ("data", data),
     ):

@@ -19,6 +19,7 @@ from haversack_server.endpoints import Endpoints
 from haversack_server.errors import HaversackError
 from haversack_server.identity import DevelopmentIssuer
 from haversack_server.operations import Metrics, Pages
+from haversack_server.process_role import ProcessRole
 from haversack_server.provisioning import Activation, Parts, Requests, Status, Worker
 from haversack_server.publishing import Publisher
 from haversack_server.replication import NativeSource, Replicator
@@ -36,17 +37,19 @@ _log = structlog.get_logger()
 
 
 class Server:
-    """Both endpoints over one data folder. Belongs to the event loop that enters it; a process has one such loop.
+    """Both endpoints over one data folder, or the share that the process's role has of them.
+
+    Belongs to the event loop that enters it; a process has one such loop.
 
     Attributes:
-        admin_address: "host:port" of the admin endpoint, once entered.
-        sync_address: "host:port" of the sync endpoint, once entered.
+        admin_address: "host:port" of the admin endpoint, once entered; empty if this process has none.
+        sync_address: "host:port" of the sync endpoint, once entered; empty if this process has none.
         metrics_address: "host:port" of metrics and health over HTTP, once entered; empty if there are none.
         issuer: Signs tokens that both endpoints believe, once entered; in development mode alone.
     """
 
-    admin_address: str
-    sync_address: str
+    admin_address: str = ""
+    sync_address: str = ""
     metrics_address: str = ""
     issuer: DevelopmentIssuer
 
@@ -77,49 +80,57 @@ class Server:
         sync = await in_thread(SyncServer, self._sync_config(trust, tls))
         stagings = Stagings(settings.data, catalog, sync)
         parts.push_async_callback(stagings.close)
-        self.sync_address = await in_thread(sync.start)
-        parts.push_async_callback(in_thread, sync.stop, settings.stop_grace_seconds)
-        publisher = Publisher(catalog, stagings)
-        audit = AuditLog(catalog)
-        guard = Guard(
-            trust=trust,
-            access=Access(settings, catalog),
-            limiter=Limiter(**settings.limits.model_dump(exclude={"streams_max"})),
-            audit=audit,
-            metrics=metrics.calls,
-        )
-        source = NativeSource(catalog, stagings)
+        upkeep = [follow_keys(trust, sync)]
+        if settings.role is not ProcessRole.REPLICATOR:
+            self.sync_address = await in_thread(sync.start)
+            parts.push_async_callback(in_thread, sync.stop, settings.stop_grace_seconds)
+            upkeep += [follow_certificate(tls, sync, metrics)] if tls else []
+        publisher, source = Publisher(catalog, stagings), NativeSource(catalog, stagings)
         activation = Activation(catalog, stagings)
         await _recover(catalog, activation, publisher)
         parts.push_async_callback(activation.stop)
         activation.start()
-        worker = Worker(Parts(settings.data, catalog, publisher, stagings, sync, activation))
-        parts.push_async_callback(worker.stop)
-        worker.start()
-        replicator = Replicator(catalog, [source])
-        parts.push_async_callback(replicator.stop)
-        replicator.start()
-        admin = AdminServer(
-            catalog=catalog,
-            stagings=stagings,
-            publisher=publisher,
-            requests=Requests(catalog),
-            status=Status(catalog),
-            source=source,
-            sync=sync,
-            guard=guard,
-            administrators=settings.administrators,
-        )
-        parts.push_async_callback(admin.stop, settings.stop_grace_seconds)
-        self.admin_address = await admin.start(settings.admin_listen, tls.certificate if tls else None)
-        upkeep = [follow_keys(trust, sync), forget_audit(audit, settings.audit_days)]
-        await parts.enter_async_context(kept_up([*upkeep, follow_certificate(tls, sync, metrics)] if tls else upkeep))
+        if settings.role is not ProcessRole.SYNC:
+            replicator = Replicator(catalog, [source])
+            parts.push_async_callback(replicator.stop)
+            replicator.start()
+        if settings.role is ProcessRole.ALL:
+            worker = Worker(Parts(settings.data, catalog, publisher, stagings, sync, activation))
+            parts.push_async_callback(worker.stop)
+            worker.start()
+            audit = AuditLog(catalog)
+            upkeep.append(forget_audit(audit, settings.audit_days))
+            guard = self._guard(trust, catalog, audit, metrics)
+            admin = AdminServer(
+                catalog=catalog,
+                stagings=stagings,
+                publisher=publisher,
+                requests=Requests(catalog),
+                status=Status(catalog),
+                source=source,
+                sync=sync,
+                guard=guard,
+                administrators=settings.administrators,
+            )
+            parts.push_async_callback(admin.stop, settings.stop_grace_seconds)
+            self.admin_address = await admin.start(settings.admin_listen, tls.certificate if tls else None)
+        await parts.enter_async_context(kept_up(upkeep))
         metrics.add_sync(sync.statistics)
         metrics.add_issuers(lambda: issuer_states(trust))
         self._start_pages(parts, metrics, catalog)
-        endpoints = self._endpoints()
-        endpoints.write(settings.data)
-        parts.callback(endpoints.remove, settings.data)
+        if settings.role is ProcessRole.ALL:
+            endpoints = self._endpoints()
+            endpoints.write(settings.data)
+            parts.callback(endpoints.remove, settings.data)
+
+    def _guard(self, trust: Trust, catalog: Catalog, audit: AuditLog, metrics: Metrics) -> Guard:
+        return Guard(
+            trust=trust,
+            access=Access(self._settings, catalog),
+            limiter=Limiter(**self._settings.limits.model_dump(exclude={"streams_max"})),
+            audit=audit,
+            metrics=metrics.calls,
+        )
 
     async def _trust(self) -> Trust:
         """Knows whose tokens are believed: the development issuer's in development mode alone."""
