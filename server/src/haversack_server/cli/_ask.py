@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from haversack_server.cli import _answers
+from haversack_server.cli import _answers, _completion
 from haversack_server.cli._command import admin_command
 from haversack_server.cli._options import OrganizationOption
 
@@ -20,8 +20,12 @@ app = typer.Typer(
     help="Questions about devices: how large, what would change, why, who, what smells.", no_args_is_help=True
 )
 
-ProfileArgument = Annotated[str, typer.Argument(metavar="PROFILE", help="The profile's name.")]
-EntityArgument = Annotated[str, typer.Argument(metavar="ENTITY", help="Logical name of the row's entity.")]
+ProfileArgument = Annotated[
+    str, typer.Argument(metavar="PROFILE", help="The profile's name.", autocompletion=_completion.profiles)
+]
+EntityArgument = Annotated[
+    str, typer.Argument(metavar="ENTITY", help="Logical name of the row's entity.", autocompletion=_completion.entities)
+]
 RowArgument = Annotated[str, typer.Argument(metavar="ROW", help="The row's id.")]
 DraftFlag = Annotated[bool, typer.Option("--draft", help="Ask about the draft, as if it were published.")]
 RevisionOption = Annotated[
@@ -137,7 +141,13 @@ def explain(
     draft: Annotated[str | None, typer.Option("--draft", metavar="PROFILE", help="Ask about this draft.")] = None,
     revision: RevisionOption = None,
     profile: Annotated[
-        str, typer.Option("--profile", metavar="PROFILE", help="Ask as of a device that follows this profile.")
+        str,
+        typer.Option(
+            "--profile",
+            metavar="PROFILE",
+            help="Ask as of a device that follows this profile.",
+            autocompletion=_completion.profiles,
+        ),
     ] = "",
 ) -> questions_pb2.ExplainResponse:
     """Why a row is on a user's device, or why not: every clause, role and association, true or false."""

@@ -231,7 +231,12 @@ def clone(
 def validate(
     admin: AdminEndpoint,
     *,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The profile whose draft to look at.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", help="The profile whose draft to look at.", autocompletion=_completion.profiles
+        ),
+    ] = None,
     organization: OrganizationOption,
     file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Or a draft in a file.", exists=True, dir_okay=False)

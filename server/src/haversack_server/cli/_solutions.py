@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from haversack_server.cli import _completion
 from haversack_server.cli._command import admin_command
 from haversack_server.cli._options import (
     CaFileOption,
@@ -64,7 +65,12 @@ def export(
     organization: OrganizationOption,
     profiles: Annotated[
         list[str] | None,
-        typer.Option("--profile", metavar="NAME", help="A profile to export; may be repeated; else all."),
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="A profile to export; may be repeated; else all.",
+            autocompletion=_completion.profiles,
+        ),
     ] = None,
     metadata: Annotated[
         bool, typer.Option("--metadata", help="Also the metadata of the entities that they have items for.")

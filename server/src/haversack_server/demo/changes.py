@@ -59,8 +59,9 @@ def let_time_pass(stage: Stage, crew: Crew) -> None:
 def _scene(stage: Stage, crew: Crew, title: str, change: Callable[[], object]) -> None:
     stage.narrator.scene(title)
     crew.forget_traffic()
+    began = time.monotonic()
     change()
-    crew.show_traffic(time.monotonic())
+    crew.show_traffic(began)
 
 
 def _account_with_contacts(stage: Stage, crew: Crew) -> tuple[str, list[str]]:

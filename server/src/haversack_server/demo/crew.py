@@ -82,7 +82,7 @@ class Crew:
             device.take_traffic()
 
     def show_traffic(self, since: float) -> None:
-        """Tells what every device received after a moment of the monotonic clock, and compares each with SQL."""
+        """Tells what devices received since a change was begun, by the monotonic clock; compares with SQL."""
         self.wait_until_quiet()
         rows = []
         for device in self._devices:
@@ -91,7 +91,7 @@ class Crew:
             parts += [f"-{count:,} {entity}" for entity, count in traffic.removed.items() if count]
             after = f"{max(0.0, traffic.last_at - since) * 1000:,.0f} ms" if parts else ""
             rows.append((device.person.name, ", ".join(parts) or "nothing", after))
-        self._narrator.table(("device", "received", ">after"), rows)
+        self._narrator.table(("device", "received", ">the last after"), rows)
         self.compare()
 
     def compare(self) -> None:

@@ -33,11 +33,11 @@ def publish(stage: Stage) -> Foretold:
     narrator.scene("Two profiles are published, and what that does is known before")
     for change in organization.publish_customizations().changes:
         narrator.say(change)
-    foretold: dict[str, dict[str, Change]] = {}
+    foretold: Foretold = {}
     for name in (REPRESENTATIVES, MANAGERS):
         draft = stage.profile(name)
         organization.save(draft)
-        foretold |= show_effect(stage, name)
+        foretold = {**foretold, **show_effect(stage, name)}
         revision = organization.publish(draft, note="the first one")
         narrator.say(f"{name} is published: the organization is at revision {revision}")
     return foretold
@@ -75,22 +75,22 @@ def narrow_and_roll_back(stage: Stage, crew: Crew) -> None:
     organization.save(draft)
     foretold = show_effect(stage, REPRESENTATIVES)
     crew.forget_traffic()
+    began = time.monotonic()
     organization.publish(draft, note=f"{FEWER_DAYS} days are enough")
-    published = time.monotonic()
     crew.days = FEWER_DAYS
-    crew.show_traffic(published)
+    crew.show_traffic(began)
     crew.compare_foretold(as_before, foretold)
 
     narrator.scene("They were not enough: roll back")
     crew.forget_traffic()
+    began = time.monotonic()
     answer = organization.roll_back(REPRESENTATIVES, 1, note="orders of last winter are needed")
-    rolled_back = time.monotonic()
     crew.days = DAYS
     narrator.table(
         (">revision", "note", "devices follow it"),
         [(str(it.number), it.note, "yes" if it.followed else "") for it in organization.history(REPRESENTATIVES)],
     )
-    crew.show_traffic(rolled_back)
+    crew.show_traffic(began)
     after = crew.held()
     rows = sum(len(it) for held in after.values() for it in held.values())
     narrator.check(
