@@ -53,7 +53,7 @@ def estimate(
     users: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="Tell of so many users.")] = 100,
     offset: OffsetOption = 0,
 ) -> questions_pb2.EstimateResponse:
-    """Rows and bytes of every user of a profile, before it is published or after."""
+    """Tell rows and bytes of every user of a profile, before it is published or after."""
     from haversack.admin.v1 import questions_pb2
 
     request = questions_pb2.EstimateRequest(
@@ -101,7 +101,7 @@ def diff(
     users: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="Tell of so many users.")] = 100,
     offset: OffsetOption = 0,
 ) -> questions_pb2.DiffResponse:
-    """What users gain and lose between two states, or if somebody had another unit, role, team or manager."""
+    """Tell what users gain and lose between two states, or if somebody had another unit, role, team or manager."""
     from haversack.admin.v1 import questions_pb2
 
     changes = {
@@ -150,7 +150,7 @@ def explain(
         ),
     ] = "",
 ) -> questions_pb2.ExplainResponse:
-    """Why a row is on a user's device, or why not: every clause, role and association, true or false."""
+    """Tell why a row is on a user's device, or why not: every clause, role and association, true or false."""
     from haversack.admin.v1 import questions_pb2
 
     request = questions_pb2.ExplainRequest(
@@ -174,7 +174,7 @@ def holders(
     users: Annotated[int, typer.Option(metavar="N", min=1, max=100_000, help="Tell of so many users.")] = 1_000,
     offset: OffsetOption = 0,
 ) -> questions_pb2.HoldersResponse:
-    """The users whose view has a row, and the devices that were last known to hold it."""
+    """List the users whose view has a row, and the devices that were last known to hold it."""
     from haversack.admin.v1 import questions_pb2
 
     request = questions_pb2.HoldersRequest(
@@ -206,7 +206,7 @@ def lint(
     fan_out_max: Annotated[int, typer.Option(metavar="N", min=0, help="Most rows that one row pulls; 0: 10,000.")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="End with exit code 1 if there is a finding.")] = False,
 ) -> questions_pb2.LintResponse:
-    """What smells in a profile, measured on the rows that there are."""
+    """Tell what smells in a profile, measured on the rows that there are."""
     from haversack.admin.v1 import questions_pb2
 
     request = questions_pb2.LintRequest(

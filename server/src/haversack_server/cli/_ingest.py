@@ -60,7 +60,7 @@ def ingest(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring rows into an organization's staging database.
+    """Bring rows into an organization.
 
     Rows that change nothing cost nothing. Bad rows are listed and left out; the exit code is then 1.
     """

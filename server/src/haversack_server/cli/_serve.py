@@ -52,7 +52,7 @@ def serve(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run both endpoints until SIGINT or SIGTERM.
+    """Run a server, both endpoints of it, until SIGINT or SIGTERM.
 
     The data folder is made if it is not there. Settings come from options, then HAVERSACK_* variables, then
     `haversack.toml` in the data folder (docs/operating.md lists them). Without --dev the server speaks TLS and believes

@@ -68,7 +68,7 @@ def export(
         typer.Option(
             "--profile",
             metavar="NAME",
-            help="A profile to export; may be repeated; else all.",
+            help="A profile to export, else all; may be repeated.",
             autocompletion=_completion.profiles,
         ),
     ] = None,
@@ -129,7 +129,7 @@ def import_solution(
     enable: Annotated[
         bool, typer.Option("--enable", help="Enable the entities that the profiles have items for.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be drafted, and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing: tell what would be drafted.")] = False,
 ) -> solutions_pb2.ImportSolutionResponse:
     """Write the drafts of a solution's profiles, all or none, and list what was not taken in. Nothing is published."""
     from haversack.admin.v1 import solutions_pb2

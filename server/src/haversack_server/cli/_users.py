@@ -85,7 +85,7 @@ def list_users(
     unit: Annotated[
         str, typer.Option(metavar="UNIT", help="Only those of this business unit.", autocompletion=_completion.units)
     ] = "",
-    users: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="Tell of so many users.")] = 100,
+    users: Annotated[int, typer.Option("--max", metavar="N", min=1, max=10_000, help="Tell of so many users.")] = 100,
     offset: Annotated[int, typer.Option("--offset", metavar="N", min=0, help="Pass over so many users.")] = 0,
 ) -> directory_pb2.ListUsersResponse:
     """List users."""

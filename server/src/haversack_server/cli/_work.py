@@ -166,8 +166,8 @@ def list_work_items(
         ),
     ] = "",
     state: Annotated[State | None, typer.Option("--state", help="Only those in this state.")] = None,
-    offset: Annotated[int, typer.Option("--offset", min=0, help="How many to leave out at the beginning.")] = 0,
-    count: Annotated[int, typer.Option("--count", min=1, max=1000, help="How many to show.")] = 200,
+    offset: Annotated[int, typer.Option("--offset", metavar="N", min=0, help="Pass over so many items.")] = 0,
+    count: Annotated[int, typer.Option("--max", metavar="N", min=1, max=1000, help="Tell of so many items.")] = 200,
 ) -> work_pb2.ListWorkItemsResponse:
     """List what is replicated: how often, how it went, when it is due, and why it fails."""
     from haversack.admin.v1 import work_pb2
