@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 from haversack.model.v1 import model_pb2
-from server.crew import ADA, UNIT, Crew, csv
+from server.crew import ADA, UNIT, Crew, csv, item
 from server.running import Admin, RunningServer
 
 HAVERSACK = Path(sys.executable).parent / "haversack"
@@ -17,6 +18,7 @@ def offered(typed: str, data: Path) -> list[str]:
     """What bash is offered after this much of a line."""
     words = typed.split(" ")
     environment = {
+        **os.environ,
         "_HAVERSACK_COMPLETE": "complete_bash",
         "COMP_WORDS": typed,
         "COMP_CWORD": str(len(words) - 1),
@@ -39,7 +41,8 @@ def test_a_tab_offers_commands_and_what_the_server_has(server: RunningServer, ad
 def test_a_tab_offers_who_and_what_an_organization_has(server: RunningServer, admin: Admin) -> None:
     crew = Crew.made(server, admin)
     crew.ingest("systemuser", csv("systemuserid,domainname,businessunitid", (ADA, "ada@acme.example", UNIT)))
-    crew.apps("SaveApp", app=model_pb2.App(name="visits"))
+    crew.save("field", item("account"))
+    crew.apps("SaveApp", app=model_pb2.App(name="visits", profiles=["field"]))
     data, on = server.settings.data, f"--org {crew.name}"
     assert offered(f"haversack user show {on} ad", data) == ["ada@acme.example"]
     assert offered(f"haversack team join {on} No", data) == ["North"]

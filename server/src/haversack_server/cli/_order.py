@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import click
+from typer import Context
 from typer.core import TyperGroup
 
 
@@ -11,7 +11,7 @@ def in_order(words: str) -> type[TyperGroup]:
     names = words.split()
 
     class Ordered(TyperGroup):
-        def list_commands(self, ctx: click.Context) -> list[str]:
+        def list_commands(self, ctx: Context) -> list[str]:
             return sorted(self.commands, key=names.index)
 
     return Ordered
