@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typer import Context
+from typing import Any
+
 from typer.core import TyperGroup
 
 
 def in_order(words: str) -> type[TyperGroup]:
-    """Returns a kind of group whose commands are listed in the order of these words; they have to be all of them."""
+    """Returns a kind of group whose commands are in the order of these words.
+
+    Making one raises ValueError if it has a command that the words lack.
+    """
     names = words.split()
 
     class Ordered(TyperGroup):
-        def list_commands(self, ctx: Context) -> list[str]:
-            return sorted(self.commands, key=names.index)
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**given)
+            self.commands = dict(sorted(self.commands.items(), key=lambda it: names.index(it[0])))
 
     return Ordered
