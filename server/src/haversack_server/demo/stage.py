@@ -74,9 +74,9 @@ class Stage:
         draft = read_profile(self.profiles / f"{name}.yaml", members)
         for item in draft.items:
             for association in item.associations:
-                narrowed = association.filter.fetch_xml.replace(f'value="{DAYS}"', f'value="{days}"')
-                if narrowed:
-                    association.filter.fetch_xml = narrowed
+                if association.HasField("filter"):
+                    limit = association.filter
+                    limit.fetch_xml = limit.fetch_xml.replace(f'value="{DAYS}"', f'value="{days}"')
         return draft
 
 
