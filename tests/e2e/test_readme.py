@@ -5,9 +5,11 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from conftest import RunningServer
+from haversack_server.settings import ServerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -40,3 +42,11 @@ def test_the_readme_s_commands_do_what_it_says(server: RunningServer, tmp_path: 
     assert "2 rows received\nBlue Yonder Vienna\nContoso Graz\n" in done.stdout
     assert 'address1_city is one of "Vienna", "Salzburg"\n' in done.stdout
     assert done.stdout.endswith(f"1{0:07}-0000-4000-8000-000000000001\n1{0:07}-0000-4000-8000-000000000002\n")
+
+
+def test_a_server_would_start_with_the_readme_s_settings() -> None:
+    told = (ROOT / "README.md").read_text().split("```toml\n", 1)[1].split("```", 1)[0]
+    settings = ServerSettings(data=Path("haversack-data"), **tomllib.loads(told))
+    settings.check()
+    assert settings.tls is not None
+    assert settings.catalog_url == settings.database_url != ""

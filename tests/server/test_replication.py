@@ -167,7 +167,7 @@ def test_the_command_line_shows_what_is_replicated(server: RunningServer, admin:
     listed = line.run("work", "list", "--org", name, "--entity", "account").stdout
     for word in (str(number), "account", "native", "60 s", "12", "waiting", "in "):
         assert word in listed
-    assert "of" in line.run("work", "list", "--org", name, "--count", "2").stdout
+    assert "of" in line.run("work", "list", "--org", name, "--max", "2").stdout
     run = line.run("work", "run", str(number), "--org", name).stdout
     assert "next due      now" in run
     wait_for(lambda: item(admin, name, "account").HasField("last_run"))

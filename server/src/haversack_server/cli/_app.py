@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 
 from haversack_server.cli import (
@@ -31,41 +33,67 @@ from haversack_server.cli import (
     _users,
     _work,
 )
+from haversack_server.cli._order import in_order
+
+SERVER = "Run a server"
+DATA = "Organizations, and what is in them"
+DEVICES = "What devices carry"
+PEOPLE = "Who may see what"
+OPERATION = "Keep it going"
 
 app = typer.Typer(
     name="haversack",
     help="Haversack's server: decides which rows each device carries, and streams them there.",
-    epilog="Exit codes: 0 done; 1 refused or failed; 2 misused.",
+    epilog="Exit codes: 0 done; 1 refused or failed; 2 misused. Every command has --help with an example.",
+    cls=in_order(
+        "serve token demo"
+        " org entity ingest schema"
+        " profile app ask filter solution"
+        " user team role share unit position"
+        " work admin audit tls doctor"
+    ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 
-app.command("serve", epilog="Example: haversack serve --dev --data haversack-data")(_serve.serve)
-app.command("token", epilog="Example: haversack token --user 4103c891-37e8-4dfc-aeac-b55e2bc1be1c --org acme")(
-    _token.token
+
+def _command(name: str, function: Callable[..., None], panel: str, *, example: str) -> None:
+    app.command(name, epilog=f"Example: {example}", rich_help_panel=panel)(function)
+
+
+_command("serve", _serve.serve, SERVER, example="haversack serve --dev --data haversack-data")
+_command(
+    "token", _token.token, SERVER, example="haversack token --user 4103c891-37e8-4dfc-aeac-b55e2bc1be1c --org acme"
 )
-app.add_typer(_organizations.app, name="org")
-app.add_typer(_entities.app, name="entity")
-app.command("ingest", epilog="Example: haversack ingest accounts.csv more-accounts.csv.gz --org acme --entity account")(
-    _ingest.ingest
+_command("demo", _demo.demo, SERVER, example="haversack demo --data-set examples/field_service")
+
+app.add_typer(_organizations.app, name="org", rich_help_panel=DATA)
+app.add_typer(_entities.app, name="entity", rich_help_panel=DATA)
+_command(
+    "ingest",
+    _ingest.ingest,
+    DATA,
+    example="haversack ingest accounts.csv more-accounts.csv.gz --org acme --entity account",
 )
+app.add_typer(_schema.app, name="schema", rich_help_panel=DATA)
+
 for group in (_profile_publishing.app, _profiles_as_code.app):
     _profiles.app.add_typer(group)
-app.add_typer(_profiles.app, name="profile")
-app.add_typer(_apps.app, name="app")
-app.add_typer(_ask.app, name="ask")
-app.add_typer(_filters.app, name="filter")
-app.add_typer(_schema.app, name="schema")
-app.add_typer(_solutions.app, name="solution")
-app.add_typer(_work.app, name="work")
-app.add_typer(_users.app, name="user")
-app.add_typer(_teams.app, name="team")
-app.add_typer(_places.units, name="unit")
-app.add_typer(_places.positions, name="position")
-app.add_typer(_roles.app, name="role")
-app.add_typer(_shares.app, name="share")
-app.add_typer(_admins.app, name="admin")
-app.command("audit", epilog="Example: haversack audit --org acme --since 7d")(_audit.audit)
-app.add_typer(_tls.app, name="tls")
-app.command("doctor", epilog="Example: haversack doctor --data /var/lib/haversack")(_doctor.doctor)
-app.command("demo", epilog="Example: haversack demo --data-set examples/field_service")(_demo.demo)
+app.add_typer(_profiles.app, name="profile", rich_help_panel=DEVICES)
+app.add_typer(_apps.app, name="app", rich_help_panel=DEVICES)
+app.add_typer(_ask.app, name="ask", rich_help_panel=DEVICES)
+app.add_typer(_filters.app, name="filter", rich_help_panel=DEVICES)
+app.add_typer(_solutions.app, name="solution", rich_help_panel=DEVICES)
+
+app.add_typer(_users.app, name="user", rich_help_panel=PEOPLE)
+app.add_typer(_teams.app, name="team", rich_help_panel=PEOPLE)
+app.add_typer(_roles.app, name="role", rich_help_panel=PEOPLE)
+app.add_typer(_shares.app, name="share", rich_help_panel=PEOPLE)
+app.add_typer(_places.units, name="unit", rich_help_panel=PEOPLE)
+app.add_typer(_places.positions, name="position", rich_help_panel=PEOPLE)
+
+app.add_typer(_work.app, name="work", rich_help_panel=OPERATION)
+app.add_typer(_admins.app, name="admin", rich_help_panel=OPERATION)
+_command("audit", _audit.audit, OPERATION, example="haversack audit --org acme --since 7d")
+app.add_typer(_tls.app, name="tls", rich_help_panel=OPERATION)
+_command("doctor", _doctor.doctor, OPERATION, example="haversack doctor --data /var/lib/haversack")

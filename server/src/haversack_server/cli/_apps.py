@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from haversack_server.cli import _completion
 from haversack_server.cli._command import admin_command
 from haversack_server.cli._confirm import YesOption, confirm, refuse_to_guess
 from haversack_server.cli._customizations import DryRunOption, publish_customizations, show_customizations
@@ -24,7 +25,10 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The application's name, as devices give it.")]
+NameArgument = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="The application's name, as devices give it.", autocompletion=_completion.apps),
+]
 
 
 def _show(summary: apps_pb2.AppSummary) -> None:
@@ -81,7 +85,13 @@ def save(
     name: NameArgument,
     organization: OrganizationOption,
     profiles: Annotated[
-        list[str] | None, typer.Option("--profile", metavar="NAME", help="One of its profiles; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="One of its profiles; may be repeated.",
+            autocompletion=_completion.profiles,
+        ),
     ] = None,
     display_name: Annotated[str, typer.Option(metavar="TEXT", help="Name for people.")] = "",
     offline: Annotated[bool, typer.Option("--offline/--no-offline", help="Whether it may work offline.")] = True,

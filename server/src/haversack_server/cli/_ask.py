@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from haversack_server.cli import _answers
+from haversack_server.cli import _answers, _completion
 from haversack_server.cli._command import admin_command
 from haversack_server.cli._options import OrganizationOption
 
@@ -20,8 +20,12 @@ app = typer.Typer(
     help="Questions about devices: how large, what would change, why, who, what smells.", no_args_is_help=True
 )
 
-ProfileArgument = Annotated[str, typer.Argument(metavar="PROFILE", help="The profile's name.")]
-EntityArgument = Annotated[str, typer.Argument(metavar="ENTITY", help="Logical name of the row's entity.")]
+ProfileArgument = Annotated[
+    str, typer.Argument(metavar="PROFILE", help="The profile's name.", autocompletion=_completion.profiles)
+]
+EntityArgument = Annotated[
+    str, typer.Argument(metavar="ENTITY", help="Logical name of the row's entity.", autocompletion=_completion.entities)
+]
 RowArgument = Annotated[str, typer.Argument(metavar="ROW", help="The row's id.")]
 DraftFlag = Annotated[bool, typer.Option("--draft", help="Ask about the draft, as if it were published.")]
 RevisionOption = Annotated[
@@ -49,7 +53,7 @@ def estimate(
     users: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="Tell of so many users.")] = 100,
     offset: OffsetOption = 0,
 ) -> questions_pb2.EstimateResponse:
-    """Rows and bytes of every user of a profile, before it is published or after."""
+    """Tell rows and bytes of every user of a profile, before it is published or after."""
     from haversack.admin.v1 import questions_pb2
 
     request = questions_pb2.EstimateRequest(
@@ -97,7 +101,7 @@ def diff(
     users: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="Tell of so many users.")] = 100,
     offset: OffsetOption = 0,
 ) -> questions_pb2.DiffResponse:
-    """What users gain and lose between two states, or if somebody had another unit, role, team or manager."""
+    """Tell what users gain and lose between two states, or if somebody had another unit, role, team or manager."""
     from haversack.admin.v1 import questions_pb2
 
     changes = {
@@ -137,10 +141,16 @@ def explain(
     draft: Annotated[str | None, typer.Option("--draft", metavar="PROFILE", help="Ask about this draft.")] = None,
     revision: RevisionOption = None,
     profile: Annotated[
-        str, typer.Option("--profile", metavar="PROFILE", help="Ask as of a device that follows this profile.")
+        str,
+        typer.Option(
+            "--profile",
+            metavar="PROFILE",
+            help="Ask as of a device that follows this profile.",
+            autocompletion=_completion.profiles,
+        ),
     ] = "",
 ) -> questions_pb2.ExplainResponse:
-    """Why a row is on a user's device, or why not: every clause, role and association, true or false."""
+    """Tell why a row is on a user's device, or why not: every clause, role and association, true or false."""
     from haversack.admin.v1 import questions_pb2
 
     request = questions_pb2.ExplainRequest(
@@ -164,7 +174,7 @@ def holders(
     users: Annotated[int, typer.Option(metavar="N", min=1, max=100_000, help="Tell of so many users.")] = 1_000,
     offset: OffsetOption = 0,
 ) -> questions_pb2.HoldersResponse:
-    """The users whose view has a row, and the devices that were last known to hold it."""
+    """List the users whose view has a row, and the devices that were last known to hold it."""
     from haversack.admin.v1 import questions_pb2
 
     request = questions_pb2.HoldersRequest(
@@ -196,7 +206,7 @@ def lint(
     fan_out_max: Annotated[int, typer.Option(metavar="N", min=0, help="Most rows that one row pulls; 0: 10,000.")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="End with exit code 1 if there is a finding.")] = False,
 ) -> questions_pb2.LintResponse:
-    """What smells in a profile, measured on the rows that there are."""
+    """Tell what smells in a profile, measured on the rows that there are."""
     from haversack.admin.v1 import questions_pb2
 
     request = questions_pb2.LintRequest(

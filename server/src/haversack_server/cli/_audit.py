@@ -48,7 +48,7 @@ def audit(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What administrators have done: who, what, when, before and after.
+    """List what administrators have done: who, what, when, before and after.
 
     People read a table, oldest first. --json prints one entry a line, with the request and what it changed.
     """

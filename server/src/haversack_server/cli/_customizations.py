@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from haversack_server.cli._endpoint import AdminEndpoint
 
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only tell what would happen.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Change nothing: tell what would happen.")]
 
 
 def publish_customizations(

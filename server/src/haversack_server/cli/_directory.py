@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from haversack_server.cli import _completion
+
 if TYPE_CHECKING:
     from haversack.admin.v1 import directory_pb2
 
@@ -16,10 +18,19 @@ DryRunFlag = Annotated[
     bool, typer.Option("--dry-run", help="Change nothing: tell what is wrong, and what devices would gain and lose.")
 ]
 UserArgument = Annotated[
-    str, typer.Argument(metavar="USER", help="Id, or domain name, e-mail address or full name that no other user has.")
+    str,
+    typer.Argument(
+        metavar="USER",
+        help="Id, or domain name, e-mail address or full name that no other user has.",
+        autocompletion=_completion.users,
+    ),
 ]
-TeamArgument = Annotated[str, typer.Argument(metavar="TEAM", help="Id, or name that no other team has.")]
-RoleArgument = Annotated[str, typer.Argument(metavar="ROLE", help="Id, or name that no other role has.")]
+TeamArgument = Annotated[
+    str, typer.Argument(metavar="TEAM", help="Id, or name that no other team has.", autocompletion=_completion.teams)
+]
+RoleArgument = Annotated[
+    str, typer.Argument(metavar="ROLE", help="Id, or name that no other role has.", autocompletion=_completion.roles)
+]
 IdOption = Annotated[str, typer.Option("--id", metavar="UUID", help="Id of the new row; else a new one.")]
 RIGHTS_HELP = "create, read, write, delete, assign, share, append, append-to; several with commas."
 

@@ -13,6 +13,7 @@ from haversack_server.cli._command import admin_command
 from haversack_server.cli._confirm import YesOption
 from haversack_server.cli._customizations import DryRunOption, publish_customizations, show_customizations
 from haversack_server.cli._options import OrganizationOption
+from haversack_server.cli._order import in_order
 from haversack_server.cli._profile_publishing import NoteOption
 
 if TYPE_CHECKING:
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 
     from haversack_server.cli._endpoint import AdminEndpoint
 
-app = typer.Typer(help="Entities: take in metadata, enable for offline use, publish.", no_args_is_help=True)
+app = typer.Typer(
+    help="Entities: take in metadata, enable for offline use, publish.",
+    no_args_is_help=True,
+    cls=in_order("import list show enable filter disable publish"),
+)
 filters = typer.Typer(help="Organization filters: what of an entity may be offered to any device at all.")
 app.add_typer(filters, name="filter", no_args_is_help=True)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from haversack_server.cli import _completion
 from haversack_server.cli._options import (
     CaFileOption,
     DataOption,
@@ -39,7 +40,12 @@ def ingest(
         typer.Argument(metavar="FILE...", help="CSV or JSON Lines, gzipped (.gz) or not.", exists=True, dir_okay=False),
     ],
     organization: OrganizationOption,
-    entity: Annotated[str, typer.Option("--entity", metavar="ENTITY", help="Logical name of the rows' entity.")],
+    entity: Annotated[
+        str,
+        typer.Option(
+            "--entity", metavar="ENTITY", help="Logical name of the rows' entity.", autocompletion=_completion.entities
+        ),
+    ],
     format_: Annotated[Format, typer.Option("--format", help="auto goes by the file's name.")] = Format.AUTO,
     atomic: Annotated[
         bool, typer.Option("--atomic", help="Take all rows of a file in one commit, or none if one is bad.")
@@ -54,7 +60,7 @@ def ingest(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring rows into an organization's staging database.
+    """Bring rows into an organization.
 
     Rows that change nothing cost nothing. Bad rows are listed and left out; the exit code is then 1.
     """

@@ -10,6 +10,7 @@ import typer
 
 from haversack_server.cli import _completion
 from haversack_server.cli._command import admin_command
+from haversack_server.cli._order import in_order
 
 if TYPE_CHECKING:
     from haversack.admin.v1 import admin_pb2
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
     from haversack_server.cli._endpoint import AdminEndpoint
 
-app = typer.Typer(help="Organizations: make, list, show, change their rules, provision.", no_args_is_help=True)
+app = typer.Typer(
+    help="Organizations: make, list, show, change their rules, provision.",
+    no_args_is_help=True,
+    cls=in_order("create list show set consent provision status stop retry deprovision move"),
+)
 
 NameArgument = Annotated[
     str,
@@ -94,7 +99,9 @@ DepthOption = Annotated[
 ]
 ExcludedOption = Annotated[
     list[str] | None,
-    typer.Option("--hierarchy-excludes", metavar="ENTITY", help="An entity that hierarchies leave out; repeat it."),
+    typer.Option(
+        "--hierarchy-excludes", metavar="ENTITY", help="An entity that hierarchies leave out; may be repeated."
+    ),
 ]
 UserAttributeOption = Annotated[
     str | None,

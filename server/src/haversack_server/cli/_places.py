@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from haversack_server.cli import _completion
 from haversack_server.cli._command import admin_command
 from haversack_server.cli._directory import DryRunFlag, IdOption, changed, given, show_change
 from haversack_server.cli._options import OrganizationOption
@@ -20,8 +21,10 @@ units = typer.Typer(help="Business units: the tree that users, teams and rows be
 positions = typer.Typer(help="Positions: the tree by which managers see what is below.", no_args_is_help=True)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name; no other has it.")]
-UnitArgument = Annotated[str, typer.Argument(metavar="UNIT", help="Id or name.")]
-PositionArgument = Annotated[str, typer.Argument(metavar="POSITION", help="Id or name.")]
+UnitArgument = Annotated[str, typer.Argument(metavar="UNIT", help="Id or name.", autocompletion=_completion.units)]
+PositionArgument = Annotated[
+    str, typer.Argument(metavar="POSITION", help="Id or name.", autocompletion=_completion.positions)
+]
 NewNameOption = Annotated[str | None, typer.Option("--name", metavar="NAME", help="Another name.")]
 
 

@@ -13,6 +13,7 @@ from haversack_server.cli import _completion
 from haversack_server.cli._command import admin_command
 from haversack_server.cli._confirm import YesOption, confirm, refuse_to_guess
 from haversack_server.cli._options import OrganizationOption
+from haversack_server.cli._order import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 
     from haversack_server.cli._endpoint import AdminEndpoint
 
-app = typer.Typer(help="Offline profiles: write drafts, publish them, keep them as files.", no_args_is_help=True)
+app = typer.Typer(
+    help="Offline profiles: write drafts, publish them, keep them as files.",
+    no_args_is_help=True,
+    cls=in_order("list show save clone validate member publish history rollback unpublish delete export plan apply"),
+)
 members = typer.Typer(help="Members of a profile: users and teams; changes count when it is published.")
 app.add_typer(members, name="member", no_args_is_help=True)
 
@@ -30,8 +35,8 @@ NameArgument = Annotated[
     typer.Argument(metavar="NAME", help="The profile's name.", autocompletion=_completion.profiles),
 ]
 MoveOption = Annotated[bool, typer.Option("--move", help="Move users who are in other profiles, instead of refusing.")]
-UsersOption = Annotated[list[str] | None, typer.Option("--user", metavar="ID", help="A user's id; may be repeated.")]
-TeamsOption = Annotated[list[str] | None, typer.Option("--team", metavar="ID", help="A team's id; may be repeated.")]
+UsersOption = Annotated[list[str] | None, typer.Option("--user", metavar="UUID", help="A user's id; may be repeated.")]
+TeamsOption = Annotated[list[str] | None, typer.Option("--team", metavar="UUID", help="A team's id; may be repeated.")]
 RevisionOption = Annotated[int, typer.Option("--revision", metavar="N", min=0, help="A revision, not the draft.")]
 
 _MICROSECONDS = 1_000_000
@@ -231,7 +236,12 @@ def clone(
 def validate(
     admin: AdminEndpoint,
     *,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The profile whose draft to look at.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", help="The profile whose draft to look at.", autocompletion=_completion.profiles
+        ),
+    ] = None,
     organization: OrganizationOption,
     file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Or a draft in a file.", exists=True, dir_okay=False)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from haversack_server.cli import _completion
 from haversack_server.cli._command import admin_command
 from haversack_server.cli._confirm import YesOption, confirm, refuse_to_guess
 from haversack_server.cli._options import OrganizationOption
@@ -151,7 +152,10 @@ def _cannot_stay(plan: Plan, options: Mapping[str, Any]) -> bool:
 def export(
     admin: AdminEndpoint,
     *,
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Profiles; all if none.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Profiles; all if none.", autocompletion=_completion.profiles),
+    ] = None,
     organization: OrganizationOption,
     folder: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a file each there; else to stdout.", file_okay=False)

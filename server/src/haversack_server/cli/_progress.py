@@ -76,12 +76,14 @@ def _lines(provisioning: pb.Provisioning) -> Iterator[str]:
     """Yields what can be said of each step, so that the same thing is always said in the same words."""
     for step in provisioning.operation.steps:
         name = _IN_WORDS[step.step]
-        if step.state in (pb.STEP_STATE_DONE, pb.STEP_STATE_RUNNING):
+        if step.state == pb.STEP_STATE_RUNNING:
             yield f"{name} ..."
         if step.step == pb.PROVISIONING_STEP_REPLICATE_DATA and step.state == pb.STEP_STATE_RUNNING:
             yield f"{name} ... {step.percent // 10 * 10} %"
-        if step.state == pb.STEP_STATE_DONE:
-            yield f"{name} ... done"
+        if step.state == pb.STEP_STATE_DONE and step.step == pb.PROVISIONING_STEP_REPLICATE_DATA:
+            yield f"{name} ... done in {_seconds(step)}, {_amounts(step, provisioning.operation.entities)}"
+        elif step.state == pb.STEP_STATE_DONE:
+            yield f"{name} ... done in {_seconds(step)}"
         if step.state == pb.STEP_STATE_FAILED:
             yield f"{name} ... failed"
 

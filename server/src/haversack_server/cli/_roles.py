@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from haversack_server.cli import _completion
 from haversack_server.cli._command import admin_command
 from haversack_server.cli._directory import (
     RIGHTS_HELP,
@@ -28,8 +29,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Roles: what they grant, who has them.", no_args_is_help=True)
 
-UsersOption = Annotated[list[str], typer.Option("--user", metavar="USER", help="A user; as often as wanted.")]
-TeamsOption = Annotated[list[str], typer.Option("--team", metavar="TEAM", help="A team; as often as wanted.")]
+UsersOption = Annotated[
+    list[str], typer.Option("--user", metavar="USER", help="A user; may be repeated.", autocompletion=_completion.users)
+]
+TeamsOption = Annotated[
+    list[str], typer.Option("--team", metavar="TEAM", help="A team; may be repeated.", autocompletion=_completion.teams)
+]
 TeamOnlyOption = Annotated[
     bool | None,
     typer.Option(
@@ -140,7 +145,9 @@ def grant(
     admin: AdminEndpoint,
     *,
     role: RoleArgument,
-    entity: Annotated[str, typer.Argument(metavar="ENTITY", help="Logical name, as account.")],
+    entity: Annotated[
+        str, typer.Argument(metavar="ENTITY", help="Logical name, as account.", autocompletion=_completion.entities)
+    ],
     rights: Annotated[str, typer.Argument(metavar="RIGHTS", help=f"all, or some of {RIGHTS_HELP}")],
     organization: OrganizationOption,
     depth: Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from haversack_server.cli import _completion
 from haversack_server.cli._options import (
     CaFileOption,
     DataOption,
@@ -29,7 +30,12 @@ def export(
     *,
     organization: OrganizationOption,
     entities: Annotated[
-        list[str] | None, typer.Argument(metavar="ENTITY...", help="Logical names; all offline ones if none is given.")
+        list[str] | None,
+        typer.Argument(
+            metavar="ENTITY...",
+            help="Logical names; all offline ones if none is given.",
+            autocompletion=_completion.entities,
+        ),
     ] = None,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write; else stdout.")] = None,
     endpoint: EndpointOption = None,

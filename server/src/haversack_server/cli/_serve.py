@@ -57,7 +57,7 @@ def serve(
     ] = ProcessRole.ALL,
     as_json: JsonOption = False,
 ) -> None:
-    """Run both endpoints until SIGINT or SIGTERM.
+    """Run a server, both endpoints of it, until SIGINT or SIGTERM.
 
     With --role, further processes on the same data folder and catalog take their share of the work.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from haversack_server.cli import _completion
 from haversack_server.cli._command import admin_command
 from haversack_server.cli._directory import (
     RIGHTS_HELP,
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Shares: rows that somebody may use beside what roles grant.", no_args_is_help=True)
 
-EntityArgument = Annotated[str, typer.Argument(metavar="ENTITY", help="Logical name of the row's entity.")]
+EntityArgument = Annotated[
+    str, typer.Argument(metavar="ENTITY", help="Logical name of the row's entity.", autocompletion=_completion.entities)
+]
 RowArgument = Annotated[str, typer.Argument(metavar="ROW", help="The row's id.")]
-UserOption = Annotated[str, typer.Option("--user", metavar="USER", help="The user.")]
-TeamOption = Annotated[str, typer.Option("--team", metavar="TEAM", help="The team.")]
+UserOption = Annotated[str, typer.Option("--user", metavar="USER", help="The user.", autocompletion=_completion.users)]
+TeamOption = Annotated[str, typer.Option("--team", metavar="TEAM", help="The team.", autocompletion=_completion.teams)]
 
 
 def _show_list(answer: directory_pb2.ListSharesResponse) -> None:

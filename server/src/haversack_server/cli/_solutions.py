@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from haversack_server.cli import _completion
 from haversack_server.cli._command import admin_command
 from haversack_server.cli._options import (
     CaFileOption,
@@ -64,7 +65,12 @@ def export(
     organization: OrganizationOption,
     profiles: Annotated[
         list[str] | None,
-        typer.Option("--profile", metavar="NAME", help="A profile to export; may be repeated; else all."),
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="A profile to export, else all; may be repeated.",
+            autocompletion=_completion.profiles,
+        ),
     ] = None,
     metadata: Annotated[
         bool, typer.Option("--metadata", help="Also the metadata of the entities that they have items for.")
@@ -123,7 +129,7 @@ def import_solution(
     enable: Annotated[
         bool, typer.Option("--enable", help="Enable the entities that the profiles have items for.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be drafted, and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing: tell what would be drafted.")] = False,
 ) -> solutions_pb2.ImportSolutionResponse:
     """Write the drafts of a solution's profiles, all or none, and list what was not taken in. Nothing is published."""
     from haversack.admin.v1 import solutions_pb2

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from haversack_server.cli import _completion
 from haversack_server.cli._command import admin_command
 from haversack_server.cli._directory import DryRunFlag, IdOption, TeamArgument, changed, given, reference, show_change
 from haversack_server.cli._options import OrganizationOption
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Teams: who is in them, what they hand on.", no_args_is_help=True)
 
-MembersArgument = Annotated[list[str], typer.Argument(metavar="USER...", help="Ids or names of users.")]
+MembersArgument = Annotated[
+    list[str], typer.Argument(metavar="USER...", help="Ids or names of users.", autocompletion=_completion.users)
+]
 
 
 def _type(team: directory_pb2.Team) -> str:

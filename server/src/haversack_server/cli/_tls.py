@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TLS_FOLDER = "tls"
 
-app = typer.Typer(help="Certificates.", no_args_is_help=True)
+app = typer.Typer(help="Certificates: make some for machines of your own.", no_args_is_help=True)
 
 
 @app.callback()

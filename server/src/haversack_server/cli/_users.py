@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from haversack_server.cli import _completion
 from haversack_server.cli._command import admin_command
 from haversack_server.cli._directory import (
     DryRunFlag,
@@ -28,8 +29,14 @@ app = typer.Typer(help="Users: who they are, where they belong, what they may.",
 
 EmailOption = Annotated[str | None, typer.Option("--email", metavar="ADDRESS", help="E-mail address.")]
 TitleOption = Annotated[str | None, typer.Option("--title", metavar="TEXT", help="Job title.")]
-ManagerOption = Annotated[str | None, typer.Option("--manager", metavar="USER", help="To whom the user reports.")]
-PositionOption = Annotated[str | None, typer.Option("--position", metavar="POSITION", help="The user's position.")]
+ManagerOption = Annotated[
+    str | None,
+    typer.Option("--manager", metavar="USER", help="To whom the user reports.", autocompletion=_completion.users),
+]
+PositionOption = Annotated[
+    str | None,
+    typer.Option("--position", metavar="POSITION", help="The user's position.", autocompletion=_completion.positions),
+]
 ZoneOption = Annotated[str | None, typer.Option("--time-zone", metavar="ZONE", help="As Europe/Vienna.")]
 
 
@@ -75,8 +82,10 @@ def list_users(
     *,
     organization: OrganizationOption,
     search: Annotated[str, typer.Option(metavar="TEXT", help="Only those with this in a name or address.")] = "",
-    unit: Annotated[str, typer.Option(metavar="UNIT", help="Only those of this business unit.")] = "",
-    users: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="Tell of so many users.")] = 100,
+    unit: Annotated[
+        str, typer.Option(metavar="UNIT", help="Only those of this business unit.", autocompletion=_completion.units)
+    ] = "",
+    users: Annotated[int, typer.Option("--max", metavar="N", min=1, max=10_000, help="Tell of so many users.")] = 100,
     offset: Annotated[int, typer.Option("--offset", metavar="N", min=0, help="Pass over so many users.")] = 0,
 ) -> directory_pb2.ListUsersResponse:
     """List users."""
@@ -111,14 +120,22 @@ def add(
     domain_name: Annotated[str, typer.Argument(metavar="DOMAIN-NAME", help="Sign-in name; no other user has it.")],
     full_name: Annotated[str, typer.Argument(metavar="NAME", help="Name for people.")],
     organization: OrganizationOption,
-    unit: Annotated[str | None, typer.Option(metavar="UNIT", help="Business unit; else the root.")] = None,
+    unit: Annotated[
+        str | None, typer.Option(metavar="UNIT", help="Business unit; else the root.", autocompletion=_completion.units)
+    ] = None,
     email: EmailOption = None,
     title: TitleOption = None,
     manager: ManagerOption = None,
     position: PositionOption = None,
     time_zone: ZoneOption = None,
-    role: Annotated[list[str], typer.Option("--role", metavar="ROLE", help="A role; as often as wanted.")] = [],  # noqa: B006
-    team: Annotated[list[str], typer.Option("--team", metavar="TEAM", help="A team; as often as wanted.")] = [],  # noqa: B006
+    role: Annotated[
+        list[str],
+        typer.Option("--role", metavar="ROLE", help="A role; may be repeated.", autocompletion=_completion.roles),
+    ] = [],  # noqa: B006
+    team: Annotated[
+        list[str],
+        typer.Option("--team", metavar="TEAM", help="A team; may be repeated.", autocompletion=_completion.teams),
+    ] = [],  # noqa: B006
     id_: IdOption = "",
     dry_run: DryRunFlag = False,
 ) -> directory_pb2.ChangeDirectoryResponse:
@@ -140,7 +157,10 @@ def set_user(
     organization: OrganizationOption,
     domain_name: Annotated[str | None, typer.Option(metavar="NAME", help="Another sign-in name.")] = None,
     full_name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Another name for people.")] = None,
-    unit: Annotated[str | None, typer.Option(metavar="UNIT", help="Another business unit; roles stay.")] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(metavar="UNIT", help="Another business unit; roles stay.", autocompletion=_completion.units),
+    ] = None,
     email: EmailOption = None,
     title: TitleOption = None,
     manager: ManagerOption = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from haversack_server.cli import _completion
 from haversack_server.cli._command import admin_command
 from haversack_server.cli._options import OrganizationOption
 
@@ -28,7 +29,9 @@ class State(StrEnum):
     DEAD = "dead"
 
 
-NumberArgument = Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="The item's number.")]
+NumberArgument = Annotated[
+    int, typer.Argument(metavar="NUMBER", min=1, help="The item's number.", autocompletion=_completion.work_items)
+]
 
 _COLUMNS = (
     ">number",
@@ -156,10 +159,15 @@ def list_work_items(
     organization: Annotated[
         str, typer.Option("--org", metavar="NAME", help="Only this organization's; every one's if not given.")
     ] = "",
-    entity: Annotated[str, typer.Option("--entity", metavar="ENTITY", help="Only those of this entity.")] = "",
+    entity: Annotated[
+        str,
+        typer.Option(
+            "--entity", metavar="ENTITY", help="Only those of this entity.", autocompletion=_completion.entities
+        ),
+    ] = "",
     state: Annotated[State | None, typer.Option("--state", help="Only those in this state.")] = None,
-    offset: Annotated[int, typer.Option("--offset", min=0, help="How many to leave out at the beginning.")] = 0,
-    count: Annotated[int, typer.Option("--count", min=1, max=1000, help="How many to show.")] = 200,
+    offset: Annotated[int, typer.Option("--offset", metavar="N", min=0, help="Pass over so many items.")] = 0,
+    count: Annotated[int, typer.Option("--max", metavar="N", min=1, max=1000, help="Tell of so many items.")] = 200,
 ) -> work_pb2.ListWorkItemsResponse:
     """List what is replicated: how often, how it went, when it is due, and why it fails."""
     from haversack.admin.v1 import work_pb2

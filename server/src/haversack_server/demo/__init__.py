@@ -1,1 +1,1 @@
-"""The main job on real data: an organization, two profiles, three devices, and what happens when things change."""
+"""The main job on real data: an organization from an empty directory to its end, three devices, everything checked."""

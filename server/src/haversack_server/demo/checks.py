@@ -30,7 +30,7 @@ MANAGER: Mapping[str, str] = {
     f"(SELECT opportunityid FROM held_opportunity) AND {MINE_OR_MY_UNIT}",
     "product": "SELECT * FROM product",
     "systemuser": "SELECT * FROM systemuser",
-    "businessunit": "SELECT * FROM businessunit",
+    "businessunit": "SELECT * FROM businessunit WHERE parentbusinessunitid IS NOT NULL",
 }
 
 

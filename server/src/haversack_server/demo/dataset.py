@@ -73,7 +73,7 @@ class DataSet:
         for row in body:
             for index in dated:
                 row[index] = _shifted(row[index], shift)
-        return _csv([header, *body])
+        return as_csv([header, *body])
 
     def users(self) -> dict[str, str]:
         """Logins' user names (as in "pamela0") and their ids."""
@@ -89,7 +89,7 @@ class DataSet:
         """The demo's roles, which belong to the root business unit."""
         now = datetime.combine(self._yesterday, datetime.min.time(), UTC).isoformat()
         rows = [[role.id, role.name, root_unit, now] for role in (REPRESENTATIVE, MANAGER)]
-        return _csv([["roleid", "name", "businessunitid", "modifiedon"], *rows])
+        return as_csv([["roleid", "name", "businessunitid", "modifiedon"], *rows])
 
     def role_privileges(self) -> bytes:
         """What the demo's roles allow: the rights of the modelled role, at the demo role's depth."""
@@ -98,14 +98,14 @@ class DataSet:
             for role in (REPRESENTATIVE, MANAGER)
             for table, right, depth in self._rights(role)
         ]
-        return _csv([["roleprivilegeid", "roleid", "entityname", "accessright", "depth"], *rows])
+        return as_csv([["roleprivilegeid", "roleid", "entityname", "accessright", "depth"], *rows])
 
     def role_assignments(self, assignments: dict[str, Role]) -> bytes:
         """Gives each user (by id) a role."""
         rows = [
             [str(uuid.uuid5(NAMESPACE, f"{user}/{role.name}")), user, role.id] for user, role in assignments.items()
         ]
-        return _csv([["systemuserroleid", "systemuserid", "roleid"], *rows])
+        return as_csv([["systemuserroleid", "systemuserid", "roleid"], *rows])
 
     def _rights(self, role: Role) -> Iterator[tuple[str, int, int]]:
         with (self._data / "security_roles.csv").open(newline="") as file:
@@ -123,7 +123,8 @@ def _shifted(text: str, shift: timedelta) -> str:
     return DATE.sub(lambda found: (date.fromisoformat(found[0]) + shift).isoformat(), text)
 
 
-def _csv(rows: Sequence[Sequence[object]]) -> bytes:
+def as_csv(rows: Sequence[Sequence[object]]) -> bytes:
+    """Returns rows, the first of them the header, as CSV that `haversack ingest` takes."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(rows)
     return out.getvalue().encode()

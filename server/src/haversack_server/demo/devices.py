@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from haversack_client import Device, Live, RowsChanged, SyncResult
+from haversack_client import ConnectionChanged, Device, Live, NotProvisionedError, RowsChanged, SyncResult
 
 from haversack_server.demo import checks
 from haversack_server.demo.replica import Replica
@@ -19,6 +19,7 @@ class Person:
 
     name: str
     user: str
+    profile: str
     queries: Mapping[str, str]
 
 
@@ -31,6 +32,27 @@ class Traffic:
     last_at: float = 0.0
 
 
+Held = Mapping[str, Mapping[str, tuple[object, ...]]]
+"""Rows of a device: by entity, then by id."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """How many rows of an entity came to a device, and how many went."""
+
+    gained: int
+    lost: int
+
+
+def changes(before: Held, after: Held) -> dict[str, Change]:
+    """Tells which entities' rows came and went between two looks at a device."""
+    compared = {
+        entity: Change(len(after[entity].keys() - rows.keys()), len(rows.keys() - after[entity].keys()))
+        for entity, rows in before.items()
+    }
+    return {entity: it for entity, it in compared.items() if it.gained or it.lost}
+
+
 class FieldDevice:
     """A device of the demo."""
 
@@ -40,6 +62,7 @@ class FieldDevice:
         self._traffic = Traffic()
         self._lock = threading.Lock()
         self._live: Live | None = None
+        self._out_of_service = threading.Event()
 
     def sync(self) -> SyncResult:
         """Syncs once."""
@@ -59,6 +82,24 @@ class FieldDevice:
     def quiet_seconds(self) -> float:
         """For how long nothing has been received."""
         return time.monotonic() - self._traffic.last_at
+
+    def held(self) -> Held:
+        """Returns every row that it has; none of an entity that it does not carry yet."""
+        connection = self._device.connection()
+        connection.row_factory = None
+        try:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+            rows = {
+                entity: connection.execute(f"SELECT {entity}id, * FROM {entity}") if entity in tables else ()
+                for entity in self.person.queries
+            }
+            return {entity: {row[0]: row for row in found} for entity, found in rows.items()}
+        finally:
+            connection.close()
+
+    def told_out_of_service(self, seconds_max: float) -> bool:
+        """Waits until the server has told it that its organization is out of service; returns whether it has."""
+        return self._out_of_service.wait(seconds_max)
 
     def compare(self, replica: Replica, days: int) -> checks.Agreement:
         """Compares every row with the SQL answer at the instant of the device's last checkpoint."""
@@ -84,3 +125,5 @@ class FieldDevice:
                     self._traffic.written[event.entity] += event.written
                     self._traffic.removed[event.entity] += event.removed
                     self._traffic.last_at = time.monotonic()
+            elif isinstance(event, ConnectionChanged) and isinstance(event.error, NotProvisionedError):
+                self._out_of_service.set()

@@ -16,6 +16,8 @@ from haversack.admin.v1 import (
     profiles_pb2_grpc,
     provisioning_pb2,
     provisioning_pb2_grpc,
+    questions_pb2,
+    questions_pb2_grpc,
 )
 from haversack.model.v1 import model_pb2
 
@@ -38,6 +40,7 @@ class Organization:
         self._ingest = admin_pb2_grpc.IngestServiceStub(channel)
         self._profiles = profiles_pb2_grpc.ProfileServiceStub(channel)
         self._provisioning = provisioning_pb2_grpc.ProvisioningServiceStub(channel)
+        self._questions = questions_pb2_grpc.QuestionServiceStub(channel)
 
     def create(self, *, provisioned: bool = True) -> None:
         """Makes it, with the standard metadata, and provisions it."""
@@ -55,6 +58,16 @@ class Organization:
         )
         return answer.organization
 
+    def consent(self) -> provisioning_pb2.Provisioning:
+        """Consents to the terms in force; returns where provisioning stands then."""
+        asked = provisioning_pb2.GetProvisioningRequest(organization=self.name)
+        terms = self._provisioning.GetProvisioning(asked, metadata=self._metadata).provisioning.terms
+        consent = provisioning_pb2.RecordConsentRequest(organization=self.name, terms=terms)
+        answer: provisioning_pb2.RecordConsentResponse = self._provisioning.RecordConsent(
+            consent, metadata=self._metadata
+        )
+        return answer.provisioning
+
     def provision(self) -> None:
         """Consents to the terms in force, and provisions it; raises ValueError with the cause if that fails."""
         self.start_provisioning()
@@ -64,10 +77,7 @@ class Organization:
 
     def start_provisioning(self) -> None:
         """Consents to the terms in force, and begins to provision it."""
-        asked = provisioning_pb2.GetProvisioningRequest(organization=self.name)
-        terms = self._provisioning.GetProvisioning(asked, metadata=self._metadata).provisioning.terms
-        consent = provisioning_pb2.RecordConsentRequest(organization=self.name, terms=terms)
-        self._provisioning.RecordConsent(consent, metadata=self._metadata)
+        self.consent()
         start = provisioning_pb2.StartProvisioningRequest(organization=self.name)
         self._provisioning.StartProvisioning(start, metadata=self._metadata)
 
@@ -104,6 +114,20 @@ class Organization:
         )
         self._entities.EnableEntity(request, metadata=self._metadata)
 
+    def enabled(self) -> list[model_pb2.Entity]:
+        """Returns the entities that are enabled for offline use, by name, without attributes."""
+        request = entities_pb2.ListEntitiesRequest(organization=self.name, offline_only=True)
+        answer: entities_pb2.ListEntitiesResponse = self._entities.ListEntities(request, metadata=self._metadata)
+        return list(answer.entities)
+
+    def publish_customizations(self) -> entities_pb2.PublishCustomizationsResponse:
+        """Publishes entities and organization filters as they are."""
+        request = entities_pb2.PublishCustomizationsRequest(organization=self.name)
+        answer: entities_pb2.PublishCustomizationsResponse = self._entities.PublishCustomizations(
+            request, metadata=self._metadata
+        )
+        return answer
+
     def import_metadata(self, documents: Sequence[tuple[str, bytes]]) -> entities_pb2.ImportMetadataResponse:
         """Merges metadata documents, each with its name."""
         parts = [entities_pb2.MetadataDocument(name=name, content=content) for name, content in documents]
@@ -130,13 +154,50 @@ class Organization:
         """Changes the named attributes of existing rows."""
         return self.ingest(entity, table, admin_pb2.INGEST_ACTION_PATCH)
 
-    def publish(self, draft: model_pb2.Profile) -> int:
+    def publish(self, draft: model_pb2.Profile, note: str = "") -> int:
         """Saves a draft and publishes it; returns the organization's revision."""
-        save = profiles_pb2.SaveProfileRequest(organization=self.name, profile=draft)
-        self._profiles.SaveProfile(save, metadata=self._metadata)
-        request = profiles_pb2.PublishProfileRequest(organization=self.name, name=draft.name)
+        self.save(draft)
+        request = profiles_pb2.PublishProfileRequest(organization=self.name, name=draft.name, note=note)
         published: profiles_pb2.PublishProfileResponse = self._profiles.PublishProfile(request, metadata=self._metadata)
         return published.revision
+
+    def save(self, draft: model_pb2.Profile) -> None:
+        """Saves a draft."""
+        request = profiles_pb2.SaveProfileRequest(organization=self.name, profile=draft)
+        self._profiles.SaveProfile(request, metadata=self._metadata)
+
+    def validate(self, draft: model_pb2.Profile) -> profiles_pb2.ValidateProfileResponse:
+        """Tells what is wrong with a draft that nobody has saved."""
+        request = profiles_pb2.ValidateProfileRequest(organization=self.name, profile=draft)
+        answer: profiles_pb2.ValidateProfileResponse = self._profiles.ValidateProfile(request, metadata=self._metadata)
+        return answer
+
+    def roll_back(self, profile: str, revision: int, note: str = "") -> profiles_pb2.RollBackProfileResponse:
+        """Publishes an earlier revision of a profile again."""
+        request = profiles_pb2.RollBackProfileRequest(
+            organization=self.name, name=profile, revision=revision, note=note
+        )
+        answer: profiles_pb2.RollBackProfileResponse = self._profiles.RollBackProfile(request, metadata=self._metadata)
+        return answer
+
+    def history(self, profile: str) -> list[profiles_pb2.ProfileRevision]:
+        """Returns the revisions of a profile, the latest first."""
+        request = profiles_pb2.ListRevisionsRequest(organization=self.name, name=profile)
+        answer: profiles_pb2.ListRevisionsResponse = self._profiles.ListRevisions(request, metadata=self._metadata)
+        return list(answer.revisions)
+
+    def estimate(self, profile: str) -> questions_pb2.EstimateResponse:
+        """Tells how large devices would be if a profile's draft were published."""
+        state = questions_pb2.ProfileState(draft=profile)
+        request = questions_pb2.EstimateRequest(organization=self.name, profile=profile, state=state)
+        answer: questions_pb2.EstimateResponse = self._questions.Estimate(request, metadata=self._metadata)
+        return answer
+
+    def difference(self, profile: str) -> questions_pb2.DiffResponse:
+        """Tells what users would gain and lose if a profile's draft were published."""
+        request = questions_pb2.DiffRequest(organization=self.name, after=questions_pb2.ProfileState(draft=profile))
+        answer: questions_pb2.DiffResponse = self._questions.Diff(request, metadata=self._metadata)
+        return answer
 
     def _parts(self, table: bytes, **header: Any) -> Iterator[admin_pb2.IngestRequest]:
         yield admin_pb2.IngestRequest(header=admin_pb2.IngestHeader(organization=self.name, **header))

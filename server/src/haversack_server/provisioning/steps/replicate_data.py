@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 
 from haversack_server._core import Staging
 from haversack_server.catalog import entities, operations
+from haversack_server.catalog.entities import StoredEntity
 from haversack_server.catalog.operations import EntityProgress
 from haversack_server.core import in_thread
 from haversack_server.provisioning.context import Context
@@ -27,17 +29,29 @@ async def replicate_data(context: Context) -> None:
     """
     async with context.transaction() as connection:
         known = await entities.all_by_name(connection, context.organization)
-        before = {it.entity: it for it in await operations.entities(connection, context.operation.id)}
     record, staging = await context.parts.stagings.record(context.organization), await context.staging()
-    rows = {number: count for number, count, _ in await in_thread(record.statistics)}
-    totals = {name: rows.get(it.metadata.number, 0) for name, it in known.items()}
-    progress = _Progress(context, totals, before)
+    progress = _Progress(context, await _begun(known, record, staging))
     for name, stored in known.items():
         left = 1
         while left:
             context.safe_point()
             left = await _copy(progress, name, staging, record, stored.metadata.number)
     await progress.report()
+
+
+async def _begun(known: Mapping[str, StoredEntity], record: Staging, staging: Staging) -> dict[str, EntityProgress]:
+    """Returns how far entities with rows are.
+
+    As the staging database says, not what was reported last: a worker that died had copied more than it had told.
+    """
+    there = {number: rows for number, rows, _ in await in_thread(record.statistics)}
+    here = {number: (rows, size) for number, rows, size in await in_thread(staging.statistics)}
+    progress = {}
+    for name, stored in known.items():
+        done, size = here.get(stored.metadata.number, (0, 0))
+        if total := max(done, there.get(stored.metadata.number, 0)):
+            progress[name] = EntityProgress(name, done, total, size)
+    return progress
 
 
 async def _copy(progress: _Progress, entity: str, staging: Staging, record: Staging, number: int) -> int:
@@ -52,11 +66,9 @@ async def _copy(progress: _Progress, entity: str, staging: Staging, record: Stag
 class _Progress:
     """How far the entities are, in rows and time."""
 
-    def __init__(self, context: Context, totals: dict[str, int], before: dict[str, EntityProgress]) -> None:
+    def __init__(self, context: Context, begun: dict[str, EntityProgress]) -> None:
         self._context = context
-        self._done = {
-            name: before.get(name, EntityProgress(name, 0, total, 0)) for name, total in totals.items() if total
-        }
+        self._done = begun
         self._rows_here = 0
         self._began_at = time.monotonic()
         self._reported_at = float("-inf")
