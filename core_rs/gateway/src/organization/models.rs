@@ -93,6 +93,8 @@ fn carried_entity(entity: &Entity, carried: &Carried) -> CarriedEntity {
         attributes,
         fingerprint: carried.fingerprint,
         mandatory: carried.mandatory,
+        rights: Vec::new(),
+        sync_interval_minutes: 0,
     }
 }
 
@@ -107,5 +109,6 @@ fn carried_attribute(attribute: &Attribute) -> CarriedAttribute {
         r#type: attribute.kind.into(),
         entity_field_number: attribute.entity_field.map_or(0, |number| number.0),
         target,
+        ..CarriedAttribute::default()
     }
 }

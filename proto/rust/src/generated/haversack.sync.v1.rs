@@ -158,6 +158,12 @@ pub struct CarriedEntity {
     /// Whether the user must have this entity before starting work.
     #[prost(bool, tag = "7")]
     pub mandatory: bool,
+    /// What the user may do to rows of this entity, at some depth; whether to a certain row, the server says at upload.
+    #[prost(enumeration = "RowRight", repeated, tag = "8")]
+    pub rights: ::prost::alloc::vec::Vec<i32>,
+    /// How often a device that is not live should sync, in minutes.
+    #[prost(uint32, tag = "9")]
+    pub sync_interval_minutes: u32,
 }
 /// A column of a device's table.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -177,6 +183,21 @@ pub struct CarriedAttribute {
     /// For a lookup with one target: its logical name; else empty.
     #[prost(string, tag = "5")]
     pub target: ::prost::alloc::string::String,
+    /// Whether a row must have a value.
+    #[prost(bool, tag = "6")]
+    pub required: bool,
+    /// Longest text in UTF-16 code units; 0: any.
+    #[prost(uint32, tag = "7")]
+    pub max_length: u32,
+    /// The allowed values of a choice; empty: any.
+    #[prost(sint64, repeated, tag = "8")]
+    pub options: ::prost::alloc::vec::Vec<i64>,
+    /// Whether devices may set it when they create a row.
+    #[prost(bool, tag = "9")]
+    pub creatable: bool,
+    /// Whether devices may change it.
+    #[prost(bool, tag = "10")]
+    pub updatable: bool,
 }
 /// What the coming pass will send, exactly, if the view stays as it is. A pass that changes nothing has no Plan.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -368,6 +389,55 @@ impl Compression {
             "COMPRESSION_UNSPECIFIED" => Some(Self::Unspecified),
             "COMPRESSION_NONE" => Some(Self::None),
             "COMPRESSION_ZSTD" => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+}
+/// What a user may do to rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RowRight {
+    /// Not valid.
+    Unspecified = 0,
+    /// Make a row.
+    Create = 1,
+    /// Change a row.
+    Write = 2,
+    /// Delete a row.
+    Delete = 3,
+    /// Give a row another owner.
+    Assign = 4,
+    /// Let a row of this entity point at another row.
+    Append = 5,
+    /// Let another row point at a row of this entity.
+    AppendTo = 6,
+}
+impl RowRight {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ROW_RIGHT_UNSPECIFIED",
+            Self::Create => "ROW_RIGHT_CREATE",
+            Self::Write => "ROW_RIGHT_WRITE",
+            Self::Delete => "ROW_RIGHT_DELETE",
+            Self::Assign => "ROW_RIGHT_ASSIGN",
+            Self::Append => "ROW_RIGHT_APPEND",
+            Self::AppendTo => "ROW_RIGHT_APPEND_TO",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ROW_RIGHT_UNSPECIFIED" => Some(Self::Unspecified),
+            "ROW_RIGHT_CREATE" => Some(Self::Create),
+            "ROW_RIGHT_WRITE" => Some(Self::Write),
+            "ROW_RIGHT_DELETE" => Some(Self::Delete),
+            "ROW_RIGHT_ASSIGN" => Some(Self::Assign),
+            "ROW_RIGHT_APPEND" => Some(Self::Append),
+            "ROW_RIGHT_APPEND_TO" => Some(Self::AppendTo),
             _ => None,
         }
     }
@@ -692,6 +762,493 @@ pub mod sync_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "haversack.sync.v1.SyncService";
     impl<T> tonic::server::NamedService for SyncServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// A part of a device's outbox.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UploadRequest {
+    /// Identity of the device database; see SyncRequest.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub install_id: ::prost::bytes::Bytes,
+    /// Serialized `Mutation` messages, ascending by number, the bytes as they were stored. 1 to 500, at most 8 MiB together.
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    pub mutations: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// Name of the application; see SyncRequest.
+    #[prost(string, tag = "3")]
+    pub app: ::prost::alloc::string::String,
+    /// Name and version of the client library; at most 128 bytes.
+    #[prost(string, tag = "4")]
+    pub client: ::prost::alloc::string::String,
+}
+/// One write that was made on a device.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Mutation {
+    /// Position in the install's outbox; from 1, ascending, never used twice. Gaps are allowed.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// Entity number.
+    #[prost(uint32, tag = "2")]
+    pub entity: u32,
+    /// The row's id: 16 bytes of a UUID, or text as a row has it. The device chooses it for a row that it creates.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub id: ::prost::bytes::Bytes,
+    /// What was done.
+    #[prost(enumeration = "MutationKind", tag = "4")]
+    pub kind: i32,
+    /// The changed fields: a serialized row message of the entity, in the encoding of rows. For a create, all that are set.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub values: ::prost::bytes::Bytes,
+    /// Field numbers that were changed, ascending; one that `values` lacks became NULL. Empty for a delete.
+    #[prost(uint32, repeated, tag = "6")]
+    pub changed: ::prost::alloc::vec::Vec<u32>,
+    /// What the changed fields were before: a serialized row message; absent is NULL. For a delete: empty.
+    #[prost(bytes = "bytes", tag = "7")]
+    pub old_values: ::prost::bytes::Bytes,
+    /// LSN of the server's row that this was based on; 0 if there was none.
+    #[prost(uint64, tag = "8")]
+    pub base_lsn: u64,
+    /// When it was written by the device's clock, microseconds since the Unix epoch. For people; nothing is decided by it.
+    #[prost(int64, tag = "9")]
+    pub written_at_us: i64,
+    /// Numbers of earlier mutations of this install without which this one means nothing: the create of its row, or of
+    /// a row that its lookups point at. At most 64.
+    #[prost(uint64, repeated, tag = "10")]
+    pub depends_on: ::prost::alloc::vec::Vec<u64>,
+    /// Version of the model that it was written under; see `Model.version`.
+    #[prost(fixed64, tag = "11")]
+    pub model_version: u64,
+}
+/// The answers, one for each mutation, in their order.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UploadResponse {
+    /// As many as there were mutations.
+    #[prost(message, repeated, tag = "1")]
+    pub answers: ::prost::alloc::vec::Vec<MutationAnswer>,
+}
+/// What became of a mutation. It is recorded, and a repeat gets the same again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MutationAnswer {
+    /// The mutation's number.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// What became of it.
+    #[prost(enumeration = "MutationOutcome", tag = "2")]
+    pub outcome: i32,
+    /// LSN of the row afterwards, if it was applied: when the device has come that far, its own copy of the write can go.
+    #[prost(uint64, tag = "3")]
+    pub lsn: u64,
+    /// Why it was refused; unspecified if it was not.
+    #[prost(enumeration = "super::super::error::v1::ErrorReason", tag = "4")]
+    pub reason: i32,
+    /// The same for people, with what to do next; at most 2,000 bytes.
+    #[prost(string, tag = "5")]
+    pub message: ::prost::alloc::string::String,
+    /// Field numbers that are in conflict, or that are not valid.
+    #[prost(uint32, repeated, tag = "6")]
+    pub fields: ::prost::alloc::vec::Vec<u32>,
+    /// With outcome APPLIED: fields whose change gave way to the server's, under the policy of merging.
+    #[prost(uint32, repeated, tag = "7")]
+    pub overruled: ::prost::alloc::vec::Vec<u32>,
+}
+/// What a mutation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum MutationKind {
+    /// Not valid.
+    Unspecified = 0,
+    /// Makes a row.
+    Create = 1,
+    /// Changes fields of a row.
+    Update = 2,
+    /// Deletes a row.
+    Delete = 3,
+}
+impl MutationKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "MUTATION_KIND_UNSPECIFIED",
+            Self::Create => "MUTATION_KIND_CREATE",
+            Self::Update => "MUTATION_KIND_UPDATE",
+            Self::Delete => "MUTATION_KIND_DELETE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MUTATION_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "MUTATION_KIND_CREATE" => Some(Self::Create),
+            "MUTATION_KIND_UPDATE" => Some(Self::Update),
+            "MUTATION_KIND_DELETE" => Some(Self::Delete),
+            _ => None,
+        }
+    }
+}
+/// What can become of a mutation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum MutationOutcome {
+    /// Not valid.
+    Unspecified = 0,
+    /// It is in the data.
+    Applied = 1,
+    /// The server's row is not what the device saw, and the policy prefers the server's.
+    Conflict = 2,
+    /// The user may not do this to this row.
+    Forbidden = 3,
+    /// It breaks a rule of the model: a type, a length, a choice, a required value.
+    Invalid = 4,
+    /// There is no such row, or the user may not know of it.
+    NotFound = 5,
+    /// It depends on one that was not taken.
+    Blocked = 6,
+    /// It is durable, and waits for the organization's source to take it.
+    Queued = 7,
+}
+impl MutationOutcome {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "MUTATION_OUTCOME_UNSPECIFIED",
+            Self::Applied => "MUTATION_OUTCOME_APPLIED",
+            Self::Conflict => "MUTATION_OUTCOME_CONFLICT",
+            Self::Forbidden => "MUTATION_OUTCOME_FORBIDDEN",
+            Self::Invalid => "MUTATION_OUTCOME_INVALID",
+            Self::NotFound => "MUTATION_OUTCOME_NOT_FOUND",
+            Self::Blocked => "MUTATION_OUTCOME_BLOCKED",
+            Self::Queued => "MUTATION_OUTCOME_QUEUED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MUTATION_OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
+            "MUTATION_OUTCOME_APPLIED" => Some(Self::Applied),
+            "MUTATION_OUTCOME_CONFLICT" => Some(Self::Conflict),
+            "MUTATION_OUTCOME_FORBIDDEN" => Some(Self::Forbidden),
+            "MUTATION_OUTCOME_INVALID" => Some(Self::Invalid),
+            "MUTATION_OUTCOME_NOT_FOUND" => Some(Self::NotFound),
+            "MUTATION_OUTCOME_BLOCKED" => Some(Self::Blocked),
+            "MUTATION_OUTCOME_QUEUED" => Some(Self::Queued),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+#[cfg(feature = "services")]
+pub mod upload_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// The endpoint for writes of devices, beside SyncService and under the same tokens.
+    #[derive(Debug, Clone)]
+    pub struct UploadServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl UploadServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> UploadServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> UploadServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            UploadServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Takes mutations in the order of their numbers and answers every one of them.
+        ///
+        /// Needs `authorization: Bearer <JWT>`. Each mutation is judged against the rights, rows and rules of the moment, and
+        /// stands for itself: one that is refused keeps no other from being taken, but for those that say they depend on it. The
+        /// call as a whole fails only if nothing of it was done: with the reasons of Sync (token, user, organization), with
+        /// REQUEST_INVALID if it breaks its contract or a number comes again with other bytes, with LIMIT_REACHED if the
+        /// server has too much to do. Send the same again after a call whose outcome is not known.
+        pub async fn upload(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UploadRequest>,
+        ) -> std::result::Result<tonic::Response<super::UploadResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/haversack.sync.v1.UploadService/Upload",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("haversack.sync.v1.UploadService", "Upload"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+#[cfg(feature = "services")]
+pub mod upload_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with UploadServiceServer.
+    #[async_trait]
+    pub trait UploadService: std::marker::Send + std::marker::Sync + 'static {
+        /// Takes mutations in the order of their numbers and answers every one of them.
+        ///
+        /// Needs `authorization: Bearer <JWT>`. Each mutation is judged against the rights, rows and rules of the moment, and
+        /// stands for itself: one that is refused keeps no other from being taken, but for those that say they depend on it. The
+        /// call as a whole fails only if nothing of it was done: with the reasons of Sync (token, user, organization), with
+        /// REQUEST_INVALID if it breaks its contract or a number comes again with other bytes, with LIMIT_REACHED if the
+        /// server has too much to do. Send the same again after a call whose outcome is not known.
+        async fn upload(
+            &self,
+            request: tonic::Request<super::UploadRequest>,
+        ) -> std::result::Result<tonic::Response<super::UploadResponse>, tonic::Status>;
+    }
+    /// The endpoint for writes of devices, beside SyncService and under the same tokens.
+    #[derive(Debug)]
+    pub struct UploadServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> UploadServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for UploadServiceServer<T>
+    where
+        T: UploadService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/haversack.sync.v1.UploadService/Upload" => {
+                    #[allow(non_camel_case_types)]
+                    struct UploadSvc<T: UploadService>(pub Arc<T>);
+                    impl<
+                        T: UploadService,
+                    > tonic::server::UnaryService<super::UploadRequest>
+                    for UploadSvc<T> {
+                        type Response = super::UploadResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UploadRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as UploadService>::upload(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UploadSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for UploadServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "haversack.sync.v1.UploadService";
+    impl<T> tonic::server::NamedService for UploadServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

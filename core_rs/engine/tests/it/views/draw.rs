@@ -169,6 +169,7 @@ impl Draw {
             fiscal: self.chance(60).then_some(fiscal),
             hierarchy_security: self.chance(80).then(|| self.hierarchy_security()),
             user_attribute: String::new(),
+            conflict_policy: 0,
         }
     }
 
