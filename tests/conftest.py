@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from haversack_server.settings import ServerSettings
+from postgresql import PostgresqlServer
 from server.running import STEP_SECONDS_MAX, Admin, LoopThread, RunningServer, running
 
 __all__ = ["STEP_SECONDS_MAX", "Admin", "LoopThread", "RunningServer", "running"]
+
+DATABASES = ("sqlite", "postgresql")
 
 
 @pytest.fixture(scope="session")
@@ -21,14 +24,36 @@ def loop() -> Iterator[LoopThread]:
     thread.close()
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """One PostgreSQL server for the tests that ask for it; each makes a database of its own in it."""
+    started = PostgresqlServer()
+    yield started
+    started.close()
+
+
+@pytest.fixture(params=DATABASES)
+def catalog_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty catalog, on every kind of database in turn."""
+    return new_catalog(request, request.param, tmp_path)
+
+
 @pytest.fixture
-def start_server(loop: LoopThread) -> Iterator[Callable[[Path], RunningServer]]:
-    """Starts servers on data folders; they are stopped when the test ends."""
+def start_server(request: pytest.FixtureRequest, loop: LoopThread) -> Iterator[Callable[[Path], RunningServer]]:
+    """Starts servers on data folders, each with a catalog of its own; they are stopped when the test ends."""
+    catalogs: dict[Path, str] = {}
     with ExitStack() as servers:
 
         def start(data: Path) -> RunningServer:
+            if data not in catalogs:
+                data.mkdir(exist_ok=True)
+                catalogs[data] = new_catalog(request, getattr(request, "param", "sqlite"), data)
             settings = ServerSettings(
-                data=data, admin_listen="127.0.0.1:0", sync_listen="127.0.0.1:0", stop_grace_seconds=1
+                data=data,
+                database_url=catalogs[data],
+                admin_listen="127.0.0.1:0",
+                sync_listen="127.0.0.1:0",
+                stop_grace_seconds=1,
             )
             return servers.enter_context(running(loop, settings))
 
@@ -36,13 +61,43 @@ def start_server(loop: LoopThread) -> Iterator[Callable[[Path], RunningServer]]:
 
 
 @pytest.fixture(scope="session")
-def server(loop: LoopThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def server(request: pytest.FixtureRequest) -> RunningServer:
     """One server for all tests that make an organization of their own and do not stop it."""
+    found: RunningServer = request.getfixturevalue(f"server_on_{getattr(request, 'param', 'sqlite')}")
+    return found
+
+
+@pytest.fixture(scope="session")
+def server_on_sqlite(loop: LoopThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """The server of tests that run on SQLite."""
     settings = ServerSettings(
         data=tmp_path_factory.mktemp("server"), admin_listen="127.0.0.1:0", sync_listen="127.0.0.1:0"
     )
     with running(loop, settings) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def server_on_postgresql(
+    loop: LoopThread, tmp_path_factory: pytest.TempPathFactory, postgresql: PostgresqlServer
+) -> Iterator[RunningServer]:
+    """The server of tests that run on PostgreSQL."""
+    settings = ServerSettings(
+        data=tmp_path_factory.mktemp("server"),
+        database_url=postgresql.database(),
+        admin_listen="127.0.0.1:0",
+        sync_listen="127.0.0.1:0",
+    )
+    with running(loop, settings) as started:
+        yield started
+
+
+def new_catalog(request: pytest.FixtureRequest, database: str, folder: Path) -> str:
+    """Makes an empty catalog on a kind of database; returns its URL."""
+    if database == "postgresql":
+        postgresql: PostgresqlServer = request.getfixturevalue("postgresql")
+        return postgresql.database()
+    return f"sqlite:///{folder / 'catalog.sqlite3'}"
 
 
 @pytest.fixture
@@ -58,7 +113,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Gives every test that asks for `seed` its seeds; a failing one is in the test's name and replays alone."""
+    """Gives every test its seeds and databases.
+
+    One that asks for `seed` gets several; a failing one is in the test's name and replays alone. One that is marked
+    `on_every_database` runs on each with the server that it asks for.
+    """
+    if metafunc.definition.get_closest_marker("on_every_database"):
+        for fixture in {"server", "start_server"}.intersection(metafunc.fixturenames):
+            metafunc.parametrize(fixture, DATABASES, indirect=True)
     if "seed" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--simulation-seed")
         seeds = [chosen] if chosen is not None else range(metafunc.config.getoption("--simulation-seeds"))

@@ -20,6 +20,8 @@ from haversack_server.solutions import Header, Solution, write_solution
 from server.refusals import refused
 from server.running import Admin, LoopThread, RunningServer
 
+pytestmark = pytest.mark.on_every_database
+
 CODE = grpc.StatusCode
 EMPTY_SOLUTION = write_solution(Solution(Header("nothing", "1.0"), ()))
 LIST = admin_pb2.ListOrganizationsRequest()

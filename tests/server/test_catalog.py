@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -17,42 +15,24 @@ from haversack_server.catalog.entities import StoredEntity
 from haversack_server.catalog.publishes import Publish
 from haversack_server.errors import EntityUnknown, OrganizationExists, OrganizationUnknown, ProfileUnknown
 from server.running import LoopThread
-from sqlalchemy import Dialect, Engine, create_engine, insert, inspect, text
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Engine, create_engine, insert, inspect, make_url
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.schema import CreateTable
 
 ACME = organizations.Organization("acme", model_pb2.Settings(time_zone="Europe/Vienna"), "acme.sqlite3", 0)
 
 
-OTHER_DATABASE = os.environ.get("HAVERSACK_TEST_DATABASE", "")
-"""URL of an empty database that these tests may fill and clear; they then run on it as well."""
-
-
-async def clear(url: str) -> None:
-    """Drops every table."""
-    engine = create_async_engine(url)
-    async with engine.begin() as connection:
-        await connection.run_sync(_tables.metadata.drop_all)
-        await connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
-    await engine.dispose()
-
-
-@pytest.fixture(params=["sqlite", *([OTHER_DATABASE] if OTHER_DATABASE else [])])
-def catalog(request: pytest.FixtureRequest, loop: LoopThread, tmp_path: Path) -> Iterator[Catalog]:
-    url = f"sqlite+aiosqlite:///{tmp_path / 'catalog.sqlite3'}"
-    if request.param != "sqlite":
-        url = request.param
-        loop.run(clear(url))
-    opened = loop.run(Catalog.open(url))
+@pytest.fixture
+def catalog(catalog_url: str, loop: LoopThread) -> Iterator[Catalog]:
+    opened = loop.run(Catalog.open(catalog_url))
     yield opened
     loop.run(opened.close())
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = create_engine(f"sqlite:///{tmp_path / 'empty.sqlite3'}")
+def engine(catalog_url: str) -> Iterator[Engine]:
+    url = make_url(catalog_url)
+    driver = "postgresql+psycopg" if url.get_backend_name() == "postgresql" else "sqlite"
+    made = create_engine(url.set(drivername=driver))
     yield made
     made.dispose()
 
@@ -167,7 +147,7 @@ def test_a_publish_counts_once_it_has_its_lsn(loop: LoopThread, catalog: Catalog
     loop.run(check())
 
 
-def test_foreign_keys_hold_on_sqlite_too(loop: LoopThread, catalog: Catalog) -> None:
+def test_foreign_keys_hold(loop: LoopThread, catalog: Catalog) -> None:
     async def check() -> None:
         async with catalog.begin() as connection:
             await profiles.put_draft(connection, "nobody", model_pb2.Profile(name="north"))
@@ -192,9 +172,3 @@ def test_transactions_that_read_and_then_write_do_not_overtake_each_other(loop: 
             return (await organizations.find(connection, "acme")).last_entity_number
 
     assert loop.run(check()) == 20
-
-
-def test_the_tables_are_for_postgresql_too() -> None:
-    dialect: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    for table in _tables.metadata.sorted_tables:
-        assert "BYTEA" in str(CreateTable(table).compile(dialect=dialect))

@@ -12,6 +12,8 @@ from haversack_server.metadata import standard_documents, standard_names
 from server.refusals import refused
 from server.running import Admin
 
+pytestmark = pytest.mark.on_every_database
+
 CODE = grpc.StatusCode
 
 

@@ -18,6 +18,8 @@ from server.refusals import refused
 from server.running import Admin, LoopThread, RunningServer, running
 from server.test_entities import document
 
+pytestmark = pytest.mark.on_every_database
+
 CODE = grpc.StatusCode
 USER = "4103c891-37e8-4dfc-aeac-b55e2bc1be1c"
 OPEN_ONLY = '<filter><condition attribute="statecode" operator="eq" value="0"/></filter>'

@@ -21,6 +21,8 @@ from server.test_cli import MISUSED, Line
 from server.test_profiles import publish, save, summary
 from server.test_solutions import ALL, RELATED, USER, field_crew, item
 
+pytestmark = pytest.mark.on_every_database
+
 CODE = grpc.StatusCode
 SEEN = '<filter><condition attribute="xyz_seen" operator="not-null"/></filter>'
 RECENT = '<filter><condition attribute="xyz_seen" operator="last-x-days" value="10"/></filter>'

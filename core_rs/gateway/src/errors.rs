@@ -45,6 +45,11 @@ pub enum SyncError {
     /// The token's organization is not served here.
     #[error("no organization is called {0:?}; check the token's `org` claim")]
     OrganizationUnknown(String),
+    /// The organization has no staging database that is served.
+    #[error(
+        "organization {0:?} is not provisioned; an administrator provisions it, and devices keep their rows meanwhile"
+    )]
+    NotProvisioned(String),
     /// An organization of this name is served already.
     #[error("an organization is called {0:?} already; choose another name")]
     OrganizationExists(String),
@@ -153,6 +158,7 @@ impl SyncError {
             Self::Denied(Denial::UserDisabled) => ErrorReason::UserDisabled,
             Self::Denied(Denial::ProfileMissing) => ErrorReason::ProfileMissing,
             Self::OrganizationUnknown(_) => ErrorReason::OrganizationUnknown,
+            Self::NotProvisioned(_) => ErrorReason::OrganizationNotProvisioned,
             Self::OrganizationExists(_) => ErrorReason::OrganizationExists,
             Self::NothingPublished(_) => ErrorReason::NothingPublished,
             Self::RequestInvalid(_) => ErrorReason::RequestInvalid,
@@ -177,7 +183,7 @@ impl SyncError {
             Self::TokenNotAllowed(_) | Self::Denied(_) => Code::PermissionDenied,
             Self::OrganizationUnknown(_) | Self::EntityUnknown(_) | Self::ProfileUnknown(_) => Code::NotFound,
             Self::OrganizationExists(_) => Code::AlreadyExists,
-            Self::NothingPublished(_) => Code::FailedPrecondition,
+            Self::NothingPublished(_) | Self::NotProvisioned(_) => Code::FailedPrecondition,
             Self::RequestInvalid(_) | Self::CookieInvalid | Self::ModelInvalid(_) => Code::InvalidArgument,
             Self::ServerBehind { .. } | Self::Loading(_) | Self::StagingReplaced | Self::ServerStopping => {
                 Code::Unavailable

@@ -79,6 +79,19 @@ impl Gateway {
         self.endpoint.organizations().add(name, staging)
     }
 
+    /// Serves an organization no longer: its streams end, and every later call hears that it is not provisioned, until
+    /// it is added again. The name need not have been added. Waits until nothing reads its staging database but streams
+    /// whose devices have yet to hear of their end.
+    pub fn remove_organization(&self, name: &str) {
+        self.endpoint.organizations().remove(name);
+    }
+
+    /// Builds an organization's index now, and waits for it. Fails unless this gateway has been started.
+    pub fn load_organization(&self, name: &str) -> Result<(), SyncError> {
+        let organization = self.organization(name)?;
+        self.wait_for(organization.loaded())
+    }
+
     /// An organization that is served.
     pub(crate) fn organization(&self, name: &str) -> Result<Arc<Organization>, SyncError> {
         self.endpoint.organizations().get(name)

@@ -41,6 +41,9 @@ pub const FRESH_WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long a call waits for an organization's index to be built.
 pub const LOAD_WAIT_MAX: Duration = Duration::from_secs(120);
 
+/// How long whoever activates an organization waits for its index to be built.
+pub const INDEX_WAIT_MAX: Duration = Duration::from_secs(3_600);
+
 /// When a device that was told UNAVAILABLE or RESOURCE_EXHAUSTED should try again.
 pub const RETRY_DELAY: Duration = Duration::from_secs(2);
 

@@ -1,7 +1,7 @@
 //! How the rest of the gateway reaches a stream: one wake-up and a few flags each, whatever the reason.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
 
 use haversack_engine::ids::RowKey;
@@ -15,6 +15,7 @@ const TOUCHED: u8 = 1;
 const SUPERSEDED: u8 = 2;
 const STOPPING: u8 = 4;
 const RESTARTED: u8 = 8;
+const WITHDRAWN: u8 = 16;
 
 /// One stream's wake-up. Raising it never blocks, so a follower can raise thousands.
 #[derive(Debug, Default)]
@@ -46,10 +47,12 @@ impl Signal {
         self.flags.fetch_and(!TOUCHED, Ordering::AcqRel);
     }
 
-    /// Why the stream must end, if it must.
-    pub(crate) fn ending(&self) -> Option<SyncError> {
+    /// Why a stream of this organization must end, if it must.
+    pub(crate) fn ending(&self, organization: &str) -> Option<SyncError> {
         let flags = self.flags.load(Ordering::Acquire);
-        if flags & STOPPING != 0 {
+        if flags & WITHDRAWN != 0 {
+            Some(SyncError::NotProvisioned(organization.to_owned()))
+        } else if flags & STOPPING != 0 {
             Some(SyncError::ServerStopping)
         } else if flags & SUPERSEDED != 0 {
             Some(SyncError::StreamSuperseded)
@@ -86,15 +89,22 @@ pub(crate) struct Device {
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
     open: Mutex<HashMap<Device, Arc<Signal>>>,
+    /// Set once no stream may begin any more, under the lock of `open`.
+    withdrawn: AtomicBool,
 }
 
 impl Streams {
     /// Registers a new stream of a device and ends the older one, if there is one.
     pub(crate) fn enter(streams: &Arc<Self>, device: Device) -> Presence {
         let signal = Arc::<Signal>::default();
-        if let Some(older) = streams.open.lock().insert(device, Arc::clone(&signal)) {
+        let mut open = streams.open.lock();
+        if streams.withdrawn.load(Ordering::Relaxed) {
+            signal.raise(WITHDRAWN);
+        }
+        if let Some(older) = open.insert(device, Arc::clone(&signal)) {
             older.raise(SUPERSEDED);
         }
+        drop(open);
         Presence { streams: Arc::downgrade(streams), device, signal }
     }
 
@@ -111,6 +121,13 @@ impl Streams {
     /// Ends every stream, because the server stops.
     pub(crate) fn stop(&self) {
         self.open.lock().values().for_each(|signal| signal.raise(STOPPING));
+    }
+
+    /// Ends every stream, and those that are about to begin, because the organization is served no longer.
+    pub(crate) fn withdraw(&self) {
+        let open = self.open.lock();
+        self.withdrawn.store(true, Ordering::Relaxed);
+        open.values().for_each(|signal| signal.raise(WITHDRAWN));
     }
 }
 
@@ -146,8 +163,8 @@ mod tests {
         let streams = Arc::<Streams>::default();
         let older = Streams::enter(&streams, DEVICE);
         let newer = Streams::enter(&streams, DEVICE);
-        assert!(matches!(older.signal.ending(), Some(SyncError::StreamSuperseded)));
-        assert!(newer.signal.ending().is_none());
+        assert!(matches!(older.signal.ending("contoso"), Some(SyncError::StreamSuperseded)));
+        assert!(newer.signal.ending("contoso").is_none());
         drop(older);
         assert_eq!(streams.len(), 1, "the older stream leaves the newer one's place alone");
         drop(newer);
@@ -159,7 +176,18 @@ mod tests {
         let streams = Arc::<Streams>::default();
         let ours = Streams::enter(&streams, DEVICE);
         let _theirs = Streams::enter(&streams, Device { user: RowKey([3; 16]), ..DEVICE });
-        assert!(ours.signal.ending().is_none());
+        assert!(ours.signal.ending("contoso").is_none());
+    }
+
+    #[test]
+    fn a_stream_that_begins_after_the_withdrawal_ends_too() {
+        let streams = Arc::<Streams>::default();
+        let before = Streams::enter(&streams, DEVICE);
+        streams.withdraw();
+        let after = Streams::enter(&streams, Device { user: RowKey([3; 16]), ..DEVICE });
+        for presence in [before, after] {
+            assert!(matches!(presence.signal.ending("contoso"), Some(SyncError::NotProvisioned(_))));
+        }
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl Running {
 
     /// Fails if the stream must end: it was told so, or its token has expired.
     fn check_end(&self) -> Result<(), SyncError> {
-        if let Some(ending) = self.stream.presence.signal.ending() {
+        if let Some(ending) = self.stream.presence.signal.ending(self.stream.organization.name()) {
             return Err(ending);
         }
         let expired = self.stream.clock.until(self.stream.expires).is_zero();

@@ -31,6 +31,14 @@ impl SyncServer {
         Ok(py.detach(|| self.gateway.add_organization(name, staging))?)
     }
 
+    fn remove_organization(&self, py: Python<'_>, name: &str) {
+        py.detach(|| self.gateway.remove_organization(name));
+    }
+
+    fn load_organization(&self, py: Python<'_>, name: &str) -> Result<(), Failure> {
+        Ok(py.detach(|| self.gateway.load_organization(name))?)
+    }
+
     fn statistics(&self, py: Python<'_>) -> Result<String, Failure> {
         let statistics = py.detach(|| self.gateway.statistics());
         serde_json::to_string(&statistics).map_err(|error| Failure::internal(&error))

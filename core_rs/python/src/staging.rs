@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use haversack_engine::ids::{Lsn, Revision};
+use haversack_engine::ids::{EntityNumber, Lsn, Revision};
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::Model;
 use haversack_staging::ingest::{self, Action, Format, Options, Report, RowError};
-use haversack_staging::{SqliteStaging, Staging as _};
+use haversack_staging::{Replicated, SqliteStaging, Staging as _, replicate};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -88,6 +88,24 @@ impl Staging {
         Ok(Ingest { running: Mutex::new(Some(started)) })
     }
 
+    #[pyo3(signature = (source, entity, *, rows_max))]
+    fn replicate<'py>(
+        &self,
+        py: Python<'py>,
+        source: &Self,
+        entity: u32,
+        rows_max: usize,
+    ) -> Result<Bound<'py, PyBytes>, Failure> {
+        let (staging, source) = (self.opened()?, source.opened()?);
+        let done = py.detach(|| replicate(&*staging, &*source, EntityNumber(entity), rows_max))?;
+        Ok(PyBytes::new(py, describe_replicated(&done).to_string().as_bytes()))
+    }
+
+    fn build_indexes(&self, py: Python<'_>) -> Result<(), Failure> {
+        let staging = self.opened()?;
+        Ok(py.detach(|| staging.build_indexes())?)
+    }
+
     fn close(&self, py: Python<'_>) {
         py.detach(|| drop(self.opened.lock().take()));
     }
@@ -163,6 +181,19 @@ fn describe(report: &Report) -> Value {
         "errors": report.errors.iter().map(describe_error).collect::<Vec<_>>(),
         "lsn": report.lsn.0,
         "bytes": report.bytes,
+    })
+}
+
+fn describe_replicated(done: &Replicated) -> Value {
+    json!({
+        "read": done.read,
+        "inserted": done.inserted,
+        "updated": done.updated,
+        "deleted": done.deleted,
+        "unchanged": done.unchanged,
+        "bytes": done.bytes,
+        "left": done.left,
+        "lsn": done.lsn.0,
     })
 }
 

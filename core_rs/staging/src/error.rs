@@ -50,6 +50,9 @@ pub enum StagingError {
         /// The highest published one.
         newest: Revision,
     },
+    /// The caller's: a database cannot follow itself.
+    #[error("the source is the staging database itself; name the organization's record database")]
+    SourceIsSelf,
     /// The caller's: the row is larger than a message may be.
     #[error("a row of {bytes} bytes is larger than the limit of {limit}; shorten its values")]
     RowTooLarge {
@@ -94,7 +97,9 @@ impl StagingError {
     pub fn reason(&self) -> ErrorReason {
         match self {
             Self::Exists { .. } => ErrorReason::OrganizationExists,
-            Self::RevisionStale { .. } | Self::EntityNumberInvalid(_) => ErrorReason::RequestInvalid,
+            Self::RevisionStale { .. } | Self::EntityNumberInvalid(_) | Self::SourceIsSelf => {
+                ErrorReason::RequestInvalid
+            }
             Self::RowTooLarge { .. } => ErrorReason::RowTooLarge,
             Self::EntityUnknown(_) => ErrorReason::EntityUnknown,
             Self::Busy | Self::OrdinalsExhausted(_) | Self::AtomicTooLarge { .. } => ErrorReason::LimitReached,

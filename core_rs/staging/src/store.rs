@@ -7,10 +7,13 @@
 //! Rows keep only their latest version. A reader that follows by LSN therefore reads *to the head of one snapshot*
 //! and takes nothing in between for a state that ever was.
 
+use std::ops::ControlFlow;
+
 use haversack_engine::ids::{EntityNumber, Lsn, Ordinal, Revision, RowKey};
 use haversack_engine::row::row_key_of_text;
 
 use crate::StagingError;
+use crate::replication::Mark;
 
 /// Largest encoded row in bytes: half of what a message may carry.
 pub const ROW_BYTES_MAX: usize = 8 << 20;
@@ -101,6 +104,23 @@ pub trait Snapshot: Send {
     /// If the database cannot be read.
     fn rows(&self, entity: EntityNumber, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), StagingError>;
 
+    /// Visits rows of one entity from a place on, deleted ones among them, until the visitor has enough.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn walk(
+        &self,
+        entity: EntityNumber,
+        from: Place,
+        visit: &mut dyn FnMut(StoredRow<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StagingError>;
+
+    /// Whether an entity has a row with this id that is not deleted.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn has(&self, entity: EntityNumber, id: &RowId) -> Result<bool, StagingError>;
+
     /// What each entity that ever had a row holds, in order of entity. Reads no payload.
     ///
     /// # Errors
@@ -146,6 +166,18 @@ pub trait Commit {
     /// If the database fails.
     fn payload(&mut self, entity: EntityNumber, id: &RowId) -> Result<Option<Vec<u8>>, StagingError>;
 
+    /// How far an entity follows another database; `None` if it never has.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn mark(&mut self, entity: EntityNumber) -> Result<Option<Mark>, StagingError>;
+
+    /// Says how far an entity follows another database from this commit on. Draws no LSN.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn set_mark(&mut self, entity: EntityNumber, mark: Mark) -> Result<(), StagingError>;
+
     /// Makes the changes true and durable, and returns the head. A commit without changes leaves it as it was.
     ///
     /// # Errors
@@ -178,12 +210,23 @@ pub struct StoredRow<'a> {
     pub entity: EntityNumber,
     /// Its number within the entity.
     pub ordinal: Ordinal,
+    /// Its id, whole.
+    pub id: &'a RowId,
     /// Its id as the engine holds it.
     pub key: RowKey,
     /// LSN of its last change.
     pub lsn: Lsn,
     /// The encoded row; `None` if it is deleted.
     pub payload: Option<&'a [u8]>,
+}
+
+/// Where a walk over an entity's rows begins, and their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At this ordinal; in order of ordinal.
+    Ordinal(Ordinal),
+    /// Behind this LSN; in order of LSN.
+    After(Lsn),
 }
 
 /// A model as it was published.

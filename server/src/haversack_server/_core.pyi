@@ -52,6 +52,27 @@ class Staging:
         `format` is "csv" or "json-lines"; `action` is "upsert", "patch" or "delete".
         """
 
+    def replicate(self, source: Staging, entity: int, *, rows_max: int) -> bytes:
+        """Takes what changed of one entity (by its number) in another database since this one last did, in one commit.
+
+        At most `rows_max` rows (at least one) and 4 MiB are taken. How far it has come is kept in this database, in the
+        same commit: any number of processes may call at once, and a crash repeats nothing. Rows that are already so draw
+        no LSN. Another source than before means from the beginning; at the end of that, rows that it does not have are
+        deleted here. Raises LIMIT_REACHED if another process held the write lock for too long.
+
+        The answer is UTF-8 JSON: `read`, `inserted`, `updated`, `deleted`, `unchanged`, `bytes` (of rows that are new or
+        other than before), `left` and `lsn` (the head of this database). `left` is 0 exactly when the source has no more;
+        else it is the number of rows still to look at in a first pass, and an upper bound afterwards.
+        """
+
+    def build_indexes(self) -> None:
+        """Makes a database that was just filled ready to serve; idempotent.
+
+        Builds indexes that are missing, checks it whole (STAGING_FAILED with the first contradiction), gathers statistics
+        and moves the write-ahead log into the file. A new database has all its indexes from the start: loading without
+        them was measured to save less than it costs in care.
+        """
+
     def close(self) -> None:
         """Closes the database; later calls raise STAGING_FAILED."""
 
@@ -114,7 +135,23 @@ class SyncServer:
         """Begins to listen; returns the bound "host:port". A server starts once: make a new one after `stop`."""
 
     def add_organization(self, name: str, staging: Staging) -> None:
-        """Serves an organization from now on. Its index is loaded at first use. May be called before `start`."""
+        """Serves an organization from now on. Its index is loaded at first use. May be called before `start`.
+
+        Raises ORGANIZATION_EXISTS if it is served already; remove it first to serve another database under its name.
+        """
+
+    def remove_organization(self, name: str) -> None:
+        """Serves an organization no longer, and closes its index and its handle of the staging database.
+
+        Its streams end with FAILED_PRECONDITION (ORGANIZATION_NOT_PROVISIONED), and so is every later call answered,
+        until it is added again. May be called for a name that was never added.
+        """
+
+    def load_organization(self, name: str) -> None:
+        """Builds an organization's index now and blocks until it serves; `start` must have been called.
+
+        Raises NOTHING_PUBLISHED, STAGING_FAILED, SERVER_STOPPING, ORGANIZATION_UNKNOWN or ORGANIZATION_NOT_PROVISIONED.
+        """
 
     def statistics(self) -> str:
         """JSON: `streams`, and `organizations`, a list of objects.

@@ -31,7 +31,7 @@ class Endpoints:
         except FileNotFoundError:
             return None
 
-    @staticmethod
-    def remove(data: Path) -> None:
-        """Takes them back."""
-        (data / FILE_NAME).unlink(missing_ok=True)
+    def remove(self, data: Path) -> None:
+        """Takes them back, unless another server of the data folder has left its own since."""
+        if Endpoints.read(data) == self:
+            (data / FILE_NAME).unlink(missing_ok=True)

@@ -13,7 +13,7 @@
     │                    AppNotEnabled, UserInOtherProfile, ProfilePublished, OrganizationNotProvisioned,
     │                    TransitionIllegal, ConsentMissing, OrganizationKindRefused, WorkItemNotDead,
     │                    DirectoryReadOnly
-    ├── TryLater         LimitReached, DraftChanged, ServerStopping
+    ├── TryLater         LimitReached, DraftChanged, ServerStopping, CatalogUnavailable, OrganizationBusy
     └── ServerFault      StagingFailed, InternalFault
         └── InternalFault CatalogFailed
 
@@ -357,6 +357,18 @@ class ServerStopping(TryLater):
     """The server is stopping."""
 
     reason = "SERVER_STOPPING"
+
+
+class CatalogUnavailable(TryLater):
+    """The catalog's database cannot be reached, or did not answer in time."""
+
+    reason = "CATALOG_UNAVAILABLE"
+
+
+class OrganizationBusy(TryLater):
+    """Other changes of the organization take too long."""
+
+    reason = "ORGANIZATION_BUSY"
 
 
 class ServerFault(HaversackError):

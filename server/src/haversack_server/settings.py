@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 DATA_VARIABLE = "HAVERSACK_DATA"
@@ -23,7 +23,7 @@ class ServerSettings:
 
     Attributes:
         data: Folder of the staging databases, the development issuer's keys and, by default, the catalog.
-        database_url: SQLAlchemy URL of the catalog with an async driver; empty means SQLite in `data`.
+        database_url: URL of the catalog, as postgresql://user:password@host/database; empty means SQLite in `data`.
         admin_listen: "host:port" of the admin endpoint; port 0 picks a free one.
         sync_listen: "host:port" of the sync endpoint; port 0 picks a free one.
         heartbeat_seconds: How long a live stream may be silent before the server proves that it is alive.
@@ -31,7 +31,7 @@ class ServerSettings:
     """
 
     data: Path
-    database_url: str = ""
+    database_url: str = field(default="", repr=False)
     admin_listen: str = ADMIN_LISTEN_DEFAULT
     sync_listen: str = SYNC_LISTEN_DEFAULT
     heartbeat_seconds: int = HEARTBEAT_SECONDS_DEFAULT
@@ -40,7 +40,7 @@ class ServerSettings:
     @property
     def catalog_url(self) -> str:
         """URL of the catalog."""
-        return self.database_url or f"sqlite+aiosqlite:///{self.data.absolute() / 'catalog.sqlite3'}"
+        return self.database_url or f"sqlite:///{self.data.absolute() / 'catalog.sqlite3'}"
 
 
 def data_folder(chosen: Path | None, environment: Mapping[str, str] = os.environ) -> Path:

@@ -36,7 +36,7 @@ class Stagings:
     async def get(self, organization: str) -> Staging:
         """Returns an organization's staging database; raises OrganizationUnknown or StagingFailed."""
         if organization not in self._open:
-            async with self._catalog.begin() as connection:
+            async with self._catalog.snapshot() as connection:
                 path = (await organizations.find(connection, organization)).staging_path
             async with self._lock:
                 if organization not in self._open:

@@ -17,7 +17,7 @@ use haversack_staging::{Identity, Snapshot, StoredRow};
 use prost::Message;
 
 use super::bell::Heard;
-use super::progress::{Progress, Standing};
+use super::progress::{Progress, Standing, tell};
 use super::state::Loaded;
 use super::{Organization, Signal};
 use crate::errors::SyncError;
@@ -159,7 +159,7 @@ impl Follower {
     /// Builds an engine from all of a snapshot and puts it in place.
     fn rebuild(&mut self, snapshot: &dyn Snapshot, identity: Identity, instant: Instant) -> Result<(), SyncError> {
         let Some(engine) = self.build(snapshot, instant)? else {
-            self.organization.progress.send_modify(|progress| {
+            tell(&self.organization.progress, |progress| {
                 progress.standing = Standing::NothingPublished;
                 progress.lsn = snapshot.head();
             });
@@ -207,13 +207,14 @@ impl Follower {
     fn tell(&self, standing: Standing) {
         let state = self.organization.state.read();
         let Some(loaded) = state.loaded() else { return };
-        self.organization.progress.send_replace(Progress {
+        let reached = Progress {
             standing,
             epoch: loaded.identity.epoch,
             lsn: loaded.engine.head(),
             revision: loaded.engine.revision(),
             instant: loaded.engine.instant(),
-        });
+        };
+        tell(&self.organization.progress, |progress| *progress = reached);
     }
 
     /// Says why there is nothing to follow, and when to try again.
@@ -222,7 +223,7 @@ impl Follower {
         tracing::error!(organization = organization.name, %error, "following staging failed; trying again");
         if organization.state.read().loaded().is_none() {
             let standing = Standing::Failed(error.to_string().into());
-            organization.progress.send_modify(|progress| progress.standing = standing);
+            tell(&organization.progress, |progress| progress.standing = standing);
         }
         let delay = self.retry_delay;
         self.retry_delay = (delay * 2).min(FOLLOWER_RETRY_DELAY_MAX);
@@ -292,6 +293,6 @@ fn feed(commit: &mut Commit<'_>, row: StoredRow<'_>, failed: &mut Option<RowUnre
     if failed.is_some() {
         return;
     }
-    let StoredRow { entity, ordinal, key, lsn, payload } = row;
+    let StoredRow { entity, ordinal, key, lsn, payload, .. } = row;
     *failed = commit.row(&RowChange { entity, ordinal, key, lsn, payload }).err();
 }

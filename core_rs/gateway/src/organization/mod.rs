@@ -27,13 +27,14 @@ use tokio::sync::watch;
 
 use self::bell::Bell;
 use self::models::Models;
-use self::progress::{Progress, Standing, wait};
+use self::progress::{Progress, Standing, tell, wait};
 use self::state::{State, SubscriptionId};
 use crate::clock::Clock;
 use crate::devices::Devices;
 use crate::errors::SyncError;
 use crate::limits::{
-    BATCH_BYTES_TARGET, CATCH_UP_WAIT_MAX, FRESH_WAIT_MAX, INLINE_ROWS_MAX, LOAD_WAIT_MAX, RECENT_BYTES_MAX,
+    BATCH_BYTES_TARGET, CATCH_UP_WAIT_MAX, FRESH_WAIT_MAX, INDEX_WAIT_MAX, INLINE_ROWS_MAX, LOAD_WAIT_MAX,
+    RECENT_BYTES_MAX,
 };
 use crate::payloads::Body;
 use crate::recent::RecentRows;
@@ -146,6 +147,14 @@ impl Organization {
         progress.check(&self.name)
     }
 
+    /// Waits until the index is built, however large it is.
+    pub(crate) async fn loaded(self: &Arc<Self>) -> Result<(), SyncError> {
+        self.start()?;
+        let settled = |progress: &Progress| progress.standing != Standing::Loading;
+        let (progress, _) = wait(&self.progress, INDEX_WAIT_MAX, settled).await;
+        progress.check(&self.name)
+    }
+
     /// Waits until views have come as far as a device has seen.
     pub(crate) async fn reach(&self, lsn: Lsn, revision: Revision, instant: Instant) -> Result<(), SyncError> {
         let reached = |it: &Progress| it.lsn >= lsn && it.revision >= revision && it.instant >= instant;
@@ -231,6 +240,20 @@ impl Organization {
         statistics
     }
 
+    /// Ends every stream, and whoever waits for the index, because the server stops.
+    pub(crate) fn stop(&self) {
+        self.streams.stop();
+        tell(&self.progress, |progress| progress.standing = Standing::Stopping);
+    }
+
+    /// Ends every stream, because the organization is served no longer, and gives its index up.
+    pub(crate) fn withdraw(&self) {
+        tell(&self.progress, |progress| progress.standing = Standing::Withdrawn);
+        self.streams.withdraw();
+        self.close();
+        self.state.write().unload();
+    }
+
     /// Stops following, and waits until the follower has ended.
     pub(crate) fn close(&self) {
         self.bell.stop();
@@ -240,8 +263,11 @@ impl Organization {
         }
     }
 
+    /// Why there is no engine at the moment.
     fn loading(&self) -> SyncError {
-        SyncError::Loading(self.name.clone())
+        let loading = || SyncError::Loading(self.name.clone());
+        let standing = self.progress.borrow().standing.clone();
+        if standing == Standing::Withdrawn { SyncError::NotProvisioned(self.name.clone()) } else { loading() }
     }
 
     /// The columns that the device carries of the entity; none if all.

@@ -34,6 +34,10 @@ pub(super) enum Standing {
     NothingPublished,
     /// It could not be read; the follower tries again.
     Failed(Arc<str>),
+    /// It is served no longer, and never will be again: another one may take its name.
+    Withdrawn,
+    /// The server is stopping.
+    Stopping,
 }
 
 impl Default for Progress {
@@ -60,6 +64,24 @@ pub(super) async fn wait(
     (progress.borrow().clone(), in_time)
 }
 
+impl Standing {
+    /// Whether nothing comes after it.
+    const fn is_final(&self) -> bool {
+        matches!(self, Self::Withdrawn | Self::Stopping)
+    }
+}
+
+/// Says how far the follower is, unless that has ended.
+pub(super) fn tell(progress: &watch::Sender<Progress>, change: impl FnOnce(&mut Progress)) {
+    progress.send_if_modified(|progress| {
+        let goes_on = !progress.standing.is_final();
+        if goes_on {
+            change(progress);
+        }
+        goes_on
+    });
+}
+
 impl Progress {
     /// Fails unless views are being followed.
     pub(super) fn check(&self, organization: &str) -> Result<(), SyncError> {
@@ -68,6 +90,8 @@ impl Progress {
             Standing::Loading => Err(SyncError::Loading(organization.to_owned())),
             Standing::NothingPublished => Err(SyncError::NothingPublished(organization.to_owned())),
             Standing::Failed(cause) => Err(SyncError::StagingFailed(cause.to_string())),
+            Standing::Withdrawn => Err(SyncError::NotProvisioned(organization.to_owned())),
+            Standing::Stopping => Err(SyncError::ServerStopping),
         }
     }
 }

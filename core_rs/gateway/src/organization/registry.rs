@@ -14,29 +14,49 @@ use crate::statistics::OrganizationStatistics;
 /// Organizations by name.
 pub(crate) struct Organizations {
     clock: Arc<dyn Clock>,
-    served: RwLock<BTreeMap<String, Arc<Organization>>>,
+    known: RwLock<BTreeMap<String, Known>>,
+}
+
+/// What is known of a name.
+enum Known {
+    /// It is served.
+    Served(Arc<Organization>),
+    /// It exists, and is not provisioned.
+    Removed,
 }
 
 impl Organizations {
     /// None yet.
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, served: RwLock::default() }
+        Self { clock, known: RwLock::default() }
     }
 
-    /// Serves one more. Fails if one of its name is served already.
+    /// Serves one more, which may have been removed before. Fails if one of its name is served already.
     pub(crate) fn add(&self, name: &str, staging: Arc<dyn Staging>) -> Result<(), SyncError> {
-        let mut served = self.served.write();
-        if served.contains_key(name) {
+        let mut known = self.known.write();
+        if matches!(known.get(name), Some(Known::Served(_))) {
             return Err(SyncError::OrganizationExists(name.to_owned()));
         }
-        served.insert(name.to_owned(), Organization::new(name, staging, Arc::clone(&self.clock)));
+        let organization = Organization::new(name, staging, Arc::clone(&self.clock));
+        known.insert(name.to_owned(), Known::Served(organization));
         Ok(())
+    }
+
+    /// Serves an organization no longer, if it was: whoever asks for it hears that it is not provisioned.
+    pub(crate) fn remove(&self, name: &str) {
+        let before = self.known.write().insert(name.to_owned(), Known::Removed);
+        if let Some(Known::Served(organization)) = before {
+            organization.withdraw();
+        }
     }
 
     /// The organization of this name.
     pub(crate) fn get(&self, name: &str) -> Result<Arc<Organization>, SyncError> {
-        let found = self.served.read().get(name).cloned();
-        found.ok_or_else(|| SyncError::OrganizationUnknown(name.to_owned()))
+        match self.known.read().get(name) {
+            Some(Known::Served(organization)) => Ok(Arc::clone(organization)),
+            Some(Known::Removed) => Err(SyncError::NotProvisioned(name.to_owned())),
+            None => Err(SyncError::OrganizationUnknown(name.to_owned())),
+        }
     }
 
     /// What is going on in each.
@@ -46,18 +66,23 @@ impl Organizations {
 
     /// Ends every stream, because the server stops.
     pub(crate) fn end_streams(&self) {
-        self.all().iter().for_each(|organization| organization.streams().stop());
+        self.all().iter().for_each(|organization| organization.stop());
     }
 
     /// Stops following, and waits until every follower has ended.
     pub(crate) fn close(&self) {
-        let all = std::mem::take(&mut *self.served.write());
-        for organization in all.values() {
+        let all = self.all();
+        self.known.write().clear();
+        for organization in all {
             organization.close();
         }
     }
 
     fn all(&self) -> Vec<Arc<Organization>> {
-        self.served.read().values().cloned().collect()
+        let served = |known: &Known| match known {
+            Known::Served(organization) => Some(Arc::clone(organization)),
+            Known::Removed => None,
+        };
+        self.known.read().values().filter_map(served).collect()
     }
 }

@@ -1,10 +1,13 @@
 //! The endpoint itself: its beginning, its end, and what is served beside it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use haversack_gateway::{Config, Gateway};
+use haversack_proto::error::ErrorReason;
+use haversack_proto::error::ErrorReason::OrganizationNotProvisioned as NotProvisioned;
 use haversack_proto::sync::SyncMode;
-use tonic::Code;
+use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -14,7 +17,7 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 use crate::device::{Stage, next, reason};
-use crate::world::{ADA, World, all_accounts};
+use crate::world::{ACCOUNT, ADA, World, all_accounts};
 
 const SERVICE: &str = "haversack.sync.v1.SyncService";
 
@@ -92,4 +95,55 @@ fn statistics_tell_of_streams_and_views() {
     let organization = &statistics.organizations[0];
     assert_eq!((organization.name.as_str(), organization.streams, organization.live_views), ("contoso", 1, 1));
     assert_eq!(organization.lsn, stage.world.staging_head());
+}
+
+#[test]
+fn a_removed_organization_ends_its_streams_and_says_why_until_it_is_back() {
+    let mut stage = Stage::new(World::published());
+    let (mut events, mut device) = stage.run(async |_, door| {
+        let mut device = door.device(ADA).await;
+        let mut events = device.call(SyncMode::Live).await.unwrap();
+        device.reach(&mut events).await.unwrap();
+        (events, device)
+    });
+    let is_told = |status: Status| {
+        assert_eq!(status.code(), Code::FailedPrecondition);
+        assert_eq!(reason(&status), "ORGANIZATION_NOT_PROVISIONED");
+    };
+    stage.gateway.remove_organization("contoso");
+    is_told(stage.clients_block_on(next(&mut events)).unwrap_err());
+    is_told(stage.clients_block_on(device.sync()).unwrap_err());
+    assert!(stage.gateway.statistics().organizations.is_empty());
+    assert_eq!(stage.gateway.load_organization("contoso").unwrap_err().reason(), NotProvisioned);
+
+    let mut again = World::published();
+    again.publish(all_accounts());
+    again.account(1, ADA, "Ribe");
+    stage.gateway.add_organization("contoso", Arc::clone(&again.staging) as _).unwrap();
+    stage.gateway.load_organization("contoso").unwrap();
+    assert!(stage.gateway.statistics().organizations[0].loaded);
+    let before = device.replica.epoch.clone();
+    let status = stage.clients_block_on(device.sync()).unwrap_err();
+    assert_eq!(reason(&status), "COOKIE_INVALID", "the new database has a key of its own");
+    device.replica.cookie.clear();
+    stage.clients_block_on(device.sync()).unwrap();
+    assert_ne!(device.replica.epoch, before);
+    assert_eq!((device.count(ACCOUNT), &device.replica.mismatches[..]), (1, &[][..]));
+}
+
+#[test]
+fn a_name_may_be_removed_before_it_is_ever_added() {
+    let mut stage = Stage::new(World::published());
+    assert_eq!(stage.gateway.load_organization("fabrikam").unwrap_err().reason(), ErrorReason::OrganizationUnknown);
+    stage.gateway.remove_organization("fabrikam");
+    assert_eq!(stage.gateway.load_organization("fabrikam").unwrap_err().reason(), NotProvisioned);
+    stage.gateway.remove_organization("contoso");
+    let status = stage.run(async |_, door| door.device(ADA).await.sync().await.unwrap_err());
+    assert_eq!(reason(&status), "ORGANIZATION_NOT_PROVISIONED");
+}
+
+#[test]
+fn loading_says_that_nothing_is_published() {
+    let stage = Stage::new(World::new());
+    assert_eq!(stage.gateway.load_organization("contoso").unwrap_err().reason(), ErrorReason::NothingPublished);
 }

@@ -8,8 +8,8 @@ use parking_lot::MutexGuard;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 
-use super::{SqliteStaging, failed, key_of, read_head};
-use crate::{Change, Commit, ROW_BYTES_MAX, RowId, StagingError};
+use super::{SqliteStaging, failed, key_of, marks, read_head};
+use crate::{Change, Commit, Mark, ROW_BYTES_MAX, RowId, StagingError};
 
 /// Entity numbers are below this, so that keys stay positive.
 const ENTITY_NUMBER_END: u32 = 1 << 31;
@@ -35,7 +35,10 @@ pub(super) struct SqliteCommit<'a> {
 struct Tally {
     /// Last LSN drawn, by this commit or by those before it.
     drawn: Lsn,
+    /// Whether an LSN was drawn.
     changed: bool,
+    /// Whether a mark was moved.
+    marked: bool,
     /// The part of `entities` that this commit has touched.
     counters: BTreeMap<EntityNumber, Counters>,
 }
@@ -62,7 +65,7 @@ impl<'a> SqliteCommit<'a> {
     pub(super) fn begin(staging: &'a SqliteStaging) -> Result<Self, StagingError> {
         let writer = staging.writer.lock();
         writer.execute_batch("BEGIN IMMEDIATE").map_err(failed("beginning a commit"))?;
-        let tally = Tally { drawn: Lsn(0), changed: false, counters: BTreeMap::new() };
+        let tally = Tally { drawn: Lsn(0), changed: false, marked: false, counters: BTreeMap::new() };
         let mut commit = Self { staging, writer: Some(writer), tally };
         commit.tally.drawn = read_head(commit.parts().0)?;
         Ok(commit)
@@ -91,6 +94,8 @@ impl<'a> SqliteCommit<'a> {
         let (connection, tally) = self.parts();
         if tally.changed {
             tally.write(connection).map_err(failed(WRITING))?;
+        }
+        if tally.changed || tally.marked {
             connection.execute_batch("COMMIT").map_err(failed("committing"))?;
         } else {
             connection.execute_batch("ROLLBACK").map_err(failed("ending a commit without changes"))?;
@@ -145,6 +150,17 @@ impl Commit for SqliteCommit<'_> {
         let mut select = connection.prepare_cached(FIND).map_err(failed("reading a row"))?;
         let payload = select.query_row((entity.0, id), |row| row.get(1)).optional();
         Ok(payload.map_err(failed("reading a row"))?.flatten())
+    }
+
+    fn mark(&mut self, entity: EntityNumber) -> Result<Option<Mark>, StagingError> {
+        marks::read(self.parts().0, entity)
+    }
+
+    fn set_mark(&mut self, entity: EntityNumber, mark: Mark) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        marks::write(connection, entity, mark)?;
+        tally.marked = true;
+        Ok(())
     }
 
     fn finish(mut self: Box<Self>) -> Result<Lsn, StagingError> {

@@ -3,6 +3,7 @@
 //! Other processes may use the same file: a commit takes SQLite's own write lock and reads the head anew.
 
 mod commit;
+mod marks;
 mod readers;
 mod schema;
 mod snapshot;
@@ -46,6 +47,20 @@ impl SqliteStaging {
         let path: PathBuf = path.as_ref().to_owned();
         let writer = Mutex::new(schema::connect(&path, Role::Writer)?);
         Ok(Self { writer, readers: Readers::new(path), listeners: RwLock::default() })
+    }
+
+    /// Makes a database that was just filled ready to serve: builds indexes that are missing, checks it whole, gathers
+    /// statistics for its queries, and moves the write-ahead log into the file. Idempotent.
+    ///
+    /// A database is made with all its indexes. To load it without that of LSNs and build it here was measured to save
+    /// under a tenth of the CPU (a third for that of ids, which every upsert needs), so a bulk load keeps them too.
+    ///
+    /// # Errors
+    /// [`StagingError::Damaged`] with the first contradiction; others as [`Staging::begin`].
+    pub fn build_indexes(&self) -> Result<(), StagingError> {
+        schema::build_indexes(&self.writer.lock())?;
+        schema::check(&*self.readers.begin()?)?;
+        schema::settle_log(&self.writer.lock())
     }
 
     fn tell(&self, head: Lsn) {

@@ -12,8 +12,8 @@ use crate::StagingError;
 /// Marks the file as a staging database: "Hvsk" in ASCII.
 const APPLICATION_ID: i64 = 0x4876_736b;
 
-/// Version of the tables below; a file of another version is refused.
-const SCHEMA_VERSION: i64 = 1;
+/// Version of the tables below. A file of an earlier one is upgraded when it is opened, one of a later one is refused.
+const SCHEMA_VERSION: i64 = 2;
 
 /// How long a commit waits for another process's commit.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -56,8 +56,6 @@ CREATE TABLE rows (
     etag TEXT,
     payload BLOB
 ) STRICT;
-CREATE UNIQUE INDEX rows_by_id ON rows (entity, id);
-CREATE INDEX rows_by_lsn ON rows (lsn);
 CREATE TABLE entities (
     entity INTEGER PRIMARY KEY,
     next_ordinal INTEGER NOT NULL,
@@ -68,6 +66,27 @@ CREATE TABLE models (
     revision INTEGER PRIMARY KEY,
     lsn INTEGER NOT NULL,
     model BLOB NOT NULL
+) STRICT;
+";
+
+/// By id to find rows, by LSN to follow them.
+const INDEXES: &str = "
+CREATE UNIQUE INDEX IF NOT EXISTS rows_by_id ON rows (entity, id);
+CREATE INDEX IF NOT EXISTS rows_by_lsn ON rows (lsn);
+";
+
+/// Rows that statistics are gathered from, of each index.
+const ANALYSIS_ROWS_MAX: u32 = 1_000;
+
+/// Version 2: how far each entity follows another database. `stage` and `next` are a [`crate::Stage`].
+const MARKS: &str = "
+CREATE TABLE marks (
+    entity INTEGER PRIMARY KEY,
+    source BLOB NOT NULL,
+    lsn INTEGER NOT NULL,
+    stage INTEGER NOT NULL,
+    next INTEGER NOT NULL,
+    sweep_end INTEGER NOT NULL
 ) STRICT;
 ";
 
@@ -98,8 +117,11 @@ pub(super) fn connect(path: &Path, role: Role) -> Result<Connection, StagingErro
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed("opening the staging file"))?;
-    check_version(&connection, path)?;
+    let version = check_version(&connection, path)?;
     tune(&connection, role).map_err(failed("setting up a connection"))?;
+    if version < SCHEMA_VERSION && role == Role::Writer {
+        upgrade(&connection).map_err(failed("upgrading the staging file"))?;
+    }
     Ok(connection)
 }
 
@@ -139,7 +161,8 @@ fn fill(path: &Path) -> Result<(), StagingError> {
     let act = || -> rusqlite::Result<()> {
         let connection = Connection::open(path)?;
         connection.execute_batch(&format!("PRAGMA page_size = {PAGE_BYTES}; PRAGMA journal_mode = WAL;"))?;
-        connection.execute_batch(&format!("BEGIN; PRAGMA application_id = {APPLICATION_ID}; {TABLES}"))?;
+        connection
+            .execute_batch(&format!("BEGIN; PRAGMA application_id = {APPLICATION_ID}; {TABLES} {INDEXES} {MARKS}"))?;
         connection.execute("INSERT INTO meta VALUES (1, ?1, ?2, 0)", (epoch, secret))?;
         connection.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}; COMMIT"))?;
         connection.close().map_err(|(_, error)| error)
@@ -163,7 +186,8 @@ pub(super) fn random(bytes: &mut [u8]) -> Result<(), StagingError> {
     getrandom::fill(bytes).map_err(|error| StagingError::storage("drawing random bytes", error))
 }
 
-fn check_version(connection: &Connection, path: &Path) -> Result<(), StagingError> {
+/// Whose file it is, and of which version; fails if it is none that can be read.
+fn check_version(connection: &Connection, path: &Path) -> Result<i64, StagingError> {
     let foreign = || StagingError::Foreign { path: path.to_owned() };
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     match pragma("application_id") {
@@ -173,9 +197,48 @@ fn check_version(connection: &Connection, path: &Path) -> Result<(), StagingErro
         Err(error) => return Err(failed("reading the staging file")(error)),
     }
     match pragma("user_version").map_err(failed("reading the staging file"))? {
-        SCHEMA_VERSION => Ok(()),
+        known @ 1..=SCHEMA_VERSION => Ok(known),
         found => Err(StagingError::VersionUnknown { path: path.to_owned(), found, known: SCHEMA_VERSION }),
     }
+}
+
+/// Brings a file of version 1 to version 2, unless another process has done so meanwhile.
+fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let act = || {
+        let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
+        if version < SCHEMA_VERSION {
+            connection.execute_batch(&format!("{MARKS} PRAGMA user_version = {SCHEMA_VERSION}"))?;
+        }
+        connection.execute_batch("COMMIT")
+    };
+    act().inspect_err(|_| {
+        // Failing means that SQLite has rolled back by itself already.
+        let _ = connection.execute_batch("ROLLBACK");
+    })
+}
+
+/// Builds the indexes that are missing.
+pub(super) fn build_indexes(connection: &Connection) -> Result<(), StagingError> {
+    connection.execute_batch(INDEXES).map_err(failed("building indexes"))
+}
+
+/// Reads everything, and fails with the first thing that contradicts another.
+pub(super) fn check(connection: &Connection) -> Result<(), StagingError> {
+    let found = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
+    match found.map_err(failed("checking the staging database"))?.as_str() {
+        "ok" => Ok(()),
+        problem => Err(StagingError::Damaged(problem.to_owned())),
+    }
+}
+
+/// Gathers statistics for the planner, and moves the write-ahead log into the file as far as no reader needs it.
+pub(super) fn settle_log(connection: &Connection) -> Result<(), StagingError> {
+    let settle = || {
+        connection.execute_batch(&format!("PRAGMA analysis_limit = {ANALYSIS_ROWS_MAX}; PRAGMA optimize"))?;
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    };
+    settle().map_err(failed("settling the staging file"))
 }
 
 /// Sets what a connection does not remember. `synchronous` and `fullfsync` (for macOS) make a commit wait for the disk.

@@ -1,17 +1,26 @@
 //! Reading: snapshots, and payloads for devices.
 
+use std::ops::ControlFlow;
+
 use haversack_engine::ids::{EntityNumber, Lsn, Ordinal, Revision};
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, Rows};
 
 use super::readers::Reader;
 use super::{failed, first_key, key_of, last_key, split_key};
-use crate::{EntityStatistics, PublishedModel, RowId, Snapshot, StagingError, StoredRow};
+use crate::{EntityStatistics, Place, PublishedModel, RowId, Snapshot, StagingError, StoredRow};
 
 /// Unwanted rows between two wanted ones that are cheaper to step over than to look the second one up.
 const GAP_MAX: u32 = 4;
 
 const READING: &str = "reading rows";
+
+const WALK_BY_ORDINAL: &str = "SELECT row_key, id, lsn, payload FROM rows
+    WHERE row_key BETWEEN ?1 AND ?2 AND lsn > ?3 ORDER BY row_key";
+
+/// Rows of other entities are stepped over in the index alone.
+const WALK_BY_LSN: &str = "SELECT row_key, id, lsn, payload FROM rows INDEXED BY rows_by_lsn
+    WHERE lsn > ?3 AND +row_key BETWEEN ?1 AND ?2 ORDER BY lsn";
 
 /// One read transaction.
 pub(super) struct SqliteSnapshot {
@@ -49,13 +58,36 @@ impl Snapshot for SqliteSnapshot {
             "SELECT row_key, id, lsn, payload FROM rows INDEXED BY rows_by_lsn WHERE lsn > ?1 ORDER BY lsn"
         };
         let mut select = self.reader.prepare_cached(sql).map_err(failed(READING))?;
-        visit_all(select.query([floor.0 as i64]).map_err(failed(READING))?, visit)
+        visit_until(select.query([floor.0 as i64]).map_err(failed(READING))?, &mut all(visit))
     }
 
     fn rows(&self, entity: EntityNumber, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), StagingError> {
         let sql = "SELECT row_key, id, lsn, payload FROM rows WHERE row_key BETWEEN ?1 AND ?2 ORDER BY row_key";
         let mut select = self.reader.prepare_cached(sql).map_err(failed(READING))?;
-        visit_all(select.query([first_key(entity), last_key(entity)]).map_err(failed(READING))?, visit)
+        let rows = select.query([first_key(entity), last_key(entity)]).map_err(failed(READING))?;
+        visit_until(rows, &mut all(visit))
+    }
+
+    fn walk(
+        &self,
+        entity: EntityNumber,
+        from: Place,
+        visit: &mut dyn FnMut(StoredRow<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StagingError> {
+        let (sql, first, floor) = match from {
+            Place::Ordinal(ordinal) => (WALK_BY_ORDINAL, key_of(entity, ordinal), Lsn(0)),
+            Place::After(lsn) => (WALK_BY_LSN, first_key(entity), lsn),
+        };
+        let mut select = self.reader.prepare_cached(sql).map_err(failed(READING))?;
+        let rows = select.query((first, last_key(entity), floor.0 as i64)).map_err(failed(READING))?;
+        visit_until(rows, visit)
+    }
+
+    fn has(&self, entity: EntityNumber, id: &RowId) -> Result<bool, StagingError> {
+        let sql = "SELECT deleted FROM rows WHERE entity = ?1 AND id = ?2";
+        let mut select = self.reader.prepare_cached(sql).map_err(failed(READING))?;
+        let deleted = select.query_row((entity.0, id), |row| row.get(0)).optional().map_err(failed(READING))?;
+        Ok(deleted == Some(false))
     }
 
     fn statistics(&self) -> Result<Vec<EntityStatistics>, StagingError> {
@@ -74,19 +106,32 @@ impl Snapshot for SqliteSnapshot {
     }
 }
 
-fn visit_all(mut rows: Rows<'_>, visit: &mut dyn FnMut(StoredRow<'_>)) -> Result<(), StagingError> {
+/// A visitor that never has enough.
+fn all(visit: &mut dyn FnMut(StoredRow<'_>)) -> impl FnMut(StoredRow<'_>) -> ControlFlow<()> {
+    |row| {
+        visit(row);
+        ControlFlow::Continue(())
+    }
+}
+
+fn visit_until(
+    mut rows: Rows<'_>,
+    visit: &mut dyn FnMut(StoredRow<'_>) -> ControlFlow<()>,
+) -> Result<(), StagingError> {
     while let Some(row) = rows.next().map_err(failed(READING))? {
-        visit(stored_row(row)?);
+        let id = row_id(row.get_ref(1).map_err(failed(READING))?)?;
+        if visit(stored_row(row, &id)?).is_break() {
+            break;
+        }
     }
     Ok(())
 }
 
-fn stored_row<'a>(row: &'a Row<'_>) -> Result<StoredRow<'a>, StagingError> {
+fn stored_row<'a>(row: &'a Row<'_>, id: &'a RowId) -> Result<StoredRow<'a>, StagingError> {
     let (entity, ordinal) = split_key(row.get(0).map_err(failed(READING))?);
-    let id = row_id(row.get_ref(1).map_err(failed(READING))?)?;
     let lsn = Lsn(row.get::<_, i64>(2).map_err(failed(READING))? as u64);
     let payload = row.get_ref(3).and_then(|value| Ok(value.as_blob_or_null()?)).map_err(failed(READING))?;
-    Ok(StoredRow { entity, ordinal, key: id.key(), lsn, payload })
+    Ok(StoredRow { entity, ordinal, id, key: id.key(), lsn, payload })
 }
 
 fn row_id(value: ValueRef<'_>) -> Result<RowId, StagingError> {

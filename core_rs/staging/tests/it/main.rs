@@ -6,5 +6,6 @@ mod contract;
 mod crash;
 mod ingest;
 mod model;
+mod replication;
 mod sqlite;
 mod world;

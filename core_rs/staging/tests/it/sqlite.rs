@@ -8,7 +8,7 @@ use haversack_proto::error::ErrorReason;
 use haversack_staging::{SqliteStaging, Staging, StagingError};
 
 use crate::contract::contract_tests;
-use crate::world::{ACCOUNT, SqliteWorld, World, put};
+use crate::world::{ACCOUNT, SqliteWorld, World, changes, put};
 
 contract_tests!(contract, crate::world::SqliteWorld::new());
 
@@ -75,7 +75,7 @@ fn foreign_files_are_refused_by_name() {
 #[test]
 fn other_schema_versions_are_refused_by_name() {
     let world = SqliteWorld::new();
-    for version in [0, 2] {
+    for version in [0, 3] {
         rusqlite::Connection::open(world.path()).unwrap().pragma_update(None, "user_version", version).unwrap();
         let error = SqliteStaging::open(world.path()).err().unwrap();
         assert!(matches!(error, StagingError::VersionUnknown { found, .. } if found == version), "{error}");
@@ -93,4 +93,47 @@ fn foreign_lock_is_reported_as_busy() {
     assert!(error.is_transient(), "{error}");
     other.execute_batch("ROLLBACK").unwrap();
     assert!(staging.begin().is_ok());
+}
+
+#[test]
+fn file_of_the_first_version_is_upgraded_where_it_lies() {
+    let world = SqliteWorld::new();
+    put(&*world.open(), &[(ACCOUNT, 1, b"a")]);
+    let first = rusqlite::Connection::open(world.path()).unwrap();
+    first.execute_batch("DROP TABLE marks; PRAGMA user_version = 1").unwrap();
+    drop(first);
+    let (staging, other) = (world.open(), world.open());
+    assert_eq!(staging.head().unwrap(), Lsn(1));
+    assert_eq!(other.begin().unwrap().mark(ACCOUNT).unwrap(), None);
+}
+
+#[test]
+fn readied_database_is_whole_and_in_one_file() {
+    let world = SqliteWorld::new();
+    let staging = SqliteStaging::open(world.path()).unwrap();
+    put(&staging, &[(ACCOUNT, 1, b"a"), (ACCOUNT, 2, b"b")]);
+    rusqlite::Connection::open(world.path()).unwrap().execute_batch("DROP INDEX rows_by_lsn").unwrap();
+    for _ in 0..2 {
+        staging.build_indexes().unwrap();
+    }
+    assert_eq!(changes(&*staging.snapshot().unwrap(), 1).len(), 1, "the lost index is back");
+    let log = world.path().with_file_name("staging.db-wal");
+    assert_eq!(fs::metadata(log).unwrap().len(), 0);
+}
+
+#[test]
+fn contradictions_are_found_before_a_database_serves() {
+    let world = SqliteWorld::new();
+    let staging = SqliteStaging::open(world.path()).unwrap();
+    put(&staging, &[(ACCOUNT, 1, b"a")]);
+    drop(staging);
+    let act = |sql: &str| rusqlite::Connection::open(world.path()).unwrap().execute_batch(sql).unwrap();
+    // A row that slips into the table while the index is out of sight.
+    let index = "sqlite_schema WHERE name = 'rows_by_lsn'";
+    act(&format!("PRAGMA writable_schema = ON; CREATE TABLE kept AS SELECT * FROM {index}; DELETE FROM {index}"));
+    act("INSERT INTO rows (row_key, id, lsn, deleted) VALUES (99, 'x', 2, 1)");
+    act("PRAGMA writable_schema = ON; INSERT INTO sqlite_schema SELECT * FROM kept");
+    let error = SqliteStaging::open(world.path()).unwrap().build_indexes().unwrap_err();
+    assert!(matches!(error, StagingError::Damaged(_)), "{error}");
+    assert!(error.to_string().contains("rows_by_lsn"), "{error}");
 }

@@ -119,6 +119,10 @@ pub enum ErrorReason {
     DirectoryRowUnknown = 86,
     /// INVALID_ARGUMENT: the change would leave the directory in a state that means nothing; the message lists why.
     DirectoryInvalid = 87,
+    /// UNAVAILABLE: the catalog's database cannot be reached, or did not answer in time. Retry; operators look at it.
+    CatalogUnavailable = 90,
+    /// UNAVAILABLE: other changes of the organization have taken too long. Retry when they are done.
+    OrganizationBusy = 91,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -186,6 +190,8 @@ impl ErrorReason {
             Self::DirectoryReadOnly => "ERROR_REASON_DIRECTORY_READ_ONLY",
             Self::DirectoryRowUnknown => "ERROR_REASON_DIRECTORY_ROW_UNKNOWN",
             Self::DirectoryInvalid => "ERROR_REASON_DIRECTORY_INVALID",
+            Self::CatalogUnavailable => "ERROR_REASON_CATALOG_UNAVAILABLE",
+            Self::OrganizationBusy => "ERROR_REASON_ORGANIZATION_BUSY",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -252,6 +258,8 @@ impl ErrorReason {
             "ERROR_REASON_DIRECTORY_READ_ONLY" => Some(Self::DirectoryReadOnly),
             "ERROR_REASON_DIRECTORY_ROW_UNKNOWN" => Some(Self::DirectoryRowUnknown),
             "ERROR_REASON_DIRECTORY_INVALID" => Some(Self::DirectoryInvalid),
+            "ERROR_REASON_CATALOG_UNAVAILABLE" => Some(Self::CatalogUnavailable),
+            "ERROR_REASON_ORGANIZATION_BUSY" => Some(Self::OrganizationBusy),
             _ => None,
         }
     }

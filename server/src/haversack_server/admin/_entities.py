@@ -76,7 +76,7 @@ class EntityService(admin_pb2_grpc.EntityServiceServicer):
         return admin_pb2.DisableEntityResponse(entity=_brief_message(stored))
 
     async def _metadata(self, organization: str) -> Metadata:
-        async with self._catalog.begin() as connection:
+        async with self._catalog.snapshot() as connection:
             return await load_metadata(connection, organization)
 
     async def _set(self, organization: str, entity: str, *, offline: bool, organization_filter: str) -> StoredEntity:
@@ -87,7 +87,7 @@ class EntityService(admin_pb2_grpc.EntityServiceServicer):
         return stored
 
     async def _refuse_if_used(self, organization: str, entity: str) -> None:
-        async with self._catalog.begin() as connection:
+        async with self._catalog.snapshot() as connection:
             drafts = await profiles.drafts_by_name(connection, organization)
             published = await profiles.latest_revisions(connection, organization)
         users = [f"the draft of {name}" for name, profile in drafts.items() if _has_item(profile, entity)]

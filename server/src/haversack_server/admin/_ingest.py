@@ -72,7 +72,7 @@ class IngestService(admin_pb2_grpc.IngestServiceServicer):
         format_name, action = _FORMATS.get(header.format), _ACTIONS.get(header.action)
         if format_name is None or action is None:
             raise RequestInvalid("the header needs a format (CSV or JSON_LINES) and a known action")
-        async with self._catalog.begin() as connection:
+        async with self._catalog.snapshot() as connection:
             metadata = await load_metadata(connection, header.organization)
         if header.entity not in metadata.entities:
             raise EntityUnknown(

@@ -13,7 +13,7 @@ from haversack.admin.v1 import admin_pb2, admin_pb2_grpc
 from haversack.model.v1 import model_pb2
 
 from haversack_server._core import check_model
-from haversack_server.catalog import Catalog, entities, organizations, publishes
+from haversack_server.catalog import ORGANIZATIONS_BELL, Catalog, entities, organizations, publishes
 from haversack_server.core import in_thread
 from haversack_server.errors import RequestInvalid, sentences
 from haversack_server.stagings import Stagings
@@ -43,6 +43,7 @@ class OrganizationService(admin_pb2_grpc.OrganizationServiceServicer):
         async with self._catalog.begin() as connection:
             await organizations.add(connection, new, at_us=time.time_ns() // 1_000)
             await self._stagings.create(new.name, new.staging_path)
+        await self._catalog.notify(ORGANIZATIONS_BELL)
         return admin_pb2.CreateOrganizationResponse(organization=await self._shown(new.name))
 
     async def GetOrganization(
@@ -55,7 +56,7 @@ class OrganizationService(admin_pb2_grpc.OrganizationServiceServicer):
         self, request: admin_pb2.ListOrganizationsRequest, context: _Context
     ) -> admin_pb2.ListOrganizationsResponse:
         """Shows every organization."""
-        async with self._catalog.begin() as connection:
+        async with self._catalog.snapshot() as connection:
             names = [it.name for it in await organizations.all_by_name(connection)]
         return admin_pb2.ListOrganizationsResponse(organizations=[await self._shown(name) for name in names])
 
@@ -70,7 +71,7 @@ class OrganizationService(admin_pb2_grpc.OrganizationServiceServicer):
         return admin_pb2.SetSettingsResponse(organization=await self._shown(request.organization))
 
     async def _shown(self, name: str) -> admin_pb2.Organization:
-        async with self._catalog.begin() as connection:
+        async with self._catalog.snapshot() as connection:
             found = await organizations.find(connection, name)
             stored = await entities.all_by_name(connection, name)
             revision = await publishes.latest_revision(connection, name)

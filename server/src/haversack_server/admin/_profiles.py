@@ -31,7 +31,7 @@ class ProfileService(admin_pb2_grpc.ProfileServiceServicer):
 
     async def GetProfile(self, request: admin_pb2.GetProfileRequest, context: _Context) -> admin_pb2.GetProfileResponse:
         """Shows a draft."""
-        async with self._catalog.begin() as connection:
+        async with self._catalog.snapshot() as connection:
             await organizations.find(connection, request.organization)
             draft = await profiles.find_draft(connection, request.organization, request.name)
             summary = (await summaries(connection, request.organization))[request.name]
@@ -41,7 +41,7 @@ class ProfileService(admin_pb2_grpc.ProfileServiceServicer):
         self, request: admin_pb2.ListProfilesRequest, context: _Context
     ) -> admin_pb2.ListProfilesResponse:
         """Lists every profile."""
-        async with self._catalog.begin() as connection:
+        async with self._catalog.snapshot() as connection:
             await organizations.find(connection, request.organization)
             listed = await summaries(connection, request.organization)
         return admin_pb2.ListProfilesResponse(profiles=listed.values())

@@ -67,7 +67,7 @@ class QuestionService(questions_pb2_grpc.QuestionServiceServicer):
             case "draft":
                 return await self._publisher.drafted(organization, state.draft, unjudged=unjudged)
             case "revision":
-                async with self._catalog.begin() as connection:
+                async with self._catalog.snapshot() as connection:
                     return await publishes.find_model(connection, organization, state.revision)
             case _:
                 return None

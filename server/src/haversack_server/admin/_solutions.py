@@ -65,7 +65,7 @@ class SolutionService(solutions_pb2_grpc.SolutionServiceServicer):
     ) -> solutions_pb2.ExportSolutionResponse:
         """Writes drafts as a solution."""
         header = _header(request)
-        async with self._catalog.begin() as connection:
+        async with self._catalog.snapshot() as connection:
             metadata = await load_metadata(connection, request.organization)
             drafts = await profiles.drafts_by_name(connection, request.organization)
         return await in_thread(_export, header, _chosen(drafts, request), metadata, with_metadata=request.with_metadata)

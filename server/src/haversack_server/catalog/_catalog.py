@@ -4,22 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from importlib import resources
+from pathlib import Path
 from typing import Any, Self
-from weakref import WeakValueDictionary
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, event
+from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from haversack_server.errors import CatalogFailed
+from haversack_server.catalog import _database
+from haversack_server.catalog._bells import CHANNEL, Bell, Bells, follow_postgresql
+from haversack_server.catalog._turns import FileTurns, LocalTurns, PostgresqlTurns, Turns
+from haversack_server.errors import CatalogFailed, CatalogUnavailable
 
-SQLITE_BUSY_MILLISECONDS = 30_000
+CONNECT_RETRY_SECONDS = (0.1, 0.4, 1.5)
+"""The pauses between attempts to begin a transaction while the database cannot be reached."""
+
+MIGRATION_LOCK = 0x4841_5645_5253_4143
+"""The advisory lock that lets one server at a time migrate a PostgreSQL database."""
+
+_log = structlog.get_logger()
 
 
 class Catalog:
@@ -27,75 +44,149 @@ class Catalog:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._reading = _database.reading(engine)
+        self._bells = Bells()
+        self._turns = _turns(engine)
+        self._following: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, url: str) -> Self:
-        """Opens the catalog at an SQLAlchemy URL with an async driver, and migrates it.
+        """Opens the catalog at a URL, and migrates it. Others may do so at the same time: they wait for each other.
 
-        Raises CatalogFailed if there is none, or if a newer version has migrated it.
+        Raises CatalogFailed if there is none, if it is too old a PostgreSQL, or if a newer version has migrated it.
         """
-        try:
-            engine = create_async_engine(url)
-            if engine.dialect.name == "sqlite":
-                _try_file(engine.url.database)
-                _prepare_sqlite(engine)
-            async with engine.begin() as connection:
-                await connection.run_sync(migrate)
-        except (SQLAlchemyError, CommandError, ModuleNotFoundError, sqlite3.Error) as error:
-            cause = getattr(error, "orig", error)
-            raise CatalogFailed(f"the catalog could not be opened: {cause}; check HAVERSACK_DATABASE") from error
+        read = _database.read_url(url)
+        with _opening(read):
+            engine = _database.open_engine(read)
+            try:
+                async with engine.begin() as connection:
+                    await connection.run_sync(_database.refuse_old)
+                    await connection.run_sync(migrate)
+            except BaseException:
+                await engine.dispose()
+                raise
         return cls(engine)
 
     async def close(self) -> None:
         """Closes every connection."""
+        if self._following is not None:
+            self._following.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._following
         await self._engine.dispose()
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
-        """Opens a transaction; it commits when the block ends, and rolls back if the block raises."""
-        async with self._engine.begin() as connection:
+        """Opens a transaction; it commits when the block ends, and rolls back if the block raises.
+
+        Raises CatalogUnavailable if the database does not answer, before or within the block.
+        """
+        async with self._transaction(self._engine) as connection:
             yield connection
 
     @asynccontextmanager
-    async def exclusive(self, organization: str) -> AsyncIterator[None]:
-        """Keeps other changes of an organization waiting, over several transactions.
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """Opens a transaction that only reads: all that it reads is of one moment, and it keeps nobody waiting."""
+        async with self._transaction(self._reading) as connection:
+            yield connection
 
-        Within this process. Between processes the organization's row lock and the primary keys keep order.
+    def exclusive(self, organization: str) -> AbstractAsyncContextManager[None]:
+        """Keeps other changes of an organization waiting, over several transactions and among all processes.
+
+        Raises OrganizationBusy if those before take too long, and CatalogUnavailable. Must not be nested.
         """
-        lock = self._locks.setdefault(organization, asyncio.Lock())
-        async with lock:
-            yield
+        return self._turns.take(organization)
+
+    async def now_us(self, connection: AsyncConnection) -> int:
+        """Returns the time by the clock that all processes share, in microseconds since the Unix epoch.
+
+        It is the database's; SQLite has none but this machine's.
+        """
+        if self._engine.dialect.name != "postgresql":
+            return time.time_ns() // 1_000
+        query = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+        return int((await connection.execute(query)).scalar_one())
+
+    async def notify(self, name: str) -> None:
+        """Rings the bells of a name, in every process on PostgreSQL, in this one on SQLite. To be called after commit.
+
+        What it is about has been done, so that a database which does not answer is logged and no failure.
+        """
+        self._bells.ring(name)
+        if self._engine.dialect.name != "postgresql":
+            return
+        try:
+            async with self.begin() as connection:
+                await connection.execute(text("SELECT pg_notify(:channel, :name)"), {"channel": CHANNEL, "name": name})
+        except CatalogUnavailable as error:
+            _log.warning("bell not rung", bell=name, cause=str(error))
+
+    def listen(self, name: str) -> AbstractContextManager[Bell]:
+        """Hears the bells of a name while the block runs; see `Bell` for what one promises."""
+        if self._following is None and self._engine.dialect.name == "postgresql":
+            self._following = asyncio.create_task(follow_postgresql(self._bells, _psycopg_arguments(self._engine)))
+        return self._bells.hang(name)
+
+    @asynccontextmanager
+    async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        try:
+            connection = await _connected(engine)
+            try:
+                async with connection.begin():
+                    yield connection
+            finally:
+                await asyncio.shield(connection.close())
+        except SQLAlchemyError as error:
+            named = _database.unavailable(error, engine.url)
+            if named is None:
+                raise
+            raise named from error
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:
     """Brings the catalog's schema to a revision, inside the connection's transaction."""
+    if connection.dialect.name == "postgresql":
+        # Another server may be migrating: SQLite's write lock keeps it out by itself.
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
     config = Config()
     config.set_main_option("script_location", str(resources.files("haversack_server.catalog") / "migrations"))
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
 
 
-def _try_file(database: str | None) -> None:
-    """Opens a file and closes it: where that fails, aiosqlite would leave a thread that outlives the event loop."""
-    if database:
-        sqlite3.connect(database).close()
+async def _connected(engine: AsyncEngine) -> AsyncConnection:
+    """Takes a connection; while the database cannot be reached, tries again: nothing has happened yet."""
+    for seconds in CONNECT_RETRY_SECONDS:
+        try:
+            return await engine.connect().start()
+        except SQLAlchemyError as error:
+            if not _database.is_unreachable(error):
+                raise
+        await asyncio.sleep(seconds)
+    return await engine.connect().start()
 
 
-def _prepare_sqlite(engine: AsyncEngine) -> None:
-    """Makes SQLite's transactions what they are elsewhere: real, serial, with foreign keys."""
+def _turns(engine: AsyncEngine) -> Turns:
+    if engine.dialect.name == "postgresql":
+        return PostgresqlTurns(_psycopg_arguments(engine))
+    if engine.url.database in (None, "", ":memory:"):
+        return LocalTurns()
+    return FileTurns(Path(f"{engine.url.database}-turns"))
 
-    @event.listens_for(engine.sync_engine, "connect")
-    def _connected(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # the driver must not begin by itself: we do, below
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = FULL")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_MILLISECONDS}")
-        cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
-    def _began(connection: Connection) -> None:
-        # A transaction that reads, decides and writes must hold the write lock from its beginning.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _psycopg_arguments(engine: AsyncEngine) -> dict[str, Any]:
+    """Returns the arguments of a connection outside the pool; it may wait for long, and is told when to stop."""
+    _, arguments = engine.dialect.create_connect_args(engine.url)
+    limits = _database.postgresql_options(engine.url, statement_milliseconds_max=0, lock_milliseconds_max=0)
+    return {**arguments, **limits}
+
+
+@contextmanager
+def _opening(url: URL) -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, CommandError, ModuleNotFoundError, sqlite3.Error) as error:
+        cause = _database.without_password(error, url)
+        raise CatalogFailed(f"the catalog could not be opened: {cause}; check HAVERSACK_DATABASE") from error

@@ -29,8 +29,8 @@ def serve(
 ) -> None:
     """Run both endpoints until SIGINT or SIGTERM.
 
-    The data folder is made if it is not there. HAVERSACK_DATABASE, an SQLAlchemy URL with an async driver, puts the
-    catalog elsewhere. Logs go to stderr as JSON.
+    The data folder is made if it is not there. HAVERSACK_DATABASE=postgresql://user:password@host/database puts the
+    catalog into PostgreSQL. Logs go to stderr as JSON.
     """
     import asyncio
 

@@ -60,7 +60,7 @@ class Publisher:
         """Writes a draft, replacing the one of its name; raises ProfileInvalid with every breach."""
         draft = without_plans(profile)
         async with self._catalog.exclusive(organization):
-            async with self._catalog.begin() as connection:
+            async with self._catalog.snapshot() as connection:
                 metadata = await load_metadata(connection, organization)
             judgement = await in_thread(judge, draft, metadata)
             judgement.refuse()
@@ -82,7 +82,7 @@ class Publisher:
 
     async def settle(self, organization: str) -> None:
         """Carries out what a crash left half done."""
-        async with self._catalog.begin() as connection:
+        async with self._catalog.snapshot() as connection:
             if not await publishes.incomplete(connection, organization):
                 return
         async with self._catalog.exclusive(organization):
@@ -94,7 +94,7 @@ class Publisher:
         Raises what `publish` would raise. `unjudged` lets rules be broken, as far as a model can be made of the draft:
         a filter that cannot be compiled is refused all the same.
         """
-        async with self._catalog.begin() as connection:
+        async with self._catalog.snapshot() as connection:
             model = await self._model(connection, organization, name, unjudged=unjudged)
         return model.SerializeToString(deterministic=True)
 
@@ -124,7 +124,7 @@ class Publisher:
         return model
 
     async def _settle(self, organization: str, staging: Staging) -> None:
-        async with self._catalog.begin() as connection:
+        async with self._catalog.snapshot() as connection:
             left = await publishes.incomplete(connection, organization)
         for publish in left:
             try:

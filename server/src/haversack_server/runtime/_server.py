@@ -17,6 +17,7 @@ from haversack_server.endpoints import Endpoints
 from haversack_server.errors import HaversackError
 from haversack_server.identity import ADMIN_AUDIENCE, SYNC_AUDIENCE, DevelopmentIssuer
 from haversack_server.publishing import Publisher
+from haversack_server.runtime._following import Following
 from haversack_server.settings import ServerSettings
 from haversack_server.stagings import Stagings
 
@@ -74,8 +75,11 @@ class Server:
         )
         parts.push_async_callback(admin.stop, settings.stop_grace_seconds)
         self.admin_address = await admin.start(settings.admin_listen)
-        Endpoints(admin=self.admin_address, sync=self.sync_address).write(settings.data)
-        parts.callback(Endpoints.remove, settings.data)
+        following = Following(catalog, stagings)
+        parts.push_async_callback(following.stop)
+        endpoints = Endpoints(admin=self.admin_address, sync=self.sync_address)
+        endpoints.write(settings.data)
+        parts.callback(endpoints.remove, settings.data)
 
     def _sync_config(self) -> str:
         return json.dumps(
@@ -92,7 +96,7 @@ async def _recover(catalog: Catalog, stagings: Stagings, publisher: Publisher) -
 
     An organization that cannot be opened is logged and left for later: the others must be served.
     """
-    async with catalog.begin() as connection:
+    async with catalog.snapshot() as connection:
         names = [it.name for it in await organizations.all_by_name(connection)]
     for name in names:
         try:
