@@ -83,14 +83,7 @@ impl SyncEndpoint {
 
     /// Admits a call and begins its stream; the error is the call's status.
     pub(crate) async fn sync(&self, metadata: &MetadataMap, request: SyncRequest) -> Result<Events, SyncError> {
-        if self.is_stopping() {
-            return Err(SyncError::ServerStopping);
-        }
-        let caller = self.inner.verifier.caller(metadata, self.inner.clock.now())?;
-        if caller.organization == EVERY_ORGANIZATION {
-            return Err(SyncError::TokenNotAllowed("it is an administrator's; devices need one of a user".into()));
-        }
-        let organization = self.inner.organizations.get(&caller.organization)?;
+        let (caller, organization) = self.admit(metadata)?;
         let install = install_id(&request)?;
         let permit = self.permit()?;
         organization.ready().await?;
@@ -107,6 +100,19 @@ impl SyncEndpoint {
         tokio::task::spawn_blocking(move || endpoint.begin(call, cookie.as_ref(), &identity.epoch, &request))
             .await
             .map_err(|error| SyncError::Internal(format!("beginning a stream: {error}")))?
+    }
+
+    /// Who calls, and the organization that the token is for.
+    pub(crate) fn admit(&self, metadata: &MetadataMap) -> Result<(Caller, Arc<Organization>), SyncError> {
+        if self.is_stopping() {
+            return Err(SyncError::ServerStopping);
+        }
+        let caller = self.inner.verifier.caller(metadata, self.inner.clock.now())?;
+        if caller.organization == EVERY_ORGANIZATION {
+            return Err(SyncError::TokenNotAllowed("it is an administrator's; devices need one of a user".into()));
+        }
+        let organization = self.inner.organizations.get(&caller.organization)?;
+        Ok((caller, organization))
     }
 
     fn permit(&self) -> Result<OwnedSemaphorePermit, SyncError> {

@@ -205,6 +205,26 @@ impl Directory {
         }
     }
 
+    /// Whether rows can belong to this user or team.
+    pub fn can_own(&self, owner: RowKey) -> bool {
+        (self.facts.users.contains_key(&owner) || self.facts.teams.contains_key(&owner)) && self.facts.can_own(owner)
+    }
+
+    /// Whether it is a team.
+    pub fn is_team(&self, owner: RowKey) -> bool {
+        self.facts.teams.contains_key(&owner)
+    }
+
+    /// The business unit of a user or team.
+    pub fn unit_of(&self, owner: RowKey) -> Option<RowKey> {
+        self.facts.unit_of(owner)
+    }
+
+    /// Whether rows of this entity tell something of the directory.
+    pub fn contains(&self, entity: EntityNumber) -> bool {
+        self.layout.contains(entity)
+    }
+
     /// With whom of the person's and the reports' rows are shared.
     fn shared(&self, person: &Person, entity: &str, reports: &[RowKey], privilege: Privilege) -> Vec<Shared> {
         let number = self.layout.number(entity).filter(|_| !self.shares.is_empty());

@@ -17,6 +17,7 @@ mod fingerprint;
 mod inputs;
 mod live;
 mod model;
+pub mod mutation;
 mod profile;
 mod rehearsal;
 mod rule;

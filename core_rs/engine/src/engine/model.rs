@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use haversack_proto::model;
-use haversack_proto::model::Collation;
+use haversack_proto::model::{Collation, ConflictPolicy};
 
 use super::compile::ProfileCompiler;
 use super::profile::Profile;
@@ -37,6 +37,7 @@ pub struct PreparedModel {
     /// Organization filters as they were stated.
     limits: HashMap<EntityNumber, model::FilterNode>,
     rules: FilterRules,
+    policy: ConflictPolicy,
 }
 
 impl PreparedModel {
@@ -76,6 +77,11 @@ impl PreparedModel {
     /// The time zone that calendar operators use.
     pub fn zone(&self) -> &Zone {
         &self.zone
+    }
+
+    /// What happens to a device's write when the row has changed meanwhile.
+    pub fn conflict_policy(&self) -> ConflictPolicy {
+        self.policy
     }
 
     /// Which profile a user follows.
@@ -127,6 +133,7 @@ impl PreparedModel {
             followers: HashMap::new(),
             limits: stated_limits(model),
             rules,
+            policy: settings.conflict_policy(),
         };
         prepared.read_profiles(model, &filters, &limits, breaches);
         let carried = prepared.profiles.iter().flat_map(|profile| profile.carried.iter());

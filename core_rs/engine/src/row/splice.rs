@@ -81,11 +81,11 @@ mod tests {
             let changed: std::collections::BTreeSet<u32> = cleared.iter().chain(values.keys()).copied().collect();
             let changed: Vec<_> = changed.into_iter().map(AttributeNumber).collect();
             let of = |map: &std::collections::BTreeMap<u32, i64>| row(&map.clone().into_iter().collect::<Vec<_>>());
-            let spliced = splice(&of(&before), &changed, &of(&values)).unwrap();
+            let spliced = splice(&of(&before), &changed, &of(&values)).expect("both are sound");
             prop_assert_eq!(&spliced, &of(&after));
             for number in 1..40 {
                 let expected = after.get(&number).map(|value| row(&[(number, *value)]));
-                prop_assert_eq!(encoded(&spliced, AttributeNumber(number)).unwrap().map(<[u8]>::to_vec), expected);
+                prop_assert_eq!(encoded(&spliced, AttributeNumber(number)).expect("it is sound").map(<[u8]>::to_vec), expected);
             }
         }
     }

@@ -10,6 +10,7 @@ mod outlook;
 mod progress;
 mod registry;
 mod state;
+mod uploading;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -40,6 +41,7 @@ use crate::payloads::Body;
 use crate::recent::RecentRows;
 use crate::signal::{Device, Signal, Streams};
 use crate::statistics::OrganizationStatistics;
+use crate::upload::Uploads;
 
 pub use models::ROWS_PACKAGE;
 pub(crate) use registry::Organizations;
@@ -59,6 +61,7 @@ pub(crate) struct Organization {
     devices: Devices,
     /// Whoever reads an engine of its own from staging.
     apart: Mutex<()>,
+    uploads: Uploads,
 }
 
 /// Keeps a user's view alive and exact until it is dropped.
@@ -98,6 +101,7 @@ impl Organization {
             staging,
             devices: Devices::new(clock.instant()),
             apart: Mutex::new(()),
+            uploads: Uploads::default(),
             clock,
             state: RwLock::default(),
             progress: watch::Sender::new(Progress::default()),
@@ -254,8 +258,9 @@ impl Organization {
         self.state.write().unload();
     }
 
-    /// Stops following, and waits until the follower has ended.
+    /// Stops writing and following, and waits until both have ended.
     pub(crate) fn close(&self) {
+        self.uploads.close();
         self.bell.stop();
         let follower = self.follower.lock().take();
         if follower.is_some_and(|follower| follower.join().is_err()) {

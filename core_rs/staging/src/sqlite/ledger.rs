@@ -30,6 +30,7 @@ const OWN_CHANGE: &str = "SELECT before FROM mutations WHERE lsn = ?3 AND instal
 
 const REFUSED_BEFORE: &str = "SELECT number, mutation FROM mutations
     WHERE install = ?1 AND user = ?2 AND entity = ?3 AND id = ?4 AND number < ?5 AND mutation IS NOT NULL
+        AND resolution <> 1
     ORDER BY number DESC LIMIT ?6";
 
 /// In the order of [`entry_of`].

@@ -1,0 +1,110 @@
+//! A call's mutations, read and within bounds.
+
+use bytes::Bytes;
+use haversack_engine::engine::mutation::row_id;
+use haversack_engine::ids::RowKey;
+use haversack_engine::row::Value;
+use haversack_proto::sync::{Mutation, MutationKind, UploadRequest};
+use haversack_staging::{INSTALL_ID_BYTES, MutationHash, Origin, RowId};
+use prost::Message;
+use sha2::{Digest, Sha256};
+
+use crate::errors::SyncError;
+use crate::limits::{CHANGED_FIELDS_MAX, CLIENT_BYTES_MAX, DEPENDENCIES_MAX, UPLOAD_BYTES_MAX, UPLOAD_MUTATIONS_MAX};
+
+/// What a device sends at once.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) install: [u8; INSTALL_ID_BYTES],
+    pub(super) user: RowKey,
+    pub(super) mutations: Vec<Sent>,
+    /// Bytes of the mutations.
+    pub(super) bytes: usize,
+}
+
+/// A mutation as it was sent.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub(super) mutation: Mutation,
+    pub(super) id: RowId,
+    pub(super) bytes: Bytes,
+    pub(super) hash: MutationHash,
+}
+
+impl Call {
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// If it breaks its contract.
+    pub(super) fn read(request: UploadRequest, user: RowKey) -> Result<Self, SyncError> {
+        if request.client.len() > CLIENT_BYTES_MAX {
+            return Err(invalid(format!("client is longer than {CLIENT_BYTES_MAX} bytes")));
+        }
+        let wrong = |_| invalid(format!("install_id must be {INSTALL_ID_BYTES} random bytes"));
+        let install = request.install_id.as_ref().try_into().map_err(wrong)?;
+        let count = request.mutations.len();
+        if count == 0 || count > UPLOAD_MUTATIONS_MAX {
+            return Err(invalid(format!("a call takes 1 to {UPLOAD_MUTATIONS_MAX} mutations, and this has {count}")));
+        }
+        let bytes = request.mutations.iter().map(Bytes::len).sum();
+        if bytes > UPLOAD_BYTES_MAX {
+            return Err(invalid(format!("the mutations have {bytes} bytes; a call takes {UPLOAD_BYTES_MAX}")));
+        }
+        let mutations: Vec<Sent> = request.mutations.into_iter().map(Sent::read).collect::<Result<_, _>>()?;
+        if !mutations.is_sorted_by(|one, next| one.mutation.number < next.mutation.number) {
+            return Err(invalid("mutations must ascend by number".into()));
+        }
+        Ok(Self { install, user, mutations, bytes })
+    }
+
+    /// Whose mutation it is.
+    pub(super) fn origin(&self, number: u64) -> Origin {
+        Origin { install: self.install, user: self.user.0, number }
+    }
+}
+
+impl Sent {
+    /// Reads a serialized mutation.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub(super) fn read(bytes: Bytes) -> Result<Self, SyncError> {
+        let damaged = |error| invalid(format!("a mutation cannot be read: {error}"));
+        let mutation = Mutation::decode(bytes.clone()).map_err(damaged)?;
+        let number = mutation.number;
+        if number == 0 || i64::try_from(number).is_err() {
+            return Err(invalid("a mutation needs a number from 1 to 2^63 - 1".into()));
+        }
+        if mutation.kind() == MutationKind::Unspecified {
+            return Err(invalid(format!("mutation {number} does not say what it does")));
+        }
+        if mutation.changed.len() > CHANGED_FIELDS_MAX || !mutation.changed.is_sorted_by(|one, next| one < next) {
+            return Err(invalid(format!(
+                "mutation {number}: changed fields must ascend, at most {CHANGED_FIELDS_MAX}"
+            )));
+        }
+        if mutation.depends_on.len() > DEPENDENCIES_MAX || mutation.depends_on.iter().any(|&other| other >= number) {
+            return Err(invalid(format!(
+                "mutation {number} can depend on at most {DEPENDENCIES_MAX} others, of lower numbers"
+            )));
+        }
+        let id = row_id(&mutation.id).map(stored_id);
+        let id = id.ok_or_else(|| invalid(format!("mutation {number}: the id is neither 16 bytes nor short text")))?;
+        let digest = Sha256::digest(&bytes);
+        let (hash, _) = digest.split_first_chunk().expect("a SHA-256 digest has 32 bytes");
+        Ok(Self { hash: *hash, mutation, id, bytes })
+    }
+}
+
+/// An id as staging keeps it.
+pub(super) fn stored_id(id: Value<'_>) -> RowId {
+    match id {
+        Value::Id(uuid) => RowId::Uuid(uuid),
+        Value::IdText(text) => RowId::Text(text.into()),
+        other => unreachable!("{other:?} is no id"),
+    }
+}
+
+fn invalid(message: String) -> SyncError {
+    SyncError::RequestInvalid(message)
+}
