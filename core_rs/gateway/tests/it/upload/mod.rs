@@ -1,5 +1,7 @@
 //! What devices write, over real sockets: judged, made true once, and told.
 
+mod conflicts;
 mod device;
 mod outcomes;
+mod policies;
 mod world;
