@@ -1,8 +1,8 @@
 //! Whether a row is what the device saw.
 //!
 //! A field is in conflict when its current value is neither what the device saw nor what it wants. What it saw is the
-//! value that the mutation states as the old one, unless that is the work of an own earlier mutation that was refused:
-//! then it is what that one states, and so on.
+//! value that the mutation states as the old one. Where that is the work of an own earlier mutation that was refused, what
+//! that one states will do as well, and so on.
 
 use haversack_proto::sync::Mutation;
 use prost::Message;
@@ -42,7 +42,7 @@ pub(super) fn conflicting<'a, R: Rows>(
             unknown => unknown.insert(refused_before(rows, &reader).map_err(Stopped::Failed)?),
         };
         for (wanted, before) in earlier.iter().filter(|(wanted, _)| wanted.contains_key(&attribute.number)) {
-            if stated(attribute, wanted) == seen {
+            if current != seen && stated(attribute, wanted) == seen {
                 seen = stated(attribute, before);
             }
         }

@@ -21,7 +21,7 @@ use super::world::*;
 use crate::device::Stage;
 use crate::world::{ACCOUNT, ADA, BOB, World, account_id};
 
-const HISTORIES: u32 = 24;
+const HISTORIES: u32 = 32;
 const STEPS_MAX: usize = 28;
 const ROWS: u32 = 2;
 
