@@ -2,6 +2,8 @@
 
 mod conflicts;
 mod device;
+mod failing;
 mod outcomes;
 mod policies;
+mod repeats;
 mod world;
