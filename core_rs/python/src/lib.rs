@@ -7,6 +7,7 @@ mod errors;
 mod functions;
 mod logging;
 mod models;
+mod refusals;
 mod server;
 mod staging;
 mod trial;

@@ -255,7 +255,24 @@ pub fn import_ledger(staging: &dyn Staging, page: &[u8]) -> Result<u64, StagingE
     Ok(entered)
 }
 
+/// Puts a refused mutation aside: it stays in the log, and is not judged again.
+///
+/// # Errors
+/// [`StagingError::RefusalUnknown`] if none is open at this place; others as [`Staging::begin`].
+pub fn discard_refusal(staging: &dyn Staging, place: LedgerPlace) -> Result<(), StagingError> {
+    let mut commit = staging.begin()?;
+    let entry = commit.ledger().entry(place)?.filter(Entry::is_open_refusal);
+    let entry = entry.ok_or(StagingError::RefusalUnknown(place.0))?;
+    commit.ledger().amend(place, &Entry { resolution: Resolution::Discarded, ..entry })?;
+    commit.finish().map(drop)
+}
+
 impl Entry {
+    /// Whether it is of a refused mutation that nobody has settled.
+    pub fn is_open_refusal(&self) -> bool {
+        self.mutation.is_some() && self.resolution == Resolution::Open
+    }
+
     /// The entry as another database keeps it: LSNs mean nothing there, and there is nothing to write back.
     #[must_use]
     pub fn elsewhere(self) -> Self {

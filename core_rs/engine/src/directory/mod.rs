@@ -32,7 +32,6 @@ use self::changes::Changes;
 use self::facts::Facts;
 use self::layout::Source;
 use self::reach::Reach;
-use self::rights::Rights;
 use self::shares::Share;
 use crate::columns::RowChange;
 use crate::ids::{EntityNumber, Ordinal, RowKey};
@@ -43,7 +42,7 @@ pub use changes::Affected;
 pub use grounds::{Ground, GroundKind};
 pub use hierarchy::HierarchyRules;
 pub use layout::{Kind, Layout};
-pub use rights::{Access, Depth, Holding, Person, Principal, Privilege, Shared};
+pub use rights::{Access, Depth, Holding, Person, Principal, Privilege, Rights, Shared};
 pub use shares::Shares;
 pub use what_if::{DirectoryChange, DirectoryChangeError};
 
@@ -179,6 +178,17 @@ impl Directory {
             return Access::None;
         }
         Access::Some { owners: owners.into_iter().collect(), units: reach.units.into_iter().collect(), shared }
+    }
+
+    /// The privileges that a person has on rows of an entity, on whichever. Those of rows that belong to other rows are the
+    /// rights to those, and all are told.
+    pub fn rights(&self, person: &Person, entity: &str, holding: Holding) -> Rights {
+        Rights::of(|privilege| {
+            holding == Holding::OfRows || {
+                let reach = Reach::of(person, entity, privilege, &self.facts);
+                reach.everything || (reach.any && holding != Holding::OfOrganization)
+            }
+        })
     }
 
     /// Whether a person may make a row of an entity that belongs to `owner` (a user or team). It lies in `unit`, or

@@ -36,7 +36,7 @@ use self::situation::Situation;
 use self::solver::Solver;
 use self::upkeep::Upkeep;
 use crate::columns::{Index, Reading};
-use crate::directory::{Affected, Directory};
+use crate::directory::{Affected, Directory, Rights};
 use crate::ids::{EntityNumber, Instant, Lsn, Ordinal, Revision, RowKey};
 use crate::schema::Schema;
 use crate::view::{RowFacts, View};
@@ -154,6 +154,14 @@ impl Engine {
                 let model = self.model.as_ref().expect("inputs come from a model");
                 Arc::clone(&model.profile(inputs.profile).carried)
             }
+            Some(Standing::Denied(_)) | None => Arc::default(),
+        }
+    }
+
+    /// What a subscriber may do to rows, by the entities of [`Self::carried`].
+    pub fn rights(&self, subscriber: Subscriber) -> Arc<[Rights]> {
+        match self.live.of(subscriber).map(|live| &live.standing) {
+            Some(Standing::Follows(inputs)) => Arc::clone(&inputs.rights),
             Some(Standing::Denied(_)) | None => Arc::default(),
         }
     }

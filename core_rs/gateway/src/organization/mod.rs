@@ -86,7 +86,8 @@ impl Moment<'_> {
     pub(crate) fn model(&self) -> Result<Arc<Model>, SyncError> {
         let unpublished = || SyncError::Internal("there is a view without a model".into());
         let schema = self.engine.schema().ok_or_else(unpublished)?;
-        self.models.of(self.view.revision, schema, &self.engine.carried(self.subscriber))
+        let (carried, rights) = (self.engine.carried(self.subscriber), self.engine.rights(self.subscriber));
+        self.models.of(self.view.revision, schema, &carried, &rights)
     }
 }
 

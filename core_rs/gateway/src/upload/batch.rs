@@ -74,7 +74,7 @@ impl<'a> Batch<'a> {
     /// [`StagingError::RefusalUnknown`] if none is open there; others as [`Self::take`].
     pub(super) fn retry(&mut self, place: LedgerPlace, forced: bool) -> Result<MutationAnswer, SyncError> {
         let unknown = || StagingError::RefusalUnknown(place.0);
-        let entry = self.commit.ledger().entry(place)?.filter(|entry| entry.resolution == Resolution::Open);
+        let entry = self.commit.ledger().entry(place)?.filter(Entry::is_open_refusal);
         let entry = entry.ok_or_else(unknown)?;
         let sent = Sent::read(entry.mutation.clone().ok_or_else(unknown)?.into())?;
         self.meet(RowKey(entry.origin.user))?;

@@ -2,7 +2,8 @@
 
 use haversack_engine::ids::Lsn;
 use haversack_staging::{
-    Effect, Entry, LedgerPlace, Origin, Resolution, Staging, StagingError, export_ledger, import_ledger,
+    Effect, Entry, LedgerPlace, Origin, Resolution, Staging, StagingError, discard_refusal, export_ledger,
+    import_ledger,
 };
 
 use crate::world::{ACCOUNT, SqliteWorld, World, id, put};
@@ -80,10 +81,13 @@ fn refusals_are_listed_and_settled() {
     let mut commit = staging.begin().unwrap();
     let earlier = commit.ledger().refused_before(&entry(4, 1).origin, ACCOUNT, &id(1), 9).unwrap();
     assert_eq!(earlier.iter().map(|it| (it.number, it.mutation.len())).collect::<Vec<_>>(), [(2, 3)]);
-    let settled = Entry { resolution: Resolution::Discarded, ..refused(4, 1) };
-    commit.ledger().amend(LedgerPlace(4), &settled).unwrap();
-    commit.finish().unwrap();
-    assert_eq!(list(3, 9), [(LedgerPlace(4), settled)]);
+    drop(commit);
+    discard_refusal(&*staging, LedgerPlace(4)).unwrap();
+    assert_eq!(list(3, 9), [(LedgerPlace(4), Entry { resolution: Resolution::Discarded, ..refused(4, 1) })]);
+    for place in [4, 1, 9] {
+        let error = discard_refusal(&*staging, LedgerPlace(place)).unwrap_err();
+        assert!(matches!(error, StagingError::RefusalUnknown(unknown) if unknown == place), "{error}");
+    }
 }
 
 #[test]

@@ -6,4 +6,5 @@ mod failing;
 mod outcomes;
 mod policies;
 mod repeats;
+mod rules;
 mod world;

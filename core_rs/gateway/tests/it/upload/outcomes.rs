@@ -212,7 +212,7 @@ fn a_lookup_points_at_rows_that_are_there_and_may_be_attached_to() {
             put_scored(commit, 2, CAROL, "Carol's", 1);
             put_scored(commit, 3, CAROL, "Carol's too", 1);
         });
-        let parent = |number| [(PARENT, Value::Id(account_id(number)))];
+        let parent = |number| [(PARENT, Value::Id(account_visit_id(number)))];
         let hidden = carol.refused(&carol.update(2, &parent(1)), Invalid, ErrorReason::ValueInvalid).await;
         let absent = carol.refused(&carol.update(2, &parent(9)), Invalid, ErrorReason::ValueInvalid).await;
         assert_eq!((&hidden.message, &hidden.fields), (&absent.message, &vec![PARENT]), "nothing leaks");
@@ -231,6 +231,10 @@ fn a_lookup_points_at_rows_that_are_there_and_may_be_attached_to() {
     });
 }
 
+fn visit_id(number: u32) -> [u8; 16] {
+    crate::world::id(VISIT.0, number)
+}
+
 #[test]
 fn rows_that_belong_to_others_are_written_by_who_may_write_those() {
     with_devices(async |world, _, [ada, _, carol]| {
@@ -242,9 +246,6 @@ fn rows_that_belong_to_others_are_written_by_who_may_write_those() {
             let values = [(2, Value::Id(account_id(account))), (3, Value::Text("warm"))];
             device.next_of(VISIT, Create, id(number)).setting(&values)
         };
-        fn id(number: u32) -> [u8; 16] {
-            crate::world::id(VISIT.0, number)
-        }
         world.commit(|commit| grant(commit, HELPER, "account", APPEND_TO, BASIC));
         let mutation = visit(&carol, 1, 2);
         carol.apply(&mutation).await;
@@ -252,11 +253,11 @@ fn rows_that_belong_to_others_are_written_by_who_may_write_those() {
         carol.refused(&mutation, Forbidden, ErrorReason::WriteForbidden).await;
         let mutation = visit(&ada, 2, 1);
         ada.apply(&mutation).await;
-        let hidden = carol.next_of(VISIT, Update, id(2)).setting(&[(3, Value::Text("cold"))]);
+        let hidden = carol.next_of(VISIT, Update, visit_id(2)).setting(&[(3, Value::Text("cold"))]);
         carol.refused(&hidden, NotFound, ErrorReason::RowUnknown).await;
-        let orphan = ada.next_of(VISIT, Create, id(3)).setting(&[(3, Value::Text("cold"))]);
+        let orphan = ada.next_of(VISIT, Create, visit_id(3)).setting(&[(3, Value::Text("cold"))]);
         ada.refused(&orphan, Forbidden, ErrorReason::WriteForbidden).await;
-        let gone = carol.next_of(VISIT, Delete, id(1));
+        let gone = carol.next_of(VISIT, Delete, visit_id(1));
         carol.apply(&gone).await;
     });
 }

@@ -111,11 +111,11 @@ fn calls_at_once_are_each_done_once() {
 }
 
 async fn futures_of<T>(count: usize, make: impl AsyncFn(usize) -> T) -> Vec<T> {
-    let mut made = Vec::new();
+    let mut all = Vec::new();
     for number in 0..count {
-        made.push(make(number).await);
+        all.push(make(number).await);
     }
-    made
+    all
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn calls_that_break_the_contract_are_refused_whole() {
 #[test]
 fn an_administrator_has_a_refused_mutation_judged_again() {
     let mut stage = Stage::new(organization(ServerWins));
-    let (ada, refused, stale) = stage.run(async |world, door| {
+    let (ada, refused, outdated) = stage.run(async |world, door| {
         let ada = Outbox::of(door, ADA).await;
         world.commit(|commit| {
             put_scored(commit, 1, ADA, "x", 5);
@@ -207,9 +207,9 @@ fn an_administrator_has_a_refused_mutation_judged_again() {
         });
         let refused = ada.delete(1);
         ada.refused(&refused, Forbidden, ErrorReason::WriteForbidden).await;
-        let stale = ada.update(1, &[(SCORE, Value::Integer(7))]).seeing(&[(SCORE, Value::Integer(4))]);
-        assert_eq!(ada.send_one(&stale).await.reason(), ErrorReason::WriteConflict);
-        (ada, refused, stale)
+        let outdated = ada.update(1, &[(SCORE, Value::Integer(7))]).seeing(&[(SCORE, Value::Integer(4))]);
+        assert_eq!(ada.send_one(&outdated).await.reason(), ErrorReason::WriteConflict);
+        (ada, refused, outdated)
     });
     let log = |world: &World| world.staging.snapshot().unwrap().ledger().refused(LedgerPlace(0), 9).unwrap();
     let places: Vec<LedgerPlace> = log(&stage.world).iter().map(|(place, _)| *place).collect();
@@ -225,7 +225,7 @@ fn an_administrator_has_a_refused_mutation_judged_again() {
     assert_eq!(row(&stage.world, ACCOUNT, account_id(1)), None);
     let again = stage.gateway.retry_mutation("contoso", places[0], false).unwrap_err();
     assert_eq!(again.reason(), ErrorReason::RequestInvalid, "{again}");
-    let heard = stage.clients_block_on(ada.send(&[refused, stale])).unwrap();
+    let heard = stage.clients_block_on(ada.send(&[refused, outdated])).unwrap();
     assert_eq!((outcomes(&heard), heard[1].lsn), (vec![Applied, Applied], forced.lsn));
 }
 
