@@ -92,12 +92,11 @@ impl<'a, R: Rows> Judge<'a, R> {
 
     fn update(&mut self) -> Judged<Verdict, R> {
         let (before, payload) = self.visible_row()?;
-        let Values { mut changes, mut references } = self.reader().read(self.mutation, &self.id)?;
         let owner_field = self.entity.attribute("ownerid").map(|attribute| attribute.number);
-        let only_owner = !changes.is_empty() && self.changed(&changes).all(|number| Some(number) == owner_field);
-        if !only_owner {
+        if !self.changes_only(owner_field) {
             self.check_privilege(Privilege::Write, "change", &payload)?;
         }
+        let Values { mut changes, mut references } = self.reader().read(self.mutation, &self.id)?;
         let overruled = self.settle_conflicts(&mut changes, &payload)?;
         references.retain(|reference| !overruled.contains(&reference.attribute));
         forget_unchanged(&mut changes, &payload);
@@ -300,10 +299,11 @@ impl<'a, R: Rows> Judge<'a, R> {
         Ok(Written { before, payload, changed: fields, values, overruled })
     }
 
-    /// The changed attributes, without their companions.
-    fn changed<'c>(&self, changes: &'c Changes) -> impl Iterator<Item = AttributeNumber> + use<'c, 'a, R> {
-        let entity = self.entity;
-        changes.keys().copied().filter(move |number| entity.attribute_by_number(*number).is_some())
+    /// Whether the mutation changes this attribute and nothing else.
+    fn changes_only(&self, number: Option<AttributeNumber>) -> bool {
+        let attribute = number.and_then(|number| self.entity.attribute_by_number(number));
+        let is_of = |field: &u32| attribute.is_some_and(|it| it.fields().any(|own| own.0 == *field));
+        !self.mutation.changed.is_empty() && self.mutation.changed.iter().all(is_of)
     }
 
     /// Whether a field of an attribute is among the changes.

@@ -212,7 +212,7 @@ fn a_lookup_points_at_rows_that_are_there_and_may_be_attached_to() {
             put_scored(commit, 2, CAROL, "Carol's", 1);
             put_scored(commit, 3, CAROL, "Carol's too", 1);
         });
-        let parent = |number| [(PARENT, Value::Id(account_visit_id(number)))];
+        let parent = |number| [(PARENT, Value::Id(account_id(number)))];
         let hidden = carol.refused(&carol.update(2, &parent(1)), Invalid, ErrorReason::ValueInvalid).await;
         let absent = carol.refused(&carol.update(2, &parent(9)), Invalid, ErrorReason::ValueInvalid).await;
         assert_eq!((&hidden.message, &hidden.fields), (&absent.message, &vec![PARENT]), "nothing leaks");
@@ -244,7 +244,7 @@ fn rows_that_belong_to_others_are_written_by_who_may_write_those() {
         });
         let visit = |device: &Outbox, number, account| {
             let values = [(2, Value::Id(account_id(account))), (3, Value::Text("warm"))];
-            device.next_of(VISIT, Create, id(number)).setting(&values)
+            device.next_of(VISIT, Create, visit_id(number)).setting(&values)
         };
         world.commit(|commit| grant(commit, HELPER, "account", APPEND_TO, BASIC));
         let mutation = visit(&carol, 1, 2);
