@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from haversack_server._core import CoreError, Staging
 
 

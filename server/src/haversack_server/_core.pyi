@@ -56,30 +56,30 @@ class Staging:
         """Takes what changed of one entity (by its number) in another database since this one last did, in one commit.
 
         At most `rows_max` rows (at least one) and 4 MiB are taken. How far it has come is kept in this database, in the
-        same commit: any number of processes may call at once, and a crash repeats nothing. Rows that are already so draw
-        no LSN. Another source than before means from the beginning; at the end of that, rows that it does not have are
-        deleted here. Raises LIMIT_REACHED if another process held the write lock for too long.
+        same commit: any number of processes may call at once, and a crash repeats nothing. Rows that are already so
+        draw no LSN. Another source than before means from the beginning; at the end of that, rows that it does not have
+        are deleted here. Raises LIMIT_REACHED if another process held the write lock for too long.
 
-        The answer is UTF-8 JSON: `read`, `inserted`, `updated`, `deleted`, `unchanged`, `bytes` (of rows that are new or
-        other than before), `left` and `lsn` (the head of this database). `left` is 0 exactly when the source has no more;
-        else it is the number of rows still to look at in a first pass, and an upper bound afterwards.
+        The answer is UTF-8 JSON: `read`, `inserted`, `updated`, `deleted`, `unchanged`, `bytes` (of rows that are new
+        or other than before), `left` and `lsn` (the head of this database). `left` is 0 exactly when the source has no
+        more; else it is the number of rows still to look at in a first pass, and an upper bound afterwards.
         """
 
     def write_back(self, record: Staging, *, rows_max: int) -> bytes:
         """Takes what devices have changed here to the organization's record database, in order, each change once.
 
-        At most `rows_max` changes (at least one, at most 5,000) are taken. A replication that runs meanwhile, in whatever
-        process, undoes none of them. Call it before each `replicate`, and until it is done before this database is given
-        up. The answer is UTF-8 JSON: `written`, and `is_last`, which is true when there was nothing left to write.
-        Raises LIMIT_REACHED if another process held a write lock for too long.
+        At most `rows_max` changes (at least one, at most 5,000) are taken. A replication that runs meanwhile, in
+        whatever process, undoes none of them. Call it before each `replicate`, and until it is done before this
+        database is given up. The answer is UTF-8 JSON: `written`, and `is_last`, which is true when there was nothing
+        left to write. Raises LIMIT_REACHED if another process held a write lock for too long.
         """
 
     def export_ledger(self, after: int, *, entries_max: int) -> tuple[bytes, int]:
         """A page of what became of devices' mutations, and the `after` of the next page; no bytes behind the last one.
 
-        Begin with 0. At most `entries_max` entries (at most 10,000) and some MiB are in a page. Keep the pages as they are
-        for as long as the organization has no database: whoever gets none of them does old mutations twice. Changes that
-        have not been written back do not travel.
+        Begin with 0. At most `entries_max` entries (at most 10,000) and some MiB are in a page. Keep the pages as they
+        are for as long as the organization has no database: whoever gets none of them does old mutations twice. Changes
+        that have not been written back do not travel.
         """
 
     def import_ledger(self, page: bytes) -> int:
@@ -92,10 +92,10 @@ class Staging:
         """Mutations of devices that were refused, behind a place, in the order in which they were judged.
 
         The answer is UTF-8 JSON: `last`, which is the next `after` (begin with 0), and `entries`, each with `place`,
-        `install` and `user` (UUIDs), `number`, `entity` (its number), `id`, `kind`, `outcome` and `reason` (names without
-        prefix), `message`, `fields` (numbers), `written_at_us`, `received_at_us`, `resolution` ("OPEN", "RETRIED",
-        "DISCARDED") and `mutation` (a serialized `haversack.sync.v1.Mutation`, in hexadecimal). `SyncServer.retry_mutation`
-        has one judged again.
+        `install` and `user` (UUIDs), `number`, `entity` (its number), `id`, `kind`, `outcome` and `reason` (names
+        without prefix), `message`, `fields` (numbers), `written_at_us`, `received_at_us`, `resolution` ("OPEN",
+        "RETRIED", "DISCARDED") and `mutation` (a serialized `haversack.sync.v1.Mutation`, in hexadecimal).
+        `SyncServer.retry_mutation` has one judged again.
         """
 
     def discard_refusal(self, place: int) -> None:
@@ -104,9 +104,9 @@ class Staging:
     def build_indexes(self) -> None:
         """Makes a database that was just filled ready to serve; idempotent.
 
-        Builds indexes that are missing, checks it whole (STAGING_FAILED with the first contradiction), gathers statistics
-        and moves the write-ahead log into the file. A new database has all its indexes from the start: loading without
-        them was measured to save less than it costs in care.
+        Builds indexes that are missing, checks it whole (STAGING_FAILED with the first contradiction), gathers
+        statistics and moves the write-ahead log into the file. A new database has all its indexes from the start:
+        loading without them was measured to save less than it costs in care.
         """
 
     def close(self) -> None:
@@ -220,9 +220,10 @@ class SyncServer:
     def retry_mutation(self, name: str, place: int, *, force: bool) -> bytes:
         """Has a refused mutation of an organization judged again, as its user's, by what holds now.
 
-        `place` is that of `Staging.refusals`. With `force` the device's values count whatever the row is now; privileges
-        and rules hold all the same. Returns a serialized `haversack.sync.v1.MutationAnswer`, which the device hears from
-        now on. Raises REQUEST_INVALID if none is open at this place, USER_DISABLED and its like if the user has no view.
+        `place` is that of `Staging.refusals`. With `force` the device's values count whatever the row is now;
+        privileges and rules hold all the same. Returns a serialized `haversack.sync.v1.MutationAnswer`, which the
+        device hears from now on. Raises REQUEST_INVALID if none is open at this place, USER_DISABLED and its like if
+        the user has no view.
         """
 
     def stop(self, grace_seconds: float) -> None:

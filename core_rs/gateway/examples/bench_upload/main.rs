@@ -37,7 +37,6 @@ mod keys;
 #[expect(dead_code, reason = "tests use more of it")]
 mod rules;
 #[path = "../../tests/it/tokens.rs"]
-#[expect(dead_code, reason = "tests use more of it")]
 mod tokens;
 #[path = "../../tests/it/world.rs"]
 #[expect(dead_code, reason = "tests use more of it")]
