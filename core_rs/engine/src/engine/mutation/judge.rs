@@ -80,6 +80,7 @@ impl<'a, R: Rows> Judge<'a, R> {
             let refusal = Refusal::new(MutationOutcome::Conflict, ErrorReason::RowExists, message);
             return Err(refusal.of_fields(vec![self.entity.primary_id]).into());
         }
+        self.check_key()?;
         let Values { mut changes, references } = self.reader().read(self.mutation, &self.id)?;
         let owner = self.owner(&references)?.unwrap_or(self.author.person.user);
         self.stamps().create(&self.id, owner, &mut changes);
@@ -126,6 +127,16 @@ impl<'a, R: Rows> Judge<'a, R> {
             return Err(Refusal::new(MutationOutcome::Conflict, ErrorReason::WriteConflict, message).into());
         }
         Ok(Verdict::Delete(before))
+    }
+
+    /// Devices can choose a key only if it is an id or text.
+    fn check_key(&self) -> Judged<(), R> {
+        let primary = self.entity.attribute_by_number(self.entity.primary_id);
+        if let Some(FieldType::Id | FieldType::Text) = primary.map(|attribute| attribute.kind.into()) {
+            return Ok(());
+        }
+        let text = format!("rows of {} get their keys from their source, not from devices", self.entity.name);
+        Err(Refusal::invalid(vec![(self.entity.primary_id, text)]).into())
     }
 
     /// Takes out of `changes` what gives way to the server's values, and tells it; or refuses.

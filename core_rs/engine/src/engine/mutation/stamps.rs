@@ -4,7 +4,7 @@ use super::author::Author;
 use super::values::{Changes, encode};
 use crate::directory::{Directory, Holding};
 use crate::ids::{EntityNumber, Instant, RowKey};
-use crate::row::{Value, encoded};
+use crate::row::{FieldType, Value, encoded};
 use crate::schema::{Attribute, AttributeType, Entity, Schema};
 
 /// Sets fields of one row.
@@ -20,11 +20,11 @@ impl Stamps<'_> {
     /// What a new row gets: its id; an owner, if it has none; state and status, if it has none; who made it and when.
     pub(super) fn create(&self, id: &Value<'_>, owner: RowKey, changes: &mut Changes) {
         let primary = self.entity.primary_id;
-        let kind = self.entity.attribute_by_number(primary).map(|attribute| attribute.kind);
+        let kind = self.entity.attribute_by_number(primary).map(|attribute| attribute.kind.into());
         let text;
         let id = match (kind, id) {
-            (Some(AttributeType::String), Value::IdText(text)) => Value::Text(text),
-            (Some(AttributeType::String), Value::Id(uuid)) => {
+            (Some(FieldType::Text), Value::IdText(text)) => Value::Text(text),
+            (Some(FieldType::Text), Value::Id(uuid)) => {
                 text = crate::row::uuid_text(*uuid);
                 Value::Text(&text)
             }

@@ -294,6 +294,17 @@ fn an_id_is_taken_once_and_free_when_its_row_is_gone() {
 }
 
 #[test]
+fn keys_that_devices_cannot_choose_are_not_theirs_to_give() {
+    with_devices(async |world, _, [ada, ..]| {
+        world.commit(|commit| grant(commit, SALES, "ticket", CREATE, GLOBAL));
+        let values = [(2, Value::Text("broken"))];
+        let numbered = ada.next_of(TICKET, Create, *b"an id of a row..").setting(&values);
+        let refused = ada.refused(&numbered, Invalid, ErrorReason::ValueInvalid).await;
+        assert!(refused.message.contains("from their source"), "{}", refused.message);
+    });
+}
+
+#[test]
 fn a_device_may_write_a_row_out_of_its_own_view() {
     Stage::new(organization(ClientWins)).run(async |world, door| {
         world.commit(|commit| put_scored(commit, 1, ADA, "Ada's", 1));

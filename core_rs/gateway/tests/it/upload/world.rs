@@ -15,6 +15,9 @@ pub(crate) const CAROL: u32 = 3;
 /// An entity whose rows belong to accounts.
 pub(crate) const VISIT: EntityNumber = EntityNumber(12);
 
+/// An entity whose keys are numbers.
+pub(crate) const TICKET: EntityNumber = EntityNumber(13);
+
 /// Fields of an account.
 pub(crate) const NAME: u32 = 2;
 pub(crate) const OWNER: u32 = 4;
@@ -81,7 +84,7 @@ pub(crate) fn profile_items() -> Vec<ProfileItem> {
         haversack_proto::model::Association { relationship: "visit_account".into(), ..Default::default() };
     let account = ProfileItem { associations: vec![association], ..all("account") };
     let criteria = haversack_proto::model::RecordCriteria::RelatedOnly.into();
-    vec![account, all("contact"), ProfileItem { criteria, ..all("visit") }]
+    vec![account, all("contact"), ProfileItem { criteria, ..all("visit") }, all("ticket")]
 }
 
 /// Grants a role a privilege on an entity.
@@ -153,6 +156,8 @@ fn rules(model: &mut Model, policy: ConflictPolicy) {
             .with(2, "accountid", Lookup, &["account"])
             .with(3, "remark", String, &[]),
     );
+    let ticket = entity("ticket", TICKET.0, Ownership::Organization);
+    model.entities.push(ticket.with(1, "ticketnumber", Integer, &[]).with(2, "title", String, &[]));
     let mut relationship = model.relationships[0].clone();
     relationship.schema_name = "visit_account".into();
     if let Some(haversack_proto::model::relationship::Form::OneToMany(form)) = &mut relationship.form {
