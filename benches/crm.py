@@ -32,6 +32,7 @@ DEPTHS = {
     "contact": (GLOBAL, LOCAL, BASIC),
     "opportunity": (GLOBAL, LOCAL, BASIC),
     "opportunityproduct": (GLOBAL, LOCAL, BASIC),
+    "mobileofflineprofile": (GLOBAL, GLOBAL, GLOBAL),
 }
 """Depth of the read privilege of each role, by entity."""
 

@@ -16,6 +16,7 @@ from haversack.model.v1 import model_pb2
 from haversack_server.demo.organization import Organization
 from haversack_server.endpoints import Endpoints
 from haversack_server.identity import ADMIN_AUDIENCE, ANY_ORGANIZATION, SYNC_AUDIENCE, DevelopmentIssuer
+from haversack_server.provisioning.files import newest
 
 from benches.crm import Crm
 from benches.measure import STOP_SECONDS_MAX, MeasureError, cpu_seconds, resident_bytes
@@ -74,7 +75,7 @@ class Server:
 
     def staging_file(self, organization: str) -> Path:
         """The staging database of an organization."""
-        return self.data / "organizations" / organization / "staging.sqlite3"
+        return newest(self.data / "organizations" / organization)
 
     def published_model(self, organization: str) -> model_pb2.Model:
         """The newest published model of an organization."""

@@ -17,9 +17,10 @@ import tempfile
 import time
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
+from psycopg import sql
 
 OTHER_BINARIES = os.environ.get("HAVERSACK_TEST_POSTGRESQL_BIN", "")
 """A folder with `postgres` and `initdb` of another version that the tests shall run on."""
@@ -33,29 +34,33 @@ _WATCH = """
     -c synchronous_commit=off -c max_connections=200 -c shared_buffers=32MB -c log_min_messages=fatal 2>"$2/log" &
 server=$!
 read -r _
-kill -INT "$server"
+kill -QUIT "$server"
 wait "$server"
 rm -rf "$2"
 """
 
 
 class PostgresqlServer:
-    """A running server. Has to be closed, but goes with its process if that is killed."""
+    """A running server. Has to be closed, but goes with its process if that is killed.
+
+    Attributes:
+        folder: Where all that is of it lies, its socket too.
+    """
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="haversack-pg-", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix="haversack-pg-", dir="/tmp"))
         identity = _identity()
-        binaries = _binaries(self._folder, identity)
+        binaries = _binaries(self.folder, identity)
         if identity:
-            shutil.chown(self._folder, identity["user"], identity["group"])
-        initialize = [binaries / "initdb", "-D", self._folder / "data", "-U", SUPERUSER, "-E", "UTF8"]
+            shutil.chown(self.folder, identity["user"], identity["group"])
+        initialize: list[str | Path] = [binaries / "initdb", "-D", self.folder / "data", "-U", SUPERUSER, "-E", "UTF8"]
         initialize += ["--locale=C", "--auth=trust", "--no-sync"]
-        subprocess.run(initialize, check=True, stdout=subprocess.DEVNULL, cwd=self._folder, **identity)
+        subprocess.run(initialize, check=True, stdout=subprocess.DEVNULL, cwd=self.folder, **identity)
         self._watcher = subprocess.Popen(
-            ["/bin/sh", "-c", _WATCH, "watch", binaries, self._folder],
+            ["/bin/sh", "-c", _WATCH, "watch", binaries, self.folder],
             stdin=subprocess.PIPE,
             start_new_session=True,
-            cwd=self._folder,
+            cwd=self.folder,
             **identity,
         )
         self._await()
@@ -63,13 +68,13 @@ class PostgresqlServer:
     def database(self) -> str:
         """Makes an empty database; returns its URL."""
         name = f"test_{uuid.uuid4().hex}"
-        self.execute(f'CREATE DATABASE "{name}"')
-        return f"postgresql://{SUPERUSER}@/{name}?host={self._folder}"
+        self.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return f"postgresql://{SUPERUSER}@/{name}?host={self.folder}"
 
-    def execute(self, statement: str) -> list[tuple[Any, ...]]:
+    def execute(self, statement: LiteralString | sql.Composed) -> list[tuple[Any, ...]]:
         """Runs a statement as the superuser; returns its rows."""
         with self._connected() as connection:
-            cursor = connection.execute(statement)  # type: ignore[arg-type]
+            cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def close(self) -> None:
@@ -79,7 +84,7 @@ class PostgresqlServer:
         self._watcher.wait()
 
     def _connected(self) -> psycopg.Connection[tuple[Any, ...]]:
-        return psycopg.connect(host=str(self._folder), user=SUPERUSER, dbname="postgres", autocommit=True)
+        return psycopg.connect(host=str(self.folder), user=SUPERUSER, dbname="postgres", autocommit=True)
 
     def _await(self) -> None:
         deadline = time.monotonic() + START_SECONDS_MAX
@@ -89,7 +94,7 @@ class PostgresqlServer:
                 return
             except psycopg.OperationalError as error:
                 if self._watcher.poll() is not None or time.monotonic() > deadline:
-                    log = (self._folder / "log").read_text()
+                    log = (self.folder / "log").read_text()
                     raise AssertionError(f"PostgreSQL did not start: {error}\n{log}") from error
             time.sleep(0.02)
 
@@ -111,8 +116,9 @@ def _binaries(folder: Path, identity: dict[str, Any]) -> Path:
     assert found.origin is not None
     package = Path(found.origin).parent
     if identity and not all(parent.stat().st_mode & stat.S_IXOTH for parent in package.parents):
-        libraries = package.with_name(f"{package.name}.libs")
-        shutil.copytree(package, folder / package.name)
-        shutil.copytree(libraries, folder / libraries.name)
+        for part in (f"{package.name}/pginstall", f"{package.name}.libs"):
+            shutil.copytree(package.parent / part, folder / part)
+        for copied in folder.rglob("*"):
+            os.chown(copied, identity["user"], identity["group"])
         package = folder / package.name
     return package / "pginstall" / "bin"

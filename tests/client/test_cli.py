@@ -111,7 +111,7 @@ def test_exit_status_of_sync(db: Path, script: Sequence[Action], status: Exit) -
         ["sync"],
         ["sync", "--db", "x.sqlite3", "--endpoint", "localhost:1"],
         ["sync", "--db", "x.sqlite3", "--endpoint", "ftp://localhost", "--token", "t"],
-        ["sync", "--db", "x.sqlite3", "--endpoint", "localhost:1", "--token", "t", "--root-certificates", "none.pem"],
+        ["sync", "--db", "x.sqlite3", "--endpoint", "localhost:1", "--token", "t", "--ca-file", "none.pem"],
         ["status"],
         ["query", "--db", "x.sqlite3"],
         ["unknown"],

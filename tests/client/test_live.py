@@ -21,6 +21,7 @@ from haversack_client import (
     Live,
     LiveEvent,
     ModelChanged,
+    NotProvisionedError,
     PermissionDeniedError,
     RowsChanged,
 )
@@ -104,6 +105,15 @@ def test_what_does_not_pass_ends_it(tmp_path: Path) -> None:
         assert not live.running
         with device.live():
             pass
+
+
+def test_an_organization_out_of_service_is_waited_for(tmp_path: Path) -> None:
+    out_of_service: Script = [Fail(Code.FAILED_PRECONDITION, "ORGANIZATION_NOT_PROVISIONED")]
+    scripts: list[Script] = [*[out_of_service] * (RETRIES_MAX + 2), [MODEL, checkpoint(EMPTY), Hang()]]
+    with ScriptedServer(scripts) as server, open_device(tmp_path, server) as device, device.live() as live:
+        waits = [it for it in until(live, REACHED) if isinstance(it, ConnectionChanged) and it.error]
+        assert len(waits) == RETRIES_MAX + 2
+        assert {type(it.error) for it in waits} == {NotProvisionedError}
 
 
 def test_whatever_ends_the_thread_reaches_the_reader(tmp_path: Path) -> None:

@@ -83,7 +83,8 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
         assignments = [["systemuserroleid", "systemuserid", "roleid"], [str(uuid.uuid4()), USER, ROLE]]
         organization.ingest("systemuserroles", table(assignments))
         rights = [["roleprivilegeid", "roleid", "entityname", "accessright", "depth"]]
-        rights.append([str(uuid.uuid4()), ROLE, "contact", str(READ), str(GLOBAL)])
+        readable = ("contact", "mobileofflineprofile")
+        rights += [[str(uuid.uuid4()), ROLE, entity, str(READ), str(GLOBAL)] for entity in readable]
         organization.ingest("roleprivileges", table(rights))
         organization.enable("contact")
         item = model_pb2.ProfileItem(entity="contact", criteria=model_pb2.RECORD_CRITERIA_ALL)

@@ -30,6 +30,7 @@ class ServerProcess:
     """`haversack serve` on a data folder and two ports that stay the same over restarts."""
 
     data: Path
+    database: str = ""
     admin: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
     sync: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
     process: subprocess.Popen[str] | None = None
@@ -46,7 +47,8 @@ class ServerProcess:
             "--sync",
             self.sync,
         ]
-        self.process = subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, text=True)
+        environment = {**os.environ, "HAVERSACK_DATABASE": self.database}
+        self.process = subprocess.Popen([*command, "--json"], env=environment, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         while self.process.stdout.readline() not in ("}\n", ""):
             pass

@@ -40,6 +40,10 @@ class Oracle:
         replica.connection.create_function("local_day", 1, local_day, deterministic=True)
         self._rights = Rights(replica, user, unit, settings.hierarchy_security)
 
+    def denial(self, users: list[str], teams: list[str]) -> str:
+        """Why the user gets nothing of a profile with these members; empty if nothing keeps the user from it."""
+        return self._rights.denial(users, teams)
+
     def _chosen_zone(self, user: str) -> str | None:
         chosen = self._replica.rows("SELECT timezonename FROM usersettings WHERE systemuserid = ?", (user,))
         return chosen[0][0] if chosen else None

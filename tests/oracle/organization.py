@@ -43,9 +43,9 @@ def limit(organization: Organization, limits: Mapping[str, filters.Filter | None
         organization.enable(entity, chosen.fetch_xml if chosen else "")
 
 
-def draft(items: list[Item], users: list[str]) -> model_pb2.Profile:
-    """A profile of these items."""
-    return model_pb2.Profile(name="everybody", users=users, items=[_item(item) for item in items])
+def draft(items: list[Item], users: list[str], teams: list[str]) -> model_pb2.Profile:
+    """A profile of these items and members."""
+    return model_pb2.Profile(name="field", users=users, teams=teams, items=[_item(item) for item in items])
 
 
 def _filter(chosen: filters.Filter | None) -> filter_pb2.Filter | None:

@@ -2,7 +2,7 @@
 
 from haversack.model.v1 import model_pb2
 from haversack_server.demo.replica import Replica
-from oracle.schema import DEPTHS, OWNERSHIP, READ
+from oracle.schema import DEPTHS, OWNERSHIP, PROFILE, READ
 from oracle.world import ACCESS_TEAM
 
 DEPTH_DEFAULT = 3
@@ -50,6 +50,7 @@ class Rights:
 
     def __init__(self, replica: Replica, user: str, unit: str, security: model_pb2.HierarchySecurity) -> None:
         ((position,),) = replica.rows("SELECT positionid FROM systemuser WHERE systemuserid = ?", (user,))
+        self._replica, self._user = replica, user
         self._excluded = set(security.excluded_entities)
         self._everyone = replica.number("organization")
         parameters = {
@@ -70,6 +71,14 @@ class Rights:
             )
             replica.connection.execute(f"CREATE TEMP TABLE {name}({columns})")
             replica.connection.execute(f"INSERT INTO {name} {query}", parameters)
+
+    def denial(self, users: list[str], teams: list[str]) -> str:
+        """Why the user gets nothing of a profile with these members; empty if nothing keeps the user from it."""
+        mine = {team for (team,) in self._replica.rows("SELECT teamid FROM my_teams JOIN team USING (teamid)")}
+        if self._user not in users and mine.isdisjoint(teams):
+            return "PROFILE_MISSING"
+        granted = self._replica.rows("SELECT 1 FROM my_rights WHERE entityname = ?", (PROFILE,))
+        return "" if granted else "PROFILE_NOT_READABLE"
 
     def readable(self, entity: str) -> str:
         """The condition on a row `t` of an entity that the user may read it."""

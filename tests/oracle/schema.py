@@ -49,6 +49,8 @@ KIN = {
 SHARED = ["site", "visit", "region"]
 DEPTHS = {"basic": 1, "local": 2, "deep": 4, "global": 8}
 READ = 2
+# What roles speak of that is no entity of the metadata: who has read on it may sync.
+PROFILE = "mobileofflineprofile"
 
 
 def meetings(entity: str) -> list[tuple[str, str, str]]:

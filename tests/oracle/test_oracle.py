@@ -9,10 +9,12 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from conftest import RunningServer
-from haversack_client import Device
+from haversack_client import Device, PermissionDeniedError
 from haversack_server.demo.organization import Organization
 from haversack_server.demo.replica import Replica
+from haversack_server.provisioning.files import newest
 from oracle import filters
 from oracle.expected import Oracle
 from oracle.organization import apply, draft, limit, populate
@@ -34,7 +36,7 @@ class Playground:
         self.items: list[Item] = []
         self.limits: Mapping[str, filters.Filter | None] = {}
         self.publish()
-        staging = server.settings.data / "organizations" / name / "staging.sqlite3"
+        staging = newest(server.settings.data / "organizations" / name)
         self.replica = Replica(staging)
         self.devices = {
             user: Device.open(folder / f"{user}.db", server.settings.sync_listen, server.device_token(name, user))
@@ -42,12 +44,13 @@ class Playground:
         }
 
     def publish(self) -> None:
-        """Publishes other rules, organization filters and a new profile for everybody."""
+        """Publishes other rules, organization filters and a new profile for most."""
         self.limits, self.items = self.world.organization_filters(), self.world.profile()
         self.settings = self.world.settings()
         self.organization.set_settings(self.settings)
         limit(self.organization, self.limits)
-        self.organization.publish(draft(self.items, self.world.users))
+        self.members = (self.world.some(self.world.users), self.world.some(self.world.teams))
+        self.organization.publish(draft(self.items, *self.members))
 
     def change(self) -> None:
         """Changes data and directory."""
@@ -58,6 +61,11 @@ class Playground:
         """Syncs every device and compares it with the oracle; returns how many rows agreed."""
         rows = 0
         for user, device in self.devices.items():
+            self.replica.refresh()
+            denial = Oracle(self.replica, user, datetime.now(UTC), self.settings).denial(*self.members)
+            if denial:
+                self.check_denied(device, denial)
+                continue
             checkpoint = device.sync().checkpoint
             assert checkpoint is not None
             instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=checkpoint.instant_us)
@@ -68,6 +76,14 @@ class Playground:
                 rows += compare_values(connection, self.replica, expected)
             assert device.status(verify=True).checkpoint == checkpoint
         return rows
+
+    def check_denied(self, device: Device, denial: str) -> None:
+        """A device that gets nothing is told why, once it has nothing left."""
+        with pytest.raises(PermissionDeniedError) as refused:
+            device.sync()
+        assert refused.value.reason == denial
+        with closing(device.connection()) as connection:
+            assert not any(held(connection, {}).values())
 
     def close(self) -> None:
         """Closes everything but the server."""

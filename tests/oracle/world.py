@@ -18,6 +18,7 @@ from oracle.schema import (
     MANY_TO_MANY,
     ONE_TO_MANY,
     OWNERSHIP,
+    PROFILE,
     READ,
     SHARED,
 )
@@ -72,6 +73,8 @@ class World:
         self.users = [self.id() for _ in range(4)]
         self.teams = [self.id() for _ in range(2)]
         self.roles = [self.id() for _ in range(3)]
+        self.syncing = self.id()
+        """The role that lets users sync, if nothing else does."""
         self.rows: dict[str, dict[str, Row]] = {entity: {} for entity in OWNERSHIP}
         self.positions = [self.id() for _ in range(4)]
         self.organization = self.id()
@@ -111,7 +114,9 @@ class World:
             Change("systemuser", [self.user(user) for user in self.users]),
             Change("usersettings", [self.choices(user) for user in self.users]),
             Change("team", [self.team(team) for team in self.teams]),
-            Change("role", [self.role(role) for role in self.roles]),
+            Change("role", [self.role(role) for role in [*self.roles, self.syncing]]),
+            *(self.admission(user) for user in self.users[1:]),
+            self.link("roleprivileges", "roleprivilegeid", self._grant(self.syncing, PROFILE)),
             *(self.assignment() for _ in range(5)),
             *(self.membership() for _ in range(3)),
             *(self.privilege() for _ in range(14)),
@@ -183,16 +188,20 @@ class World:
         row = {"systemuserid": self.draw.choice(self.users), "roleid": role}
         return self.link("systemuserroles", "systemuserroleid", row)
 
+    def admission(self, user: str) -> Change:
+        """A user gets or loses the role that lets users sync."""
+        row = {"systemuserid": user, "roleid": self.syncing}
+        return self.link("systemuserroles", "systemuserroleid", row)
+
     def privilege(self) -> Change:
-        """A role gains or loses read on an entity at some depth."""
-        entity = self.draw.choice([name for name, ownership in OWNERSHIP.items() if ownership != "None"])
-        row = {
-            "roleid": self.draw.choice(self.roles),
-            "entityname": entity,
-            "accessright": READ,
-            "depth": self.draw.choice(list(DEPTHS.values())),
-        }
+        """A role gains or loses read on an entity, or on profiles, at some depth."""
+        entities = [name for name, ownership in OWNERSHIP.items() if ownership != "None"]
+        row = self._grant(self.draw.choice(self.roles), self.draw.choice([*entities, PROFILE]))
         return self.link("roleprivileges", "roleprivilegeid", row)
+
+    def _grant(self, role: str, entity: str) -> Row:
+        depth = self.draw.choice(list(DEPTHS.values()))
+        return {"roleid": role, "entityname": entity, "accessright": READ, "depth": depth}
 
     def share(self) -> Change:
         """A row becomes shared with somebody, or is no longer."""
@@ -279,6 +288,7 @@ class World:
             self.membership: 2,
             self.assignment: 2,
             self.privilege: 2,
+            lambda: self.admission(self.draw.choice(self.users)): 1,
             self.share: 4,
             lambda: Change("systemuser", [self.user(self.draw.choice(self.users))]): 4,
             lambda: Change("usersettings", [self.choices(self.draw.choice(self.users))]): 2,
@@ -306,6 +316,10 @@ class World:
             if to_one.fetch_xml.count("<condition") < LIMIT_CONDITIONS_MAX:
                 return to_one
         return self.filters.leaf(entity, for_all=True)
+
+    def some(self, ids: list[str]) -> list[str]:
+        """Most of these."""
+        return [it for it in ids if self.draw.random() < 0.7]
 
     def profile(self) -> list[Item]:
         """Items for a random choice of entities, with associations among them (cycles included)."""

@@ -15,9 +15,19 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import grpc
-from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, questions_pb2_grpc, solutions_pb2_grpc
+from haversack.admin.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
+    directory_pb2_grpc,
+    provisioning_pb2,
+    provisioning_pb2_grpc,
+    questions_pb2_grpc,
+    solutions_pb2_grpc,
+    work_pb2_grpc,
+)
 from haversack_server.identity import ADMIN_AUDIENCE, ANY_ORGANIZATION, SYNC_AUDIENCE
 from haversack_server.metadata import standard_documents
+from haversack_server.provisioning import TERMS
 from haversack_server.runtime import Server
 from haversack_server.settings import ServerSettings
 
@@ -83,21 +93,53 @@ class Admin:
             "entities": admin_pb2_grpc.EntityServiceStub(channel),
             "ingests": admin_pb2_grpc.IngestServiceStub(channel),
             "profiles": admin_pb2_grpc.ProfileServiceStub(channel),
+            "provisioning": provisioning_pb2_grpc.ProvisioningServiceStub(channel),
             "questions": questions_pb2_grpc.QuestionServiceStub(channel),
+            "directory": directory_pb2_grpc.DirectoryServiceStub(channel),
             "solutions": solutions_pb2_grpc.SolutionServiceStub(channel),
+            "work": work_pb2_grpc.WorkServiceStub(channel),
         }
 
     def call(self, service: str, method: str, request: object) -> Any:
         """Calls a method of a service."""
         return getattr(self._stubs[service], method)(request, metadata=self._metadata, timeout=STEP_SECONDS_MAX)
 
-    def organization(self, *, standard: bool = True) -> str:
-        """Makes an organization of a fresh name, with the shipped metadata."""
-        name = f"org-{uuid.uuid4().hex[:12]}"
+    def organization(self, *, standard: bool = True, provisioned: bool = True, name: str = "") -> str:
+        """Makes an organization, of a fresh name if none is given, with the shipped metadata, and provisions it.
+
+        Without metadata it cannot be provisioned, and is not.
+        """
+        name = name or f"org-{uuid.uuid4().hex[:12]}"
         self.call("organizations", "CreateOrganization", admin_pb2.CreateOrganizationRequest(name=name))
         if standard:
             self.import_metadata(name, dict(standard_documents()))
+            if provisioned:
+                self.provision(name)
         return name
+
+    def consent(self, organization: str) -> None:
+        """Consents to the terms that are in force."""
+        request = provisioning_pb2.RecordConsentRequest(organization=organization, terms=TERMS)
+        self.call("provisioning", "RecordConsent", request)
+
+    def provision(self, organization: str) -> None:
+        """Consents, provisions, and waits until that is done."""
+        self.consent(organization)
+        request = provisioning_pb2.StartProvisioningRequest(organization=organization)
+        self.call("provisioning", "StartProvisioning", request)
+        settled = self.settled(organization)
+        assert settled.state == provisioning_pb2.PROVISIONING_STATE_PROVISIONED, settled
+
+    def settled(self, organization: str) -> provisioning_pb2.Provisioning:
+        """Waits until no operation on an organization is under way; returns where it stands then."""
+        *_, last = self.watch(organization)
+        return last
+
+    def watch(self, organization: str) -> Iterator[provisioning_pb2.Provisioning]:
+        """Yields where an organization stands, again and again, until no operation is under way."""
+        request = provisioning_pb2.WatchProvisioningRequest(organization=organization, until_settled=True)
+        for answer in self.call("provisioning", "WatchProvisioning", request):
+            yield answer.provisioning
 
     def import_metadata(self, organization: str, documents: dict[str, bytes]) -> admin_pb2.ImportMetadataResponse:
         """Imports metadata documents by name."""

@@ -10,10 +10,11 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, questions_pb2, solutions_pb2
+from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, provisioning_pb2, questions_pb2, solutions_pb2
 from haversack.model.v1 import model_pb2
 from haversack_server.errors import RequestInvalid
 from haversack_server.identity import SYNC_AUDIENCE
+from haversack_server.provisioning import TERMS
 from haversack_server.runtime import Server
 from haversack_server.settings import ServerSettings
 from haversack_server.solutions import Header, Solution, write_solution
@@ -26,12 +27,19 @@ CODE = grpc.StatusCode
 EMPTY_SOLUTION = write_solution(Solution(Header("nothing", "1.0"), ()))
 LIST = admin_pb2.ListOrganizationsRequest()
 
-SERVICES = [service for it in (admin_pb2, solutions_pb2) for service in it.DESCRIPTOR.services_by_name.values()]
 EVERY_CALL = [
     ("organizations", "CreateOrganization", admin_pb2.CreateOrganizationRequest(name="acme")),
     ("organizations", "GetOrganization", admin_pb2.GetOrganizationRequest(name="acme")),
     ("organizations", "ListOrganizations", LIST),
     ("organizations", "SetSettings", admin_pb2.SetSettingsRequest(organization="acme")),
+    ("organizations", "MoveOrganization", admin_pb2.MoveOrganizationRequest(organization="acme")),
+    ("provisioning", "RecordConsent", provisioning_pb2.RecordConsentRequest(organization="acme", terms=TERMS)),
+    ("provisioning", "StartProvisioning", provisioning_pb2.StartProvisioningRequest(organization="acme")),
+    ("provisioning", "StopProvisioning", provisioning_pb2.StopProvisioningRequest(organization="acme")),
+    ("provisioning", "RetryProvisioning", provisioning_pb2.RetryProvisioningRequest(organization="acme")),
+    ("provisioning", "StartDeprovisioning", provisioning_pb2.StartDeprovisioningRequest(organization="acme")),
+    ("provisioning", "GetProvisioning", provisioning_pb2.GetProvisioningRequest(organization="acme")),
+    ("provisioning", "WatchProvisioning", provisioning_pb2.WatchProvisioningRequest(organization="acme")),
     ("entities", "ImportMetadata", admin_pb2.ImportMetadataRequest(organization="acme")),
     ("entities", "ListEntities", admin_pb2.ListEntitiesRequest(organization="acme")),
     ("entities", "GetEntity", admin_pb2.GetEntityRequest(organization="acme")),
@@ -52,9 +60,17 @@ EVERY_CALL = [
 ]
 SERVICES = [
     *admin_pb2.DESCRIPTOR.services_by_name.values(),
+    *provisioning_pb2.DESCRIPTOR.services_by_name.values(),
     *questions_pb2.DESCRIPTOR.services_by_name.values(),
     *solutions_pb2.DESCRIPTOR.services_by_name.values(),
 ]
+
+
+def tried(admin: Admin, service: str, method: str, request: object) -> None:
+    """Makes a call; one that streams answers is asked for the first."""
+    answer = admin.call(service, method, iter([request]) if service == "ingests" else request)
+    if method.startswith("Watch"):
+        next(answer)
 
 
 def test_every_call_of_the_contract_is_tried() -> None:
@@ -66,13 +82,12 @@ def test_every_call_of_the_contract_is_tried() -> None:
 def test_no_call_gets_in_with_a_token_that_is_not_for_it(
     service: str, method: str, request_: object, server: RunningServer
 ) -> None:
-    sent: Callable[[], object] = (lambda: iter([request_])) if service == "ingests" else (lambda: request_)
     with refused(CODE.UNAUTHENTICATED, "TOKEN_INVALID"):
-        server.admin("not a token").call(service, method, sent())
+        tried(server.admin("not a token"), service, method, request_)
     with refused(CODE.UNAUTHENTICATED, "TOKEN_INVALID"):
-        server.admin(server.admin_token(audience=SYNC_AUDIENCE)).call(service, method, sent())
+        tried(server.admin(server.admin_token(audience=SYNC_AUDIENCE)), service, method, request_)
     with refused(CODE.PERMISSION_DENIED, "TOKEN_NOT_ALLOWED"):
-        server.admin(server.admin_token("another")).call(service, method, sent())
+        tried(server.admin(server.admin_token("another")), service, method, request_)
 
 
 def test_a_call_without_a_token_and_one_with_an_old_token_say_so(server: RunningServer) -> None:
@@ -107,8 +122,11 @@ def test_a_new_organization_is_empty_and_keeps_its_settings(admin: Admin) -> Non
     )
     request = admin_pb2.CreateOrganizationRequest(name="kathmandu-1", settings=settings)
     made = admin.call("organizations", "CreateOrganization", request).organization
-    assert (made.name, made.settings, made.revision, len(made.epoch)) == ("kathmandu-1", settings, 0, 16)
+    assert (made.name, made.settings, made.revision, made.epoch) == ("kathmandu-1", settings, 0, b"")
+    assert (made.kind, made.region) == (admin_pb2.ORGANIZATION_KIND_PRODUCTION, "")
+    assert made.provisioning == provisioning_pb2.PROVISIONING_STATE_NOT_PROVISIONED
     assert not made.rows
+    assert not made.records
     shown = admin.call("organizations", "GetOrganization", admin_pb2.GetOrganizationRequest(name="kathmandu-1"))
     assert shown.organization == made
     listed = admin.call("organizations", "ListOrganizations", LIST).organizations
@@ -159,7 +177,7 @@ def test_an_unknown_organization_is_not_found(admin: Admin) -> None:
         copy.CopyFrom(request)
         setattr(copy, "name" if method == "GetOrganization" else "organization", "nobody")
         with refused(CODE.NOT_FOUND, "ORGANIZATION_UNKNOWN", "nobody"):
-            admin.call(service, method, copy)
+            tried(admin, service, method, copy)
 
 
 def test_everything_is_there_after_a_restart(tmp_path: Path, loop: LoopThread) -> None:

@@ -47,7 +47,8 @@ def test_migrations_make_exactly_the_tables_from_nothing(engine: Engine) -> None
 
 
 def test_migrating_again_changes_nothing_and_keeps_the_data(engine: Engine) -> None:
-    row = {"name": "acme", "settings": b"", "staging_path": "", "last_entity_number": 3, "created_at_us": 4}
+    row = {"name": "acme", "settings": b"", "record_path": "", "last_entity_number": 3, "created_at_us": 4}
+    row |= {"kind": "TRIAL", "region": "north"}
     with engine.begin() as connection:
         migrate(connection)
         connection.execute(insert(_tables.organization).values(row))

@@ -73,6 +73,7 @@ def organization(line: Line) -> str:
     name = f"cli-{uuid.uuid4().hex[:8]}"
     line.run("org", "create", name)
     line.run("entity", "import", "--org", name, "--standard")
+    line.run("org", "provision", name, "--consent", "--watch")
     return name
 
 
@@ -84,12 +85,18 @@ def test_the_commands_are_these() -> None:
         "serve",
         "token",
         "ingest",
-        *(f"org {it}" for it in ("create", "list", "show", "set")),
+        *(f"org {it}" for it in ("create", "list", "show", "set", "move", "status", "consent")),
+        *(f"org {it}" for it in ("provision", "stop", "retry", "deprovision")),
         *(f"entity {it}" for it in ("import", "list", "show", "enable", "disable")),
         *(f"profile {it}" for it in ("save", "show", "list", "publish")),
         *(f"ask {it}" for it in ("estimate", "diff", "explain", "holders", "lint")),
         "schema export",
         *(f"solution {it}" for it in ("export", "import")),
+        *(f"user {it}" for it in ("list", "show", "add", "set", "disable", "enable")),
+        *(f"team {it}" for it in ("list", "show", "add", "set", "delete", "join", "leave")),
+        *(f"{tree} {it}" for tree in ("unit", "position") for it in ("list", "add", "set", "delete")),
+        *(f"role {it}" for it in ("list", "show", "add", "set", "grant", "delete", "assign", "revoke")),
+        *(f"share {it}" for it in ("list", "add", "remove")),
     }
 
 
@@ -140,6 +147,8 @@ def test_the_whole_way_from_nothing_to_a_publish(line: Line, tmp_path: Path) -> 
     made = line.json("org", "create", name, "--time-zone", "Europe/Vienna", "--collation", "CI_AS")
     assert (made["name"], made["settings"]["collation"]) == (name, "COLLATION_CI_AS")
     assert line.json("entity", "import", "--org", name, "--standard")["added"] == standard_names()
+    assert line.json("org", "provision", name, "--consent")["state"] == "PROVISIONING_STATE_PROVISIONING"
+    line.run("org", "status", name, "--watch")
     assert line.json("entity", "enable", "account", "--org", name)["offline"] is True
     assert [it["logical_name"] for it in line.json("entity", "list", "--org", name, "--offline")] == ["account"]
 
@@ -334,8 +343,12 @@ def test_serve_refuses_an_address_that_is_taken(server: RunningServer, tmp_path:
 def test_serve_refuses_a_catalog_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     line = Line(tmp_path)
     words = ("serve", "--admin", "127.0.0.1:0", "--sync", "127.0.0.1:0")
-    for url in ("sqlite+aiosqlite:////no/such/folder/catalog.sqlite3", "nonsense", "mysql://nowhere"):
+    for url, why in (
+        ("sqlite:////no/such/folder/catalog.sqlite3", "the catalog could not be opened: unable to open database file"),
+        ("nonsense", "HAVERSACK_DATABASE is no URL; write postgresql://"),
+        ("mysql://nowhere", "no catalog can be kept in mysql"),
+    ):
         monkeypatch.setenv("HAVERSACK_DATABASE", url)
-        assert "the catalog could not be opened" in line.run(*words, expect=REFUSED).stderr
+        assert why in line.run(*words, expect=REFUSED).stderr
     (tmp_path / "file").write_text("x")
     assert "cannot be used" in line.run(*words, "--data", tmp_path / "file" / "folder", expect=REFUSED).stderr

@@ -13,6 +13,7 @@ import grpc
 import pytest
 from haversack.admin.v1 import admin_pb2
 from haversack.model.v1 import filter_pb2, model_pb2
+from haversack_server.provisioning.files import newest
 from haversack_server.settings import ServerSettings
 from server.refusals import refused
 from server.running import Admin, LoopThread, RunningServer, running
@@ -155,6 +156,7 @@ def test_an_entity_that_a_profile_has_an_item_for_stays_enabled(admin: Admin, or
 def test_metadata_that_published_profiles_rest_on_cannot_be_taken_away(admin: Admin) -> None:
     name = admin.organization(standard=False)
     admin.import_metadata(name, {"a": document("a", "x", "y")})
+    admin.provision(name)
     admin.enable(name, "a")
     written = '<filter><condition attribute="x" operator="eq" value="1"/></filter>'
     draft = model_pb2.Profile(name="field")
@@ -188,7 +190,12 @@ class Crashed:
         )
         self._loop = loop
         self.catalog = data / "catalog.sqlite3"
-        self.staging = data / "organizations" / self.NAME / "staging.sqlite3"
+        self.folder = data / "organizations" / self.NAME
+
+    @property
+    def staging(self) -> Path:
+        """The staging database."""
+        return newest(self.folder)
 
     def served(self, work: Callable[[Admin], None]) -> None:
         """Runs a server while `work` talks to it."""
@@ -219,10 +226,7 @@ def crashed(tmp_path: Path, loop: LoopThread) -> Crashed:
     folder = Crashed(tmp_path, loop)
 
     def begin(admin: Admin) -> None:
-        admin.call("organizations", "CreateOrganization", admin_pb2.CreateOrganizationRequest(name=folder.NAME))
-        from haversack_server.metadata import standard_documents
-
-        admin.import_metadata(folder.NAME, dict(standard_documents()))
+        admin.organization(name=folder.NAME)
         admin.enable(folder.NAME, "account", "contact")
         save(admin, folder.NAME, profile())
         publish(admin, folder.NAME)

@@ -40,7 +40,8 @@ def organization(server: RunningServer) -> str:
     admin.ingest(name, "role", csv(("roleid", "name"), (ROLE, "Reader")))
     links = [(uuid(5, 1), ADA, ROLE), (uuid(5, 2), BOB, ROLE)]
     admin.ingest(name, "systemuserroles", csv(("systemuserroleid", "systemuserid", "roleid"), *links))
-    grants = [(uuid(6, 1), ROLE, "account", 2, 8), (uuid(6, 2), ROLE, "contact", 2, 8)]
+    readable = enumerate(("account", "contact", "mobileofflineprofile"), start=1)
+    grants = [(uuid(6, number), ROLE, entity, 2, 8) for number, entity in readable]
     header = ("roleprivilegeid", "roleid", "entityname", "accessright", "depth")
     admin.ingest(name, "roleprivileges", csv(header, *grants))
     rows = [

@@ -103,6 +103,7 @@ def test_a_fresh_organization_gets_metadata_filters_and_drafts(admin: Admin, fie
     assert list(answer.enabled) == ["xyz_site", "xyz_tag", "xyz_visit"]
     assert answer.notes[-1].startswith("nothing is published")
     assert summary(admin, fresh, "Field crew").revision == 0
+    admin.provision(fresh)
     assert publish(admin, fresh, "Field crew").profile_revision == 1
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from haversack.admin.v1 import provisioning_pb2
 from haversack.model.v1 import model_pb2
 from haversack.sync.v1 import sync_pb2, sync_pb2_grpc
+from haversack_client import Device, NotProvisionedError
 from server.refusals import refused
 from server.running import STEP_SECONDS_MAX, Admin, RunningServer
 from server.test_profiles import publish, save
@@ -67,17 +70,19 @@ def rows(events: list[sync_pb2.SyncEvent]) -> int:
 @pytest.fixture
 def field(server: RunningServer, admin: Admin) -> Iterator[Field]:
     name = admin.organization()
-    privilege = f"roleprivilegeid,roleid,entityname,accessright,depth\n{ROLE},{ROLE},account,{READ},{GLOBAL}\n"
+    privileges = "roleprivilegeid,roleid,entityname,accessright,depth\n" + "".join(
+        f"{uuid.uuid4()},{ROLE},{entity},{READ},{GLOBAL}\n" for entity in ("account", "mobileofflineprofile")
+    )
     tables = {
         "businessunit": f"businessunitid,name\n{UNIT},All\n",
         "systemuser": f"systemuserid,businessunitid,isdisabled\n{USER},{UNIT},0\n",
         "role": f"roleid,name,businessunitid\n{ROLE},Reader,{UNIT}\n",
         "systemuserroles": f"systemuserroleid,systemuserid,roleid\n{USER},{USER},{ROLE}\n",
-        "roleprivileges": privilege,
+        "roleprivileges": privileges,
     }
     for entity, content in tables.items():
         report = admin.ingest(name, entity, content.encode())
-        assert report.inserted == 1, (entity, report.errors)
+        assert report.inserted == content.count("\n") - 1, (entity, report.errors)
     admin.enable(name, "account")
     with grpc.insecure_channel(server.settings.sync_listen) as channel:
         made = Field(server, admin, name, channel)
@@ -129,7 +134,29 @@ def test_a_device_needs_a_token_for_its_own_organization(field: Field) -> None:
         list(field.sync(sync_pb2.SYNC_MODE_ONCE, user=str(uuid.uuid4())))
 
 
+def test_devices_of_an_organization_out_of_service_wait_with_what_they_have(field: Field, tmp_path: Path) -> None:
+    token = field.server.device_token(field.name, USER)
+    stream = field.sync(sync_pb2.SYNC_MODE_LIVE)
+    until_checkpoint(stream)
+    with Device.open(tmp_path / "device.db", field.server.settings.sync_listen, token) as device:
+        assert device.sync().rows == 3
+        asked = provisioning_pb2.StartDeprovisioningRequest(organization=field.name)
+        field.admin.call("provisioning", "StartDeprovisioning", asked)
+        with refused(CODE.FAILED_PRECONDITION, "ORGANIZATION_NOT_PROVISIONED"):
+            until_checkpoint(stream)
+        field.admin.settled(field.name)
+        with pytest.raises(NotProvisionedError):
+            device.sync()
+        field.accounts(4)
+        [(held,)] = device.query("SELECT count(*) FROM account")
+        assert held == 3, "what is on a device stays there"
+        field.admin.provision(field.name)
+        device.sync()
+        [(held,)] = device.query("SELECT count(*) FROM account")
+        assert held == 4
+
+
 def test_an_organization_without_a_publish_says_so(field: Field) -> None:
-    name = field.admin.organization(standard=False)
+    name = field.admin.organization()
     with refused(CODE.FAILED_PRECONDITION, "NOTHING_PUBLISHED"):
         list(field.sync(sync_pb2.SYNC_MODE_ONCE, token=field.server.device_token(name, USER)))

@@ -29,8 +29,9 @@ class Device:
     Any thread may call any method. One sync or live stream runs at a time; reading goes on beside it.
     """
 
-    def __init__(self, path: Path, transport: Transport, *, backoff: Backoff) -> None:
+    def __init__(self, path: Path, transport: Transport, *, backoff: Backoff, app: str = "") -> None:
         """Use `Device.open`."""
+        self._app = app
         self._path = path
         self._transport = transport
         self._backoff = backoff
@@ -45,7 +46,8 @@ class Device:
         endpoint: str,
         token: Token,
         *,
-        root_certificates: bytes | None = None,
+        app: str = "",
+        ca_file: str | PathLike[str] | None = None,
         backoff: Backoff | None = None,
     ) -> "Device":
         """Opens the database at `path`, or makes it. Nothing is sent yet.
@@ -54,15 +56,19 @@ class Device:
             path: The SQLite file.
             endpoint: `https://host:port`, `http://host:port`, or `host:port` (plain on loopback, else encrypted).
             token: A bearer token, or a callable that gives a fresh one for every call.
-            root_certificates: PEM of the authorities to trust; None means the system's.
+            app: Name of the application that this is a device of; it follows one of the application's profiles. Empty:
+                whichever profile has the user. A device may come back as one of another application.
+            ca_file: PEM file of the authorities to trust; None means the system's.
             backoff: How to wait between failed calls.
 
         Raises:
             ValueError: The endpoint is none.
+            OSError: `ca_file` cannot be read.
             StoreError: The file cannot be opened, or is not a device's.
         """
-        transport = GrpcTransport(endpoint, token, root_certificates=root_certificates)
-        return cls(Path(path), transport, backoff=backoff or Backoff())
+        trusted = Path(ca_file).read_bytes() if ca_file else None
+        transport = GrpcTransport(endpoint, token, root_certificates=trusted)
+        return cls(Path(path), transport, backoff=backoff or Backoff(), app=app)
 
     def __enter__(self) -> "Device":
         return self
@@ -103,7 +109,7 @@ class Device:
         self._take_turn()
         try:
             tally, meter = Tally(clock), ProgressMeter(clock)
-            synchronizer = Synchronizer(self._store, self._transport, sync_pb2.SYNC_MODE_ONCE, self._backoff)
+            synchronizer = self._synchronizer(sync_pb2.SYNC_MODE_ONCE)
             with closing(synchronizer.run()) as happenings:
                 for happening in happenings:
                     tally.take(happening)
@@ -124,7 +130,7 @@ class Device:
         """
         self._take_turn()
         try:
-            synchronizer = Synchronizer(self._store, self._transport, sync_pb2.SYNC_MODE_LIVE, self._backoff)
+            synchronizer = self._synchronizer(sync_pb2.SYNC_MODE_LIVE)
             self._live = Live(synchronizer, self._syncing.release, events_max=events_max)
         except BaseException:
             self._syncing.release()
@@ -150,6 +156,9 @@ class Device:
         Rows are `sqlite3.Row`. A statement sees the database as of one commit, and so does a transaction.
         """
         return open_read_only(self._path)
+
+    def _synchronizer(self, mode: sync_pb2.SyncMode) -> Synchronizer:
+        return Synchronizer(self._store, self._transport, mode, self._backoff, self._app)
 
     def _take_turn(self) -> None:
         if not self._syncing.acquire(blocking=False):

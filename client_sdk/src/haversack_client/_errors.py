@@ -4,6 +4,7 @@
 HaversackError
 ├── RemoteError               the call failed at the server or on the way: code, reason, retry_delay_seconds
 │   ├── UnavailableError      no server answered, or it could not serve now; sync() has already retried
+│   ├── NotProvisionedError   the organization is out of service; the device keeps its rows, a live stream waits
 │   ├── AuthenticationError   the token is missing, wrong or expired: get a new one
 │   ├── PermissionDeniedError this user may not sync; what the server withdrew is already removed
 │   └── SupersededError       another stream of this device took over
@@ -43,6 +44,10 @@ class RemoteError(HaversackError):
 
 class UnavailableError(RemoteError):
     """No server answered, the stream was cut, or the server cannot serve now and may later."""
+
+
+class NotProvisionedError(RemoteError):
+    """The organization is out of service until an administrator provisions it. Rows and outbox stay as they are."""
 
 
 class AuthenticationError(RemoteError):

@@ -101,9 +101,10 @@ class Step:
 class Session:
     """One device's conversation with the server, over any number of streams."""
 
-    def __init__(self, held: Held, mode: sync_pb2.SyncMode) -> None:
+    def __init__(self, held: Held, mode: sync_pb2.SyncMode, app: str = "") -> None:
         self._held = held
         self._mode = mode
+        self._app = app
         facts, decoder = held.facts(), RowDecoder(held.model) if held.model else None
         self._state = _State(held.model, decoder, facts.epoch, Stage(facts.stage))
 
@@ -124,6 +125,7 @@ class Session:
                 for entity, attempt in sorted(self._state.unreported.items())
             ],
             client=CLIENT,
+            app=self._app,
         )
 
     def receive(self, event: sync_pb2.SyncEvent) -> Step:

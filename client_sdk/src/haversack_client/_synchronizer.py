@@ -9,7 +9,13 @@ from typing import TypeAlias
 
 from haversack.sync.v1 import sync_pb2
 
-from haversack_client._errors import AuthenticationError, PermissionDeniedError, RemoteError, UnavailableError
+from haversack_client._errors import (
+    AuthenticationError,
+    NotProvisionedError,
+    PermissionDeniedError,
+    RemoteError,
+    UnavailableError,
+)
 from haversack_client._operations import AdoptModel, KeepCookie
 from haversack_client._session import Flow, Session, Step
 from haversack_client._store import Changes, Store
@@ -72,13 +78,15 @@ Happening: TypeAlias = Connecting | Applied | Waiting
 class Synchronizer:
     """Brings a device to its view, or keeps it there. `stop` may be called by any thread; all else by one."""
 
-    def __init__(self, store: Store, transport: Transport, mode: sync_pb2.SyncMode, backoff: Backoff) -> None:
+    def __init__(
+        self, store: Store, transport: Transport, mode: sync_pb2.SyncMode, backoff: Backoff, app: str = ""
+    ) -> None:
         self._store = store
         self._transport = transport
         self._retries_max = None if mode == sync_pb2.SYNC_MODE_LIVE else RETRIES_MAX
         self._backoff = backoff
         store.begin_session()
-        self._session = Session(store, mode)
+        self._session = Session(store, mode, app)
         self._failures = 0
         self._may_forget_cookie = True
         self._may_renew_token = transport.renews_token
@@ -162,7 +170,15 @@ class Synchronizer:
             return Waiting(error, 0.0)
         if isinstance(error, PermissionDeniedError) and error.reason == "USER_DISABLED":
             self._store.erase()
-        is_last = self._retries_max is not None and self._failures > self._retries_max
-        if not isinstance(error, UnavailableError) or is_last:
+        if not self._passes(error):
             raise error
         return Waiting(error, self._backoff.delay_seconds(self._failures, error.retry_delay_seconds))
+
+    def _passes(self, error: RemoteError) -> bool:
+        """Whether to call again after a while.
+
+        An organization that is out of service may be so for hours: a live stream outlasts that, and `sync` says so.
+        """
+        if self._retries_max is None:
+            return isinstance(error, UnavailableError | NotProvisionedError)
+        return isinstance(error, UnavailableError) and self._failures <= self._retries_max

@@ -21,6 +21,7 @@ from haversack.sync.v1 import sync_pb2
 from haversack_client._errors import (
     AuthenticationError,
     HaversackError,
+    NotProvisionedError,
     PermissionDeniedError,
     RemoteError,
     SupersededError,
@@ -268,6 +269,8 @@ def remote_error(code: grpc.StatusCode, message: str, metadata: Iterable[tuple[s
         kind = PermissionDeniedError
     elif reason == "STREAM_SUPERSEDED":
         kind = SupersededError
+    elif reason == "ORGANIZATION_NOT_PROVISIONED":
+        kind = NotProvisionedError
     elif code is grpc.StatusCode.UNAVAILABLE or delay is not None:
         kind = UnavailableError
     elif code in _NETWORK_CODES and reason in _PASSING_REASONS:

@@ -58,8 +58,14 @@ TokenText = Annotated[str | None, typer.Option("--token", envvar="HAVERSACK_TOKE
 TokenFile = Annotated[
     Path | None, typer.Option("--token-file", help="File with the bearer token; read anew for every call.")
 ]
-RootCertificates = Annotated[
-    Path | None, typer.Option("--root-certificates", help="PEM file of the authorities to trust; else the system's.")
+App = Annotated[
+    str,
+    typer.Option(
+        "--app", envvar="HAVERSACK_APP", help="Application of this device; else any profile that has the user."
+    ),
+]
+CaFile = Annotated[
+    Path | None, typer.Option("--ca-file", help="PEM file of the authorities to trust; else the system's.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -71,14 +77,15 @@ def sync(
     endpoint: Endpoint,
     token: TokenText = None,
     token_file: TokenFile = None,
-    root_certificates: RootCertificates = None,
+    app: App = "",
+    ca_file: CaFile = None,
     json: Json = False,
 ) -> None:
     """Make the database equal to the user's view, then stop.
 
     Example: haversack-device sync --db crm.sqlite3 --endpoint localhost:7443 --token-file token.txt
     """
-    with _failures(json), _device(db, endpoint, token, token_file, root_certificates) as device:
+    with _failures(json), _device(db, endpoint, _token(token, token_file), app, ca_file) as device:
         if json:
             result = device.sync()
             _terminal.print_json(result)
@@ -140,7 +147,8 @@ def watch(
     endpoint: Endpoint,
     token: TokenText = None,
     token_file: TokenFile = None,
-    root_certificates: RootCertificates = None,
+    app: App = "",
+    ca_file: CaFile = None,
     json: Json = False,
 ) -> None:
     """Follow the user's view and print what changes, one line each, until Ctrl-C.
@@ -148,7 +156,7 @@ def watch(
     Example: haversack-device watch --db crm.sqlite3 --endpoint localhost:7443 --json
     """
     show = _terminal.print_event_json if json else _terminal.print_event
-    with _failures(json), _device(db, endpoint, token, token_file, root_certificates) as device:
+    with _failures(json), _device(db, endpoint, _token(token, token_file), app, ca_file) as device:
         try:
             with device.live() as live:
                 for event in live:
@@ -158,12 +166,9 @@ def watch(
 
 
 @contextmanager
-def _device(
-    db: Path, endpoint: str, token: str | None, token_file: Path | None, root_certificates: Path | None
-) -> Iterator[Device]:
+def _device(db: Path, endpoint: str, token: Token, app: str, ca_file: Path | None) -> Iterator[Device]:
     try:
-        trusted = root_certificates.read_bytes() if root_certificates else None
-        device = Device.open(db, endpoint, _token(token, token_file), root_certificates=trusted)
+        device = Device.open(db, endpoint, token, app=app, ca_file=ca_file)
     except (ValueError, OSError) as error:
         raise typer.BadParameter(str(error)) from error
     with device:

@@ -79,6 +79,17 @@ pub enum Denial {
     UserDisabled,
     /// No published profile has the user.
     ProfileMissing,
+    /// No role of the user's or of the user's teams has read on profiles.
+    ProfileNotReadable,
+}
+
+/// Why there is no view at all: a device keeps what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// Nothing is published for an application of this name.
+    AppUnknown,
+    /// The application may not work offline.
+    AppNotEnabled,
 }
 
 /// Facts about rows that a session needs beside the view: the engine's columns, or a test's table.

@@ -34,6 +34,7 @@ struct Seen {
 #[derive(Debug)]
 struct Checkpoint {
     number: u64,
+    app: Arc<str>,
     lsn: Lsn,
     /// What the view was judged at.
     instant: Instant,
@@ -45,10 +46,12 @@ struct Checkpoint {
 }
 
 /// A device that held a row at its last checkpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Held {
     /// The device.
     pub device: Device,
+    /// Name of the application that it named; empty for none.
+    pub app: Arc<str>,
     /// Position of the checkpoint.
     pub lsn: Lsn,
     /// When it was sent.
@@ -74,7 +77,7 @@ impl Devices {
     }
 
     /// A device was sent a checkpoint: it holds the view when it has read that.
-    pub(crate) fn reached(&self, device: Device, view: &View, at: Instant) {
+    pub(crate) fn reached(&self, device: Device, app: &Arc<str>, view: &View, at: Instant) {
         let rows: Vec<_> = view.entities.iter().map(|part| (part.entity, Arc::clone(&part.rows))).collect();
         let bytes = rows.iter().map(|(_, rows)| rows.serialized_size()).sum();
         let mut seen = self.seen.lock();
@@ -84,7 +87,8 @@ impl Devices {
         seen.bytes += bytes;
         seen.order.insert(number, device);
         let View { lsn, instant, .. } = *view;
-        seen.devices.insert(device, Checkpoint { number, lsn, instant, at, confirmed: false, rows, bytes });
+        let app = Arc::clone(app);
+        seen.devices.insert(device, Checkpoint { number, app, lsn, instant, at, confirmed: false, rows, bytes });
         while seen.devices.len() > DEVICES_MAX || (seen.bytes > DEVICE_ROWS_BYTES_MAX && seen.devices.len() > 1) {
             let Some((_, &oldest)) = seen.order.first_key_value() else { break };
             seen.forget(&oldest);
@@ -107,7 +111,7 @@ impl Devices {
             let checkpoint = &seen.devices[device];
             let has = checkpoint.rows.iter().any(|(carried, rows)| *carried == entity && rows.contains(row));
             let Checkpoint { lsn, at, confirmed, .. } = *checkpoint;
-            has.then_some(Held { device: *device, lsn, at, confirmed })
+            has.then(|| Held { device: *device, app: Arc::clone(&checkpoint.app), lsn, at, confirmed })
         });
         held.take(most).collect()
     }
@@ -130,6 +134,7 @@ mod tests {
     use super::*;
 
     const ACCOUNT: EntityNumber = EntityNumber(1);
+    static NO_APP: std::sync::LazyLock<Arc<str>> = std::sync::LazyLock::new(Arc::default);
 
     fn device(number: u8) -> Device {
         Device { user: RowKey([number; 16]), install: [number; 16] }
@@ -143,11 +148,11 @@ mod tests {
     #[test]
     fn a_device_holds_what_its_last_checkpoint_had() {
         let devices = Devices::new(Instant(7));
-        devices.reached(device(1), &view(10, [1, 2].into()), Instant(100));
-        devices.reached(device(2), &view(11, [2].into()), Instant(101));
+        devices.reached(device(1), &NO_APP, &view(10, [1, 2].into()), Instant(100));
+        devices.reached(device(2), &NO_APP, &view(11, [2].into()), Instant(101));
         let held = |row| devices.holding(ACCOUNT, row, 9).iter().map(|it| it.device).collect::<Vec<_>>();
         assert_eq!((held(1), held(2), held(3)), (vec![device(1)], vec![device(2), device(1)], vec![]));
-        devices.reached(device(1), &view(12, [3].into()), Instant(102));
+        devices.reached(device(1), &NO_APP, &view(12, [3].into()), Instant(102));
         assert_eq!((held(1), held(2), held(3)), (vec![], vec![device(2)], vec![device(1)]));
         assert!(devices.holding(EntityNumber(2), 3, 9).is_empty());
         assert_eq!((devices.since(), devices.forgotten()), (Instant(7), 0));
@@ -156,14 +161,14 @@ mod tests {
     #[test]
     fn a_checkpoint_is_confirmed_by_a_cookie_that_is_no_earlier() {
         let devices = Devices::new(Instant(0));
-        devices.reached(device(1), &view(10, [1].into()), Instant(100));
+        devices.reached(device(1), &NO_APP, &view(10, [1].into()), Instant(100));
         let confirmed = || devices.holding(ACCOUNT, 1, 1)[0].confirmed;
         devices.called(device(1), Lsn(9), Instant(50));
         devices.called(device(1), Lsn(10), Instant(49));
         assert!(!confirmed());
         devices.called(device(1), Lsn(10), Instant(50));
         assert!(confirmed());
-        devices.reached(device(1), &view(11, [1].into()), Instant(101));
+        devices.reached(device(1), &NO_APP, &view(11, [1].into()), Instant(101));
         assert!(!confirmed(), "a new checkpoint has to be confirmed again");
     }
 
@@ -174,7 +179,8 @@ mod tests {
         let rows: RoaringBitmap = (0..8 * 1_024 * 1_024).step_by(2).collect();
         let count = DEVICE_ROWS_BYTES_MAX / rows.serialized_size() + 2;
         assert!(count < 200, "{count}");
-        (0..count).for_each(|number| devices.reached(device(number as u8), &view(1, rows.clone()), Instant(0)));
+        (0..count)
+            .for_each(|number| devices.reached(device(number as u8), &NO_APP, &view(1, rows.clone()), Instant(0)));
         let held = devices.holding(ACCOUNT, 0, usize::MAX);
         assert_eq!(held.len() as u64 + devices.forgotten(), count as u64);
         assert!(devices.forgotten() > 0);

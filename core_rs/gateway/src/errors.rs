@@ -10,7 +10,7 @@ use haversack_engine::engine::{ModelErrors, RowUnreadable};
 use haversack_engine::ids::{EntityNumber, Lsn};
 use haversack_engine::reconcile::ReconcileError;
 use haversack_engine::row::RowError;
-use haversack_engine::view::Denial;
+use haversack_engine::view::{Denial, Refusal};
 use haversack_proto::error::ErrorReason;
 use haversack_staging::StagingError;
 use tonic::{Code, Status};
@@ -42,6 +42,9 @@ pub enum SyncError {
     /// The user's view is empty, for a reason that the user must know.
     #[error("{}", denial_text(*.0))]
     Denied(Denial),
+    /// The application is not served; its devices keep what they have.
+    #[error("{}", refusal_text(*.0, .1))]
+    Refused(Refusal, String),
     /// The token's organization is not served here.
     #[error("no organization is called {0:?}; check the token's `org` claim")]
     OrganizationUnknown(String),
@@ -110,6 +113,24 @@ const fn denial_text(denial: Denial) -> &'static str {
         Denial::UserUnknown => "the user is not in the organization's directory; an administrator adds the user",
         Denial::UserDisabled => "the user's account is disabled; this device must hold no rows",
         Denial::ProfileMissing => "no published profile has this user; this device must hold no rows",
+        Denial::ProfileNotReadable => {
+            "no role of the user has read on mobileofflineprofile; this device must hold no rows until an administrator \
+             gives the user or a team of the user such a role"
+        }
+    }
+}
+
+fn refusal_text(refusal: Refusal, app: &str) -> String {
+    match refusal {
+        Refusal::AppUnknown => {
+            format!(
+                "nothing is published for an application {app:?}; check its name, or ask an administrator to publish it"
+            )
+        }
+        Refusal::AppNotEnabled => format!(
+            "the application {app:?} is not enabled for offline use; an administrator enables it and publishes, and until \
+             then this device keeps its rows"
+        ),
     }
 }
 
@@ -177,6 +198,9 @@ impl SyncError {
             Self::Denied(Denial::UserUnknown) => ErrorReason::UserUnknown,
             Self::Denied(Denial::UserDisabled) => ErrorReason::UserDisabled,
             Self::Denied(Denial::ProfileMissing) => ErrorReason::ProfileMissing,
+            Self::Denied(Denial::ProfileNotReadable) => ErrorReason::ProfileNotReadable,
+            Self::Refused(Refusal::AppUnknown, _) => ErrorReason::AppUnknown,
+            Self::Refused(Refusal::AppNotEnabled, _) => ErrorReason::AppNotEnabled,
             Self::OrganizationUnknown(_) => ErrorReason::OrganizationUnknown,
             Self::NotProvisioned(_) => ErrorReason::OrganizationNotProvisioned,
             Self::OrganizationExists(_) => ErrorReason::OrganizationExists,
@@ -201,9 +225,14 @@ impl SyncError {
         match self {
             Self::TokenMissing | Self::TokenInvalid(_) | Self::TokenExpired => Code::Unauthenticated,
             Self::TokenNotAllowed(_) | Self::Denied(_) => Code::PermissionDenied,
-            Self::OrganizationUnknown(_) | Self::EntityUnknown(_) | Self::ProfileUnknown(_) => Code::NotFound,
+            Self::OrganizationUnknown(_)
+            | Self::EntityUnknown(_)
+            | Self::ProfileUnknown(_)
+            | Self::Refused(Refusal::AppUnknown, _) => Code::NotFound,
             Self::OrganizationExists(_) => Code::AlreadyExists,
-            Self::NothingPublished(_) | Self::NotProvisioned(_) => Code::FailedPrecondition,
+            Self::NothingPublished(_) | Self::NotProvisioned(_) | Self::Refused(Refusal::AppNotEnabled, _) => {
+                Code::FailedPrecondition
+            }
             Self::RequestInvalid(_) | Self::CookieInvalid | Self::ModelInvalid(_) => Code::InvalidArgument,
             Self::ServerBehind { .. } | Self::Loading(_) | Self::StagingReplaced | Self::ServerStopping => {
                 Code::Unavailable

@@ -64,6 +64,9 @@ pub const COOKIE_BYTES_MAX: usize = 16 * 1024;
 /// Longest name of a client library, in bytes.
 pub const CLIENT_BYTES_MAX: usize = 128;
 
+/// Longest name of an application, in bytes.
+pub const APP_BYTES_MAX: usize = 128;
+
 /// Length of an install id, in bytes.
 pub const INSTALL_ID_BYTES: usize = 16;
 

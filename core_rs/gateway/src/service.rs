@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use haversack_engine::engine::Asker;
 use haversack_engine::ids::Instant;
 use haversack_engine::reconcile::{Cookie, Limits, Mode, Opened, Opening, Session};
 use haversack_proto::sync::{Compression, SyncMode, SyncRequest};
@@ -19,7 +20,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::cookie::Seal;
 use crate::errors::SyncError;
-use crate::limits::{CLIENT_BYTES_MAX, CLOCK_SKEW_US_MAX, INSTALL_ID_BYTES};
+use crate::limits::{APP_BYTES_MAX, CLIENT_BYTES_MAX, CLOCK_SKEW_US_MAX, INSTALL_ID_BYTES};
 use crate::organization::{Organization, Organizations};
 use crate::signal::{Device, Streams};
 use crate::statistics::Statistics;
@@ -84,6 +85,7 @@ impl SyncEndpoint {
     /// Admits a call and begins its stream; the error is the call's status.
     pub(crate) async fn sync(&self, metadata: &MetadataMap, request: SyncRequest) -> Result<Events, SyncError> {
         let (caller, organization) = self.admit(metadata)?;
+        check_lengths(&request)?;
         let install = install_id(&request)?;
         let permit = self.permit()?;
         organization.ready().await?;
@@ -156,7 +158,8 @@ impl SyncEndpoint {
         if let Some(cookie) = cookie.filter(|cookie| *cookie.epoch == *epoch) {
             organization.devices().called(device, cookie.lsn, cookie.instant);
         }
-        let subscription = organization.subscribe(caller.user, Arc::clone(&presence.signal))?;
+        let asker = Asker { user: caller.user, app: request.app.as_str().into() };
+        let subscription = organization.subscribe(asker, Arc::clone(&presence.signal))?;
         let opening = Opening {
             epoch,
             cookie,
@@ -197,10 +200,16 @@ struct Call {
     seal: Seal,
 }
 
-fn install_id(request: &SyncRequest) -> Result<[u8; INSTALL_ID_BYTES], SyncError> {
-    if request.client.len() > CLIENT_BYTES_MAX {
-        return Err(SyncError::RequestInvalid(format!("client is longer than {CLIENT_BYTES_MAX} bytes")));
+fn check_lengths(request: &SyncRequest) -> Result<(), SyncError> {
+    for (name, text, most) in [("client", &request.client, CLIENT_BYTES_MAX), ("app", &request.app, APP_BYTES_MAX)] {
+        if text.len() > most {
+            return Err(SyncError::RequestInvalid(format!("{name} is longer than {most} bytes")));
+        }
     }
+    Ok(())
+}
+
+fn install_id(request: &SyncRequest) -> Result<[u8; INSTALL_ID_BYTES], SyncError> {
     let wrong = |_| SyncError::RequestInvalid(format!("install_id must be {INSTALL_ID_BYTES} random bytes"));
     request.install_id.as_ref().try_into().map_err(wrong)
 }

@@ -120,7 +120,7 @@ impl Running {
             if session.model_version() == model.version || moment.view.denial.is_some() {
                 let step = session.step(moment.view, moment.facts);
                 if let Step::Send(Event::Checkpoint(_)) = &step {
-                    organization.checkpoint_sent(presence.device, moment.view);
+                    organization.checkpoint_sent(presence.device, subscription, moment.view);
                 }
                 return Ok(step);
             }

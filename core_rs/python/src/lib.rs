@@ -8,6 +8,7 @@ mod functions;
 mod logging;
 mod models;
 mod refusals;
+mod rows;
 mod server;
 mod staging;
 mod trial;

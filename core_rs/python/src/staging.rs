@@ -4,12 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use haversack_engine::ids::{EntityNumber, Lsn, Revision};
+use haversack_engine::row::parse_uuid;
+use haversack_engine::schema::Schema;
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::Model;
-use haversack_staging::ingest::{self, Action, Format, Options, Report, RowError};
+use haversack_staging::ingest::{self, Action, Basis, Format, Options, Outcome, Part, Report, RowError};
 use haversack_staging::{
-    LedgerPlace, Replicated, SqliteStaging, Staging as _, discard_refusal, export_ledger, import_ledger, replicate,
-    write_back,
+    LedgerPlace, Replicated, RowId, SqliteStaging, Staging as _, discard_refusal, export_ledger, import_ledger,
+    replicate, write_back,
 };
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -17,12 +19,15 @@ use pyo3::types::PyBytes;
 use serde_json::{Value, json};
 
 use crate::errors::Failure;
+use crate::rows::Reading;
 use crate::{models, refusals};
 
 /// See the stub.
 #[pyclass(module = "haversack_server._core", frozen)]
 pub struct Staging {
     opened: Mutex<Option<Arc<SqliteStaging>>>,
+    /// The metadata of the last call, as bytes and made ready: it seldom differs from that of the next one.
+    known: Mutex<Option<(Vec<u8>, Arc<Schema>)>>,
 }
 
 impl Staging {
@@ -32,8 +37,18 @@ impl Staging {
         self.opened.lock().clone().ok_or_else(closed)
     }
 
+    /// The metadata of a serialized model.
+    fn schema(&self, model: &[u8]) -> Result<Arc<Schema>, Failure> {
+        if let Some((_, schema)) = self.known.lock().as_ref().filter(|(bytes, _)| bytes == model) {
+            return Ok(Arc::clone(schema));
+        }
+        let schema = Arc::new(models::schema(&models::decode(model)?)?);
+        *self.known.lock() = Some((model.to_vec(), Arc::clone(&schema)));
+        Ok(schema)
+    }
+
     fn new(staging: SqliteStaging) -> Self {
-        Self { opened: Mutex::new(Some(Arc::new(staging))) }
+        Self { opened: Mutex::new(Some(Arc::new(staging))), known: Mutex::default() }
     }
 }
 
@@ -86,7 +101,7 @@ impl Staging {
     ) -> Result<Ingest, Failure> {
         let staging = self.opened()?;
         let options = Options { format: read_format(format)?, action: read_action(action)?, atomic, file_name };
-        let schema = models::schema(&models::decode(model)?)?;
+        let schema = self.schema(model)?;
         let started = py.detach(|| ingest::Ingest::start(staging, &schema, entity, options))?;
         Ok(Ingest { running: Mutex::new(Some(started)) })
     }
@@ -145,6 +160,55 @@ impl Staging {
     fn build_indexes(&self, py: Python<'_>) -> Result<(), Failure> {
         let staging = self.opened()?;
         Ok(py.detach(|| staging.build_indexes())?)
+    }
+
+    #[pyo3(signature = (model, entity, *, attributes, attribute = "", values = Vec::new(), after = None, rows_max))]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    fn rows<'py>(
+        &self,
+        py: Python<'py>,
+        model: &[u8],
+        entity: &str,
+        attributes: Vec<String>,
+        attribute: &str,
+        values: Vec<String>,
+        after: Option<u32>,
+        rows_max: usize,
+    ) -> Result<(u64, Option<u32>, Bound<'py, PyBytes>), Failure> {
+        let staging = self.opened()?;
+        let schema = self.schema(model)?;
+        let reading = Reading::new(&schema, entity, attributes, attribute, values)?;
+        let page = py.detach(|| reading.page(&*staging, after, rows_max))?;
+        Ok((page.lsn.0, page.next, PyBytes::new(py, &page.json_lines)))
+    }
+
+    fn has_row(&self, py: Python<'_>, model: &[u8], entity: &str, id: &str) -> Result<bool, Failure> {
+        let staging = self.opened()?;
+        let schema = self.schema(model)?;
+        let number = models::entity(&schema, entity)?.number;
+        let id = parse_uuid(id).map_or_else(|| RowId::Text(id.into()), RowId::Uuid);
+        py.detach(|| Ok(staging.begin()?.payload(number, &id)?.is_some()))
+    }
+
+    #[pyo3(signature = (model, parts, *, seen, basis))]
+    fn write_together<'py>(
+        &self,
+        py: Python<'py>,
+        model: &[u8],
+        parts: Vec<(String, String, Vec<u8>)>,
+        seen: u64,
+        basis: Vec<String>,
+    ) -> Result<Bound<'py, PyBytes>, Failure> {
+        let staging: Arc<dyn haversack_staging::Staging> = self.opened()?;
+        let schema = self.schema(model)?;
+        let read = |(entity, action, json_lines): (String, String, _)| {
+            Ok(Part { entity, action: read_action(&action)?, json_lines })
+        };
+        let parts: Vec<_> = parts.into_iter().map(read).collect::<Result<_, Failure>>()?;
+        let entities = basis.into_iter().map(|name| Ok(models::entity(&schema, &name)?.number));
+        let basis = Basis { seen: Lsn(seen), entities: entities.collect::<Result<_, Failure>>()? };
+        let outcome = py.detach(|| ingest::write_together(&staging, &schema, &parts, &basis))?;
+        Ok(PyBytes::new(py, describe_outcome(&outcome).to_string().as_bytes()))
     }
 
     fn close(&self, py: Python<'_>) {
@@ -207,6 +271,14 @@ fn read_action(name: &str) -> Result<Action, Failure> {
         "patch" => Ok(Action::Patch),
         "delete" => Ok(Action::Delete),
         _ => Err(Failure::request(format!("there is no action {name:?}; use \"upsert\", \"patch\" or \"delete\""))),
+    }
+}
+
+fn describe_outcome(outcome: &Outcome) -> Value {
+    match outcome {
+        Outcome::Written(lsn) => json!({ "lsn": lsn.0 }),
+        Outcome::Refused(errors) => json!({ "errors": errors.iter().map(describe_error).collect::<Vec<_>>() }),
+        Outcome::Stale => json!({ "stale": true }),
     }
 }
 

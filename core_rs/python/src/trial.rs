@@ -148,6 +148,9 @@ fn denied(denial: Denial, user: &str) -> Failure {
     match denial {
         Denial::UserUnknown => Failure::new(ErrorReason::UserUnknown, format!("no systemuser has the id {user}")),
         Denial::UserDisabled => Failure::new(ErrorReason::UserDisabled, format!("the account of {user} is disabled")),
+        Denial::ProfileNotReadable => {
+            Failure::new(ErrorReason::ProfileNotReadable, format!("no role of {user} lets read offline profiles"))
+        }
         Denial::ProfileMissing => Failure::new(ErrorReason::ProfileMissing, format!("no profile has the user {user}")),
     }
 }

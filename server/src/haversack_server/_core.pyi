@@ -55,8 +55,8 @@ class Staging:
     def replicate(self, source: Staging, entity: int, *, rows_max: int) -> bytes:
         """Takes what changed of one entity (by its number) in another database since this one last did, in one commit.
 
-        At most `rows_max` rows (at least one) and 4 MiB are taken. How far it has come is kept in this database, in the
-        same commit: any number of processes may call at once, and a crash repeats nothing. Rows that are already so
+        At most `rows_max` rows (at least one) and 4 MiB are taken. How far it has come is kept in this database, in
+        the same commit: any number of processes may call at once, and a crash repeats nothing. Rows that are already so
         draw no LSN. Another source than before means from the beginning; at the end of that, rows that it does not have
         are deleted here. Raises LIMIT_REACHED if another process held the write lock for too long.
 
@@ -106,7 +106,40 @@ class Staging:
 
         Builds indexes that are missing, checks it whole (STAGING_FAILED with the first contradiction), gathers
         statistics and moves the write-ahead log into the file. A new database has all its indexes from the start:
-        loading without them was measured to save less than it costs in care.
+        loading without the one of LSNs was measured to save less than a tenth.
+        """
+
+    def rows(
+        self,
+        model: bytes,
+        entity: str,
+        *,
+        attributes: list[str],
+        attribute: str = "",
+        values: list[str] = ...,
+        after: int | None = None,
+        rows_max: int,
+    ) -> tuple[int, int | None, bytes]:
+        """Reads `attributes` of rows of `entity`: LSN up to which it was read, where the next page begins, JSON lines.
+
+        With `attribute`, only rows in which it is one of `values` (ids in lower case). At most `rows_max` rows; the
+        next page is read with `after`, which is None when there is none. An object has the attributes that are not
+        NULL, by logical name, lookups that may point at several entities with the entity's name in `<name>_type`; ids
+        are text, decimals too, times are microseconds since the Unix epoch, dates are days since it. Every row of the
+        entity is passed, on whichever page.
+        """
+
+    def has_row(self, model: bytes, entity: str, id: str) -> bool:
+        """Whether there is a row of this id that is not deleted."""
+
+    def write_together(
+        self, model: bytes, parts: list[tuple[str, str, bytes]], *, seen: int, basis: list[str]
+    ) -> bytes:
+        """Changes rows of several entities in one commit, or none.
+
+        A part is (entity, action as in `ingest`, JSON lines); parts are taken in order. `basis` are the entities that
+        the changes rest on, read up to LSN `seen`. Returns UTF-8 JSON: {"lsn"} of the head after the commit; {"errors"}
+        as in an ingest's report, if a row is bad; {"stale": true}, if a row of the basis has changed since.
         """
 
     def close(self) -> None:
@@ -153,6 +186,33 @@ class Trial:
     def may_create(self, user: str, entity: str) -> bool:
         """Whether a user may make a row of an entity that the user then owns."""
 
+class Verifier:
+    """Checks bearer tokens (JWTs) against a list of issuers. Immutable, for any number of threads.
+
+    Tokens that were verified are remembered, so that the next call with one costs next to nothing.
+    """
+
+    def __init__(self, issuers: str) -> None:
+        """Takes a JSON list of objects. Unknown keys and unusable keys are refused (CONFIGURATION_INVALID).
+
+        `issuer`: the `iss` claim of its tokens. Several entries may name one issuer; the first that fits decides.
+        `audience`, or `audiences` (a list): what its tokens may be for.
+        `keys`: a JWKS, as an object or as its text; or `public_key_pem`: one SubjectPublicKeyInfo. A key of a set that
+        is for no allowed algorithm, or not for signatures, is passed over.
+        `algorithms`: a list of EdDSA, ES256, ES384, RS256, RS384, RS512, PS256, PS384, PS512. Default: what each key
+        states, or else EdDSA, ES256, ES384 or RS256 by its kind.
+        `user_claim`: the claim that names the user. Default "sub".
+        `organization_claim`: the claim that names the organization, default "org"; or `organization`: the name itself.
+        `leeway_seconds`: by how much clocks may differ, 0 (the default) to 60.
+        """
+
+    def verify(self, token: str, audience: str, now_seconds: int) -> str:
+        """Returns the token's claims as JSON, with the mapped user as `sub` and the mapped organization as `org`.
+
+        Signature, issuer, audience (which the issuer's entry must list) and lifetime (`exp`, which is required, and
+        `nbf`) are checked. Raises TOKEN_INVALID or TOKEN_EXPIRED.
+        """
+
 class SyncServer:
     """The sync endpoint (tonic), on threads and a runtime of its own."""
 
@@ -160,8 +220,9 @@ class SyncServer:
         """Takes a JSON object; unknown keys are refused (REQUEST_INVALID).
 
         `listen`: "host:port"; port 0 picks a free one. Default "127.0.0.1:7421".
-        `plain_text_anywhere`: allows addresses that are not loopback, although nothing is encrypted. Default false.
-        `issuers`: a list of {"issuer", "audience", "public_key_pem"}; the key is an Ed25519 public key.
+        `tls`: {"certificate_chain_pem", "private_key_pem"}; and "client_ca_pem" if devices must show a certificate.
+        `plain_text`: nothing is encrypted; only on loopback. Without this and `tls` the configuration is refused.
+        `issuers`: a list, see `Verifier`.
         `heartbeat_seconds`: silence after which a live stream gets a heartbeat. Default 15.
         `streams_max`: streams open at once. Default 20000.
         `workers`: threads that serve; 0, the default, means one per core.
@@ -169,6 +230,18 @@ class SyncServer:
 
     def start(self) -> str:
         """Begins to listen; returns the bound "host:port". A server starts once: make a new one after `stop`."""
+
+    def set_issuers(self, issuers: str) -> None:
+        """Believes these issuers, as in `Verifier`, and no others, from the next call on. Streams go on.
+
+        Raises CONFIGURATION_INVALID, and goes on with what it has.
+        """
+
+    def set_tls(self, certificate_chain_pem: str, private_key_pem: str) -> None:
+        """Shows this certificate to new connections. A server that was made without `tls` refuses (REQUEST_INVALID).
+
+        Raises CONFIGURATION_INVALID, and goes on with what it has.
+        """
 
     def add_organization(self, name: str, staging: Staging) -> None:
         """Serves an organization from now on. Its index is loaded at first use. May be called before `start`.
@@ -244,6 +317,3 @@ def check_model(model: bytes) -> list[str]:
 
 def schema_proto(model: bytes, entities: list[str]) -> str:
     """Returns proto3 source for the row messages of these entities (all offline ones if the list is empty)."""
-
-def verify_token(token: str, audience: str, issuers: str, now_seconds: int) -> str:
-    """Verifies an EdDSA JWT against a JSON list of issuers as in `SyncServer`; returns its claims as JSON."""

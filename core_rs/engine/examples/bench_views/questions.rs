@@ -31,7 +31,7 @@ pub(crate) fn questions(engine: &Engine, crm: &Crm, rounds: u32) -> Value {
 
 fn estimate(engine: &Engine) -> f64 {
     let (inquiry, mut estimator, started) = (engine.inquire(), Estimator::default(), Stopwatch::now());
-    let users = inquiry.users(None).into_iter();
+    let users = inquiry.users().into_iter();
     let estimates: Vec<_> = users.map(|user| estimator.estimate(&inquiry, user)).collect();
     black_box(summarize(&estimates, Some(1_000), None));
     started.elapsed().as_secs_f64()
@@ -52,7 +52,7 @@ fn explain(engine: &Engine, crm: &Crm, user: u32) -> f64 {
 fn holders(engine: &Engine, round: u32) -> f64 {
     let (inquiry, started) = (engine.inquire(), Stopwatch::now());
     let mut search = HolderSearch::new(EntityNumber(entity::LINE), key(entity::LINE, round * 97));
-    let held = inquiry.users(None).into_iter().filter(|&user| search.has(&inquiry, user)).count();
+    let held = inquiry.users().into_iter().filter(|&user| search.has(&inquiry, user)).count();
     black_box(held);
     started.elapsed().as_secs_f64()
 }

@@ -155,6 +155,23 @@ impl Directory {
         })
     }
 
+    /// The teams of a user, of every type, ascending; none for who is unknown.
+    pub fn teams_of(&self, user: RowKey) -> Vec<RowKey> {
+        self.facts.teams_of(user).collect()
+    }
+
+    /// The users who are members of a team, ascending.
+    pub fn members_of(&self, team: RowKey) -> impl Iterator<Item = RowKey> {
+        let team = self.facts.teams.contains_key(&team).then_some(team);
+        let members = team.into_iter().flat_map(|team| self.facts.members_of(team));
+        members.filter(|user| self.facts.users.contains_key(user))
+    }
+
+    /// Whether some role of a person's, or of a team of the person's, has a privilege on an entity, however deep.
+    pub fn has(&self, person: &Person, entity: &str, privilege: Privilege) -> bool {
+        Reach::of(person, entity, privilege, &self.facts).any
+    }
+
     /// On which rows of an entity a person has a privilege.
     pub fn access(&self, person: &Person, entity: &str, holding: Holding, privilege: Privilege) -> Access {
         if holding == Holding::OfRows {

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use super::asker::{Admission, OFFLINE_PROFILE};
+use super::membership::Scope;
 use super::model::PreparedModel;
 use super::profile::{Node, Profile};
 use crate::directory::{Access, Directory, Person, Privilege, Rights};
 use crate::filter::Holder;
 use crate::ids::RowKey;
 use crate::row::{Value, row_key};
-use crate::view::Denial;
+use crate::view::{Denial, Refusal};
 use crate::zone::Zone;
 
 /// Stands for every language where a row states one (`eq-userlanguage`, filters.md section 9).
@@ -19,6 +21,8 @@ const LANGUAGE_ANY: i64 = -1;
 pub(super) enum Standing {
     /// There is nothing for this user.
     Denied(Denial),
+    /// There is no view to speak of.
+    Refused(Refusal),
     /// There is a view for these inputs.
     Follows(Inputs),
 }
@@ -93,15 +97,34 @@ impl Standing {
         matches!(self, Self::Follows(inputs) if inputs.zone.as_ref() == Some(zone))
     }
 
-    /// Where a user stands under a model.
-    pub(super) fn of(user: RowKey, model: &PreparedModel, directory: &Directory) -> Self {
+    /// Why there is nothing, if the user must be told.
+    pub(super) fn denial(&self) -> Option<Denial> {
+        if let Self::Denied(denial) = self { Some(*denial) } else { None }
+    }
+
+    /// What a view is worked out from, if there is one.
+    pub(super) fn inputs(&self) -> Option<&Inputs> {
+        if let Self::Follows(inputs) = self { Some(inputs) } else { None }
+    }
+
+    /// Where a user stands under a model, as to a profile of this scope.
+    pub(super) fn of(
+        user: RowKey,
+        scope: Scope<'_>,
+        model: &PreparedModel,
+        directory: &Directory,
+        admission: Admission,
+    ) -> Self {
         let person = match directory.person(user, &model.layout.hierarchy) {
             Ok(person) => person,
             Err(denial) => return Self::Denied(denial),
         };
-        match model.profile_of(user) {
-            Some(number) => Self::Follows(Inputs::new(number, model.profile(number), &person, model, directory)),
-            None => Self::Denied(Denial::ProfileMissing),
+        let Some(number) = model.membership.profile_of(user, &person.teams, scope) else {
+            return Self::Denied(Denial::ProfileMissing);
+        };
+        if admission == Admission::ProfileReaders && !directory.has(&person, OFFLINE_PROFILE, Privilege::Read) {
+            return Self::Denied(Denial::ProfileNotReadable);
         }
+        Self::Follows(Inputs::new(number, model.profile(number), &person, model, directory))
     }
 }

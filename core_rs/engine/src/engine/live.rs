@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::asker::Asker;
 use super::inputs::Standing;
-use crate::ids::RowKey;
 use crate::view::View;
 
 /// A follower of one user's view: a handle to ask for it by. It stays valid until it is given up.
@@ -15,7 +15,7 @@ pub struct Subscriber(u64);
 pub(super) struct Live {
     views: HashMap<ViewNumber, LiveView>,
     by_standing: HashMap<Standing, ViewNumber>,
-    subscribers: HashMap<Subscriber, (RowKey, ViewNumber)>,
+    subscribers: HashMap<Subscriber, (Asker, ViewNumber)>,
     last_subscriber: u64,
     last_view: u64,
 }
@@ -36,7 +36,7 @@ impl Live {
         (self.last_subscriber, self.last_view) = (other.last_subscriber, other.last_view);
     }
 
-    /// A new subscriber for a user, not yet attached to a view.
+    /// A new subscriber, not yet attached to a view.
     pub(super) fn new_subscriber(&mut self) -> Subscriber {
         self.last_subscriber += 1;
         Subscriber(self.last_subscriber)
@@ -46,7 +46,7 @@ impl Live {
     pub(super) fn attach(
         &mut self,
         subscriber: Subscriber,
-        user: RowKey,
+        asker: Asker,
         standing: Standing,
         make: impl FnOnce(&Standing) -> View,
     ) {
@@ -61,7 +61,7 @@ impl Live {
             number
         };
         self.views.get_mut(&number).expect("every number has its view").subscribers.insert(subscriber);
-        self.subscribers.insert(subscriber, (user, number));
+        self.subscribers.insert(subscriber, (asker, number));
     }
 
     /// Ends a subscription; a view that nobody follows any more is given up.
@@ -75,19 +75,17 @@ impl Live {
         }
     }
 
-    /// The subscribers of the users that are `wanted`, those of one user side by side.
-    pub(super) fn subscribers_of(&self, wanted: impl Fn(RowKey) -> bool) -> Vec<(RowKey, Subscriber)> {
-        let users = self.subscribers.iter().map(|(&subscriber, &(user, _))| (user, subscriber));
-        let mut found: Vec<_> = users.filter(|(user, _)| wanted(*user)).collect();
+    /// The subscribers of those who are `wanted`, those of one asker side by side.
+    pub(super) fn subscribers_of(&self, wanted: impl Fn(&Asker) -> bool) -> Vec<(Asker, Subscriber)> {
+        let all = self.subscribers.iter().filter(|(_, (asker, _))| wanted(asker));
+        let mut found: Vec<_> = all.map(|(&subscriber, (asker, _))| (asker.clone(), subscriber)).collect();
         found.sort_unstable();
         found
     }
 
-    /// Every subscriber with its user, in order.
-    pub(super) fn subscribers(&self) -> Vec<(Subscriber, RowKey)> {
-        let mut found: Vec<_> = self.subscribers.iter().map(|(&subscriber, &(user, _))| (subscriber, user)).collect();
-        found.sort_unstable();
-        found
+    /// How many subscribers there are.
+    pub(super) fn len(&self) -> usize {
+        self.subscribers.len()
     }
 
     /// The view that a subscriber follows.

@@ -10,12 +10,14 @@
 
 mod access;
 pub mod ask;
+mod asker;
 mod commit;
 mod compile;
 mod components;
 mod fingerprint;
 mod inputs;
 mod live;
+mod membership;
 mod model;
 pub mod mutation;
 mod profile;
@@ -37,11 +39,12 @@ use self::solver::Solver;
 use self::upkeep::Upkeep;
 use crate::columns::{Index, Reading};
 use crate::directory::{Affected, Directory, Rights};
-use crate::ids::{EntityNumber, Instant, Lsn, Ordinal, Revision, RowKey};
+use crate::ids::{EntityNumber, Instant, Lsn, Ordinal, Revision};
 use crate::schema::Schema;
-use crate::view::{RowFacts, View};
+use crate::view::{Refusal, RowFacts, View};
 
 pub use crate::columns::{IndexBytes, RowChange};
+pub use asker::{Admission, Asker};
 pub use commit::{Commit, RowUnreadable};
 pub use live::Subscriber;
 pub use model::{ModelErrors, ORGANIZATION_FILTER_CONDITIONS_MAX, PreparedModel};
@@ -59,6 +62,7 @@ pub struct Engine {
     upkeep: Upkeep,
     head: Lsn,
     instant: Instant,
+    admission: Admission,
 }
 
 /// What came of a commit, or of time going on.
@@ -72,17 +76,22 @@ pub struct Applied {
 /// A subscriber between two views.
 struct Moved {
     subscriber: Subscriber,
-    user: RowKey,
-    /// Where the user stands now.
+    asker: Asker,
+    /// Where it stands now.
     standing: Standing,
     /// What the subscriber has seen last.
     seen: View,
 }
 
 impl Engine {
-    /// An engine that knows nothing yet.
+    /// An engine that knows nothing yet. Every member of a profile has a view.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An engine that knows nothing yet and lets these have views.
+    pub fn admitting(admission: Admission) -> Self {
+        Self { admission, ..Self::default() }
     }
 
     /// Position in the commit order up to which everything has been fed.
@@ -130,10 +139,11 @@ impl Engine {
         self.index.next_change(self.instant)
     }
 
-    /// Follows the view of a user (a `systemuserid`) from now on.
-    pub fn subscribe(&mut self, user: RowKey) -> Subscriber {
-        let subscriber = self.live.new_subscriber();
-        self.attach(subscriber, user, self.standing(user), None);
+    /// Follows somebody's view from now on.
+    pub fn subscribe(&mut self, asker: impl Into<Asker>) -> Subscriber {
+        let (subscriber, asker) = (self.live.new_subscriber(), asker.into());
+        let standing = self.standing(&asker);
+        self.attach(subscriber, asker, standing, None);
         subscriber
     }
 
@@ -142,37 +152,40 @@ impl Engine {
         self.live.detach(subscriber);
     }
 
-    /// The view of a subscriber; `None` if the subscription has ended.
+    /// The view of a subscriber; `None` if it is refused one, or if the subscription has ended.
     pub fn view(&self, subscriber: Subscriber) -> Option<&View> {
-        self.live.of(subscriber).map(|live| &live.view)
+        let live = self.live.of(subscriber)?;
+        if matches!(live.standing, Standing::Refused(_)) { None } else { Some(&live.view) }
+    }
+
+    /// Why a subscriber has no view, if it is refused one. Only a publish changes that.
+    pub fn refusal(&self, subscriber: Subscriber) -> Option<Refusal> {
+        match self.live.of(subscriber)?.standing {
+            Standing::Refused(refusal) => Some(refusal),
+            Standing::Follows(_) | Standing::Denied(_) => None,
+        }
     }
 
     /// What a subscriber's device carries, in the order of its view's entities; empty if the view is denied.
     pub fn carried(&self, subscriber: Subscriber) -> Arc<[Carried]> {
-        match self.live.of(subscriber).map(|live| &live.standing) {
-            Some(Standing::Follows(inputs)) => {
-                let model = self.model.as_ref().expect("inputs come from a model");
-                Arc::clone(&model.profile(inputs.profile).carried)
-            }
-            Some(Standing::Denied(_)) | None => Arc::default(),
-        }
+        let inputs = self.live.of(subscriber).and_then(|live| live.standing.inputs());
+        inputs.map_or_else(Arc::default, |inputs| Arc::clone(&self.situation().profile(inputs).carried))
     }
 
     /// What a subscriber may do to rows, by the entities of [`Self::carried`].
     pub fn rights(&self, subscriber: Subscriber) -> Arc<[Rights]> {
-        match self.live.of(subscriber).map(|live| &live.standing) {
-            Some(Standing::Follows(inputs)) => Arc::clone(&inputs.rights),
-            Some(Standing::Denied(_)) | None => Arc::default(),
-        }
+        let inputs = self.live.of(subscriber).and_then(|live| live.standing.inputs());
+        inputs.map_or_else(Arc::default, |inputs| Arc::clone(&inputs.rights))
     }
 
-    /// The view of a user as it is computed from nothing. It is what a subscriber of that user sees.
-    pub fn from_scratch(&self, user: RowKey) -> View {
-        self.situation().view(&self.standing(user))
+    /// Somebody's view as it is computed from nothing. It is what a subscriber of that asker sees; without rows for who
+    /// is refused.
+    pub fn from_scratch(&self, asker: impl Into<Asker>) -> View {
+        self.situation().view(&self.standing(&asker.into()))
     }
 
-    fn standing(&self, user: RowKey) -> Standing {
-        self.situation().standing(user)
+    fn standing(&self, asker: &Asker) -> Standing {
+        self.situation().standing(asker)
     }
 
     fn situation(&self) -> Situation<'_> {
@@ -182,18 +195,19 @@ impl Engine {
             index: Reading::new(&self.index, self.instant),
             head: self.head,
             instant: self.instant,
+            admission: self.admission,
         }
     }
 
     /// Attaches a subscriber to the view of a standing. A new view shares what it can with `old`.
-    fn attach(&mut self, subscriber: Subscriber, user: RowKey, standing: Standing, old: Option<&View>) {
+    fn attach(&mut self, subscriber: Subscriber, asker: Asker, standing: Standing, old: Option<&View>) {
         if let Standing::Follows(inputs) = &standing
             && let Some(zone) = inputs.followed_zone()
         {
             self.index.follow(zone, self.instant);
         }
         let mut live = std::mem::take(&mut self.live);
-        live.attach(subscriber, user, standing, |standing| {
+        live.attach(subscriber, asker, standing, |standing| {
             let mut view = self.situation().view(standing);
             for entity in &mut view.entities {
                 let same = old.and_then(|old| old.entities.iter().find(|other| other.entity == entity.entity));
@@ -232,24 +246,28 @@ impl Engine {
     fn follow_model(&mut self) -> Vec<Subscriber> {
         let old = std::mem::take(&mut self.live);
         self.live.continue_after(&old);
-        for (subscriber, user) in old.subscribers() {
-            let view = old.of(subscriber).map(|live| &live.view);
-            self.attach(subscriber, user, self.standing(user), view);
+        let subscribers = old.subscribers_of(|_| true);
+        for of_asker in subscribers.chunk_by(|one, other| one.0 == other.0) {
+            let standing = self.standing(&of_asker[0].0);
+            for (asker, subscriber) in of_asker {
+                let view = old.of(*subscriber).map(|live| &live.view);
+                self.attach(*subscriber, asker.clone(), standing.clone(), view);
+            }
         }
-        old.subscribers().into_iter().map(|(subscriber, _)| subscriber).collect()
+        subscribers.into_iter().map(|(_, subscriber)| subscriber).collect()
     }
 
     /// Takes subscribers of affected users off views that are no longer theirs.
     fn detach_moved(&mut self, affected: &Affected) -> Vec<Moved> {
         let mut moved = Vec::new();
-        let subscribers = self.live.subscribers_of(|user| affected.contains(user));
-        for of_user in subscribers.chunk_by(|one, other| one.0 == other.0) {
-            let user = of_user[0].0;
-            let standing = self.standing(user);
-            for &(_, subscriber) in of_user {
-                let live = self.live.of(subscriber).expect("every subscriber has a view");
+        let subscribers = self.live.subscribers_of(|asker| affected.contains(asker.user));
+        for of_asker in subscribers.chunk_by(|one, other| one.0 == other.0) {
+            let standing = self.standing(&of_asker[0].0);
+            for (asker, subscriber) in of_asker {
+                let live = self.live.of(*subscriber).expect("every subscriber has a view");
                 if live.standing != standing {
-                    moved.push(Moved { subscriber, user, standing: standing.clone(), seen: live.view.clone() });
+                    let (subscriber, asker) = (*subscriber, asker.clone());
+                    moved.push(Moved { subscriber, asker, standing: standing.clone(), seen: live.view.clone() });
                     self.live.detach(subscriber);
                 }
             }
@@ -260,9 +278,9 @@ impl Engine {
     /// Attaches subscribers to the views that are theirs now. Returns those who see something else than before.
     fn reattach(&mut self, moved: Vec<Moved>) -> Vec<Subscriber> {
         let mut touched = Vec::new();
-        for Moved { subscriber, user, standing, seen } in moved {
-            self.attach(subscriber, user, standing, Some(&seen));
-            let new = self.view(subscriber).expect("was attached");
+        for Moved { subscriber, asker, standing, seen } in moved {
+            self.attach(subscriber, asker, standing, Some(&seen));
+            let new = &self.live.of(subscriber).expect("was attached").view;
             if (&new.entities, new.denial) != (&seen.entities, seen.denial) {
                 touched.push(subscriber);
             }

@@ -7,12 +7,12 @@ use haversack_proto::model;
 use haversack_proto::model::{Collation, ConflictPolicy};
 
 use super::compile::ProfileCompiler;
+use super::membership::Membership;
 use super::profile::Profile;
 use crate::columns::Needs;
 use crate::directory::{HierarchyRules, Layout};
 use crate::filter::{FilterRules, Plan, count_conditions};
-use crate::ids::{EntityNumber, Revision, RowKey};
-use crate::row::parse_uuid;
+use crate::ids::{EntityNumber, Revision};
 use crate::schema::{Entity, Schema};
 use crate::zone::Zone;
 
@@ -33,7 +33,7 @@ pub struct PreparedModel {
     pub(super) needs: Needs,
     pub(super) layout: Layout,
     profiles: Vec<Profile>,
-    followers: HashMap<RowKey, usize>,
+    pub(super) membership: Membership,
     /// Organization filters as they were stated.
     limits: HashMap<EntityNumber, model::FilterNode>,
     rules: FilterRules,
@@ -84,22 +84,12 @@ impl PreparedModel {
         self.policy
     }
 
-    /// Which profile a user follows.
-    pub(super) fn profile_of(&self, user: RowKey) -> Option<usize> {
-        self.followers.get(&user).copied()
-    }
-
     pub(super) fn profile(&self, number: usize) -> &Profile {
         &self.profiles[number]
     }
 
     pub(super) fn profiles(&self) -> &[Profile] {
         &self.profiles
-    }
-
-    /// Who follows which profile, in no order.
-    pub(super) fn followers(&self) -> impl Iterator<Item = (RowKey, usize)> {
-        self.followers.iter().map(|(&user, &profile)| (user, profile))
     }
 
     /// The organization filter of an entity as it was stated.
@@ -130,12 +120,13 @@ impl PreparedModel {
             layout: Layout::find(&schema, HierarchyRules::from_settings(&settings), breaches),
             schema: Arc::default(),
             profiles: Vec::new(),
-            followers: HashMap::new(),
+            membership: Membership::default(),
             limits: stated_limits(model),
             rules,
             policy: settings.conflict_policy(),
         };
         prepared.read_profiles(model, &filters, &limits, breaches);
+        prepared.membership = Membership::read(model, &prepared.profiles, breaches);
         let carried = prepared.profiles.iter().flat_map(|profile| profile.carried.iter());
         prepared.layout.carry(carried.map(|carried| carried.entity));
         prepared.schema = Arc::new(schema);
@@ -155,23 +146,6 @@ impl PreparedModel {
             }
             let compiler = ProfileCompiler { model, filters, limits, needs: &mut self.needs, breaches };
             self.profiles.push(compiler.compile(profile));
-            self.enlist(profile, breaches);
-        }
-    }
-
-    /// Makes a profile's users follow it, unless they follow one that comes before it.
-    fn enlist(&mut self, profile: &model::Profile, breaches: &mut Vec<String>) {
-        let number = self.profiles.len() - 1;
-        let rank = |number: usize| (self.profiles[number].priority, &self.profiles[number].name);
-        for user in &profile.users {
-            let Some(user) = parse_uuid(user).map(RowKey) else {
-                breaches.push(format!("profile \"{}\" has a user \"{user}\", which is no UUID", profile.name));
-                continue;
-            };
-            let followed = self.followers.entry(user).or_insert(number);
-            if rank(number) < rank(*followed) {
-                *followed = number;
-            }
         }
     }
 }

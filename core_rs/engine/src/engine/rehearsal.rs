@@ -4,6 +4,7 @@ use haversack_proto::model;
 
 use super::Engine;
 use super::ask::Inquiry;
+use super::asker::Asker;
 use super::model::{ModelErrors, PreparedModel};
 use super::situation::Situation;
 use crate::columns::Beyond;
@@ -74,15 +75,15 @@ impl Engine {
 }
 
 impl Rehearsal<'_> {
-    /// The view that a user would have.
-    pub fn view(&self, user: RowKey) -> View {
+    /// The view that would be somebody's who asks.
+    pub fn view(&self, asker: impl Into<Asker>) -> View {
         let situation = self.situation();
-        situation.view(&situation.standing(user))
+        situation.view(&situation.standing(&asker.into()))
     }
 
     /// Where questions can be asked about it.
     pub fn inquire(&self) -> Inquiry<'_> {
-        Inquiry { situation: self.situation() }
+        Inquiry::of(self.situation())
     }
 
     fn situation(&self) -> Situation<'_> {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use super::asker::{Admission, Asker};
 use super::inputs::{Inputs, Standing};
+use super::membership::Scope;
 use super::model::PreparedModel;
 use super::profile::{Carried, Profile};
 use super::solver::Solver;
@@ -10,7 +12,7 @@ use crate::columns::Reading;
 use crate::digest::version_hash;
 use crate::directory::Directory;
 use crate::ids::{Instant, Lsn, Revision, RowKey};
-use crate::view::{Denial, EntityView, View};
+use crate::view::{Denial, EntityView, Refusal, View};
 
 /// Where views can be worked out from nothing: that of an engine, or one that is only tried out on its rows.
 #[derive(Clone, Copy)]
@@ -20,23 +22,36 @@ pub(super) struct Situation<'a> {
     pub(super) index: Reading<'a>,
     pub(super) head: Lsn,
     pub(super) instant: Instant,
+    pub(super) admission: Admission,
 }
 
 impl<'a> Situation<'a> {
-    /// Where a user stands.
-    pub(super) fn standing(&self, user: RowKey) -> Standing {
+    /// Where somebody who asks stands.
+    pub(super) fn standing(&self, asker: &Asker) -> Standing {
+        let app = |app| self.model.and_then(|model| model.membership.app(app));
+        match (&*asker.app, app(&asker.app)) {
+            ("", _) => self.standing_in(asker.user, Scope::Everything),
+            (_, None) => Standing::Refused(Refusal::AppUnknown),
+            (_, Some(app)) if !app.offline => Standing::Refused(Refusal::AppNotEnabled),
+            (_, Some(app)) => self.standing_in(asker.user, Scope::App(app)),
+        }
+    }
+
+    /// Where a user stands as to a profile of this scope.
+    pub(super) fn standing_in(&self, user: RowKey, scope: Scope<'_>) -> Standing {
         match self.model {
-            Some(model) => Standing::of(user, model, self.directory),
+            Some(model) => Standing::of(user, scope, model, self.directory, self.admission),
             None => Standing::Denied(Denial::ProfileMissing),
         }
     }
 
-    /// The view of a standing.
+    /// The view of a standing; without rows if it is refused, which says nothing of what a device should hold.
     pub(super) fn view(&self, standing: &Standing) -> View {
         let revision = self.model.map_or(Revision(0), PreparedModel::revision);
         let mut view = View { lsn: self.head, revision, instant: self.instant, ..View::default() };
         match standing {
             Standing::Denied(denial) => view.denial = Some(*denial),
+            Standing::Refused(_) => {}
             Standing::Follows(inputs) => view.entities = self.entities(inputs),
         }
         view

@@ -35,7 +35,7 @@ impl Engine {
             rows: self.index.rows(),
             index: self.index.bytes(),
             predicates: self.index.predicates(),
-            subscribers: self.live.subscribers().len(),
+            subscribers: self.live.len(),
             views: self.live.views().count(),
             view_bytes: entities.map(|entity| bitmap_bytes(&entity.rows)).sum(),
         }

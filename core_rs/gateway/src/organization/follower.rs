@@ -10,7 +10,7 @@ use std::thread::Builder;
 use std::time::Duration;
 
 use bytes::Bytes;
-use haversack_engine::engine::{Applied, Commit, Engine, PreparedModel, RowChange, RowUnreadable};
+use haversack_engine::engine::{Admission, Applied, Commit, Engine, PreparedModel, RowChange, RowUnreadable};
 use haversack_engine::ids::{EntityNumber, Instant, Lsn, Ordinal, Revision};
 use haversack_proto::model;
 use haversack_staging::{Identity, Snapshot, StoredRow};
@@ -182,8 +182,8 @@ impl Follower {
     fn build(&mut self, snapshot: &dyn Snapshot, instant: Instant) -> Result<Option<Engine>, SyncError> {
         let Some(published) = snapshot.model_after(Revision(0))? else { return Ok(None) };
         let mut engine = read_engine(snapshot, prepare(&published.model)?, instant)?;
-        for user in self.organization.state.read().users() {
-            engine.subscribe(user);
+        for asker in self.organization.state.read().askers() {
+            engine.subscribe(asker);
         }
         Ok(Some(engine))
     }
@@ -247,7 +247,7 @@ pub(super) fn read_engine(
     model: PreparedModel,
     instant: Instant,
 ) -> Result<Engine, SyncError> {
-    let mut engine = Engine::new();
+    let mut engine = Engine::admitting(Admission::ProfileReaders);
     let mut commit = engine.begin(snapshot.head());
     for entity in commit.model(model) {
         let mut failed = None;

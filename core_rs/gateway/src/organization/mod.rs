@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use haversack_engine::engine::{Engine, Subscriber};
-use haversack_engine::ids::{Instant, Lsn, Ordinal, Revision, RowKey};
+use haversack_engine::engine::{Asker, Engine, Subscriber};
+use haversack_engine::ids::{Instant, Lsn, Ordinal, Revision};
 use haversack_engine::reconcile::Fetch;
 use haversack_engine::row::ColumnSelection;
 use haversack_engine::view::{RowFacts, View};
@@ -67,6 +67,8 @@ pub(crate) struct Organization {
 /// Keeps a user's view alive and exact until it is dropped.
 pub(crate) struct Subscription {
     organization: Arc<Organization>,
+    /// Name of the application that the view is of; empty for none.
+    app: Arc<str>,
     id: SubscriptionId,
 }
 
@@ -130,8 +132,8 @@ impl Organization {
     }
 
     /// A device was sent a checkpoint of its view.
-    pub(crate) fn checkpoint_sent(&self, device: Device, view: &View) {
-        self.devices.reached(device, view, self.clock.instant());
+    pub(crate) fn checkpoint_sent(&self, device: Device, subscription: &Subscription, view: &View) {
+        self.devices.reached(device, &subscription.app, view, self.clock.instant());
     }
 
     /// LSN of the last commit.
@@ -192,13 +194,14 @@ impl Organization {
         state.loaded().map(|loaded| loaded.identity).ok_or_else(|| self.loading())
     }
 
-    /// Follows a user's view from now on. Works the view out if nobody follows it yet.
-    pub(crate) fn subscribe(self: &Arc<Self>, user: RowKey, signal: Arc<Signal>) -> Result<Subscription, SyncError> {
-        let id = self.state.write().subscribe(user, signal).ok_or_else(|| self.loading())?;
-        Ok(Subscription { organization: Arc::clone(self), id })
+    /// Follows somebody's view from now on. Works the view out if nobody follows it yet.
+    pub(crate) fn subscribe(self: &Arc<Self>, asker: Asker, signal: Arc<Signal>) -> Result<Subscription, SyncError> {
+        let app = Arc::clone(&asker.app);
+        let id = self.state.write().subscribe(asker, signal).ok_or_else(|| self.loading())?;
+        Ok(Subscription { organization: Arc::clone(self), app, id })
     }
 
-    /// Looks at a view. Fails only if the engine had to be given up.
+    /// Looks at a view. Fails if there is none for the application, or if the engine had to be given up.
     pub(crate) fn with_view<T>(
         &self,
         subscription: &Subscription,
@@ -206,6 +209,9 @@ impl Organization {
     ) -> Result<T, SyncError> {
         let state = self.state.read();
         let (engine, subscriber) = state.followed(subscription.id).ok_or_else(|| self.loading())?;
+        if let Some(refusal) = engine.refusal(subscriber) {
+            return Err(SyncError::Refused(refusal, subscription.app.to_string()));
+        }
         let view = engine.view(subscriber).ok_or_else(|| self.loading())?;
         Ok(look(&Moment { view, facts: engine, engine, subscriber, models: &self.models }))
     }

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use haversack_engine::engine::{Applied, Engine, Subscriber};
-use haversack_engine::ids::RowKey;
+use haversack_engine::engine::{Applied, Asker, Engine, Subscriber};
 use haversack_staging::Identity;
 
 use crate::signal::Signal;
@@ -30,7 +29,7 @@ pub(super) struct Loaded {
 pub(super) struct SubscriptionId(u64);
 
 struct Follower {
-    user: RowKey,
+    asker: Asker,
     signal: Arc<Signal>,
     subscriber: Subscriber,
 }
@@ -51,12 +50,12 @@ impl State {
         self.followers.len()
     }
 
-    /// Subscribes to a user's view; none without an engine.
-    pub(super) fn subscribe(&mut self, user: RowKey, signal: Arc<Signal>) -> Option<SubscriptionId> {
-        let subscriber = self.loaded.as_mut()?.engine.subscribe(user);
+    /// Subscribes to somebody's view; none without an engine.
+    pub(super) fn subscribe(&mut self, asker: Asker, signal: Arc<Signal>) -> Option<SubscriptionId> {
+        let subscriber = self.loaded.as_mut()?.engine.subscribe(asker.clone());
         self.last_id += 1;
         let id = SubscriptionId(self.last_id);
-        self.followers.insert(id, Follower { user, signal, subscriber });
+        self.followers.insert(id, Follower { asker, signal, subscriber });
         Some(id)
     }
 
@@ -73,15 +72,15 @@ impl State {
         Some((&self.loaded.as_ref()?.engine, self.followers.get(&id)?.subscriber))
     }
 
-    /// Users who are followed, maybe repeated.
-    pub(super) fn users(&self) -> Vec<RowKey> {
-        self.followers.values().map(|follower| follower.user).collect()
+    /// Whose views are followed, maybe repeated.
+    pub(super) fn askers(&self) -> Vec<Asker> {
+        self.followers.values().map(|follower| follower.asker.clone()).collect()
     }
 
-    /// Puts another engine in place; every stream follows its user's view there. Returns whom to wake.
+    /// Puts another engine in place; every stream follows its view there. Returns whom to wake.
     pub(super) fn replace(&mut self, mut loaded: Loaded) -> Vec<Arc<Signal>> {
         for follower in self.followers.values_mut() {
-            follower.subscriber = loaded.engine.subscribe(follower.user);
+            follower.subscriber = loaded.engine.subscribe(follower.asker.clone());
         }
         self.loaded = Some(loaded);
         self.signals()

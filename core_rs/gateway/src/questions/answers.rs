@@ -53,6 +53,7 @@ pub(super) fn denial(denial: Option<Denial>) -> i32 {
         Some(Denial::UserUnknown) => admin::ViewDenial::UserUnknown,
         Some(Denial::UserDisabled) => admin::ViewDenial::UserDisabled,
         Some(Denial::ProfileMissing) => admin::ViewDenial::ProfileMissing,
+        Some(Denial::ProfileNotReadable) => admin::ViewDenial::ProfileNotReadable,
     };
     denial as i32
 }
@@ -117,5 +118,7 @@ pub(super) fn smell(smell: Smell) -> admin::Smell {
         Smell::AssociationAddsNothing => admin::Smell::AssociationAddsNothing,
         Smell::FanOut => admin::Smell::FanOut,
         Smell::ItemTooLarge => admin::Smell::ItemTooLarge,
+        Smell::MemberWithoutPrivilege => admin::Smell::MemberWithoutPrivilege,
+        Smell::MemberOfSeveral => admin::Smell::MemberOfSeveral,
     }
 }

@@ -35,10 +35,9 @@ pub(super) fn entity(inquiry: &Inquiry<'_>, name: &str) -> Result<EntityNumber, 
     found.map(|entity| entity.number).ok_or_else(|| SyncError::EntityUnknown(name.to_owned()))
 }
 
-/// Fails unless there is a profile of this name.
-pub(super) fn profile(inquiry: &Inquiry<'_>, name: &str) -> Result<(), SyncError> {
-    let is_known = inquiry.profiles().contains(&name);
-    is_known.then_some(()).ok_or_else(|| SyncError::ProfileUnknown(name.to_owned()))
+/// The same question about one profile alone. Fails unless there is one of this name.
+pub(super) fn about<'e>(inquiry: &Inquiry<'e>, profile: &str) -> Result<Inquiry<'e>, SyncError> {
+    inquiry.about(profile).ok_or_else(|| SyncError::ProfileUnknown(profile.to_owned()))
 }
 
 /// Which part of a list is told: its first place and its length. 0 asks for `default`.

@@ -26,7 +26,7 @@ pub(super) fn diff(
     let before = Side::new(organization, before, Vec::new())?;
     let after = Side::new(organization, after, changes)?;
     let names = before.look(|it| Names::of(it.schema()))?.and(after.look(|it| Names::of(it.schema()))?);
-    let mut users = [before.look(|it| it.users(None))?, after.look(|it| it.users(None))?, supposed].concat();
+    let mut users = [before.look(|it| it.users())?, after.look(|it| it.users())?, supposed].concat();
     users.sort_unstable();
     users.dedup();
     let (diffs, moments) = differences(&before, &after, &users, request.sample_max)?;

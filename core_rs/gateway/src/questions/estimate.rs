@@ -21,7 +21,7 @@ pub(super) fn estimate(
 ) -> Result<EstimateResponse, SyncError> {
     let side = Side::new(organization, model, Vec::new())?;
     let names = side.look(|inquiry| {
-        asked::profile(inquiry, &request.profile)?;
+        asked::about(inquiry, &request.profile)?;
         Ok::<_, SyncError>(Names::of(inquiry.schema()))
     })??;
     let mut pieces = Pieces::new();
@@ -43,16 +43,17 @@ pub(super) fn estimates(
 ) -> Result<(Vec<UserEstimate>, usize), SyncError> {
     let users = side.look(|inquiry| {
         pieces.see(inquiry.moment());
-        inquiry.users(Some(profile))
-    })?;
+        Ok::<_, SyncError>(asked::about(inquiry, profile)?.users())
+    })??;
     let (mut estimator, mut estimates) = (Estimator::default(), Vec::with_capacity(users.len()));
     pieces.run(&users, |next| {
         side.look(|inquiry| {
+            let inquiry = asked::about(inquiry, profile)?;
             while let Some(user) = next() {
-                estimates.push(estimator.estimate(inquiry, user));
+                estimates.push(estimator.estimate(&inquiry, user));
             }
-            inquiry.moment()
-        })
+            Ok(inquiry.moment())
+        })?
     })?;
     Ok((estimates, estimator.views()))
 }

@@ -23,6 +23,8 @@ pub(super) fn explain(
     let told = side.look(|inquiry| {
         pieces.see(inquiry.moment());
         let entity = asked::entity(inquiry, &request.entity)?;
+        let profile = request.profile.as_str();
+        let inquiry = if profile.is_empty() { *inquiry } else { asked::about(inquiry, profile)? };
         Ok::<_, SyncError>(inquiry.explain(user, entity, row))
     })??;
     Ok(ExplainResponse { moment: Some(pieces.moment()), reason: Some(reason(told)) })

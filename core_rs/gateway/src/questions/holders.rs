@@ -26,7 +26,7 @@ pub(super) fn holders(
         let entity = asked::entity(inquiry, &request.entity)?;
         let row = inquiry.row(entity, key);
         let alive = row.is_some_and(|row| inquiry.is_alive(entity, row));
-        Ok::<_, SyncError>((entity, row, alive, inquiry.users(None)))
+        Ok::<_, SyncError>((entity, row, alive, inquiry.users()))
     })??;
     let (mut search, mut holders) = (HolderSearch::new(entity, key), Vec::<RowKey>::new());
     pieces.run(&users, |next| {
@@ -48,6 +48,7 @@ pub(super) fn holders(
         checkpoint_at_us: it.at.0,
         confirmed: it.confirmed,
         in_view: holders.binary_search(&it.device.user).is_ok(),
+        app: it.app.to_string(),
     };
     Ok(HoldersResponse {
         moment: Some(pieces.moment()),

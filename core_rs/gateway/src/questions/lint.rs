@@ -24,7 +24,7 @@ pub(super) fn lint(
     let stated = model.map(|model| Ok::<_, SyncError>(lint_model(&decode(model)?, Some(profile)))).transpose()?;
     let (mut findings, mended) = stated.map_or_else(Default::default, |(findings, mended)| (findings, Some(mended)));
     let side = Side::of(organization, mended, Vec::new())?;
-    side.look(|inquiry| asked::profile(inquiry, profile))??;
+    side.look(|inquiry| asked::about(inquiry, profile).map(|_| ()))??;
     let (mut pieces, mut linter) = (Pieces::new(), Linter::new(profile, limits(request)));
     loop {
         pieces.check_time()?;

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use haversack_engine::engine::Engine;
-use haversack_engine::engine::mutation::{Author, Refusal, Verdict, Written};
+use haversack_engine::engine::mutation::{Author, Barred, Refusal, Verdict, Written};
+use haversack_engine::engine::{Asker, Engine};
 use haversack_engine::ids::{AttributeNumber, EntityNumber, Instant, Lsn, RowKey};
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::ConflictPolicy;
@@ -25,7 +25,7 @@ pub(crate) struct Batch<'a> {
     /// Where the engine has to be.
     head: Lsn,
     now: Instant,
-    authors: HashMap<RowKey, Author>,
+    authors: HashMap<Asker, Author>,
     /// Whether a row was written that privileges may depend on: the engine must be fed before it judges again.
     moved_directory: bool,
 }
@@ -47,13 +47,13 @@ impl<'a> Batch<'a> {
     /// go on with it. Returns whether it is done.
     ///
     /// # Errors
-    /// [`SyncError::RequestInvalid`] if a number comes again with other bytes, [`SyncError::Denied`] if the user has no
-    /// view: then nothing was done of it here. All others cost the transaction.
+    /// [`SyncError::RequestInvalid`] if a number comes again with other bytes, [`SyncError::Denied`] or
+    /// [`SyncError::Refused`] if there is no view for the user: then nothing was done of it here. All others cost the transaction.
     pub(super) fn take(&mut self, call: &Call, answers: &mut Vec<MutationAnswer>) -> Result<bool, SyncError> {
         let rest = &call.mutations[answers.len()..];
         let known = self.known(call, rest)?;
         if known.iter().any(Option::is_none) {
-            self.meet(call.user)?;
+            self.meet(&call.asker)?;
         }
         for (sent, known) in rest.iter().zip(known) {
             if self.moved_directory {
@@ -62,7 +62,7 @@ impl<'a> Batch<'a> {
             let origin = call.origin(sent.mutation.number);
             answers.push(match known {
                 Some(recorded) => self.repeat(&recorded)?,
-                None => self.judge_and_record(origin, sent)?,
+                None => self.judge_and_record(&call.asker, origin, sent)?,
             });
         }
         Ok(true)
@@ -77,9 +77,10 @@ impl<'a> Batch<'a> {
         let entry = self.commit.ledger().entry(place)?.filter(Entry::is_open_refusal);
         let entry = entry.ok_or_else(unknown)?;
         let sent = Sent::read(entry.mutation.clone().ok_or_else(unknown)?.into())?;
-        self.meet(RowKey(entry.origin.user))?;
+        let asker = Asker::from(RowKey(entry.origin.user));
+        self.meet(&asker)?;
         let policy = forced.then_some(ConflictPolicy::ClientWins);
-        let (answer, done) = self.judge(entry.origin, &sent, policy)?;
+        let (answer, done) = self.judge(&asker, entry.origin, &sent, policy)?;
         let resolution = if is_taken(answer.outcome) { Resolution::Retried } else { Resolution::Open };
         let amended = Entry {
             outcome: answer.outcome,
@@ -129,17 +130,20 @@ impl<'a> Batch<'a> {
         Ok(answer)
     }
 
-    /// Finds out who the user is, once.
-    fn meet(&mut self, user: RowKey) -> Result<(), SyncError> {
-        if !self.authors.contains_key(&user) {
-            let author = self.with_engine(|engine| engine.author(user))?.map_err(SyncError::Denied)?;
-            self.authors.insert(user, author);
+    /// Finds out who writes, once.
+    fn meet(&mut self, asker: &Asker) -> Result<(), SyncError> {
+        if !self.authors.contains_key(asker) {
+            let author = self.with_engine(|engine| engine.author(asker))?.map_err(|barred| match barred {
+                Barred::Denied(denial) => SyncError::Denied(denial),
+                Barred::Refused(refusal) => SyncError::Refused(refusal, asker.app.to_string()),
+            })?;
+            self.authors.insert(asker.clone(), author);
         }
         Ok(())
     }
 
-    fn judge_and_record(&mut self, origin: Origin, sent: &Sent) -> Result<MutationAnswer, SyncError> {
-        let (answer, done) = self.judge(origin, sent, None)?;
+    fn judge_and_record(&mut self, asker: &Asker, origin: Origin, sent: &Sent) -> Result<MutationAnswer, SyncError> {
+        let (answer, done) = self.judge(asker, origin, sent, None)?;
         let entry = Entry {
             origin,
             hash: sent.hash,
@@ -162,13 +166,14 @@ impl<'a> Batch<'a> {
 
     fn judge(
         &mut self,
+        asker: &Asker,
         origin: Origin,
         sent: &Sent,
         policy: Option<ConflictPolicy>,
     ) -> Result<(MutationAnswer, Done), SyncError> {
         let verdict = match self.blocked(origin, sent)? {
             Some(refusal) => Verdict::Refuse(refusal),
-            None => self.verdict(origin, sent, policy)?,
+            None => self.verdict(asker, origin, sent, policy)?,
         };
         let entity = EntityNumber(sent.mutation.entity);
         let number = sent.mutation.number;
@@ -196,9 +201,15 @@ impl<'a> Batch<'a> {
         Ok(None)
     }
 
-    fn verdict(&mut self, origin: Origin, sent: &Sent, policy: Option<ConflictPolicy>) -> Result<Verdict, SyncError> {
+    fn verdict(
+        &mut self,
+        asker: &Asker,
+        origin: Origin,
+        sent: &Sent,
+        policy: Option<ConflictPolicy>,
+    ) -> Result<Verdict, SyncError> {
         let Self { organization, commit, head, now, authors, .. } = self;
-        let author = authors.get_mut(&RowKey(origin.user)).expect("the user was met");
+        let author = authors.get_mut(asker).expect("the asker was met");
         let entity = EntityNumber(sent.mutation.entity);
         let mut rows = Seen { commit: &mut **commit, origin, entity, id: &sent.id };
         organization.with_engine(|engine| {

@@ -1,6 +1,7 @@
 //! A call's mutations, read and within bounds.
 
 use bytes::Bytes;
+use haversack_engine::engine::Asker;
 use haversack_engine::engine::mutation::row_id;
 use haversack_engine::ids::RowKey;
 use haversack_engine::row::Value;
@@ -10,13 +11,15 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use crate::errors::SyncError;
-use crate::limits::{CHANGED_FIELDS_MAX, CLIENT_BYTES_MAX, DEPENDENCIES_MAX, UPLOAD_BYTES_MAX, UPLOAD_MUTATIONS_MAX};
+use crate::limits::{
+    APP_BYTES_MAX, CHANGED_FIELDS_MAX, CLIENT_BYTES_MAX, DEPENDENCIES_MAX, UPLOAD_BYTES_MAX, UPLOAD_MUTATIONS_MAX,
+};
 
 /// What a device sends at once.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) install: [u8; INSTALL_ID_BYTES],
-    pub(super) user: RowKey,
+    pub(super) asker: Asker,
     pub(super) mutations: Vec<Sent>,
     /// Bytes of the mutations.
     pub(super) bytes: usize,
@@ -37,9 +40,13 @@ impl Call {
     /// # Errors
     /// If it breaks its contract.
     pub(super) fn read(request: UploadRequest, user: RowKey) -> Result<Self, SyncError> {
-        if request.client.len() > CLIENT_BYTES_MAX {
-            return Err(invalid(format!("client is longer than {CLIENT_BYTES_MAX} bytes")));
+        for (name, text, most) in [("client", &request.client, CLIENT_BYTES_MAX), ("app", &request.app, APP_BYTES_MAX)]
+        {
+            if text.len() > most {
+                return Err(invalid(format!("{name} is longer than {most} bytes")));
+            }
         }
+        let asker = Asker { user, app: request.app.as_str().into() };
         let wrong = |_| invalid(format!("install_id must be {INSTALL_ID_BYTES} random bytes"));
         let install = request.install_id.as_ref().try_into().map_err(wrong)?;
         let count = request.mutations.len();
@@ -54,12 +61,12 @@ impl Call {
         if !mutations.is_sorted_by(|one, next| one.mutation.number < next.mutation.number) {
             return Err(invalid("mutations must ascend by number".into()));
         }
-        Ok(Self { install, user, mutations, bytes })
+        Ok(Self { install, asker, mutations, bytes })
     }
 
     /// Whose mutation it is.
     pub(super) fn origin(&self, number: u64) -> Origin {
-        Origin { install: self.install, user: self.user.0, number }
+        Origin { install: self.install, user: self.asker.user.0, number }
     }
 }
 

@@ -87,7 +87,14 @@ impl Door {
     pub(crate) async fn device_with(&self, token: String) -> Device {
         let channel = self.channel().await;
         let install = *uuid::Uuid::new_v4().as_bytes();
-        Device { replica: Replica::new(install), contents: BTreeMap::new(), accept: Vec::new(), token, channel }
+        Device {
+            replica: Replica::new(install),
+            contents: BTreeMap::new(),
+            accept: Vec::new(),
+            app: String::new(),
+            token,
+            channel,
+        }
     }
 
     /// A new connection.
@@ -102,6 +109,7 @@ pub(crate) struct Device {
     /// By entity and ordinal: the payload.
     pub(crate) contents: BTreeMap<(u32, u32), Bytes>,
     pub(crate) accept: Vec<Compression>,
+    pub(crate) app: String,
     pub(crate) token: String,
     channel: Channel,
 }
@@ -112,7 +120,7 @@ pub(crate) type Events = Streaming<SyncEvent>;
 impl Device {
     /// Calls with what the device holds.
     pub(crate) async fn call(&self, mode: SyncMode) -> Result<Events, Status> {
-        self.call_with(self.replica.request(mode, &self.accept)).await
+        self.call_with(SyncRequest { app: self.app.clone(), ..self.replica.request(mode, &self.accept) }).await
     }
 
     /// Calls with a request of the test's.

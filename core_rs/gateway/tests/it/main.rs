@@ -7,6 +7,7 @@ mod faults;
 mod following;
 mod keys;
 mod limits;
+mod membership;
 mod questions;
 #[path = "../../examples/device/replica.rs"]
 mod replica;

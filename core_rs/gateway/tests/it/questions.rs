@@ -145,6 +145,7 @@ fn an_explanation_says_what_the_device_has() {
             entity: "account".into(),
             row: account(row),
             state: None,
+            profile: String::new(),
         };
         let answer = stage.gateway.explain(&request.encode_to_vec(), None).unwrap();
         let reason = ExplainResponse::decode(answer.as_slice()).unwrap().reason.unwrap();

@@ -113,7 +113,8 @@ impl World {
     }
 }
 
-fn profile(items: Vec<ProfileItem>, users: &[u32], revision: u64) -> Profile {
+/// A profile "field" of these users.
+pub(crate) fn profile(items: Vec<ProfileItem>, users: &[u32], revision: u64) -> Profile {
     let users = users.iter().map(|&user| uuid_text(user_id(user))).collect();
     Profile { name: "field".into(), revision, items, users, ..Profile::default() }
 }
@@ -223,6 +224,24 @@ pub(crate) fn put_contact(commit: &mut dyn Commit, number: u32, account: u32) {
     put(commit, CONTACT, contact_id(number), &values);
 }
 
+/// The row by which the users' role may read profiles.
+pub(crate) fn profile_privilege() -> [u8; 16] {
+    id(8, 4)
+}
+
+/// Makes a user a member of the team.
+pub(crate) fn join_team(commit: &mut dyn Commit, user: u32) {
+    put(commit, EntityNumber(2), team_id(), &[(1, Value::Id(team_id())), (2, Value::Id(unit_id(NORTH)))]);
+    let link = id(3, user);
+    let values = [(1, Value::Id(link)), (2, Value::Id(team_id())), (3, Value::Id(user_id(user)))];
+    put(commit, EntityNumber(3), link, &values);
+}
+
+/// The one team.
+pub(crate) fn team_id() -> [u8; 16] {
+    id(2, 1)
+}
+
 /// Inserts or replaces a user.
 pub(crate) fn put_user(commit: &mut dyn Commit, number: u32, unit: u32, disabled: bool) {
     let values = [(1, Value::Id(user_id(number))), (2, Value::Id(unit_id(unit))), (3, Value::Truth(disabled))];
@@ -271,7 +290,7 @@ pub(crate) fn id(kind: u32, number: u32) -> [u8; 16] {
 fn directory(commit: &mut dyn Commit) {
     let role = id(5, 1);
     put(commit, EntityNumber(5), role, &[(1, Value::Id(role)), (2, Value::Text("Salesperson"))]);
-    for (number, entity) in [(1, "account"), (2, "contact"), (3, "systemuser")] {
+    for (number, entity) in [(1, "account"), (2, "contact"), (3, "systemuser"), (4, "mobileofflineprofile")] {
         let values = [
             (1, Value::Id(id(8, number))),
             (2, Value::Id(role)),

@@ -18,6 +18,7 @@ mod json;
 mod nearest;
 mod parser;
 mod sheet;
+mod together;
 mod writer;
 
 use std::panic::resume_unwind;
@@ -35,6 +36,7 @@ use self::writer::{Writer, Written};
 use crate::{Staging, StagingError};
 
 pub use sheet::{SheetRow, read_sheet};
+pub use together::{Basis, Outcome, Part, write_together};
 
 /// Most refusals that a report keeps; all are counted.
 pub const ERRORS_MAX: usize = 100;

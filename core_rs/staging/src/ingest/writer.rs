@@ -113,7 +113,13 @@ impl Writer {
         Ok(())
     }
 
-    fn write(&self, commit: &mut dyn Commit, batch: &Batch, written: &mut Written) -> Result<(), StagingError> {
+    /// Writes a batch within a commit and counts what happened to its rows.
+    pub(super) fn write(
+        &self,
+        commit: &mut dyn Commit,
+        batch: &Batch,
+        written: &mut Written,
+    ) -> Result<(), StagingError> {
         match self.action {
             Action::Upsert => {
                 let rows: Vec<_> = batch.rows.iter().map(|row| (&row.id, batch.payload(row))).collect();

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 import grpc
-from haversack.admin.v1 import admin_pb2
+from haversack.admin.v1 import admin_pb2, work_pb2
 
 from haversack_server._core import CoreError, verify_token
+from haversack_server.admin._caller import calling
 from haversack_server.admin._status import failures_answered
 from haversack_server.core import named
 from haversack_server.errors import InternalFault, TokenMissing, TokenNotAllowed
@@ -44,6 +46,8 @@ class Guard(grpc.aio.ServerInterceptor):
             "request_deserializer": handler.request_deserializer,
             "response_serializer": handler.response_serializer,
         }
+        if handler.unary_stream is not None:
+            return grpc.unary_stream_rpc_method_handler(self._answers(method, handler.unary_stream), **serializers)
         if handler.stream_unary is not None:
             return grpc.stream_unary_rpc_method_handler(self._stream(method, handler.stream_unary), **serializers)
         if handler.unary_unary is not None:
@@ -55,6 +59,16 @@ class Guard(grpc.aio.ServerInterceptor):
             async with failures_answered(context, method):
                 _admit(self._claims(context), request)
                 return await behaviour(request, context)
+
+        return guarded
+
+    def _answers(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Any]:
+        async def guarded(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+            async with failures_answered(context, method):
+                _admit(self._claims(context), request)
+                async with aclosing(behaviour(request, context)) as answers:
+                    async for answer in answers:
+                        yield answer
 
         return guarded
 
@@ -72,6 +86,7 @@ class Guard(grpc.aio.ServerInterceptor):
         except CoreError as error:
             raise named(error) from error
         claims: dict[str, Any] = json.loads(verified)
+        calling(claims)
         return claims
 
 
@@ -106,6 +121,8 @@ def _scope(request: object) -> str:
             return ANY_ORGANIZATION
         case admin_pb2.GetOrganizationRequest():
             return request.name
+        case work_pb2.ListWorkItemsRequest():
+            return request.organization or ANY_ORGANIZATION
         case admin_pb2.IngestRequest():
             return request.header.organization
         case _:

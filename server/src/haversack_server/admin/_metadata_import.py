@@ -9,12 +9,13 @@ from dataclasses import replace
 from haversack.admin.v1 import admin_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from haversack_server.catalog import Catalog, entities, organizations, profiles
+from haversack_server.catalog import Catalog, entities, organizations, profiles, provisioning
 from haversack_server.catalog.entities import StoredEntity
 from haversack_server.core import in_thread
 from haversack_server.errors import MetadataIncompatible, MetadataInvalid, RequestInvalid, sentences
 from haversack_server.metadata import Document, Merged, merge_entity, read_document
 from haversack_server.publishing import broken_filters, broken_profiles, contradictions, load_metadata
+from haversack_server.replication import keep_replicating
 
 DOCUMENTS_BYTES_MAX = 8 * 1024 * 1024
 
@@ -60,6 +61,8 @@ async def merge_documents(
         await entities.put_relationships(connection, organization, name, relationships)
     await organizations.set_last_entity_number(connection, organization, last_number)
     await _check_whole(connection, organization)
+    if (await provisioning.find(connection, organization)).staging_path is not None:
+        await keep_replicating(connection, organization)
     return outcome
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 import zoneinfo
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,37 +13,47 @@ import grpc
 from haversack.admin.v1 import admin_pb2, admin_pb2_grpc
 from haversack.model.v1 import model_pb2
 
-from haversack_server._core import check_model
-from haversack_server.catalog import ORGANIZATIONS_BELL, Catalog, entities, organizations, publishes
+from haversack_server._core import Staging, check_model
+from haversack_server.admin._caller import caller
+from haversack_server.catalog import ORGANIZATIONS_BELL, Catalog, entities, organizations, provisioning, publishes
 from haversack_server.core import in_thread
 from haversack_server.errors import RequestInvalid, sentences
+from haversack_server.provisioning import Requests
 from haversack_server.stagings import Stagings
 
 _NAME = re.compile(r"[a-z0-9-]{1,63}")
+_REGION = re.compile(r"[a-z0-9-]{0,63}")
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class OrganizationService(admin_pb2_grpc.OrganizationServiceServicer):
-    """Makes and shows organizations."""
+    """Makes, shows and moves organizations."""
 
-    def __init__(self, catalog: Catalog, stagings: Stagings) -> None:
+    def __init__(self, catalog: Catalog, stagings: Stagings, requests: Requests) -> None:
         self._catalog = catalog
         self._stagings = stagings
+        self._requests = requests
 
     async def CreateOrganization(
         self, request: admin_pb2.CreateOrganizationRequest, context: _Context
     ) -> admin_pb2.CreateOrganizationResponse:
-        """Makes an organization; its staging database is there when the catalog says so."""
+        """Makes an organization; its record database is there when the catalog says so."""
         if not _NAME.fullmatch(request.name):
             raise RequestInvalid(
                 f"{request.name!r} is no name for an organization; use 1 to 63 lower-case letters, digits and hyphens"
             )
         await _check_settings(request.settings)
-        path = str(PurePosixPath("organizations") / request.name / "staging.sqlite3")
-        new = organizations.Organization(request.name, request.settings, path, last_entity_number=0)
+        if not _REGION.fullmatch(request.region):
+            raise RequestInvalid(_bad_region(request.region))
+        path = str(PurePosixPath("organizations") / request.name / "native.sqlite3")
+        kind = _kind_name(request.kind)
+        new = organizations.Organization(request.name, request.settings, path, 0, kind, request.region)
         async with self._catalog.begin() as connection:
-            await organizations.add(connection, new, at_us=time.time_ns() // 1_000)
-            await self._stagings.create(new.name, new.staging_path)
+            at_us = time.time_ns() // 1_000
+            await organizations.add(connection, new, at_us=at_us)
+            await provisioning.add(connection, new.name, who=caller(), at_us=at_us)
+            await self._stagings.create_record(new.name, new.record_path)
+        await self._stagings.withdraw(new.name)
         await self._catalog.notify(ORGANIZATIONS_BELL)
         return admin_pb2.CreateOrganizationResponse(organization=await self._shown(new.name))
 
@@ -70,23 +81,56 @@ class OrganizationService(admin_pb2_grpc.OrganizationServiceServicer):
             await organizations.set_settings(connection, request.organization, request.settings)
         return admin_pb2.SetSettingsResponse(organization=await self._shown(request.organization))
 
+    async def MoveOrganization(
+        self, request: admin_pb2.MoveOrganizationRequest, context: _Context
+    ) -> admin_pb2.MoveOrganizationResponse:
+        """Moves an organization to another region."""
+        if not _REGION.fullmatch(request.region):
+            raise RequestInvalid(_bad_region(request.region))
+        await self._requests.move(request.organization, request.region)
+        return admin_pb2.MoveOrganizationResponse(organization=await self._shown(request.organization))
+
     async def _shown(self, name: str) -> admin_pb2.Organization:
         async with self._catalog.snapshot() as connection:
             found = await organizations.find(connection, name)
             stored = await entities.all_by_name(connection, name)
             revision = await publishes.latest_revision(connection, name)
-        staging = await self._stagings.get(name)
+            standing = await provisioning.find(connection, name)
         names = {it.metadata.number: it.name for it in stored.values()}
-        statistics = await in_thread(staging.statistics)
-        held = sorted((names.get(number, f"number {number}"), rows, size) for number, rows, size in statistics)
-        return admin_pb2.Organization(
+        shown = admin_pb2.Organization(
             name=name,
             settings=found.settings,
             revision=revision,
-            lsn=await in_thread(staging.head),
-            epoch=staging.epoch,
-            rows=[admin_pb2.EntityRows(entity=entity, rows=rows, bytes=size) for entity, rows, size in held],
+            kind=f"ORGANIZATION_KIND_{found.kind}",
+            region=found.region,
+            provisioning=f"PROVISIONING_STATE_{standing.state}",
+            records=await _held(await self._stagings.record(name), names),
         )
+        if standing.staging_path is not None:
+            staging = await self._stagings.serve(name, standing.staging_path)
+            shown.lsn = await in_thread(staging.head)
+            shown.epoch = staging.epoch
+            shown.rows.extend(await _held(staging, names))
+        return shown
+
+
+async def _held(rows: Staging, names: Mapping[int, str]) -> list[admin_pb2.EntityRows]:
+    """Returns what a database of rows has of each entity, by name."""
+    statistics = await in_thread(rows.statistics)
+    held = sorted((names.get(number, f"number {number}"), count, size) for number, count, size in statistics)
+    return [admin_pb2.EntityRows(entity=entity, rows=count, bytes=size) for entity, count, size in held]
+
+
+def _kind_name(kind: int) -> str:
+    """Returns the kind that the catalog knows; raises RequestInvalid."""
+    if kind not in admin_pb2.OrganizationKind.values():
+        raise RequestInvalid(f"there is no kind of organization {kind}; use PRODUCTION, TRIAL, PREVIEW or SANDBOX")
+    name = admin_pb2.OrganizationKind.Name(admin_pb2.OrganizationKind.ValueType(kind))
+    return "PRODUCTION" if kind == admin_pb2.ORGANIZATION_KIND_UNSPECIFIED else name.removeprefix("ORGANIZATION_KIND_")
+
+
+def _bad_region(region: str) -> str:
+    return f"{region!r} is no name for a region; use at most 63 lower-case letters, digits and hyphens"
 
 
 async def _check_settings(settings: model_pb2.Settings) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 
 import grpc
@@ -14,23 +13,34 @@ from grpc_reflection.v1alpha import reflection
 from haversack.admin.v1 import (
     admin_pb2,
     admin_pb2_grpc,
+    directory_pb2,
+    directory_pb2_grpc,
+    provisioning_pb2,
+    provisioning_pb2_grpc,
     questions_pb2,
     questions_pb2_grpc,
     solutions_pb2,
     solutions_pb2_grpc,
+    work_pb2,
+    work_pb2_grpc,
 )
 
 from haversack_server._core import SyncServer
+from haversack_server.admin._directory import DirectoryService
 from haversack_server.admin._entities import EntityService
 from haversack_server.admin._guard import Guard
 from haversack_server.admin._ingest import IngestService
 from haversack_server.admin._organizations import OrganizationService
 from haversack_server.admin._profiles import ProfileService
+from haversack_server.admin._provisioning import ProvisioningService
 from haversack_server.admin._questions import QuestionService
 from haversack_server.admin._solutions import SolutionService
+from haversack_server.admin._work import WorkService
 from haversack_server.catalog import Catalog
 from haversack_server.errors import RequestInvalid
+from haversack_server.provisioning import Requests, Status
 from haversack_server.publishing import Publisher
+from haversack_server.replication import NativeSource
 from haversack_server.stagings import Stagings
 
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
@@ -48,7 +58,14 @@ _OPTIONS = (
 
 _SERVICES = tuple(
     service.full_name
-    for contract in (admin_pb2.DESCRIPTOR, questions_pb2.DESCRIPTOR, solutions_pb2.DESCRIPTOR)
+    for contract in (
+        admin_pb2.DESCRIPTOR,
+        directory_pb2.DESCRIPTOR,
+        provisioning_pb2.DESCRIPTOR,
+        questions_pb2.DESCRIPTOR,
+        solutions_pb2.DESCRIPTOR,
+        work_pb2.DESCRIPTOR,
+    )
     for service in contract.services_by_name.values()
 )
 
@@ -57,19 +74,35 @@ class AdminServer:
     """The admin endpoint. Belongs to one event loop; whoever starts it must stop it before the loop ends."""
 
     def __init__(
-        self, *, catalog: Catalog, stagings: Stagings, publisher: Publisher, sync: SyncServer, issuers: str
+        self,
+        *,
+        catalog: Catalog,
+        stagings: Stagings,
+        publisher: Publisher,
+        requests: Requests,
+        status: Status,
+        source: NativeSource,
+        sync: SyncServer,
+        issuers: str,
     ) -> None:
         self._server = grpc.aio.server(interceptors=[Guard(issuers)], options=_OPTIONS)
-        self._ingest = IngestService(catalog, stagings)
+        self._ingest = IngestService(catalog, stagings, source)
         self._health = health.HealthServicer()
-        organizations, profiles = OrganizationService(catalog, stagings), ProfileService(catalog, publisher)
+        organizations = OrganizationService(catalog, stagings, requests)
+        profiles = ProfileService(catalog, publisher)
         admin_pb2_grpc.add_OrganizationServiceServicer_to_server(organizations, self._server)
+        self._status = status
+        provisioning = ProvisioningService(requests, status)
+        provisioning_pb2_grpc.add_ProvisioningServiceServicer_to_server(provisioning, self._server)
         admin_pb2_grpc.add_EntityServiceServicer_to_server(EntityService(catalog), self._server)
         admin_pb2_grpc.add_IngestServiceServicer_to_server(self._ingest, self._server)
         admin_pb2_grpc.add_ProfileServiceServicer_to_server(profiles, self._server)
         questions = QuestionService(catalog, stagings, publisher, sync)
         questions_pb2_grpc.add_QuestionServiceServicer_to_server(questions, self._server)
         solutions_pb2_grpc.add_SolutionServiceServicer_to_server(SolutionService(catalog), self._server)
+        work_pb2_grpc.add_WorkServiceServicer_to_server(WorkService(catalog), self._server)
+        directory = DirectoryService(catalog, stagings, source, sync)
+        directory_pb2_grpc.add_DirectoryServiceServicer_to_server(directory, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*_SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
@@ -94,8 +127,9 @@ class AdminServer:
     async def stop(self, grace_seconds: float) -> None:
         """Takes no new calls, lets those under way go on for at most this long, and then ends them."""
         await self._health.enter_graceful_shutdown()
+        self._status.stop()
         await self._server.stop(grace_seconds)
-        await asyncio.to_thread(self._ingest.close)
+        await self._ingest.close()
 
 
 def _is_loopback(host: str) -> bool:

@@ -18,11 +18,19 @@ CHANNEL = "haversack"
 """PostgreSQL's channel of every bell; the payload is the bell's name."""
 
 ORGANIZATIONS_BELL = "organizations"
-"""Rung when an organization has been made."""
+"""Rung when an organization has been made, or something else of it is to be served."""
+
+OPERATIONS_BELL = "operations"
+"""Rung when an operation has been recorded, or something was asked of one."""
 
 RECONNECT_SECONDS = 1.0
 
 _log = structlog.get_logger()
+
+
+def provisioning_bell(organization: str) -> str:
+    """The bell that is rung when where an organization's provisioning stands has changed."""
+    return f"provisioning {organization}"
 
 
 class Bell:

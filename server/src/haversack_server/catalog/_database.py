@@ -11,6 +11,8 @@ REPEATABLE READ and read-only.
 from __future__ import annotations
 
 import sqlite3
+import time
+from contextlib import closing, suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -23,6 +25,10 @@ from haversack_server.errors import CatalogFailed, CatalogUnavailable
 
 SQLITE_BUSY_MILLISECONDS = 30_000
 """How long a transaction waits for SQLite's write lock."""
+
+PREPARE_ATTEMPTS_MAX = 100
+PREPARE_RETRY_SECONDS = 0.02
+"""How often a SQLite file that another process is making too is tried."""
 
 POSTGRESQL_VERSION_MIN = 15
 
@@ -74,7 +80,7 @@ def read_url(text: str) -> URL:
 
 
 def open_engine(url: URL) -> AsyncEngine:
-    """Makes the engine for transactions; nothing is connected yet, but SQLite's file is tried."""
+    """Makes the engine for transactions; nothing is connected yet, but SQLite's file is made."""
     if url.get_backend_name() == "postgresql":
         return create_async_engine(
             url,
@@ -87,7 +93,7 @@ def open_engine(url: URL) -> AsyncEngine:
             pool_size=CONNECTIONS_KEPT,
             pool_timeout=CONNECTION_WAIT_SECONDS_MAX,
         )
-    _try_file(url.database)
+    _prepare_file(url.database)
     engine = create_async_engine(url, hide_parameters=True)
     _prepare_sqlite(engine)
     return engine
@@ -130,8 +136,8 @@ def postgresql_options(
 
 def refuse_old(connection: Connection) -> None:
     """Raises CatalogFailed if PostgreSQL is older than this version of Haversack knows."""
-    version = connection.dialect.server_version_info
-    if connection.dialect.name == "postgresql" and version is not None and version[0] < POSTGRESQL_VERSION_MIN:
+    version = connection.dialect.server_version_info or ()
+    if connection.dialect.name == "postgresql" and version < (POSTGRESQL_VERSION_MIN,):
         raise CatalogFailed(
             f"the catalog's PostgreSQL is version {'.'.join(map(str, version))}; "
             f"upgrade it to {POSTGRESQL_VERSION_MIN} or newer"
@@ -186,10 +192,21 @@ def _secrets(url: URL) -> set[str]:
     return {it for secret in (password, asked) if secret for it in (secret, quote(secret, safe=""))}
 
 
-def _try_file(database: str | None) -> None:
-    """Opens a file and closes it: where that fails, aiosqlite would leave a thread that outlives the event loop."""
-    if database:
-        sqlite3.connect(database).close()
+def _prepare_file(database: str | None) -> None:
+    """Opens a file and gives it a write-ahead log, once for all connections.
+
+    Where it cannot be opened, aiosqlite would leave a thread that outlives the event loop. And where another process
+    prepares it at the same time, SQLite does not wait by itself, since both would have to give way.
+    """
+    if not database:
+        return
+    with closing(sqlite3.connect(database)) as connection:
+        for _ in range(PREPARE_ATTEMPTS_MAX - 1):
+            with suppress(sqlite3.OperationalError):
+                connection.execute("PRAGMA journal_mode = WAL")
+                return
+            time.sleep(PREPARE_RETRY_SECONDS)
+        connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _prepare_sqlite(engine: AsyncEngine) -> None:
@@ -200,7 +217,6 @@ def _prepare_sqlite(engine: AsyncEngine) -> None:
         connection.isolation_level = None  # the driver must not begin by itself: we do, below
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_MILLISECONDS}")
-        cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()

@@ -36,9 +36,11 @@ organization = Table(
     metadata,
     Column("name", ORGANIZATION_NAME, primary_key=True),
     Column("settings", LargeBinary, nullable=False, comment="serialized haversack.model.v1.Settings"),
-    Column("staging_path", Text, nullable=False, comment="of the staging database, relative to the data folder"),
+    Column("record_path", Text, nullable=False, comment="of the record database, relative to the data folder"),
     Column("last_entity_number", Integer, nullable=False, comment="highest number that was ever given to an entity"),
     Column("created_at_us", BigInteger, nullable=False, comment="microseconds since the Unix epoch"),
+    Column("kind", String(12), nullable=False, server_default="PRODUCTION"),
+    Column("region", String(63), nullable=False, server_default="", comment="where its data is kept; empty: anywhere"),
 )
 
 entity = Table(

@@ -114,6 +114,17 @@ class Leases:
         leases = {row.id: Lease(row.id, owner, row.fence, row.attempt) for row in taken}
         return [leases[id_] for id_ in ids]
 
+    async def owners(self, connection: AsyncConnection) -> list[str]:
+        """Returns the workers that have leases which have not ended."""
+        now_us = await self.clock(connection)
+        columns = self._table.c
+        held = select(columns.lease_owner).where(columns.lease_owner.is_not(None), columns.lease_until_us > now_us)
+        return list((await connection.execute(held.distinct())).scalars())
+
+    async def bury(self, connection: AsyncConnection, owner: str) -> None:
+        """Ends every lease of a worker that is known to be dead: others need not wait for their time."""
+        await connection.execute(update(self._table).where(self._table.c.lease_owner == owner).values(FREE))
+
     async def heartbeat(self, connection: AsyncConnection, lease: Lease, **values: object) -> Row[Any]:
         """Makes a lease last from now on, and writes `values`; returns the row, where requests to stop are seen.
 

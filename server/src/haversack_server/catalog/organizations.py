@@ -20,14 +20,18 @@ class Organization:
     Attributes:
         name: Its unique name.
         settings: Rules for all of its data.
-        staging_path: Path of its staging database, relative to the data folder.
+        record_path: Path of its record database, relative to the data folder.
         last_entity_number: The highest number that was ever given to an entity of it.
+        kind: What it is for: PRODUCTION, TRIAL, PREVIEW or SANDBOX.
+        region: Where its data is kept; empty if that does not matter.
     """
 
     name: str
     settings: model_pb2.Settings
-    staging_path: str
+    record_path: str
     last_entity_number: int
+    kind: str = "PRODUCTION"
+    region: str = ""
 
 
 async def add(connection: AsyncConnection, organization: Organization, *, at_us: int) -> None:
@@ -35,9 +39,11 @@ async def add(connection: AsyncConnection, organization: Organization, *, at_us:
     values = {
         "name": organization.name,
         "settings": organization.settings.SerializeToString(deterministic=True),
-        "staging_path": organization.staging_path,
+        "record_path": organization.record_path,
         "last_entity_number": organization.last_entity_number,
         "created_at_us": at_us,
+        "kind": organization.kind,
+        "region": organization.region,
     }
     try:
         await connection.execute(insert(table).values(values))
@@ -70,10 +76,17 @@ async def set_settings(connection: AsyncConnection, name: str, settings: model_p
     await connection.execute(update(table).where(table.c.name == name).values(settings=content))
 
 
+async def set_region(connection: AsyncConnection, name: str, region: str) -> None:
+    """Records where an organization's data is kept from now on."""
+    await connection.execute(update(table).where(table.c.name == name).values(region=region))
+
+
 def _read(row: Row[tuple[object, ...]]) -> Organization:
     return Organization(
         name=row.name,
         settings=model_pb2.Settings.FromString(row.settings),
-        staging_path=row.staging_path,
+        record_path=row.record_path,
         last_entity_number=row.last_entity_number,
+        kind=row.kind,
+        region=row.region,
     )

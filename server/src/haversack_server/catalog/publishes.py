@@ -68,7 +68,18 @@ async def find_model(connection: AsyncConnection, organization: str, revision: i
         raise RequestInvalid(
             f"organization {organization} has published no revision {revision}; `haversack org show` tells the latest"
         )
+    if not model:
+        raise RequestInvalid(
+            f"the model of revision {revision} was deleted when organization {organization} was de-provisioned;"
+            " ask about a later one, or about a draft"
+        )
     return model
+
+
+async def forget_models(connection: AsyncConnection, organization: str) -> None:
+    """Empties the models of complete publishes; the publishes themselves, and so their numbers, stay."""
+    key = (table.c.organization == organization) & table.c.lsn.is_not(None)
+    await connection.execute(update(table).where(key).values(model=b""))
 
 
 async def incomplete(connection: AsyncConnection, organization: str) -> list[Publish]:

@@ -11,11 +11,18 @@ from haversack_server.cli import (
     _filters,
     _ingest,
     _organizations,
+    _places,
     _profiles,
+    _provisioning,  # noqa: F401 - adds commands to `org`
+    _roles,
     _schema,
     _serve,
+    _shares,
     _solutions,
+    _teams,
     _token,
+    _users,
+    _work,
 )
 
 app = typer.Typer(
@@ -40,4 +47,11 @@ app.add_typer(_ask.app, name="ask")
 app.add_typer(_filters.app, name="filter")
 app.add_typer(_schema.app, name="schema")
 app.add_typer(_solutions.app, name="solution")
+app.add_typer(_work.app, name="work")
+app.add_typer(_users.app, name="user")
+app.add_typer(_teams.app, name="team")
+app.add_typer(_places.units, name="unit")
+app.add_typer(_places.positions, name="position")
+app.add_typer(_roles.app, name="role")
+app.add_typer(_shares.app, name="share")
 app.command("demo", epilog="Example: haversack demo --data-set examples/field_service")(_demo.demo)

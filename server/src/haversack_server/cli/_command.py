@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
@@ -28,26 +28,35 @@ def admin_command(
     example: str,
     shown: Callable[[_Answer], None],
     fails: Callable[[_Answer, Mapping[str, Any]], bool] | None = None,
-) -> Callable[[Callable[..., _Answer]], Callable[..., None]]:
+    followed: Callable[[Iterator[_Answer]], _Answer] | None = None,
+) -> Callable[[Callable[..., _Answer | Iterator[_Answer]]], Callable[..., None]]:
     """Makes a command of a function that calls the admin endpoint and returns what it answered.
 
     The function's first parameter is the endpoint; its others, all keyword-only, become the command's, and after them
     come --admin, --token, --data and --json. The answer is printed as JSON, or by `shown` for people. Then the command
     ends with exit code 1 if `fails` says so of the answer and the function's own parameters.
+
+    A function may also return answers as they come, an iterator: each is printed as one line of JSON, or `followed`
+    shows them for people; the last one counts as the answer.
     """
 
-    def decorate(function: Callable[..., _Answer]) -> Callable[..., None]:
+    def decorate(function: Callable[..., _Answer | Iterator[_Answer]]) -> Callable[..., None]:
         @functools.wraps(function)
         def command(*, endpoint: str | None, token: str | None, data: Path | None, as_json: bool, **own: Any) -> None:
             from haversack_server.cli._endpoint import connected
-            from haversack_server.cli._output import EXIT_REFUSED, print_messages
+            from haversack_server.cli._output import EXIT_REFUSED, print_lines, print_messages
 
             with connected(endpoint, token, data, as_json=as_json) as admin:
-                answer = function(admin, **own)
-            if as_json:
-                print_messages(answer)
-            else:
-                shown(answer)
+                answered = function(admin, **own)
+                if isinstance(answered, Iterator):
+                    follow = print_lines if as_json or followed is None else followed
+                    answer: _Answer = follow(answered)
+                else:
+                    answer = answered
+                    if as_json:
+                        print_messages(answer)
+                    else:
+                        shown(answer)
             if fails is not None and fails(answer, own):
                 raise typer.Exit(EXIT_REFUSED)
 

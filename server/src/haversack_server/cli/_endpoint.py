@@ -11,7 +11,14 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
-from haversack.admin.v1 import admin_pb2_grpc, questions_pb2_grpc, solutions_pb2_grpc
+from haversack.admin.v1 import (
+    admin_pb2_grpc,
+    directory_pb2_grpc,
+    provisioning_pb2_grpc,
+    questions_pb2_grpc,
+    solutions_pb2_grpc,
+    work_pb2_grpc,
+)
 
 from haversack_server.cli._output import refuse
 from haversack_server.endpoints import Endpoints
@@ -32,8 +39,11 @@ class AdminEndpoint:
         self.entities = admin_pb2_grpc.EntityServiceStub(channel)
         self.ingests = admin_pb2_grpc.IngestServiceStub(channel)
         self.profiles = admin_pb2_grpc.ProfileServiceStub(channel)
+        self.provisioning = provisioning_pb2_grpc.ProvisioningServiceStub(channel)
         self.questions = questions_pb2_grpc.QuestionServiceStub(channel)
+        self.directory = directory_pb2_grpc.DirectoryServiceStub(channel)
         self.solutions = solutions_pb2_grpc.SolutionServiceStub(channel)
+        self.work = work_pb2_grpc.WorkServiceStub(channel)
         self._metadata = (("authorization", f"Bearer {token}"),)
         self._seconds = seconds
 
@@ -43,6 +53,13 @@ class AdminEndpoint:
         if not isinstance(response, answer):
             raise TypeError(f"the endpoint answered {type(response).__name__} where {answer.__name__} was due")
         return response
+
+    def stream(self, method: Callable[..., Any], request: Any, answer: type[_Response]) -> Iterator[_Response]:
+        """Calls a method that answers again and again, for as long as that takes."""
+        for response in method(request, metadata=self._metadata):
+            if not isinstance(response, answer):
+                raise TypeError(f"the endpoint answered {type(response).__name__} where {answer.__name__} was due")
+            yield response
 
 
 @contextmanager

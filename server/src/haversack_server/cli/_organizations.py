@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from haversack_server.cli._endpoint import AdminEndpoint
 
-app = typer.Typer(help="Organizations: make, list, show, change their rules.", no_args_is_help=True)
+app = typer.Typer(help="Organizations: make, list, show, change their rules, provision.", no_args_is_help=True)
 
 NameArgument = Annotated[
     str,
@@ -30,6 +30,15 @@ class Collation(StrEnum):
 
     CI_AI = "CI_AI"
     CI_AS = "CI_AS"
+
+
+class Kind(StrEnum):
+    """What an organization is for."""
+
+    PRODUCTION = "production"
+    TRIAL = "trial"
+    PREVIEW = "preview"
+    SANDBOX = "sandbox"
 
 
 class FiscalPeriod(StrEnum):
@@ -62,6 +71,8 @@ class Weekday(StrEnum):
     SATURDAY = "saturday"
 
 
+KindOption = Annotated[Kind, typer.Option(help="What it is for; only production can be provisioned.")]
+RegionOption = Annotated[str, typer.Option(metavar="NAME", help="Where its data is kept, if that matters.")]
 TimeZoneOption = Annotated[
     str | None, typer.Option(metavar="IANA", help="What calendar operators use for users who have chosen none.")
 ]
@@ -92,27 +103,59 @@ def _show(organization: admin_pb2.Organization) -> None:
 
     lines = (
         ("organization", organization.name),
+        ("provisioning", _state_name(organization)),
+        ("kind", _kind_name(organization)),
+        ("region", organization.region or "none in particular"),
         ("revision", organization.revision or "nothing is published yet"),
         ("LSN", organization.lsn),
-        ("epoch", organization.epoch.hex()),
+        ("epoch", organization.epoch.hex() or "no staging database is served"),
         ("time zone", organization.settings.time_zone or "UTC"),
         ("week from", list(Weekday)[organization.settings.week_start].value),
         ("hierarchy", _hierarchy_name(organization.settings)),
     )
     for name, value in lines:
         console().print(f"{name:<14}{value}", markup=False)
-    if organization.rows:
-        rows = [(it.entity, f"{it.rows:,}", f"{it.bytes:,}") for it in organization.rows]
-        print_table(("entity", ">rows", ">bytes"), rows)
+    if organization.rows or organization.records:
+        served = {it.entity: it for it in organization.rows}
+        owned = {it.entity: it for it in organization.records}
+        rows = [
+            (entity, _count(owned, entity), _count(served, entity), f"{(served | owned)[entity].bytes:,}")
+            for entity in sorted(served | owned)
+        ]
+        print_table(("entity", ">rows recorded", ">rows served", ">bytes"), rows)
+
+
+def _count(held: Mapping[str, admin_pb2.EntityRows], entity: str) -> str:
+    return f"{held[entity].rows:,}" if entity in held else ""
+
+
+def _state_name(organization: admin_pb2.Organization) -> str:
+    from haversack.admin.v1 import provisioning_pb2
+
+    return provisioning_pb2.ProvisioningState.Name(organization.provisioning).removeprefix("PROVISIONING_STATE_")
+
+
+def _kind_name(organization: admin_pb2.Organization) -> str:
+    from haversack.admin.v1 import admin_pb2
+
+    return admin_pb2.OrganizationKind.Name(organization.kind).removeprefix("ORGANIZATION_KIND_").lower()
 
 
 def _show_list(organizations: Sequence[admin_pb2.Organization]) -> None:
     from haversack_server.cli._output import print_table
 
     rows = [
-        (it.name, str(it.revision), str(it.lsn), f"{sum(entity.rows for entity in it.rows):,}") for it in organizations
+        (
+            it.name,
+            _state_name(it),
+            it.region,
+            str(it.revision),
+            str(it.lsn),
+            f"{sum(entity.rows for entity in it.rows):,}",
+        )
+        for it in organizations
     ]
-    print_table(("organization", ">revision", ">LSN", ">rows"), rows)
+    print_table(("organization", "provisioning", "region", ">revision", ">LSN", ">rows served"), rows)
 
 
 def _hierarchy_name(settings: model_pb2.Settings) -> str:
@@ -177,6 +220,8 @@ def create(
     admin: AdminEndpoint,
     *,
     name: NameArgument,
+    kind: KindOption = Kind.PRODUCTION,
+    region: RegionOption = "",
     time_zone: TimeZoneOption = "UTC",
     collation: CollationOption = Collation.CI_AI,
     null_never_matches: NullOption = False,
@@ -187,10 +232,10 @@ def create(
     hierarchy_depth: DepthOption = None,
     hierarchy_excludes: ExcludedOption = None,
 ) -> admin_pb2.Organization:
-    """Make an organization with an empty staging database."""
+    """Make an organization without rows. Provision it before devices can sync."""
     from haversack.admin.v1 import admin_pb2
 
-    request = admin_pb2.CreateOrganizationRequest(name=name)
+    request = admin_pb2.CreateOrganizationRequest(name=name, kind=f"ORGANIZATION_KIND_{kind.name}", region=region)
     _change(
         request.settings,
         time_zone=time_zone,
@@ -256,7 +301,7 @@ def list_organizations(admin: AdminEndpoint) -> Sequence[admin_pb2.Organization]
 
 @admin_command(app, "show", example="haversack org show acme", shown=_show)
 def show(admin: AdminEndpoint, *, name: NameArgument) -> admin_pb2.Organization:
-    """Show where an organization stands: revision, commit order, rows per entity."""
+    """Show where an organization stands: provisioning, revision, commit order, rows per entity."""
     from haversack.admin.v1 import admin_pb2
 
     request = admin_pb2.GetOrganizationRequest(name=name)

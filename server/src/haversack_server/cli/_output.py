@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NoReturn
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NoReturn
 
 import typer
 from google.protobuf import json_format
@@ -25,6 +25,13 @@ def message_json(message: Message) -> object:
 def print_messages(answer: Message | Sequence[Message]) -> None:
     """Prints a message as a JSON object, or several as an array."""
     print_json(message_json(answer) if isinstance(answer, Message) else [message_json(it) for it in answer])
+
+
+def print_lines(answers: Iterator[Any]) -> Any:
+    """Prints each message as a line of JSON as it comes; returns the last one."""
+    for answer in answers:
+        typer.echo(json.dumps(message_json(answer), ensure_ascii=False))
+    return answer
 
 
 def print_json(content: object) -> None:

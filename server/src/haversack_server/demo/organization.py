@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import yaml
 from google.protobuf import json_format
-from haversack.admin.v1 import admin_pb2, admin_pb2_grpc
+from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, provisioning_pb2, provisioning_pb2_grpc
 from haversack.model.v1 import model_pb2
 
 from haversack_server.metadata import standard_documents
@@ -28,12 +28,60 @@ class Organization:
         self._entities = admin_pb2_grpc.EntityServiceStub(channel)
         self._ingest = admin_pb2_grpc.IngestServiceStub(channel)
         self._profiles = admin_pb2_grpc.ProfileServiceStub(channel)
+        self._provisioning = provisioning_pb2_grpc.ProvisioningServiceStub(channel)
 
-    def create(self) -> None:
-        """Makes it, with the standard metadata."""
+    def create(self, *, provisioned: bool = True) -> None:
+        """Makes it, with the standard metadata, and provisions it."""
         create = admin_pb2.CreateOrganizationRequest(name=self.name)
         self._organizations.CreateOrganization(create, metadata=self._metadata)
         self.import_metadata(standard_documents())
+        if provisioned:
+            self.provision()
+
+    def get(self) -> admin_pb2.Organization:
+        """Returns where it stands."""
+        request = admin_pb2.GetOrganizationRequest(name=self.name)
+        answer: admin_pb2.GetOrganizationResponse = self._organizations.GetOrganization(
+            request, metadata=self._metadata
+        )
+        return answer.organization
+
+    def provision(self) -> None:
+        """Consents to the terms in force, and provisions it; raises ValueError with the cause if that fails."""
+        self.start_provisioning()
+        last = self.settled()
+        if last.state != provisioning_pb2.PROVISIONING_STATE_PROVISIONED:
+            raise ValueError(last.operation.failure.message)
+
+    def start_provisioning(self) -> None:
+        """Consents to the terms in force, and begins to provision it."""
+        asked = provisioning_pb2.GetProvisioningRequest(organization=self.name)
+        terms = self._provisioning.GetProvisioning(asked, metadata=self._metadata).provisioning.terms
+        consent = provisioning_pb2.RecordConsentRequest(organization=self.name, terms=terms)
+        self._provisioning.RecordConsent(consent, metadata=self._metadata)
+        start = provisioning_pb2.StartProvisioningRequest(organization=self.name)
+        self._provisioning.StartProvisioning(start, metadata=self._metadata)
+
+    def stop_provisioning(self) -> None:
+        """Stops that."""
+        request = provisioning_pb2.StopProvisioningRequest(organization=self.name)
+        self._provisioning.StopProvisioning(request, metadata=self._metadata)
+
+    def start_deprovisioning(self) -> None:
+        """Begins to de-provision it."""
+        request = provisioning_pb2.StartDeprovisioningRequest(organization=self.name)
+        self._provisioning.StartDeprovisioning(request, metadata=self._metadata)
+
+    def watch(self) -> Iterator[provisioning_pb2.Provisioning]:
+        """Yields where it stands, again and again, until no operation on it is under way."""
+        request = provisioning_pb2.WatchProvisioningRequest(organization=self.name, until_settled=True)
+        for answer in self._provisioning.WatchProvisioning(request, metadata=self._metadata):
+            yield answer.provisioning
+
+    def settled(self) -> provisioning_pb2.Provisioning:
+        """Waits until no operation on it is under way; returns where it stands then."""
+        *_, last = self.watch()
+        return last
 
     def set_settings(self, settings: model_pb2.Settings) -> None:
         """Replaces the rules for all of its data; the next publish makes them count."""

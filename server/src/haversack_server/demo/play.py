@@ -37,7 +37,7 @@ async def _play(data_set: Path, folder: Path, console: Console) -> bool:
         stage = Stage(
             data_set=data_set,
             folder=folder,
-            staging=settings.data / "organizations" / ORGANIZATION / "staging.sqlite3",
+            databases=settings.data / "organizations" / ORGANIZATION,
             admin=server.admin_address,
             admin_token=issuer.token(
                 user="demo", organization=ANY_ORGANIZATION, audience=ADMIN_AUDIENCE, hours=TOKEN_HOURS

@@ -19,6 +19,7 @@ from haversack_server.demo.dataset import BUSINESS_TABLES, DIRECTORY_TABLES, MAN
 from haversack_server.demo.devices import FieldDevice, Person
 from haversack_server.demo.organization import Organization, read_profile
 from haversack_server.demo.replica import Replica
+from haversack_server.provisioning.files import newest
 
 OFFLINE = ("account", "contact", "opportunity", "opportunityproduct", "product", "systemuser", "businessunit")
 DAYS = 400
@@ -33,7 +34,7 @@ class Stage:
 
     data_set: Path
     folder: Path
-    staging: Path
+    databases: Path
     admin: str
     admin_token: str
     sync: str
@@ -59,7 +60,7 @@ class Story:
             self._organization = Organization(channel, self._stage.admin_token, "adventure-works")
             self._fill()
             self._publish()
-            self._replica = Replica(self._stage.staging)
+            self._replica = Replica(newest(self._stage.databases))
             cleanup.callback(self._replica.close)
             self._devices = [self._device(person) for person in self._people()]
             for device in self._devices:

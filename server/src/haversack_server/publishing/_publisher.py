@@ -80,6 +80,27 @@ class Publisher:
                 await publishes.add(connection, publish)
             return await self._carry_out(publish, staging)
 
+    async def republish(self, organization: str, staging: Staging) -> int:
+        """Gives what is published to a new staging database, over the metadata as it is; returns the revision.
+
+        Returns 0 if nothing was ever published. The revision goes on from the last one, so that no device ever sees one
+        number for two models. Doing it again after a crash ends the same publish.
+        """
+        async with self._catalog.exclusive(organization):
+            await self._settle(organization, staging)
+            async with self._catalog.begin() as connection:
+                publish = await self._prepare_again(connection, organization)
+            if publish is None:
+                return 0
+            try:
+                lsn = await in_thread(staging.publish, publish.model.SerializeToString(deterministic=True))
+            except RequestInvalid:
+                lsn = await in_thread(staging.head)  # it has this revision: a crash came before the record below
+            async with self._catalog.begin() as connection:
+                await publishes.add(connection, publish)
+                await publishes.complete(connection, publish, lsn=lsn)
+        return publish.model.revision
+
     async def settle(self, organization: str) -> None:
         """Carries out what a crash left half done."""
         async with self._catalog.snapshot() as connection:
@@ -122,6 +143,20 @@ class Publisher:
         model = metadata.model(revision=revision, profiles=latest.values())
         await in_thread(_compile_organization_filters, model, metadata)
         return model
+
+    async def _prepare_again(self, connection: AsyncConnection, organization: str) -> Publish | None:
+        """Makes the model of the latest revisions alone; None if there are none. Raises ProfileInvalid."""
+        latest = await profiles.latest_revisions(connection, organization)
+        if not latest:
+            return None
+        metadata = await load_metadata(connection, organization)
+        revision = await publishes.latest_revision(connection, organization) + 1
+        model = metadata.model(revision=revision, profiles=latest.values())
+        await in_thread(_compile_organization_filters, model, metadata)
+        breaches = await in_thread(check_model, model.SerializeToString(deterministic=True))
+        if breaches:
+            raise ProfileInvalid(sentences(breaches))
+        return Publish(organization, next(iter(latest)), model, _now_us())
 
     async def _settle(self, organization: str, staging: Staging) -> None:
         async with self._catalog.snapshot() as connection:

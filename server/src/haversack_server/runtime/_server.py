@@ -11,13 +11,14 @@ import structlog
 
 from haversack_server._core import SyncServer
 from haversack_server.admin import AdminServer
-from haversack_server.catalog import Catalog, organizations
+from haversack_server.catalog import Catalog, provisioning
 from haversack_server.core import in_thread
 from haversack_server.endpoints import Endpoints
 from haversack_server.errors import HaversackError
 from haversack_server.identity import ADMIN_AUDIENCE, SYNC_AUDIENCE, DevelopmentIssuer
+from haversack_server.provisioning import Activation, Parts, Requests, Status, Worker
 from haversack_server.publishing import Publisher
-from haversack_server.runtime._following import Following
+from haversack_server.replication import NativeSource, Replicator
 from haversack_server.settings import ServerSettings
 from haversack_server.stagings import Stagings
 
@@ -65,18 +66,29 @@ class Server:
         self.sync_address = await in_thread(sync.start)
         parts.push_async_callback(in_thread, sync.stop, settings.stop_grace_seconds)
         publisher = Publisher(catalog, stagings)
-        await _recover(catalog, stagings, publisher)
+        source = NativeSource(catalog, stagings)
+        activation = Activation(catalog, stagings)
+        await _recover(catalog, activation, publisher)
+        parts.push_async_callback(activation.stop)
+        activation.start()
+        worker = Worker(Parts(settings.data, catalog, publisher, stagings, sync, activation))
+        parts.push_async_callback(worker.stop)
+        worker.start()
+        replicator = Replicator(catalog, [source])
+        parts.push_async_callback(replicator.stop)
+        replicator.start()
         admin = AdminServer(
             catalog=catalog,
             stagings=stagings,
             publisher=publisher,
+            requests=Requests(catalog),
+            status=Status(catalog),
+            source=source,
             sync=sync,
             issuers=self.issuer.trust_json(ADMIN_AUDIENCE),
         )
         parts.push_async_callback(admin.stop, settings.stop_grace_seconds)
         self.admin_address = await admin.start(settings.admin_listen)
-        following = Following(catalog, stagings)
-        parts.push_async_callback(following.stop)
         endpoints = Endpoints(admin=self.admin_address, sync=self.sync_address)
         endpoints.write(settings.data)
         parts.callback(endpoints.remove, settings.data)
@@ -91,16 +103,16 @@ class Server:
         )
 
 
-async def _recover(catalog: Catalog, stagings: Stagings, publisher: Publisher) -> None:
-    """Opens every organization and carries out publishes that a crash left half done.
+async def _recover(catalog: Catalog, activation: Activation, publisher: Publisher) -> None:
+    """Serves what is provisioned, and carries out publishes that a crash left half done.
 
-    An organization that cannot be opened is logged and left for later: the others must be served.
+    An organization for which that fails is logged and left for later: the others must be served.
     """
+    await activation.apply_all()
     async with catalog.snapshot() as connection:
-        names = [it.name for it in await organizations.all_by_name(connection)]
-    for name in names:
+        served = await provisioning.all_served(connection)
+    for organization in (it.organization for it in served if it.staging_path is not None):
         try:
-            await stagings.get(name)
-            await publisher.settle(name)
+            await publisher.settle(organization)
         except HaversackError as error:
-            _log.error("organization not served", organization=name, reason=error.reason, cause=str(error))
+            _log.error("publish not settled", organization=organization, reason=error.reason, cause=str(error))

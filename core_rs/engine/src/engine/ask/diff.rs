@@ -60,7 +60,7 @@ impl UserDiff {
 pub struct Differ {
     sample_max: usize,
     moments: Option<[Moment; 2]>,
-    known: HashMap<(Standing, Standing), Arc<[EntityDiff]>>,
+    known: HashMap<[Vec<Standing>; 2], Arc<[EntityDiff]>>,
 }
 
 impl Differ {
@@ -69,7 +69,8 @@ impl Differ {
         Self { sample_max, moments: None, known: HashMap::new() }
     }
 
-    /// What a user's view has more and less in `after` than in `before`. Both read rows of one staging database; a
+    /// What a user's view has more and less in `after` than in `before`. If applications give the user several views,
+    /// it is about what they have together. Both read rows of one staging database; a
     /// differ is for one pair of models and directories, and may ask at other moments.
     pub fn diff(&mut self, before: &Inquiry<'_>, after: &Inquiry<'_>, user: RowKey) -> UserDiff {
         let moments = Some([before.moment(), after.moment()]);
@@ -77,29 +78,29 @@ impl Differ {
             self.moments = moments;
             self.known.clear();
         }
-        let pair = (before.situation.standing(user), after.situation.standing(user));
+        let pair = [before.standings(user), after.standings(user)];
         let entities = match self.known.get(&pair) {
             Some(entities) => Arc::clone(entities),
             None => self.compare([before, after], &pair),
         };
         let diff = UserDiff {
             user,
-            denial_before: denial(&pair.0),
-            denial_after: denial(&pair.1),
+            denial_before: pair[0].iter().find_map(Standing::denial),
+            denial_after: pair[1].iter().find_map(Standing::denial),
             entities: Arc::clone(&entities),
         };
         self.known.entry(pair).or_insert(entities);
         diff
     }
 
-    fn compare(&self, inquiries: [&Inquiry<'_>; 2], pair: &(Standing, Standing)) -> Arc<[EntityDiff]> {
-        let [before, after] = [rows(inquiries[0], &pair.0), rows(inquiries[1], &pair.1)];
+    fn compare(&self, inquiries: [&Inquiry<'_>; 2], pair: &[Vec<Standing>; 2]) -> Arc<[EntityDiff]> {
+        let [before, after] = [rows(inquiries[0], &pair[0]), rows(inquiries[1], &pair[1])];
         let mut entities: Vec<EntityNumber> = before.iter().chain(&after).map(|view| view.entity).collect();
         entities.sort_unstable();
         entities.dedup();
         let diffs = entities.into_iter().map(|entity| {
             let [before, after] = [&before, &after].map(|views| rows_of(views, entity));
-            let (gained, lost) = (&*after - &*before, &*before - &*after);
+            let (gained, lost) = (&after - &before, &before - &after);
             EntityDiff {
                 entity,
                 gained: amount(inquiries[1], entity, &gained),
@@ -112,19 +113,13 @@ impl Differ {
     }
 }
 
-fn denial(standing: &Standing) -> Option<Denial> {
-    if let Standing::Denied(denial) = standing { Some(*denial) } else { None }
+fn rows(inquiry: &Inquiry<'_>, standings: &[Standing]) -> Vec<EntityView> {
+    standings.iter().filter_map(Standing::inputs).flat_map(|inputs| inquiry.situation.rows(inputs)).collect()
 }
 
-fn rows(inquiry: &Inquiry<'_>, standing: &Standing) -> Vec<EntityView> {
-    match standing {
-        Standing::Denied(_) => Vec::new(),
-        Standing::Follows(inputs) => inquiry.situation.rows(inputs),
-    }
-}
-
-fn rows_of(views: &[EntityView], entity: EntityNumber) -> Arc<RoaringBitmap> {
-    views.iter().find(|view| view.entity == entity).map(|view| Arc::clone(&view.rows)).unwrap_or_default()
+fn rows_of(views: &[EntityView], entity: EntityNumber) -> RoaringBitmap {
+    let rows = views.iter().filter(|view| view.entity == entity).map(|view| &*view.rows);
+    rows.fold(RoaringBitmap::new(), |all, rows| all | rows)
 }
 
 fn amount(inquiry: &Inquiry<'_>, entity: EntityNumber, rows: &RoaringBitmap) -> Amount {

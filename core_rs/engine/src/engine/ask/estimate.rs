@@ -45,17 +45,18 @@ pub struct Estimator {
 }
 
 impl Estimator {
-    /// How large a user's view is. An estimator is for one model: ask it at other moments, but of no other.
+    /// How large a user's view is. An estimator is for one model and one profile: ask it at
+    /// other moments, but of no other.
     pub fn estimate(&mut self, inquiry: &Inquiry<'_>, user: RowKey) -> UserEstimate {
         if self.moment != Some(inquiry.moment()) {
             *self = Self { moment: Some(inquiry.moment()), ..Self::default() };
         }
-        let standing = inquiry.situation.standing(user);
-        let denial = if let Standing::Denied(denial) = &standing { Some(*denial) } else { None };
-        let entities = match (self.known.get(&standing), &standing) {
+        let standing = inquiry.standing(user);
+        let denial = standing.denial();
+        let entities = match (self.known.get(&standing), standing.inputs()) {
             (Some(entities), _) => Arc::clone(entities),
-            (None, Standing::Denied(_)) => Arc::default(),
-            (None, Standing::Follows(inputs)) => self.amounts(inquiry, inputs),
+            (None, None) => Arc::default(),
+            (None, Some(inputs)) => self.amounts(inquiry, inputs),
         };
         self.known.entry(standing).or_insert_with(|| Arc::clone(&entities));
         UserEstimate { user, denial, entities }

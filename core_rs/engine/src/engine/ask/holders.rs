@@ -21,15 +21,19 @@ impl HolderSearch {
         Self { entity, row, moment: None, known: HashMap::new() }
     }
 
-    /// Whether a user's view has the row. A search is for one model, and may ask at other moments.
+    /// Whether a user's view has the row, in some application or in none. A search is for one model, and may ask at other
+    /// moments.
     pub fn has(&mut self, inquiry: &Inquiry<'_>, user: RowKey) -> bool {
         if self.moment != Some(inquiry.moment()) {
             self.moment = Some(inquiry.moment());
             self.known.clear();
         }
         let Some(row) = inquiry.row(self.entity, self.row) else { return false };
-        let standing = inquiry.situation.standing(user);
-        let Standing::Follows(inputs) = &standing else { return false };
+        inquiry.standings(user).into_iter().any(|standing| self.holds(inquiry, standing, row))
+    }
+
+    fn holds(&mut self, inquiry: &Inquiry<'_>, standing: Standing, row: Ordinal) -> bool {
+        let Some(inputs) = standing.inputs() else { return false };
         if let Some(&known) = self.known.get(&standing) {
             return known;
         }

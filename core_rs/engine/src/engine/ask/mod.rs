@@ -16,6 +16,7 @@ mod weigh;
 
 use super::Engine;
 use super::inputs::Standing;
+use super::membership::Scope;
 use super::model::PreparedModel;
 use super::situation::Situation;
 use crate::ids::{EntityNumber, Instant, Lsn, Ordinal, Revision, RowKey};
@@ -66,19 +67,52 @@ pub struct Moment {
 }
 
 /// Where questions are asked: an engine as it is, or a model and a directory that are tried out on its rows.
+///
+/// Users are asked about as if their devices named no application, unless it is about one profile.
 #[derive(Clone, Copy)]
 pub struct Inquiry<'e> {
     pub(super) situation: Situation<'e>,
+    /// The profile that it is about.
+    profile: Option<usize>,
 }
 
 impl Engine {
     /// Where questions can be asked about things as they are.
     pub fn inquire(&self) -> Inquiry<'_> {
-        Inquiry { situation: self.situation() }
+        Inquiry::of(self.situation())
     }
 }
 
 impl<'e> Inquiry<'e> {
+    pub(super) fn of(situation: Situation<'e>) -> Self {
+        Self { situation, profile: None }
+    }
+
+    /// The same about one profile alone: users who follow it, in some application or in none, are asked about as its
+    /// users, and it is missing to others. `None` if there is no such profile.
+    pub fn about(self, profile: &str) -> Option<Self> {
+        let number = self.situation.model?.profiles().iter().position(|it| it.name == profile)?;
+        Some(Self { profile: Some(number), ..self })
+    }
+
+    /// Where a user stands, as far as this is about.
+    pub(super) fn standing(&self, user: RowKey) -> Standing {
+        self.situation.standing_in(user, self.profile.map_or(Scope::Everything, Scope::Profile))
+    }
+
+    /// Where a user stands in every profile that this is about and that the user follows in some application or in none,
+    /// the latter first.
+    fn standings(&self, user: RowKey) -> Vec<Standing> {
+        let followed = match (self.profile, self.situation.model) {
+            (None, Some(model)) => model.membership.profiles_of(user, &self.situation.directory.teams_of(user)),
+            _ => Vec::new(),
+        };
+        match followed.len() {
+            0 | 1 => vec![self.standing(user)],
+            _ => followed.into_iter().map(|it| self.situation.standing_in(user, Scope::Profile(it))).collect(),
+        }
+    }
+
     /// When answers from here are exact.
     pub fn moment(&self) -> Moment {
         let Situation { model, head, instant, .. } = self.situation;
@@ -96,23 +130,26 @@ impl<'e> Inquiry<'e> {
         profiles.map(|profile| profile.name.as_str()).collect()
     }
 
-    /// The users that follow a profile (`None` for any), ascending. A user of several follows the first by rank alone.
-    /// Users of whom the directory knows nothing are among them.
-    pub fn users(&self, profile: Option<&str>) -> Vec<RowKey> {
+    /// The users that follow the profile that this is about, or else any, ascending: those that it names, of whom the
+    /// directory may know nothing, and the members of its teams. Of several profiles a user follows one in each
+    /// application, and one in none.
+    pub fn users(&self) -> Vec<RowKey> {
         let Some(model) = self.situation.model else { return Vec::new() };
-        let is_asked = |number: usize| profile.is_none_or(|name| model.profile(number).name == name);
+        let (membership, directory) = (&model.membership, self.situation.directory);
         let mut users: Vec<RowKey> =
-            model.followers().filter(|(_, number)| is_asked(*number)).map(|(user, _)| user).collect();
+            membership.users().chain(membership.teams().flat_map(|team| directory.members_of(team))).collect();
         users.sort_unstable();
+        users.dedup();
+        if let Some(number) = self.profile {
+            let scope = Scope::Profile(number);
+            users.retain(|user| membership.profile_of(*user, &directory.teams_of(*user), scope).is_some());
+        }
         users
     }
 
     /// Why a user's view is empty, if it is for a reason that the user must be told.
     pub fn denial(&self, user: RowKey) -> Option<Denial> {
-        match self.situation.standing(user) {
-            Standing::Denied(denial) => Some(denial),
-            Standing::Follows(_) => None,
-        }
+        self.standing(user).denial()
     }
 
     /// The ordinal of a row, deleted or not; `None` if there has never been one, or if no profile carries the entity.

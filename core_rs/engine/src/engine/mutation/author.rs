@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::super::Engine;
 use super::super::inputs::Standing;
 use super::super::profile::Carried;
+use super::super::{Asker, Engine};
 use crate::directory::{Access, Holding, Person, Privilege};
 use crate::ids::{EntityNumber, RowKey};
 use crate::row::{FieldType, RowError, read, row_key};
 use crate::schema::Entity;
-use crate::view::Denial;
+use crate::view::{Denial, Refusal};
 
 /// A user who writes, for as long as model and directory stay as they are.
 #[derive(Debug)]
@@ -21,16 +21,27 @@ pub struct Author {
     access: HashMap<(EntityNumber, Privilege), Access>,
 }
 
+/// Why somebody may write nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Barred {
+    /// The user's view is empty.
+    Denied(Denial),
+    /// The application is not served.
+    Refused(Refusal),
+}
+
 impl Engine {
-    /// A user as one who writes.
+    /// Somebody as one who writes.
     ///
     /// # Errors
-    /// Why the user has no view, and so may write nothing either.
-    pub fn author(&self, user: RowKey) -> Result<Author, Denial> {
-        match self.standing(user) {
-            Standing::Denied(denial) => Err(denial),
+    /// Why there is no view for the asker, who so may write nothing either.
+    pub fn author(&self, asker: &Asker) -> Result<Author, Barred> {
+        match self.standing(asker) {
+            Standing::Denied(denial) => Err(Barred::Denied(denial)),
+            Standing::Refused(refusal) => Err(Barred::Refused(refusal)),
             Standing::Follows(inputs) => {
-                Ok(Author { person: self.person(user)?, profile: inputs.profile, access: HashMap::new() })
+                let person = self.person(asker.user).map_err(Barred::Denied)?;
+                Ok(Author { person, profile: inputs.profile, access: HashMap::new() })
             }
         }
     }

@@ -21,7 +21,7 @@ use super::Engine;
 use crate::ids::{AttributeNumber, Instant, Lsn};
 use crate::row::{FieldType, RawField, RowError, Value, parse_id};
 
-pub use author::Author;
+pub use author::{Author, Barred};
 pub use refusal::{MESSAGE_BYTES_MAX, Refusal};
 
 /// Rows and the ledger as they stand within a transaction, seen by one mutation.

@@ -44,6 +44,11 @@ impl<'w> Access<'w> {
         Ok(Self { world, user, unit: id(cells, 2), teams: teams_of(world, user) })
     }
 
+    /// Whether some role has a privilege on an entity, to whatever depth.
+    pub(crate) fn has(&self, entity: u32, privilege: i64) -> bool {
+        !self.grants(entity, privilege).is_empty()
+    }
+
     /// The live rows of an entity that the user has a privilege on.
     pub(crate) fn rows(&self, entity: u32, privilege: i64) -> BTreeSet<u32> {
         let grants = self.grants(entity, privilege);

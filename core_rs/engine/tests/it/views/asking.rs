@@ -1,12 +1,13 @@
 //! Administrators' questions about random organizations, answered and then counted by hand.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use haversack_engine::directory::DirectoryChange;
 use haversack_engine::engine::ask::{
     Amount, Differ, Estimator, HolderSearch, Inquiry, Join, Reason, ReasonKind, UserDiff, summarize,
 };
-use haversack_engine::engine::{Engine, RehearsalError};
+use haversack_engine::engine::{Asker, Engine, RehearsalError};
 use haversack_engine::ids::{EntityNumber, RowKey};
 use haversack_engine::view::{RowFacts, View};
 use haversack_proto::model;
@@ -39,6 +40,43 @@ fn measure(engine: &Engine, entity: EntityNumber, rows: &RoaringBitmap) -> Amoun
 fn rows_of(view: &View, entity: EntityNumber) -> RoaringBitmap {
     let part = view.entities.iter().find(|part| part.entity == entity);
     part.map(|part| (*part.rows).clone()).unwrap_or_default()
+}
+
+/// What a user's devices hold together, whichever application they are of.
+fn together(engine: &Engine, user: RowKey) -> View {
+    let mut together = engine.from_scratch(user);
+    for app in APPS {
+        for part in engine.from_scratch(Asker { user, app: app.into() }).entities {
+            match together.entities.iter_mut().find(|it| it.entity == part.entity) {
+                Some(known) => known.rows = Arc::new(&*known.rows | &*part.rows),
+                None => together.entities.push(part),
+            }
+        }
+    }
+    together
+}
+
+/// Everybody's size in every profile, against the sizes of the rows of the views of whoever follows it.
+fn check_estimates_by_profile(world: &World, engine: &Engine) {
+    for profile in &world.model.profiles {
+        let (inquiry, mut estimator) =
+            (engine.inquire().about(&profile.name).expect("is published"), Estimator::default());
+        let mut followers = BTreeSet::new();
+        for (number, app) in (0..USERS).flat_map(|number| ["", "sales", "service"].map(|app| (number, app))) {
+            let asker = Asker { user: user(number), app: app.into() };
+            if Oracle::new(world, &asker).is_ok_and(|oracle| oracle.profile_name() == profile.name) {
+                let view = engine.from_scratch(asker);
+                let measured: Vec<_> =
+                    view.entities.iter().map(|part| (part.entity, measure(engine, part.entity, &part.rows))).collect();
+                let estimate = estimator.estimate(&inquiry, user(number));
+                assert_eq!(estimate.entities.iter().map(|it| (it.entity, it.amount)).collect::<Vec<_>>(), measured);
+                followers.insert(user(number));
+            }
+        }
+        let asked: BTreeSet<RowKey> =
+            inquiry.users().into_iter().filter(|user| inquiry.denial(*user).is_none()).collect();
+        assert_eq!(asked, followers, "users of {}", profile.name);
+    }
 }
 
 /// Everybody's size, against the sizes of the rows of everybody's view.
@@ -85,7 +123,7 @@ fn check_difference(engine: &Engine, diff: &UserDiff, before: &View, after: &Vie
 /// A draft: against the views that users would have if it were published, and have then.
 fn check_draft(world: &mut World, engine: &mut Engine) {
     let draft = varied(world);
-    let before: Vec<View> = (0..USERS).map(|number| engine.from_scratch(user(number))).collect();
+    let before: Vec<View> = (0..USERS).map(|number| together(engine, user(number))).collect();
     let rehearsal = engine.rehearse(&draft).expect("asks for no more columns");
     let mut differ = Differ::new(SAMPLE_MAX);
     let diffs: Vec<UserDiff> =
@@ -93,7 +131,7 @@ fn check_draft(world: &mut World, engine: &mut Engine) {
     world.republish(|model| *model = draft);
     world.feed(engine);
     for (diff, before) in diffs.iter().zip(&before) {
-        check_difference(engine, diff, before, &engine.from_scratch(diff.user));
+        check_difference(engine, diff, before, &together(engine, diff.user));
     }
 }
 
@@ -115,7 +153,7 @@ fn check_what_if(world: &mut World, engine: &mut Engine) {
         4 => DirectoryChange::TeamJoined(RowKey(key(TEAM, other))),
         _ => DirectoryChange::TeamLeft(RowKey(key(TEAM, other))),
     };
-    let before: Vec<View> = (0..USERS).map(|number| engine.from_scratch(user(number))).collect();
+    let before: Vec<View> = (0..USERS).map(|number| together(engine, user(number))).collect();
     let supposed = match engine.suppose(None, &[(user(number), change)]) {
         Ok(supposed) => supposed,
         Err(RehearsalError::Change(_)) => return,
@@ -127,7 +165,7 @@ fn check_what_if(world: &mut World, engine: &mut Engine) {
     make(world, number, change);
     world.feed(engine);
     for (diff, before) in diffs.iter().zip(&before) {
-        let after = engine.from_scratch(diff.user);
+        let after = together(engine, diff.user);
         let [told, made] = [diff.gained().rows + diff.lost().rows, moved(before, &after)];
         assert_eq!((told, diff.denial_after), (made, after.denial), "{change:?}");
     }
@@ -205,8 +243,10 @@ fn moved(before: &View, after: &View) -> u64 {
 fn varied(world: &mut World) -> model::Model {
     let mut draft = world.model.clone();
     draft.profiles.reverse();
+    draft.apps.iter_mut().for_each(|app| app.offline ^= world.draw.chance(20));
     for profile in &mut draft.profiles {
         profile.users.retain(|_| world.draw.chance(80));
+        profile.teams.retain(|_| world.draw.chance(80));
         for item in &mut profile.items {
             let is_owned = item.filter.is_none() && item.criteria() != Criteria::RelatedOnly;
             if is_owned && world.draw.chance(30) {
@@ -236,7 +276,7 @@ fn raise(node: &mut model::FilterNode) {
 
 /// Who has a row: against everybody's view.
 fn check_holders(world: &World, engine: &Engine) {
-    let views: Vec<View> = (0..USERS).map(|number| engine.from_scratch(user(number))).collect();
+    let views: Vec<View> = (0..USERS).map(|number| together(engine, user(number))).collect();
     for (entity, count) in world.counts() {
         for ordinal in 0..=count {
             let (number, row) = (EntityNumber(entity), RowKey(key(entity, ordinal)));
@@ -252,7 +292,7 @@ fn check_holders(world: &World, engine: &Engine) {
 /// Why a row is on a device: against membership, and every sentence against the definition of a view.
 fn check_explanations(world: &World, engine: &Engine) {
     for number in 0..USERS {
-        let (asker, oracle) = (user(number), Oracle::new(world, key(USER, number)));
+        let (asker, oracle) = (user(number), Oracle::new(world, &user(number).into()));
         let view = oracle.as_ref().map(Oracle::view).unwrap_or_default();
         for (entity, count) in world.counts() {
             let rows = view.iter().find(|part| part.0 == entity).map(|part| &part.1);
@@ -324,7 +364,8 @@ proptest! {
         seed in any::<u64>(),
         steps in prop::collection::vec(0_u8..16, 0..6),
     ) {
-        let (mut world, mut engine) = (World::new(seed), Engine::new());
+        let mut world = World::new(seed);
+        let mut engine = world.engine();
         world.feed(&mut engine);
         let mut estimator = Estimator::default();
         check_estimates(&engine, &mut estimator);
@@ -333,6 +374,7 @@ proptest! {
             world.feed(&mut engine);
             check_estimates(&engine, &mut estimator);
         }
+        check_estimates_by_profile(&world, &engine);
         check_holders(&world, &engine);
         check_explanations(&world, &engine);
         check_what_if(&mut world, &mut engine);
@@ -343,13 +385,13 @@ proptest! {
 #[test]
 fn a_clause_that_is_only_drafted_is_explained_too() {
     let mut world = World::new(7);
-    let mut engine = Engine::new();
+    let mut engine = world.engine();
     world.feed(&mut engine);
     for _ in 0..4 {
         let draft = varied(&mut world);
         let rehearsal = engine.rehearse(&draft).expect("asks for no more columns");
-        let mut fresh = Engine::new();
         let mut published = world.published_as(draft.clone());
+        let mut fresh = published.engine();
         published.feed(&mut fresh);
         for (entity, count) in world.counts() {
             for row in 0..count {
@@ -364,7 +406,7 @@ fn a_clause_that_is_only_drafted_is_explained_too() {
 #[test]
 fn changes_that_name_nobody_are_refused() {
     let mut world = World::new(3);
-    let mut engine = Engine::new();
+    let mut engine = world.engine();
     world.feed(&mut engine);
     let nobody = RowKey([9; 16]);
     for (who, change) in [

@@ -148,6 +148,9 @@ fn every_breach_of_a_model_is_told() {
     let mut model = published(vec![item("lead", Criteria::All), item("note", Criteria::All)]);
     model.settings = Some(model::Settings { time_zone: "Mars/Olympus".to_owned(), ..model::Settings::default() });
     model.profiles[0].users = vec!["ann".to_owned()];
+    model.profiles[0].teams = vec!["north".to_owned()];
+    let app = |name: &str| model::App { name: name.to_owned(), ..model::App::default() };
+    model.apps = vec![app("sales"), app(""), app("sales")];
     model.profiles.push(model::Profile { name: "p".to_owned(), ..model::Profile::default() });
     let account = model.entities.iter_mut().find(|entity| entity.number == ACCOUNT).expect("is there");
     account.ownership = Ownership::Unspecified as i32;
@@ -159,8 +162,11 @@ fn every_breach_of_a_model_is_told() {
         "systemuserroles needs an attribute \"roleid\" of field type Id: the directory is read from it",
         "profile \"p\", lead: is not in the metadata",
         "profile \"p\", note: has rows without an owner; its criteria can only be RELATED_ONLY",
-        "profile \"p\" has a user \"ann\", which is no UUID",
         "there are two profiles \"p\"; names must be unique",
+        "profile \"p\" has a user \"ann\", which is no UUID",
+        "profile \"p\" has a team \"north\", which is no UUID",
+        "an application has no name; devices could not ask for it",
+        "there are two applications \"sales\"; names must be unique",
     ];
     assert_eq!(breaches(&model), expected);
 }

@@ -205,6 +205,7 @@ impl Draw {
 
     fn privilege(&mut self, counts: &BTreeMap<u32, u32>) -> Cells {
         let (role, entity) = (self.id(ROLE, counts), self.of(&ITEM_ENTITIES));
+        let entity = if self.chance(15) { OFFLINE_PROFILE } else { entity };
         let mut cells = self.privilege_of(0, entity);
         cells.insert(2, role);
         if self.chance(30) {
@@ -302,21 +303,43 @@ impl Draw {
         if chosen.is_empty() {
             chosen.push(ACCOUNT);
         }
-        let users = (0..counts.get(&USER).copied().unwrap_or(0)).filter(|_| self.chance(80));
         model::Profile {
             name: format!("profile {number}"),
             revision: 1,
-            users: users.map(|user| uuid_text(key(USER, user))).collect(),
+            users: self.members(USER, 50, counts),
+            teams: self.members(TEAM, 40, counts),
             items: chosen.iter().map(|&entity| self.item(entity, &chosen, counts)).collect(),
             priority: self.below(2) as u32,
             ..model::Profile::default()
         }
     }
 
+    /// Ids of some of the users or teams, now and then of one that is yet to come.
+    pub(crate) fn members(&mut self, entity: u32, percent: u64, counts: &BTreeMap<u32, u32>) -> Vec<String> {
+        let count = counts.get(&entity).copied().unwrap_or(0);
+        (0..=count).filter(|_| self.chance(percent)).map(|row| uuid_text(key(entity, row))).collect()
+    }
+
+    /// Two applications; now and then one of them, or none.
+    pub(crate) fn apps(&mut self) -> Vec<model::App> {
+        let names = APPS[..2].iter().copied().filter(|_| self.chance(85)).collect::<Vec<_>>();
+        let app = |name: &str| model::App {
+            name: name.to_owned(),
+            offline: self.chance(85),
+            profiles: ["profile 0", "profile 1", "filters 0", "filters 1", "unpublished"]
+                .into_iter()
+                .filter(|_| self.chance(60))
+                .map(str::to_owned)
+                .collect(),
+            ..model::App::default()
+        };
+        names.into_iter().map(app).collect()
+    }
+
     /// A profile in which a filter decides on every entity.
     pub(crate) fn profile_of_filters(&mut self, number: u32, counts: &BTreeMap<u32, u32>) -> model::Profile {
-        let users = (0..counts.get(&USER).copied().unwrap_or(0)).filter(|_| number > 0 || self.chance(60));
-        let users = users.map(|user| uuid_text(key(USER, user))).collect();
+        let users = self.members(USER, if number > 0 { 70 } else { 50 }, counts);
+        let teams = self.members(TEAM, if number > 0 { 80 } else { 40 }, counts);
         let item = |entity| {
             let size = self.of(&[1, 1, 2, 3]);
             model::ProfileItem {
@@ -331,6 +354,7 @@ impl Draw {
             name: format!("filters {number}"),
             revision: 1,
             users,
+            teams,
             items,
             priority: number,
             ..model::Profile::default()

@@ -7,6 +7,7 @@ mod calendar;
 mod draw;
 mod filters;
 mod judge;
+mod membership;
 mod oracle;
 mod organization;
 mod permissions;
@@ -17,7 +18,7 @@ mod world;
 
 use haversack_engine::digest::version_hash;
 use haversack_engine::directory::Privilege;
-use haversack_engine::engine::{Applied, Engine, RehearsalError, Subscriber};
+use haversack_engine::engine::{Applied, Asker, Engine, RehearsalError, Subscriber};
 use haversack_engine::ids::{EntityNumber, Instant, Lsn, RowKey};
 use haversack_engine::view::{RowFacts, View};
 use proptest::prelude::*;
@@ -25,8 +26,8 @@ use roaring::RoaringBitmap;
 
 use self::access::Access;
 use self::draw::key;
-use self::oracle::Oracle;
-use self::organization::{ACCOUNT, ITEM_ENTITIES, TEAM, USER, name};
+use self::oracle::{Answer, Oracle};
+use self::organization::{ACCOUNT, APPS, ITEM_ENTITIES, TEAM, USER, name};
 use self::world::World;
 
 /// Users that are asked for: those that there are, and one that there is not.
@@ -35,11 +36,17 @@ const USERS: u32 = 6;
 /// Kinds of steps that a world takes.
 const STEPS: u8 = 27;
 
+/// Everybody, without an application and in one.
+fn askers() -> impl Iterator<Item = Asker> {
+    let users = (0..USERS).map(|user| RowKey(key(USER, user)));
+    users.zip(APPS.iter().cycle()).flat_map(|(user, &app)| [Asker::from(user), Asker { user, app: app.into() }])
+}
+
 /// An engine with somebody following every user's view.
 struct Followed {
     world: World,
     engine: Engine,
-    followers: Vec<(RowKey, Subscriber)>,
+    followers: Vec<(Asker, Subscriber)>,
     seen: Vec<View>,
     /// How many views have been rehearsed before they came true.
     rehearsed: usize,
@@ -48,21 +55,31 @@ struct Followed {
 impl Followed {
     fn new(seed: u64) -> Self {
         let mut world = World::new(seed);
-        let mut engine = Engine::new();
+        let mut engine = world.engine();
         world.feed(&mut engine);
-        let users = (0..USERS).map(|user| RowKey(key(USER, user)));
-        let followers: Vec<_> = users.map(|user| (user, engine.subscribe(user))).collect();
+        let followers: Vec<_> = askers().map(|asker| (asker.clone(), engine.subscribe(asker))).collect();
         let mut followed = Self { world, engine, followers, seen: Vec::new(), rehearsed: 0 };
         followed.look();
         followed
     }
 
-    fn view(&self, follower: usize) -> &View {
-        self.engine.view(self.followers[follower].1).expect("is subscribed")
+    /// What a follower sees; what is computed from nothing stands in for a view that is refused.
+    fn view(&self, follower: usize) -> View {
+        let (asker, subscriber) = &self.followers[follower];
+        let view = self.engine.view(*subscriber);
+        assert_eq!(view.is_none(), self.engine.refusal(*subscriber).is_some(), "there is a view or a refusal");
+        view.cloned().unwrap_or_else(|| self.engine.from_scratch(asker.clone()))
+    }
+
+    fn held(&self, follower: usize) -> Held {
+        match self.engine.refusal(self.followers[follower].1) {
+            Some(refusal) => Err(Answer::Refused(refusal)),
+            None => held(&self.view(follower)),
+        }
     }
 
     fn look(&mut self) {
-        self.seen = (0..self.followers.len()).map(|follower| self.view(follower).clone()).collect();
+        self.seen = (0..self.followers.len()).map(|follower| self.view(follower)).collect();
     }
 
     fn step(&mut self, kind: u8) {
@@ -83,7 +100,7 @@ impl Followed {
     fn rehearse(&self) -> Option<Vec<View>> {
         let rehearsal = self.engine.rehearse(&self.world.model);
         match rehearsal {
-            Ok(rehearsal) => Some(self.followers.iter().map(|(user, _)| rehearsal.view(*user)).collect()),
+            Ok(rehearsal) => Some(self.followers.iter().map(|(asker, _)| rehearsal.view(asker.clone())).collect()),
             Err(RehearsalError::Unread(entities)) => {
                 assert!(!entities.is_empty());
                 None
@@ -110,15 +127,15 @@ impl Followed {
         let (seed, before) = (self.world.head as i64, boundary.0 - 1);
         let then = if seed % 4 == 0 { self.world.instant + ahead / (2 + seed / 4 % 5) } else { before };
         let now = std::mem::replace(&mut self.world.instant, then.min(before));
-        for (follower, (user, _)) in self.followers.iter().enumerate() {
-            assert_eq!(expected(&self.world, *user), held(self.view(follower)), "until the boundary");
+        for (follower, (asker, _)) in self.followers.iter().enumerate() {
+            assert_eq!(expected(&self.world, asker), self.held(follower), "until the boundary");
         }
         self.world.instant = now;
     }
 
     fn check_touched(&self, applied: &Applied) {
         for (follower, (_, subscriber)) in self.followers.iter().enumerate() {
-            let (old, new) = (&self.seen[follower], self.view(follower));
+            let (old, new) = (&self.seen[follower], &self.view(follower));
             let differs = (&old.entities, old.denial, old.revision) != (&new.entities, new.denial, new.revision);
             assert_eq!(applied.touched.contains(subscriber), differs, "touched is what changed");
         }
@@ -126,10 +143,10 @@ impl Followed {
     }
 
     fn check_views(&self) {
-        for (follower, (user, subscriber)) in self.followers.iter().enumerate() {
+        for (follower, (asker, subscriber)) in self.followers.iter().enumerate() {
             let view = self.view(follower);
-            assert_eq!(*view, self.engine.from_scratch(*user), "kept up as from scratch");
-            assert_eq!(held(view), expected(&self.world, *user), "as defined");
+            assert_eq!(view, self.engine.from_scratch(asker.clone()), "kept up as from scratch");
+            assert_eq!(self.held(follower), expected(&self.world, asker), "as defined");
             assert_eq!((view.lsn, view.instant), (Lsn(self.world.head), Instant(self.world.instant)));
             let carried = self.engine.carried(*subscriber);
             assert!(carried.iter().map(|carried| carried.entity).eq(view.entities.iter().map(|part| part.entity)));
@@ -138,8 +155,8 @@ impl Followed {
                 assert_eq!(part.digest, hashes.fold(0, u64::wrapping_add), "the digest is of these rows and versions");
                 self.check_changed_since(part.entity, &part.rows);
             }
-            self.check_rights(*user);
         }
+        (0..USERS).for_each(|user| self.check_rights(RowKey(key(USER, user))));
     }
 
     /// One privilege at each step, on every entity that some profile carries; and whether rows may be made.
@@ -173,17 +190,17 @@ impl Followed {
 }
 
 /// What a view holds, comparable with [`expected`].
-type Held = Result<Vec<(u32, Vec<u32>)>, haversack_engine::view::Denial>;
+type Held = Result<Vec<(u32, Vec<u32>)>, Answer>;
 
 fn held(view: &View) -> Held {
     match view.denial {
-        Some(denial) => Err(denial),
+        Some(denial) => Err(Answer::Denied(denial)),
         None => Ok(view.entities.iter().map(|part| (part.entity.0, part.rows.iter().collect())).collect()),
     }
 }
 
-fn expected(world: &World, user: RowKey) -> Held {
-    let view = Oracle::new(world, user.0)?.view();
+fn expected(world: &World, asker: &Asker) -> Held {
+    let view = Oracle::new(world, asker)?.view();
     Ok(view.into_iter().map(|(entity, rows)| (entity, rows.into_iter().collect())).collect())
 }
 
@@ -209,10 +226,10 @@ fn an_engine_loaded_late_says_what_one_that_followed_says() {
         let mut followed = Followed::new(seed);
         (0..STEPS).for_each(|kind| followed.step(kind));
         followed.world.forget_what_was_fed();
-        let mut late = Engine::new();
+        let mut late = followed.world.engine();
         followed.world.feed(&mut late);
-        for (user, _) in &followed.followers {
-            assert_eq!(late.from_scratch(*user), followed.engine.from_scratch(*user));
+        for (asker, _) in &followed.followers {
+            assert_eq!(late.from_scratch(asker.clone()), followed.engine.from_scratch(asker.clone()));
         }
         assert_eq!(late.allocated(EntityNumber(ACCOUNT)), followed.engine.allocated(EntityNumber(ACCOUNT)));
     }

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use haversack_engine::view::Denial;
+use haversack_engine::engine::Asker;
+use haversack_engine::view::{Denial, Refusal};
 use haversack_proto::model::{self, AssociationDirection as Direction, RecordCriteria as Criteria};
 
 use super::access::{Access, READ};
@@ -49,18 +50,55 @@ enum Way {
     Through(Edge, Edge),
 }
 
+/// Why there is no view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Denied(Denial),
+    Refused(Refusal),
+}
+
+/// The profiles that count for an application, or without one.
+fn profiles_of_app<'w>(world: &'w World, app: &str) -> Result<Vec<&'w model::Profile>, Refusal> {
+    let all = world.model.profiles.iter();
+    if app.is_empty() {
+        return Ok(all.collect());
+    }
+    let app = world.model.apps.iter().find(|it| it.name == app).ok_or(Refusal::AppUnknown)?;
+    if !app.offline {
+        return Err(Refusal::AppNotEnabled);
+    }
+    Ok(all.filter(|profile| app.profiles.contains(&profile.name)).collect())
+}
+
+/// Which of these profiles a user follows.
+fn followed<'w>(profiles: &[&'w model::Profile], access: &Access<'_>) -> Option<&'w model::Profile> {
+    let names_user = |it: &model::Profile| it.users.contains(&uuid_text(access.user));
+    let names_team = |it: &model::Profile| access.teams.iter().any(|team| it.teams.contains(&uuid_text(*team)));
+    let has_user = profiles.iter().filter(|it| names_user(it) || names_team(it));
+    has_user.min_by_key(|it| (!names_user(it), it.priority, it.name.as_str())).copied()
+}
+
 impl<'w> Oracle<'w> {
-    /// Fails with the denial that the user should get.
-    pub(crate) fn new(world: &'w World, user: Id) -> Result<Self, Denial> {
-        let access = Access::new(world, user)?;
-        let followed = world.model.profiles.iter().filter(|profile| profile.users.contains(&uuid_text(user)));
-        let profile = followed.min_by_key(|profile| (profile.priority, &profile.name)).ok_or(Denial::ProfileMissing)?;
+    /// Fails with what whoever asks should be told.
+    pub(crate) fn new(world: &'w World, asker: &Asker) -> Result<Self, Answer> {
+        let user = asker.user.0;
+        let profiles = profiles_of_app(world, &asker.app).map_err(Answer::Refused)?;
+        let access = Access::new(world, user).map_err(Answer::Denied)?;
+        let profile = followed(&profiles, &access).ok_or(Answer::Denied(Denial::ProfileMissing))?;
+        if world.asks_for_privilege() && !access.has(OFFLINE_PROFILE, READ) {
+            return Err(Answer::Denied(Denial::ProfileNotReadable));
+        }
         let (unit, teams) = (access.unit, access.teams.clone());
         let judge = Judge::new(world, &access);
         let (pulls, bounds) = (pulls(profile), Sets::new());
         let mut oracle = Self { world, user, unit, teams, access, judge, profile, pulls, bounds };
         oracle.bounds = oracle.entities().into_iter().map(|entity| (entity, oracle.admitted(entity))).collect();
         Ok(oracle)
+    }
+
+    /// Name of the profile that is followed.
+    pub(crate) fn profile_name(&self) -> &'w str {
+        &self.profile.name
     }
 
     /// The rows that the user's device should hold, in download order of entities.

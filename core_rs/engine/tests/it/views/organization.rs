@@ -21,6 +21,8 @@ pub(crate) const POSITION: u32 = 28;
 pub(crate) const SHARE: u32 = 29;
 pub(crate) const ORGANIZATION: u32 = 30;
 pub(crate) const SETTINGS: u32 = 31;
+/// No entity of the metadata: roles alone speak of it.
+pub(crate) const OFFLINE_PROFILE: u32 = 32;
 
 /// Entities with the common attributes.
 pub(crate) const BUSINESS_ENTITIES: [u32; 7] =
@@ -30,6 +32,9 @@ pub(crate) const DIRECTORY_ENTITIES: [u32; 11] =
     [USER, TEAM, MEMBERSHIP, UNIT, ROLE, USER_ROLE, TEAM_ROLE, PRIVILEGE, POSITION, SHARE, SETTINGS];
 /// Entities that a profile may have items for.
 pub(crate) const ITEM_ENTITIES: [u32; 8] = [ACCOUNT, CONTACT, SITE, PRODUCT, NOTE, CONTACT_PRODUCT, USER, UNIT];
+
+/// Applications that devices name, the last of which there never is.
+pub(crate) const APPS: [&str; 3] = ["sales", "service", "stray"];
 
 /// Common attributes, and those of ownership.
 pub(crate) const ID: u32 = 1;
@@ -135,6 +140,7 @@ pub(crate) fn name(entity: u32) -> &'static str {
         POSITION => "position",
         SHARE => "principalobjectaccess",
         SETTINGS => "usersettings",
+        OFFLINE_PROFILE => "mobileofflineprofile",
         _ => "organization",
     }
 }

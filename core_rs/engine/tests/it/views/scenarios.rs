@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use haversack_engine::engine::{Applied, Engine, PreparedModel, RowChange, Subscriber};
+use haversack_engine::engine::{Admission, Applied, Engine, PreparedModel, RowChange, Subscriber};
 use haversack_engine::ids::{EntityNumber, Instant, Lsn, Revision, RowKey};
 use haversack_engine::row::RowError;
 use haversack_engine::view::{Denial, EntityView, View};
@@ -26,6 +26,10 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) fn new(depth: i64, items: Vec<model::ProfileItem>) -> Self {
+        Self::admitting(Admission::Members, depth, items)
+    }
+
+    pub(super) fn admitting(admission: Admission, depth: i64, items: Vec<model::ProfileItem>) -> Self {
         let users = (0..2).map(|user| uuid_text(key(USER, user))).collect();
         let profile = model::Profile {
             name: "field".to_owned(),
@@ -42,14 +46,14 @@ impl Scene {
             profiles: vec![profile],
             ..model::Model::default()
         };
-        let mut scene = Self { world: World::empty(0, model), engine: Engine::new() };
+        let mut scene = Self { world: World::empty(0, model), engine: Engine::admitting(admission) };
         scene.put(UNIT, 0, &[]);
         scene.put(ROLE, 0, &[]);
         for user in 0..2 {
             scene.put(USER, user, &[(2, id(UNIT, 0))]);
             scene.put(USER_ROLE, user, &[(2, id(USER, user)), (3, id(ROLE, 0))]);
         }
-        for (number, entity) in (0..).zip(ITEM_ENTITIES) {
+        for (number, entity) in (0..).zip(ITEM_ENTITIES.into_iter().chain([OFFLINE_PROFILE])) {
             let cells = scene.world.draw.privilege_of(0, entity);
             scene.world.write(PRIVILEGE, number, Some(cells));
             scene.world.rows.get_mut(&PRIVILEGE).expect("was written")[number as usize]
@@ -82,7 +86,7 @@ impl Scene {
         self.engine.subscribe(RowKey(key(USER, user)))
     }
 
-    fn view(&self, subscriber: Subscriber) -> &View {
+    pub(super) fn view(&self, subscriber: Subscriber) -> &View {
         self.engine.view(subscriber).expect("is subscribed")
     }
 

@@ -1,13 +1,13 @@
 //! Profiles that smell, each of one thing.
 
-use haversack_engine::engine::Engine;
 use haversack_engine::engine::ask::{Estimator, Finding, LintLimits, Linter, Smell, lint_model};
+use haversack_engine::engine::{Admission, Engine};
 use haversack_proto::model::filter_operand::Value as Operand;
 use haversack_proto::model::{
     self, AssociationDirection as Direction, FilterOperator as Op, RecordCriteria as Criteria,
 };
 
-use super::draw::Cell;
+use super::draw::{Cell, key, uuid_text};
 use super::organization::*;
 use super::scenarios::{GLOBAL, Scene, filter, id, item, mine, with};
 
@@ -20,8 +20,8 @@ fn lint(engine: &Engine) -> Vec<Finding> {
         findings.extend(found);
     }
     let mut estimator = Estimator::default();
-    let estimates: Vec<_> =
-        inquiry.users(Some("field")).into_iter().map(|user| estimator.estimate(&inquiry, user)).collect();
+    let inquiry = inquiry.about("field").expect("is published");
+    let estimates: Vec<_> = inquiry.users().into_iter().map(|user| estimator.estimate(&inquiry, user)).collect();
     findings.extend(linter.too_large(&inquiry, &estimates));
     findings
 }
@@ -101,6 +101,30 @@ fn associations_that_add_nothing_and_circles_are_named() {
     assert_eq!(smells(&scene.engine), expected);
     let findings = lint(&scene.engine);
     assert_eq!((findings[1].subject.as_str(), findings[1].views), ("contact_20_account", 2));
+}
+
+#[test]
+fn members_who_get_nothing_or_are_in_several_profiles_are_named() {
+    let mut scene = Scene::admitting(Admission::ProfileReaders, GLOBAL, vec![mine(ACCOUNT)]);
+    scene.own(ACCOUNT, 0, 0, &[]);
+    scene.put(ROLE, 1, &[]);
+    scene.put(USER_ROLE, 1, &[(2, id(USER, 1)), (3, id(ROLE, 1))]);
+    scene.put(TEAM, 0, &[(2, id(UNIT, 0))]);
+    scene.put(MEMBERSHIP, 0, &[(2, id(TEAM, 0)), (3, id(USER, 0))]);
+    scene.put(MEMBERSHIP, 1, &[(2, id(TEAM, 0)), (3, id(USER, 9))]);
+    let office = model::Profile {
+        name: "office".to_owned(),
+        teams: vec![uuid_text(key(TEAM, 0))],
+        ..scene.world.model.profiles[0].clone()
+    };
+    let office = model::Profile { users: Vec::new(), ..office };
+    scene.world.republish(|model| model.profiles.push(office));
+    scene.feed();
+    let told: Vec<_> = lint(&scene.engine).into_iter().map(|it| (it.smell, it.views, it.sentence)).collect();
+    let [first, second] = [0, 1].map(|user| uuid_text(key(USER, user)));
+    let barred = format!("members get nothing, since no role of theirs has read on mobileofflineprofile: {second}");
+    let shared = format!("members are in several profiles, and follow the first of them: {first} (field, office)");
+    assert_eq!(told, [(Smell::MemberWithoutPrivilege, 1, barred), (Smell::MemberOfSeveral, 1, shared)]);
 }
 
 #[test]

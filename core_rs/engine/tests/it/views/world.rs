@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use haversack_engine::engine::{Applied, Engine, PreparedModel, RowChange};
+use haversack_engine::engine::{Admission, Applied, Engine, PreparedModel, RowChange};
 use haversack_engine::ids::{AttributeNumber, EntityNumber, Instant, Lsn, RowKey};
 use haversack_engine::row::{Integers, RowWriter, Value};
 use haversack_proto::model;
@@ -35,6 +35,8 @@ pub(crate) struct World {
     pub(crate) model: model::Model,
     /// Whether profiles are filters and nothing else, and everybody may read everything.
     plain: bool,
+    /// Whether users need a privilege to sync.
+    admission: Admission,
     /// Rows changed since the engine was last fed.
     changed: BTreeSet<(u32, u32)>,
     published: bool,
@@ -50,6 +52,7 @@ impl World {
             instant: START,
             model,
             plain: false,
+            admission: Admission::Members,
             changed: BTreeSet::new(),
             published: true,
         }
@@ -60,6 +63,7 @@ impl World {
     pub(crate) fn new(seed: u64) -> Self {
         let mut world = Self::empty(seed, model::Model::default());
         world.plain = world.draw.chance(50);
+        world.admission = world.draw.of(&[Admission::Members, Admission::ProfileReaders]);
         world.instant = world.draw.of(&STARTS);
         world.draw.now = world.instant;
         for (entity, count) in [
@@ -90,6 +94,16 @@ impl World {
         world
     }
 
+    /// An engine for this organization that has seen nothing of it.
+    pub(crate) fn engine(&self) -> Engine {
+        Engine::admitting(self.admission)
+    }
+
+    /// Whether a user needs a privilege to sync.
+    pub(crate) fn asks_for_privilege(&self) -> bool {
+        self.admission == Admission::ProfileReaders
+    }
+
     /// Gives roles something to read, so that views are not all empty, and something else to do.
     fn grant(&mut self) {
         for (entity, role) in ITEM_ENTITIES.into_iter().flat_map(|entity| (0..3).map(move |role| (entity, role))) {
@@ -103,6 +117,10 @@ impl World {
                 self.append(PRIVILEGE, cells);
             }
         }
+        for role in (0..3).filter(|_| self.draw.chance(60)).collect::<Vec<_>>() {
+            let cells = self.draw.privilege_of(role, OFFLINE_PROFILE);
+            self.append(PRIVILEGE, cells);
+        }
     }
 
     /// Lets everybody read everything.
@@ -110,7 +128,7 @@ impl World {
         for user in 0..self.counts()[&USER] {
             self.append(USER_ROLE, Cells::from([(2, Cell::Id(key(USER, user))), (3, Cell::Id(key(ROLE, 0)))]));
         }
-        for entity in ITEM_ENTITIES {
+        for entity in ITEM_ENTITIES.into_iter().chain([OFFLINE_PROFILE]) {
             let mut cells = self.draw.privilege_of(0, entity);
             cells.insert(5, Cell::Integer(8));
             self.append(PRIVILEGE, cells);
@@ -178,6 +196,7 @@ impl World {
             } else {
                 (0..2).map(|number| self.draw.profile(number, &counts)).collect()
             },
+            apps: self.draw.apps(),
             ..model::Model::default()
         }
     }
@@ -211,6 +230,15 @@ impl World {
                 4 => associations.iter_mut().for_each(|association| association.filter = None),
                 _ => {}
             }
+        }
+        for profile in &mut model.profiles {
+            if self.draw.chance(40) {
+                profile.users = self.draw.members(USER, 50, &counts);
+                profile.teams = self.draw.members(TEAM, 40, &counts);
+            }
+        }
+        if self.draw.chance(50) {
+            model.apps = self.draw.apps();
         }
         model
     }
@@ -337,7 +365,8 @@ impl World {
 
     /// The same rows under another model, of which no engine has seen anything.
     pub(crate) fn published_as(&self, model: model::Model) -> Self {
-        let mut world = Self { rows: self.rows.clone(), head: self.head, ..Self::empty(0, model) };
+        let (rows, head, admission) = (self.rows.clone(), self.head, self.admission);
+        let mut world = Self { rows, head, admission, ..Self::empty(0, model) };
         world.instant = self.instant;
         world
     }

@@ -6,7 +6,9 @@ use haversack_proto::error::ErrorReason;
 use haversack_proto::model::ConflictPolicy::ClientWins;
 use haversack_proto::sync::MutationKind::{Create, Delete, Update};
 use haversack_proto::sync::MutationOutcome::{Applied, Blocked, Conflict, Forbidden, Invalid, NotFound};
+use haversack_proto::sync::UploadRequest;
 use haversack_staging::{RowId, Staging};
+use prost::Message;
 
 use super::device::{Outbox, Setting};
 use super::world::*;
@@ -331,6 +333,13 @@ fn who_has_no_view_may_write_nothing_and_nothing_is_recorded() {
         let status = ada.send(std::slice::from_ref(&mutation)).await.unwrap_err();
         assert_eq!(crate::device::reason(&status), "USER_DISABLED");
         world.commit(|commit| put_user(commit, ADA, 1, false));
+        let request = UploadRequest {
+            install_id: ada.install.to_vec().into(),
+            mutations: vec![mutation.encode_to_vec().into()],
+            app: "nothing".into(),
+            ..UploadRequest::default()
+        };
+        assert_eq!(crate::device::reason(&ada.call(request).await.unwrap_err()), "APP_UNKNOWN");
         ada.apply(&mutation).await;
     });
 }

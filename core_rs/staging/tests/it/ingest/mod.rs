@@ -5,3 +5,4 @@ mod csv;
 mod json;
 mod organization;
 mod pipeline;
+mod together;

@@ -14,7 +14,8 @@ use self::words::id_text;
 use super::Inquiry;
 use crate::columns::Needs;
 use crate::directory::Person;
-use crate::engine::inputs::{Inputs, Standing};
+use crate::engine::asker::Admission;
+use crate::engine::inputs::Inputs;
 use crate::engine::model::{Filters, PreparedModel};
 use crate::engine::profile::Profile;
 use crate::engine::situation::Situation;
@@ -121,26 +122,32 @@ impl Inquiry<'_> {
     }
 
     fn grounds(&self, user: RowKey, entity: EntityNumber, key: RowKey, name: &str) -> Vec<Reason> {
-        let standing = self.situation.standing(user);
-        let Standing::Follows(inputs) = &standing else {
-            let denied = if let Standing::Denied(denial) = standing { denial_text(denial) } else { "" };
+        let standing = self.standing(user);
+        let Some(inputs) = standing.inputs() else {
+            let denied = standing.denial().map_or("", denial_text);
             return vec![Reason::new(ReasonKind::User, denied, false)];
         };
         let (model, profile) =
             (self.situation.model.expect("inputs come from a model"), self.situation.profile(inputs));
-        let user_follows =
-            Reason::new(ReasonKind::User, format!("the user follows the profile \"{}\"", profile.name), true);
+        let mut reasons =
+            vec![Reason::new(ReasonKind::User, format!("the user follows the profile \"{}\"", profile.name), true)];
+        if self.situation.admission == Admission::ProfileReaders {
+            reasons.push(Reason::new(ReasonKind::User, denial_text(Denial::ProfileNotReadable), true));
+        }
         let node = profile.carried.iter().position(|carried| carried.entity == entity);
         let item = Reason::new(ReasonKind::Item, format!("the profile carries {name}"), node.is_some());
-        let Some(node) = node else { return vec![user_follows, item] };
+        reasons.push(item);
+        let Some(node) = node else { return reasons };
         let table = self.situation.index.table(profile.nodes[node].table);
         let row = table.ids().find(key).filter(|row| table.alive().contains(*row));
         let life = Reason::new(ReasonKind::Life, "the row exists and is not deleted", row.is_some());
-        let Some(row) = row else { return vec![user_follows, item, life] };
+        reasons.push(life);
+        let Some(row) = row else { return reasons };
         let person = self.situation.directory.person(user, &model.layout.hierarchy);
         let person = person.expect("a user with inputs is known");
         let explainer = Explainer::new(self.situation, model, inputs, person, (node, row));
-        vec![user_follows, item, life, explainer.limit(), explainer.access(), explainer.choice()]
+        reasons.extend([explainer.limit(), explainer.access(), explainer.choice()]);
+        reasons
     }
 }
 
@@ -221,5 +228,6 @@ fn denial_text(denial: Denial) -> &'static str {
         Denial::UserUnknown => "the directory has the user",
         Denial::UserDisabled => "the user's account is enabled",
         Denial::ProfileMissing => "a published profile has the user",
+        Denial::ProfileNotReadable => "a role of the user or of a team lets read offline profiles",
     }
 }

@@ -8,7 +8,7 @@ use haversack_proto::model::{self, FilterNode, RecordCriteria as Criteria};
 use super::{Finding, LINT_VIEWS_MAX, Smell};
 use crate::columns::EdgesNumber;
 use crate::engine::ask::Inquiry;
-use crate::engine::inputs::{Inputs, Standing};
+use crate::engine::inputs::Inputs;
 use crate::engine::profile::{Path, Profile};
 use crate::engine::rule::{Question, Rule};
 use crate::engine::situation::Situation;
@@ -16,14 +16,11 @@ use crate::engine::solver::Solver;
 use crate::filter::{Plan, describe};
 use crate::schema::Entity;
 
-/// The inputs of different views of a profile, at most [`LINT_VIEWS_MAX`].
-pub(super) fn views(inquiry: &Inquiry<'_>, profile: &str) -> Vec<Inputs> {
+/// The inputs of different views of the profile that is asked about, at most [`LINT_VIEWS_MAX`].
+pub(super) fn views(inquiry: &Inquiry<'_>) -> Vec<Inputs> {
     let mut seen = HashSet::new();
-    let standings = inquiry.users(Some(profile)).into_iter().map(|user| inquiry.situation.standing(user));
-    let inputs = standings.filter_map(|standing| match standing {
-        Standing::Follows(inputs) => seen.insert(inputs.clone()).then_some(inputs),
-        Standing::Denied(_) => None,
-    });
+    let standings = inquiry.users().into_iter().map(|user| inquiry.standing(user));
+    let inputs = standings.filter_map(|standing| standing.inputs().filter(|it| seen.insert((*it).clone())).cloned());
     inputs.take(LINT_VIEWS_MAX).collect()
 }
 

@@ -1,6 +1,7 @@
 //! What smells in a profile, measured on the rows that there are.
 
 mod look;
+mod members;
 
 use haversack_proto::model;
 
@@ -30,6 +31,10 @@ pub enum Smell {
     FanOut,
     /// An item is larger than a limit on some device.
     ItemTooLarge,
+    /// Members have no role that lets them read profiles, and so get nothing.
+    MemberWithoutPrivilege,
+    /// Members are in other profiles as well.
+    MemberOfSeveral,
 }
 
 /// One thing that smells.
@@ -39,7 +44,7 @@ pub struct Finding {
     pub smell: Smell,
     /// The profile.
     pub profile: String,
-    /// Logical name of the entity whose item it is about.
+    /// Logical name of the entity whose item it is about; empty if it is about the members.
     pub entity: String,
     /// The association or the filter that it is about, if it is about one.
     pub subject: String,
@@ -48,7 +53,7 @@ pub struct Finding {
     /// What was measured: rows that a clause takes, rows that one row pulls, rows of the largest device. 0 if nothing
     /// was.
     pub rows: u64,
-    /// In how many views it was measured; 0 if no view was looked at.
+    /// In how many views it was measured, or how many members it is about; 0 if no view was looked at.
     pub views: usize,
 }
 
@@ -107,9 +112,10 @@ impl Linter {
     /// The next findings; `None` when everything has been looked at, or if there is no such profile.
     pub fn step(&mut self, inquiry: &Inquiry<'_>) -> Option<Vec<Finding>> {
         let profile = inquiry.situation.model?.profiles().iter().find(|profile| profile.name == self.profile)?;
-        let look = Look { situation: inquiry.situation, profile, views: views(inquiry, &self.profile) };
+        let inquiry = inquiry.about(&self.profile)?;
+        let look = Look { situation: inquiry.situation, profile, views: views(&inquiry) };
         let findings = match self.steps {
-            0 => [look.unreached(), look.cycles(), look.clauses()].concat(),
+            0 => [members::look(&inquiry, profile), look.unreached(), look.cycles(), look.clauses()].concat(),
             step => {
                 let (source, association) = associations(profile).nth(step - 1)?;
                 [look.useless(source, association), look.fan_out(source, association, self.limits.fan_out_max)].concat()

@@ -1,3 +1,4 @@
+from haversack.admin.v1 import provisioning_pb2 as _provisioning_pb2
 from haversack.error.v1 import error_pb2 as _error_pb2
 from haversack.model.v1 import model_pb2 as _model_pb2
 from google.protobuf.internal import containers as _containers
@@ -8,6 +9,14 @@ from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class OrganizationKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ORGANIZATION_KIND_UNSPECIFIED: _ClassVar[OrganizationKind]
+    ORGANIZATION_KIND_PRODUCTION: _ClassVar[OrganizationKind]
+    ORGANIZATION_KIND_TRIAL: _ClassVar[OrganizationKind]
+    ORGANIZATION_KIND_PREVIEW: _ClassVar[OrganizationKind]
+    ORGANIZATION_KIND_SANDBOX: _ClassVar[OrganizationKind]
 
 class IngestFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -21,6 +30,11 @@ class IngestAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     INGEST_ACTION_UPSERT: _ClassVar[IngestAction]
     INGEST_ACTION_PATCH: _ClassVar[IngestAction]
     INGEST_ACTION_DELETE: _ClassVar[IngestAction]
+ORGANIZATION_KIND_UNSPECIFIED: OrganizationKind
+ORGANIZATION_KIND_PRODUCTION: OrganizationKind
+ORGANIZATION_KIND_TRIAL: OrganizationKind
+ORGANIZATION_KIND_PREVIEW: OrganizationKind
+ORGANIZATION_KIND_SANDBOX: OrganizationKind
 INGEST_FORMAT_UNSPECIFIED: IngestFormat
 INGEST_FORMAT_CSV: IngestFormat
 INGEST_FORMAT_JSON_LINES: IngestFormat
@@ -30,20 +44,28 @@ INGEST_ACTION_PATCH: IngestAction
 INGEST_ACTION_DELETE: IngestAction
 
 class Organization(_message.Message):
-    __slots__ = ("name", "settings", "revision", "lsn", "epoch", "rows")
+    __slots__ = ("name", "settings", "revision", "lsn", "epoch", "rows", "kind", "region", "provisioning", "records")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     LSN_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
+    PROVISIONING_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
     name: str
     settings: _model_pb2.Settings
     revision: int
     lsn: int
     epoch: bytes
     rows: _containers.RepeatedCompositeFieldContainer[EntityRows]
-    def __init__(self, name: _Optional[str] = ..., settings: _Optional[_Union[_model_pb2.Settings, _Mapping]] = ..., revision: _Optional[int] = ..., lsn: _Optional[int] = ..., epoch: _Optional[bytes] = ..., rows: _Optional[_Iterable[_Union[EntityRows, _Mapping]]] = ...) -> None: ...
+    kind: OrganizationKind
+    region: str
+    provisioning: _provisioning_pb2.ProvisioningState
+    records: _containers.RepeatedCompositeFieldContainer[EntityRows]
+    def __init__(self, name: _Optional[str] = ..., settings: _Optional[_Union[_model_pb2.Settings, _Mapping]] = ..., revision: _Optional[int] = ..., lsn: _Optional[int] = ..., epoch: _Optional[bytes] = ..., rows: _Optional[_Iterable[_Union[EntityRows, _Mapping]]] = ..., kind: _Optional[_Union[OrganizationKind, str]] = ..., region: _Optional[str] = ..., provisioning: _Optional[_Union[_provisioning_pb2.ProvisioningState, str]] = ..., records: _Optional[_Iterable[_Union[EntityRows, _Mapping]]] = ...) -> None: ...
 
 class EntityRows(_message.Message):
     __slots__ = ("entity", "rows", "bytes")
@@ -56,12 +78,16 @@ class EntityRows(_message.Message):
     def __init__(self, entity: _Optional[str] = ..., rows: _Optional[int] = ..., bytes: _Optional[int] = ...) -> None: ...
 
 class CreateOrganizationRequest(_message.Message):
-    __slots__ = ("name", "settings")
+    __slots__ = ("name", "settings", "kind", "region")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
     name: str
     settings: _model_pb2.Settings
-    def __init__(self, name: _Optional[str] = ..., settings: _Optional[_Union[_model_pb2.Settings, _Mapping]] = ...) -> None: ...
+    kind: OrganizationKind
+    region: str
+    def __init__(self, name: _Optional[str] = ..., settings: _Optional[_Union[_model_pb2.Settings, _Mapping]] = ..., kind: _Optional[_Union[OrganizationKind, str]] = ..., region: _Optional[str] = ...) -> None: ...
 
 class CreateOrganizationResponse(_message.Message):
     __slots__ = ("organization",)
@@ -100,6 +126,20 @@ class SetSettingsRequest(_message.Message):
     def __init__(self, organization: _Optional[str] = ..., settings: _Optional[_Union[_model_pb2.Settings, _Mapping]] = ...) -> None: ...
 
 class SetSettingsResponse(_message.Message):
+    __slots__ = ("organization",)
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    organization: Organization
+    def __init__(self, organization: _Optional[_Union[Organization, _Mapping]] = ...) -> None: ...
+
+class MoveOrganizationRequest(_message.Message):
+    __slots__ = ("organization", "region")
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
+    organization: str
+    region: str
+    def __init__(self, organization: _Optional[str] = ..., region: _Optional[str] = ...) -> None: ...
+
+class MoveOrganizationResponse(_message.Message):
     __slots__ = ("organization",)
     ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
     organization: Organization

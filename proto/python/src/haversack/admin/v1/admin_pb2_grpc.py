@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class OrganizationServiceStub:
-    """Organizations: each has its metadata, data, users, profiles and one staging database.
+    """Organizations: each has its metadata, data, users, profiles and, while it is provisioned, one staging database.
     """
 
     def __init__(self, channel):
@@ -55,14 +55,19 @@ class OrganizationServiceStub:
                 request_serializer=haversack_dot_admin_dot_v1_dot_admin__pb2.SetSettingsRequest.SerializeToString,
                 response_deserializer=haversack_dot_admin_dot_v1_dot_admin__pb2.SetSettingsResponse.FromString,
                 _registered_method=True)
+        self.MoveOrganization = channel.unary_unary(
+                '/haversack.admin.v1.OrganizationService/MoveOrganization',
+                request_serializer=haversack_dot_admin_dot_v1_dot_admin__pb2.MoveOrganizationRequest.SerializeToString,
+                response_deserializer=haversack_dot_admin_dot_v1_dot_admin__pb2.MoveOrganizationResponse.FromString,
+                _registered_method=True)
 
 
 class OrganizationServiceServicer:
-    """Organizations: each has its metadata, data, users, profiles and one staging database.
+    """Organizations: each has its metadata, data, users, profiles and, while it is provisioned, one staging database.
     """
 
     def CreateOrganization(self, request, context):
-        """Makes an organization with an empty staging database. ALREADY_EXISTS if the name is taken.
+        """Makes an organization without rows, not provisioned. ALREADY_EXISTS if the name is taken.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,6 +89,14 @@ class OrganizationServiceServicer:
 
     def SetSettings(self, request, context):
         """Replaces the rules for all of an organization's data. Takes effect with a publish.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MoveOrganization(self, request, context):
+        """Moves an organization to another region. FAILED_PRECONDITION (TRANSITION_ILLEGAL) unless it is NOT_PROVISIONED:
+        de-provision, move, provision.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -112,6 +125,11 @@ def add_OrganizationServiceServicer_to_server(servicer, server):
                     request_deserializer=haversack_dot_admin_dot_v1_dot_admin__pb2.SetSettingsRequest.FromString,
                     response_serializer=haversack_dot_admin_dot_v1_dot_admin__pb2.SetSettingsResponse.SerializeToString,
             ),
+            'MoveOrganization': grpc.unary_unary_rpc_method_handler(
+                    servicer.MoveOrganization,
+                    request_deserializer=haversack_dot_admin_dot_v1_dot_admin__pb2.MoveOrganizationRequest.FromString,
+                    response_serializer=haversack_dot_admin_dot_v1_dot_admin__pb2.MoveOrganizationResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'haversack.admin.v1.OrganizationService', rpc_method_handlers)
@@ -121,7 +139,7 @@ def add_OrganizationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OrganizationService:
-    """Organizations: each has its metadata, data, users, profiles and one staging database.
+    """Organizations: each has its metadata, data, users, profiles and, while it is provisioned, one staging database.
     """
 
     @staticmethod
@@ -222,6 +240,33 @@ class OrganizationService:
             '/haversack.admin.v1.OrganizationService/SetSettings',
             haversack_dot_admin_dot_v1_dot_admin__pb2.SetSettingsRequest.SerializeToString,
             haversack_dot_admin_dot_v1_dot_admin__pb2.SetSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MoveOrganization(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/haversack.admin.v1.OrganizationService/MoveOrganization',
+            haversack_dot_admin_dot_v1_dot_admin__pb2.MoveOrganizationRequest.SerializeToString,
+            haversack_dot_admin_dot_v1_dot_admin__pb2.MoveOrganizationResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -487,7 +532,7 @@ class EntityService:
 
 
 class IngestServiceStub:
-    """Rows: into the staging database in bulk.
+    """Rows: into the organization's record database in bulk.
     """
 
     def __init__(self, channel):
@@ -504,12 +549,13 @@ class IngestServiceStub:
 
 
 class IngestServiceServicer:
-    """Rows: into the staging database in bulk.
+    """Rows: into the organization's record database in bulk.
     """
 
     def Ingest(self, request_iterator, context):
         """Takes a file of rows in chunks. The first message has the header, the others data. Rows that do not
-        change anything draw no LSN. Bad rows are reported and left out, or, with `atomic`, keep all others out.
+        change anything draw no LSN. Bad rows are reported and left out, or, with `atomic`, keep all others out. Where the
+        organization is provisioned, its staging database has all of them before the call is answered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -532,7 +578,7 @@ def add_IngestServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class IngestService:
-    """Rows: into the staging database in bulk.
+    """Rows: into the organization's record database in bulk.
     """
 
     @staticmethod

@@ -13,6 +13,7 @@ class ViewDenial(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     VIEW_DENIAL_USER_UNKNOWN: _ClassVar[ViewDenial]
     VIEW_DENIAL_USER_DISABLED: _ClassVar[ViewDenial]
     VIEW_DENIAL_PROFILE_MISSING: _ClassVar[ViewDenial]
+    VIEW_DENIAL_PROFILE_NOT_READABLE: _ClassVar[ViewDenial]
 
 class ReasonJoin(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -54,10 +55,13 @@ class Smell(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SMELL_ASSOCIATION_ADDS_NOTHING: _ClassVar[Smell]
     SMELL_FAN_OUT: _ClassVar[Smell]
     SMELL_ITEM_TOO_LARGE: _ClassVar[Smell]
+    SMELL_MEMBER_WITHOUT_PRIVILEGE: _ClassVar[Smell]
+    SMELL_MEMBER_OF_SEVERAL: _ClassVar[Smell]
 VIEW_DENIAL_UNSPECIFIED: ViewDenial
 VIEW_DENIAL_USER_UNKNOWN: ViewDenial
 VIEW_DENIAL_USER_DISABLED: ViewDenial
 VIEW_DENIAL_PROFILE_MISSING: ViewDenial
+VIEW_DENIAL_PROFILE_NOT_READABLE: ViewDenial
 REASON_JOIN_UNSPECIFIED: ReasonJoin
 REASON_JOIN_ALL: ReasonJoin
 REASON_JOIN_ANY: ReasonJoin
@@ -90,6 +94,8 @@ SMELL_CLAUSE_TAKES_NOTHING: Smell
 SMELL_ASSOCIATION_ADDS_NOTHING: Smell
 SMELL_FAN_OUT: Smell
 SMELL_ITEM_TOO_LARGE: Smell
+SMELL_MEMBER_WITHOUT_PRIVILEGE: Smell
+SMELL_MEMBER_OF_SEVERAL: Smell
 
 class ProfileState(_message.Message):
     __slots__ = ("draft", "revision")
@@ -292,18 +298,20 @@ class EntityDiff(_message.Message):
     def __init__(self, entity: _Optional[str] = ..., gained: _Optional[_Union[Amount, _Mapping]] = ..., lost: _Optional[_Union[Amount, _Mapping]] = ..., gained_sample: _Optional[_Iterable[str]] = ..., lost_sample: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ExplainRequest(_message.Message):
-    __slots__ = ("organization", "user", "entity", "row", "state")
+    __slots__ = ("organization", "user", "entity", "row", "state", "profile")
     ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
     ENTITY_FIELD_NUMBER: _ClassVar[int]
     ROW_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
     organization: str
     user: str
     entity: str
     row: str
     state: ProfileState
-    def __init__(self, organization: _Optional[str] = ..., user: _Optional[str] = ..., entity: _Optional[str] = ..., row: _Optional[str] = ..., state: _Optional[_Union[ProfileState, _Mapping]] = ...) -> None: ...
+    profile: str
+    def __init__(self, organization: _Optional[str] = ..., user: _Optional[str] = ..., entity: _Optional[str] = ..., row: _Optional[str] = ..., state: _Optional[_Union[ProfileState, _Mapping]] = ..., profile: _Optional[str] = ...) -> None: ...
 
 class ExplainResponse(_message.Message):
     __slots__ = ("moment", "reason")
@@ -362,7 +370,7 @@ class HoldersResponse(_message.Message):
     def __init__(self, moment: _Optional[_Union[AnswerMoment, _Mapping]] = ..., alive: _Optional[bool] = ..., user_count: _Optional[int] = ..., holder_count: _Optional[int] = ..., users: _Optional[_Iterable[str]] = ..., devices: _Optional[_Iterable[_Union[DeviceHolding, _Mapping]]] = ..., devices_since_us: _Optional[int] = ..., devices_forgotten: _Optional[int] = ...) -> None: ...
 
 class DeviceHolding(_message.Message):
-    __slots__ = ("install_id", "user", "connected", "checkpoint_lsn", "checkpoint_at_us", "confirmed", "in_view")
+    __slots__ = ("install_id", "user", "connected", "checkpoint_lsn", "checkpoint_at_us", "confirmed", "in_view", "app")
     INSTALL_ID_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
     CONNECTED_FIELD_NUMBER: _ClassVar[int]
@@ -370,6 +378,7 @@ class DeviceHolding(_message.Message):
     CHECKPOINT_AT_US_FIELD_NUMBER: _ClassVar[int]
     CONFIRMED_FIELD_NUMBER: _ClassVar[int]
     IN_VIEW_FIELD_NUMBER: _ClassVar[int]
+    APP_FIELD_NUMBER: _ClassVar[int]
     install_id: bytes
     user: str
     connected: bool
@@ -377,7 +386,8 @@ class DeviceHolding(_message.Message):
     checkpoint_at_us: int
     confirmed: bool
     in_view: bool
-    def __init__(self, install_id: _Optional[bytes] = ..., user: _Optional[str] = ..., connected: _Optional[bool] = ..., checkpoint_lsn: _Optional[int] = ..., checkpoint_at_us: _Optional[int] = ..., confirmed: _Optional[bool] = ..., in_view: _Optional[bool] = ...) -> None: ...
+    app: str
+    def __init__(self, install_id: _Optional[bytes] = ..., user: _Optional[str] = ..., connected: _Optional[bool] = ..., checkpoint_lsn: _Optional[int] = ..., checkpoint_at_us: _Optional[int] = ..., confirmed: _Optional[bool] = ..., in_view: _Optional[bool] = ..., app: _Optional[str] = ...) -> None: ...
 
 class LintRequest(_message.Message):
     __slots__ = ("organization", "profile", "state", "item_rows_max", "item_bytes_max", "fan_out_max")

@@ -78,7 +78,8 @@ class QuestionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Diff(self, request, context):
-        """What every user gains and loses between two states of the organization.
+        """What every user gains and loses between two states of the organization. If applications give a user several
+        profiles, it is about what the user's devices have together.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

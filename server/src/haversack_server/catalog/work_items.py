@@ -1,0 +1,395 @@
+"""Queries on work items: the durable queue of replication. Every function works inside the transaction of `connection`.
+
+Workers claim items and give them back under leases (`leases` says what those promise). Administrators, and those who
+make or delete items, write without one: only what a worker's next write cannot undo, or on items that none has.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Row, and_, case, delete, func, insert, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from haversack_server.catalog._tables import entity as entity_table
+from haversack_server.catalog._work_tables import COUNTS
+from haversack_server.catalog._work_tables import work_item as table
+from haversack_server.catalog.leases import FREE, NEW, Clock, Lease, Leases, database_clock
+from haversack_server.errors import HaversackError, TransitionIllegal, WorkItemNotDead, WorkItemUnknown
+
+WORK_BELL = "work"
+"""Rung when an item was made due before its time."""
+
+ATTEMPTS_MAX = 8
+"""Attempts in a row that may fail, or whose worker may die, until an item is given up: a quarter of an hour at most."""
+
+BACKOFF_SECONDS_MIN = 2.0
+BACKOFF_SECONDS_MAX = 300.0
+"""Waits between attempts: twice as long each time within these, and then shortened by up to half at random."""
+
+CANDIDATES_FACTOR = 4
+"""How many more due items are looked at than are claimed: other workers may be claiming the first ones right now."""
+
+ERROR_CHARACTERS_MAX = 2_000
+
+ACTIVE, DEAD = "ACTIVE", "DEAD"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What replication did to rows; bytes are those of rows that are new or changed."""
+
+    read: int = 0
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        """Adds up."""
+        return Counts(*(getattr(self, it.name) + getattr(other, it.name) for it in fields(self)))
+
+
+@dataclass(frozen=True)
+class WorkItem:
+    """A work item as the catalog knows it; times are microseconds since the Unix epoch, 0 where there is none.
+
+    Attributes:
+        number: Its number, never given again.
+        organization: The organization's name.
+        entity: Logical name of the entity.
+        source: Kind of the system of record.
+        interval_seconds: From the end of a run to the next one.
+        is_dead: Whether it is given up.
+        worker: Who has it, or had it until the lease ended; empty if nobody does.
+        lease_until_us: When the lease ends.
+        attempt: Attempts since it was last completed.
+        next_run_at_us: When it is due.
+        claimed_at_us: When it was last claimed.
+        error: Why the last attempt failed; empty if it did not.
+        error_reason: Name of the ErrorReason, without prefix.
+        last_started_at_us: Beginning of the last run that ended.
+        last_ended_at_us: Its end.
+        last: What it did.
+        total_runs: Runs that went well.
+        total_failures: Attempts that did not.
+        total: What all of them did.
+    """
+
+    number: int
+    organization: str
+    entity: str
+    source: str
+    interval_seconds: int
+    is_dead: bool
+    worker: str
+    lease_until_us: int
+    attempt: int
+    next_run_at_us: int
+    claimed_at_us: int
+    error: str
+    error_reason: str
+    last_started_at_us: int
+    last_ended_at_us: int
+    last: Counts
+    total_runs: int
+    total_failures: int
+    total: Counts
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """An item, and the right to work on it."""
+
+    item: WorkItem
+    lease: Lease
+
+
+def leases(clock: Clock = database_clock) -> Leases:
+    """The leases on work items."""
+    return Leases(table, clock=clock)
+
+
+async def ensure(
+    connection: AsyncConnection, organization: str, *, source: str, interval_seconds: int, due_at_us: int
+) -> int:
+    """Makes an item for every entity of an organization that has none of this source; returns how many.
+
+    They are due from `due_at_us` on, spread over one interval, so that they don't come all together for ever.
+    """
+    known = select(table.c.entity).where(table.c.organization == organization, table.c.source == source)
+    counters = {name: 0 for name in (*_CLOCKS, *_counters("last"), *_counters("total"))}
+    values: dict[str, object] = {
+        **NEW,
+        **counters,
+        "source": source,
+        "interval_seconds": interval_seconds,
+        "state": ACTIVE,
+        "error": "",
+        "error_reason": "",
+    }
+    entities = entity_table.c
+    spread_us = literal(due_at_us, BigInteger) + entities.number % interval_seconds * literal(1_000_000, BigInteger)
+    missing = select(
+        entities.organization,
+        entities.logical_name,
+        spread_us,
+        *(literal(value, table.c[name].type) for name, value in values.items()),
+    ).where(entities.organization == organization, entities.logical_name.not_in(known))
+    made = insert(table).from_select(["organization", "entity", "next_run_at_us", *values], missing)
+    return len((await connection.execute(made.returning(table.c.id))).all())
+
+
+async def delete_all(connection: AsyncConnection, organization: str) -> int:
+    """Deletes an organization's items; whoever works on one loses the lease. Returns how many."""
+    return (await connection.execute(delete(table).where(table.c.organization == organization))).rowcount
+
+
+async def claim(connection: AsyncConnection, held: Leases, *, owner: str, limit: int) -> list[Claimed]:
+    """Claims at most `limit` due items, the organizations in turn, however many items each has due.
+
+    Items whose workers died in every attempt are given up on the way, and not returned.
+    """
+    now_us = await held.clock(connection)
+    due = and_(table.c.state == ACTIVE, table.c.next_run_at_us <= now_us)
+    ids = (await connection.execute(_in_turn(due, now_us).limit(limit * CANDIDATES_FACTOR))).scalars().all()
+    if not ids:
+        return []
+    turn = case({id_: place for place, id_ in enumerate(ids)}, value=table.c.id)
+    chosen = and_(due, table.c.id.in_(ids))
+    taken = await held.claim(connection, owner=owner, due=chosen, order_by=(turn,), limit=limit)
+    claimed = []
+    for lease in taken:
+        if lease.attempt > ATTEMPTS_MAX:
+            await _bury(connection, held, lease)
+        else:
+            item = _read(await held.write(connection, lease, claimed_at_us=now_us))
+            claimed.append(Claimed(item, lease))
+    return claimed
+
+
+def _in_turn(due: ColumnElement[bool], now_us: int) -> Any:
+    """Selects the due items that nobody has, in the order in which they are to be claimed.
+
+    An organization's items come in order of time. Between organizations, those with the fewest items under way go
+    first, then those that were served longest ago.
+    """
+    free = and_(due, table.c.lease_until_us <= now_us)
+    place = func.row_number().over(partition_by=table.c.organization, order_by=(table.c.next_run_at_us, table.c.id))
+    waiting = select(table.c.id, table.c.organization, table.c.next_run_at_us, place.label("place")).where(free)
+    queued = waiting.subquery("queued")
+    running = func.sum(case((table.c.lease_until_us > now_us, 1), else_=0)).label("running")
+    served = func.max(table.c.claimed_at_us).label("served_at_us")
+    standing = select(table.c.organization, running, served).group_by(table.c.organization).subquery("standing")
+    return (
+        select(queued.c.id)
+        .join(standing, standing.c.organization == queued.c.organization)
+        .order_by(queued.c.place + standing.c.running, standing.c.served_at_us, queued.c.next_run_at_us, queued.c.id)
+    )
+
+
+async def _bury(connection: AsyncConnection, held: Leases, lease: Lease) -> None:
+    error = f"its worker died in each of {ATTEMPTS_MAX} attempts; look into the workers' logs, then retry it"
+    values = {"state": DEAD, "error": error, "error_reason": "INTERNAL", "attempt": ATTEMPTS_MAX}
+    await held.fail(connection, lease, **values, total_failures=table.c.total_failures + 1)
+
+
+async def complete(
+    connection: AsyncConnection, held: Leases, claimed: Claimed, counts: Counts, *, again: bool = False
+) -> None:
+    """Gives an item back that has caught up; with `again` it has more to do, and is due at once. Raises LeaseLost.
+
+    An item that somebody made due while it ran stays so.
+    """
+    now_us = await held.clock(connection)
+    was_rung = table.c.next_run_at_us > claimed.item.claimed_at_us
+    later_us = now_us if again else now_us + claimed.item.interval_seconds * 1_000_000
+    next_run = case((was_rung, table.c.next_run_at_us), else_=later_us)
+    values = {**_run_values(claimed, counts, now_us), "error": "", "error_reason": "", "next_run_at_us": next_run}
+    await held.complete(connection, claimed.lease, **values, total_runs=table.c.total_runs + 1)
+
+
+async def fail(
+    connection: AsyncConnection,
+    held: Leases,
+    claimed: Claimed,
+    counts: Counts,
+    error: HaversackError,
+    *,
+    jitter: Callable[[], float] = random.random,
+) -> bool:
+    """Gives an item back that failed, to be tried again later; returns whether it is given up. Raises LeaseLost.
+
+    `jitter` returns a number from 0.0 to 1.0.
+    """
+    now_us = await held.clock(connection)
+    is_dead = claimed.lease.attempt >= ATTEMPTS_MAX
+    wait_us = int(backoff_seconds(claimed.lease.attempt, jitter()) * 1_000_000)
+    values = {
+        **_run_values(claimed, counts, now_us),
+        "error": str(error)[:ERROR_CHARACTERS_MAX],
+        "error_reason": error.reason,
+        "state": DEAD if is_dead else ACTIVE,
+        "next_run_at_us": now_us + wait_us,
+    }
+    await held.fail(connection, claimed.lease, **values, total_failures=table.c.total_failures + 1)
+    return is_dead
+
+
+def backoff_seconds(attempt: int, jitter: float) -> float:
+    """Returns how long to wait after a failed attempt, from 1; `jitter` is from 0.0 to 1.0."""
+    wait = min(BACKOFF_SECONDS_MIN * 2.0 ** (attempt - 1), BACKOFF_SECONDS_MAX)
+    return wait * (1 - jitter / 2)
+
+
+async def release(connection: AsyncConnection, held: Leases, claimed: Claimed, counts: Counts) -> None:
+    """Gives an item back in the middle, because the worker stops: another one takes it at once. Raises LeaseLost."""
+    await held.fail(connection, claimed.lease, **_sums(counts), attempt=claimed.lease.attempt - 1)
+
+
+async def retry(connection: AsyncConnection, organization: str, number: int, *, now_us: int) -> WorkItem:
+    """Takes a dead item up again; raises WorkItemUnknown or WorkItemNotDead."""
+    revived = update(table).where(_named(organization, number), table.c.state == DEAD)
+    values = {**FREE, "attempt": 0, "state": ACTIVE, "next_run_at_us": now_us}
+    row = (await connection.execute(revived.values(values).returning(table))).one_or_none()
+    if row is None:
+        await find(connection, organization, number)
+        raise WorkItemNotDead(
+            f"work item {number} is not dead; `haversack work run {number} --org {organization}` makes it due now"
+        )
+    return _read(row)
+
+
+async def make_due(connection: AsyncConnection, organization: str, number: int, *, now_us: int) -> WorkItem:
+    """Makes an item due now; one that runs is run again. Raises WorkItemUnknown, or TransitionIllegal if it is dead."""
+    rung = update(table).where(_named(organization, number), table.c.state == ACTIVE)
+    row = (await connection.execute(rung.values(next_run_at_us=now_us).returning(table))).one_or_none()
+    if row is None:
+        found = await find(connection, organization, number)
+        raise TransitionIllegal(
+            f"work item {number} was given up: {found.error}; mend that, then"
+            f" `haversack work retry {number} --org {organization}`"
+        )
+    return _read(row)
+
+
+async def wake(connection: AsyncConnection, organization: str, entity: str, *, source: str, now_us: int) -> None:
+    """Makes an entity's item due now, if there is one and it is not given up."""
+    item = and_(_followed(organization, entity, source), table.c.state == ACTIVE)
+    await connection.execute(update(table).where(item).values(next_run_at_us=now_us))
+
+
+async def add_counts(
+    connection: AsyncConnection, organization: str, entity: str, *, source: str, counts: Counts
+) -> None:
+    """Counts what was replicated besides the item's own runs. Sums need no lease: their order does not matter."""
+    item = _followed(organization, entity, source)
+    await connection.execute(update(table).where(item).values(_sums(counts)))
+
+
+async def find(connection: AsyncConnection, organization: str, number: int) -> WorkItem:
+    """Returns an organization's item; raises WorkItemUnknown."""
+    row = (await connection.execute(select(table).where(_named(organization, number)))).one_or_none()
+    if row is None:
+        raise WorkItemUnknown(
+            f"organization {organization} has no work item {number}; `haversack work list` shows those that there are"
+        )
+    return _read(row)
+
+
+async def listed(
+    connection: AsyncConnection, wanted: Sequence[ColumnElement[bool]], *, offset: int, count: int
+) -> tuple[list[WorkItem], int]:
+    """Returns a part of the items that fulfil every condition, by organization, entity and source, and how many do."""
+    total = (await connection.execute(select(func.count()).select_from(table).where(*wanted))).scalar_one()
+    query = select(table).where(*wanted).order_by(table.c.organization, table.c.entity, table.c.source)
+    rows = await connection.execute(query.offset(offset).limit(count))
+    return [_read(row) for row in rows], total
+
+
+def of_organization(name: str) -> ColumnElement[bool]:
+    """The items of an organization."""
+    return table.c.organization == name
+
+
+def of_entity(name: str) -> ColumnElement[bool]:
+    """The items of an entity."""
+    return table.c.entity == name
+
+
+def dead() -> ColumnElement[bool]:
+    """The items that are given up."""
+    return table.c.state == DEAD
+
+
+def running(now_us: int) -> ColumnElement[bool]:
+    """The items that a worker has."""
+    return table.c.lease_until_us > now_us
+
+
+def retrying(now_us: int) -> ColumnElement[bool]:
+    """The items that failed and will be tried again."""
+    return and_(table.c.state == ACTIVE, table.c.lease_until_us <= now_us, table.c.attempt > 0)
+
+
+def waiting(now_us: int) -> ColumnElement[bool]:
+    """The items that went well and wait for their time."""
+    return and_(table.c.state == ACTIVE, table.c.lease_until_us <= now_us, table.c.attempt == 0)
+
+
+_CLOCKS = ("claimed_at_us", "last_started_at_us", "last_ended_at_us", "total_runs", "total_failures")
+
+
+def _named(organization: str, number: int) -> ColumnElement[bool]:
+    return and_(table.c.id == number, table.c.organization == organization)
+
+
+def _followed(organization: str, entity: str, source: str) -> ColumnElement[bool]:
+    return and_(table.c.organization == organization, table.c.entity == entity, table.c.source == source)
+
+
+def _counters(prefix: str) -> list[str]:
+    return [f"{prefix}_{name}" for name in COUNTS]
+
+
+def _run_values(claimed: Claimed, counts: Counts, now_us: int) -> dict[str, object]:
+    """The columns that say what a run did."""
+    return {
+        "last_started_at_us": claimed.item.claimed_at_us,
+        "last_ended_at_us": now_us,
+        **{f"last_{name}": getattr(counts, name) for name in COUNTS},
+        **_sums(counts),
+    }
+
+
+def _sums(counts: Counts) -> dict[str, object]:
+    """The columns of all runs together, with these beside."""
+    return {f"total_{name}": table.c[f"total_{name}"] + getattr(counts, name) for name in COUNTS}
+
+
+def _read(row: Row[Any]) -> WorkItem:
+    return WorkItem(
+        number=row.id,
+        organization=row.organization,
+        entity=row.entity,
+        source=row.source,
+        interval_seconds=row.interval_seconds,
+        is_dead=row.state == DEAD,
+        worker=row.lease_owner or "",
+        lease_until_us=row.lease_until_us,
+        attempt=row.attempt,
+        next_run_at_us=row.next_run_at_us,
+        claimed_at_us=row.claimed_at_us,
+        error=row.error,
+        error_reason=row.error_reason,
+        last_started_at_us=row.last_started_at_us,
+        last_ended_at_us=row.last_ended_at_us,
+        last=Counts(*(getattr(row, name) for name in _counters("last"))),
+        total_runs=row.total_runs,
+        total_failures=row.total_failures,
+        total=Counts(*(getattr(row, name) for name in _counters("total"))),
+    )

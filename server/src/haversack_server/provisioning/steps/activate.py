@@ -1,0 +1,31 @@
+"""ACTIVATE: the sync servers serve the staging database."""
+
+from __future__ import annotations
+
+from haversack_server.catalog import ORGANIZATIONS_BELL, provisioning
+from haversack_server.catalog.provisioning import Served
+from haversack_server.core import in_thread
+from haversack_server.errors import NothingPublished, StagingFailed
+from haversack_server.provisioning.context import Context
+from haversack_server.replication import keep_replicating
+
+
+async def activate(context: Context) -> None:
+    """Says in the catalog what is to be served, and has it follow its source from now on.
+
+    This process serves it, index loaded, before the step is done; other processes follow (`Activation`).
+    """
+    staging = await context.staging()
+    path = context.operation.staging_path
+    if path is None:
+        raise StagingFailed(f"operation {context.operation.number} lost its staging database; stop it and start anew")
+    async with context.transaction() as connection:
+        await provisioning.set_served(connection, Served(context.organization, path, staging.epoch))
+        await keep_replicating(connection, context.organization)
+    await context.parts.catalog.notify(ORGANIZATIONS_BELL)
+    await context.close()
+    await context.parts.activation.apply(context.organization)
+    try:
+        await in_thread(context.parts.sync.load_organization, context.organization)
+    except NothingPublished:
+        pass  # there is nothing to load before the first publish

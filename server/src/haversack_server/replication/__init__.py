@@ -1,0 +1,24 @@
+"""Replication: organizations' staging databases follow the systems of record that their rows come from.
+
+`Source` is what a system of record must be able to do; `NativeSource` is Haversack itself, where an organization's own
+rows lie in its record database. A `Replicator` drains the queue of work items (`catalog.work_items`), beside any number
+of others, in this process and elsewhere. `catch_up` is for those who have just changed a source and wait for staging.
+"""
+
+from haversack_server.replication._native import NATIVE, NATIVE_INTERVAL_SECONDS, NativeSource, keep_replicating
+from haversack_server.replication._replicator import Limits, Replicator
+from haversack_server.replication._source import ROWS_MAX, Feed, Source, Taken, catch_up
+
+__all__ = [
+    "NATIVE",
+    "NATIVE_INTERVAL_SECONDS",
+    "ROWS_MAX",
+    "Feed",
+    "Limits",
+    "NativeSource",
+    "Replicator",
+    "Source",
+    "Taken",
+    "catch_up",
+    "keep_replicating",
+]

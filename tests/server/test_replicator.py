@@ -1,0 +1,261 @@
+"""Replicators that die, stop, lose their items and meet bugs: what they had is done again, once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from haversack_server.catalog import work_items
+from haversack_server.catalog.leases import LEASE_SECONDS
+from haversack_server.catalog.work_items import WORK_BELL, Counts, WorkItem
+from haversack_server.errors import EntityUnknown
+from haversack_server.replication import Feed, Limits, Replicator, Taken
+from server.running import STEP_SECONDS_MAX
+from server.test_work_items import Queue, queue
+from server.test_work_machine import Rows
+
+__all__ = ["queue"]
+
+ROWS = 40
+NAME = "acme"
+
+
+@dataclass
+class Gate:
+    """Holds a feed up in the middle: commits so many times, then waits to be opened."""
+
+    commits: int
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass
+class RowsFeed:
+    """Rows of the test's databases."""
+
+    rows: Rows
+    gate: Gate | None
+
+    async def take(self, rows_max: int) -> Taken:
+        if self.gate is not None:
+            if self.gate.commits == 0:
+                self.gate.reached.set()
+                await self.gate.opened.wait()
+            self.gate.commits -= 1
+        counts, left = self.rows.take(rows_max)
+        return Taken(counts, left, self.rows.staging.head())
+
+
+@dataclass
+class RowsSource:
+    """A source of the kind that the queue's items name."""
+
+    rows: Rows
+    gate: Gate | None = None
+    failure: Exception | None = None
+    kind: str = "native"
+
+    async def open(self, organization: str, entity: str) -> Feed:
+        if self.failure is not None:
+            raise self.failure
+        return RowsFeed(self.rows, self.gate)
+
+
+@dataclass
+class Site:
+    """A queue with one item, and rows that it is about."""
+
+    queue: Queue
+    rows: Rows
+    workers: list[Replicator] = field(default_factory=list)
+
+    def worker(self, source: RowsSource, *, heartbeat_seconds: float = 3_600, commits_max: int = 64) -> Replicator:
+        """Starts a replicator that works on one item at a time and commits five rows at once."""
+        limits = Limits(
+            items_max=1,
+            commits_max=commits_max,
+            rows_max=5,
+            poll_seconds=0.01,
+            heartbeat_seconds=heartbeat_seconds,
+            stop_seconds=1,
+        )
+
+        async def start() -> Replicator:
+            made = Replicator(self.queue.catalog, [source], leases=self.queue.leases, limits=limits)
+            made.start()
+            self.workers.append(made)
+            return made
+
+        return self.queue.loop.run(start())
+
+    def gate(self, commits: int) -> Gate:
+        """Makes a gate on the workers' loop."""
+
+        async def make() -> Gate:
+            return Gate(commits)
+
+        return self.queue.loop.run(make())
+
+    def wait(self, event: asyncio.Event) -> None:
+        """Waits for an event on the workers' loop."""
+        self.queue.loop.run(asyncio.wait_for(event.wait(), STEP_SECONDS_MAX))
+
+    def open(self, gate: Gate) -> None:
+        """Opens a gate."""
+
+        async def act() -> None:
+            gate.opened.set()
+
+        self.queue.loop.run(act())
+
+    def until(self, condition: Callable[[WorkItem], bool]) -> WorkItem:
+        """Looks at the item until it is as it must become."""
+
+        async def look() -> WorkItem:
+            async with asyncio.timeout(STEP_SECONDS_MAX):
+                while True:
+                    async with self.queue.catalog.snapshot() as connection:
+                        [item], _ = await work_items.listed(connection, [], offset=0, count=1)
+                    if condition(item):
+                        return item
+                    await asyncio.sleep(0)
+
+        return self.queue.loop.run(look())
+
+    def stop(self, *workers: Replicator) -> None:
+        """Stops workers."""
+        for worker in workers:
+            self.queue.loop.run(worker.stop())
+
+    def check(self) -> None:
+        """Staging is equal to the source, and no row was written twice."""
+        assert self.rows.staging.statistics() == self.rows.record.statistics()
+        assert self.rows.staging.head() == ROWS
+
+
+@pytest.fixture
+def site(queue: Queue, tmp_path: Path) -> Iterator[Site]:
+    queue.organization(NAME, 1)
+    rows = Rows(tmp_path / NAME)
+    rows.write("id,value\n" + "".join(f"row{number},{number}\n" for number in range(ROWS)), "upsert")
+    made = Site(queue, rows)
+    yield made
+    made.stop(*made.workers)
+    rows.close()
+
+
+def test_a_worker_catches_up_and_says_what_it_did(site: Site) -> None:
+    site.worker(RowsSource(site.rows))
+    item = site.until(lambda it: it.total_runs == 1)
+    assert (item.last, item.attempt, item.worker) == (Counts(read=ROWS, inserted=ROWS), 0, "")
+    site.check()
+
+
+def test_what_a_worker_that_vanished_had_begun_is_done_once(site: Site) -> None:
+    """The first worker hangs in the middle and says nothing more; it wakes when the second one has done its work."""
+    gate = site.gate(commits=3)
+    hung = site.worker(RowsSource(site.rows, gate))
+    site.wait(gate.reached)
+    assert site.rows.staging.head() == 15
+    second = site.worker(RowsSource(site.rows))
+    site.queue.clock.go_on(LEASE_SECONDS - 1)
+    assert site.until(lambda it: True).attempt == 1, "the lease has not ended"
+    site.queue.clock.go_on(1)
+    done = site.until(lambda it: it.total_runs == 1)
+    assert done.last == Counts(read=ROWS - 15, inserted=ROWS - 15)
+    site.check()
+    site.open(gate)
+    site.stop(hung, second)
+    assert site.until(lambda it: True) == done, "who lost the item writes nothing"
+    site.check()
+
+
+def test_a_worker_that_hears_of_its_loss_ends(site: Site) -> None:
+    gate = site.gate(commits=1)
+    first = site.worker(RowsSource(site.rows, gate), heartbeat_seconds=0.01)
+    site.wait(gate.reached)
+    site.queue.act(lambda it: work_items.delete_all(it, NAME))
+    site.stop(first)
+    assert site.rows.staging.head() == 5
+    assert site.queue.items() == []
+
+
+def test_a_heartbeat_keeps_an_item(site: Site) -> None:
+    gate = site.gate(commits=1)
+    site.worker(RowsSource(site.rows, gate), heartbeat_seconds=0.01)
+    site.wait(gate.reached)
+    site.worker(RowsSource(site.rows))
+    for _ in range(3):
+        before = site.queue.clock.now_us
+        site.queue.clock.go_on(LEASE_SECONDS / 2)
+        site.until(lambda it, before=before: it.lease_until_us > before + LEASE_SECONDS * 1_000_000)  # type: ignore[misc]
+    assert site.until(lambda it: True).attempt == 1
+    site.open(gate)
+    assert site.until(lambda it: it.total_runs == 1).last.read == ROWS
+
+
+def test_a_worker_that_is_stopped_gives_its_item_back(site: Site) -> None:
+    gate = site.gate(commits=2)
+    worker = site.worker(RowsSource(site.rows, gate))
+    site.wait(gate.reached)
+
+    async def stop() -> None:
+        stopping = asyncio.create_task(worker.stop())
+        await asyncio.sleep(0)
+        gate.opened.set()
+        await stopping
+
+    site.queue.loop.run(stop())
+    item = site.until(lambda it: True)
+    assert (item.worker, item.attempt, item.total_runs, item.total.inserted) == ("", 0, 0, 15)
+    site.worker(RowsSource(site.rows))
+    site.until(lambda it: it.total_runs == 1)
+    site.check()
+
+
+def test_a_long_run_is_cut_and_goes_on(site: Site) -> None:
+    site.worker(RowsSource(site.rows), commits_max=2)
+    item = site.until(lambda it: it.total.read == ROWS)
+    assert item.total_runs == 4
+    site.check()
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"), [(EntityUnknown("there is none; import it"), "ENTITY_UNKNOWN"), (KeyError("x"), "INTERNAL")]
+)
+def test_failures_and_bugs_are_kept_with_the_item(site: Site, failure: Exception, reason: str) -> None:
+    source = RowsSource(site.rows, failure=failure)
+    site.worker(source)
+    failed = site.until(lambda it: it.total_failures == 1)
+    assert (failed.error_reason, failed.attempt, failed.worker) == (reason, 1, "")
+    source.failure = None
+    site.queue.clock.go_on(10)
+    assert site.until(lambda it: it.total_runs == 1).error == ""
+
+
+def test_a_source_that_this_server_does_not_know_is_a_failure(site: Site) -> None:
+    site.worker(RowsSource(site.rows, kind="another"))
+    assert "'native'" in site.until(lambda it: it.total_failures == 1).error
+
+
+def test_a_bell_wakes_a_worker_that_would_sleep_for_long(site: Site) -> None:
+    [claimed] = site.queue.claim()
+    site.queue.complete(claimed)
+
+    async def start() -> Replicator:
+        limits = Limits(poll_seconds=3_600)
+        made = Replicator(site.queue.catalog, [RowsSource(site.rows)], leases=site.queue.leases, limits=limits)
+        made.start()
+        site.workers.append(made)
+        return made
+
+    site.queue.loop.run(start())
+    site.until(lambda it: True)
+    site.queue.clock.go_on(1)
+    now_us = site.queue.clock.now_us
+    site.queue.act(lambda it: work_items.make_due(it, NAME, claimed.item.number, now_us=now_us))
+    site.queue.loop.run(site.queue.catalog.notify(WORK_BELL))
+    site.until(lambda it: it.total_runs == 2)
