@@ -122,7 +122,7 @@ def _by_commit(staging: Staging, model: model_pb2.Model, crm: Crm) -> Change:
 def _sync_endpoint(stopped: Server) -> Iterator[tuple[str, Staging]]:
     """Serves the organization of a server that has ended from within this process."""
     issuers = DevelopmentIssuer.open(stopped.data).trust(SYNC_AUDIENCE)
-    sync = SyncServer(json.dumps({"listen": "127.0.0.1:0", "issuers": issuers}))
+    sync = SyncServer(json.dumps({"listen": "127.0.0.1:0", "plain_text": True, "issuers": issuers}))
     with closing(Staging.open(str(stopped.staging_file(ORGANIZATION)))) as staging:
         sync.add_organization(ORGANIZATION, staging)
         try:

@@ -31,8 +31,8 @@ class Server:
 
     def __init__(self, data: Path) -> None:
         self.data = data
-        command = [str(Path(sys.executable).with_name("haversack")), "serve", "--data", str(data)]
-        listen = ["--admin", "127.0.0.1:0", "--sync", "127.0.0.1:0"]
+        command = [str(Path(sys.executable).with_name("haversack")), "serve", "--dev", "--data", str(data)]
+        listen = ["--admin", "127.0.0.1:0", "--sync", "127.0.0.1:0", "--metrics", "off"]
         self._process = subprocess.Popen([*command, *listen], stdout=subprocess.DEVNULL)
         self._endpoints = self._started()
         self._issuer = DevelopmentIssuer.open(data)

@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from haversack_server.settings import ServerSettings
+from haversack_server.logs import configure_logs
+from haversack_server.settings import Mode, ServerSettings
 from postgresql import PostgresqlServer
 from server.running import STEP_SECONDS_MAX, Admin, LoopThread, RunningServer, running
 
@@ -19,6 +20,7 @@ DATABASES = ("sqlite", "postgresql")
 @pytest.fixture(scope="session")
 def loop() -> Iterator[LoopThread]:
     """The event loop of every server and catalog in this process."""
+    configure_logs("warning")
     thread = LoopThread()
     yield thread
     thread.close()
@@ -49,6 +51,7 @@ def start_server(request: pytest.FixtureRequest, loop: LoopThread) -> Iterator[C
                 data.mkdir(exist_ok=True)
                 catalogs[data] = new_catalog(request, getattr(request, "param", "sqlite"), data)
             settings = ServerSettings(
+                mode=Mode.DEVELOPMENT,
                 data=data,
                 database_url=catalogs[data],
                 admin_listen="127.0.0.1:0",
@@ -71,7 +74,10 @@ def server(request: pytest.FixtureRequest) -> RunningServer:
 def server_on_sqlite(loop: LoopThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """The server of tests that run on SQLite."""
     settings = ServerSettings(
-        data=tmp_path_factory.mktemp("server"), admin_listen="127.0.0.1:0", sync_listen="127.0.0.1:0"
+        mode=Mode.DEVELOPMENT,
+        data=tmp_path_factory.mktemp("server"),
+        admin_listen="127.0.0.1:0",
+        sync_listen="127.0.0.1:0",
     )
     with running(loop, settings) as started:
         yield started

@@ -40,6 +40,9 @@ class ServerProcess:
         command: list[str | Path] = [
             SCRIPTS / "haversack",
             "serve",
+            "--dev",
+            "--metrics",
+            "off",
             "--data",
             self.data,
             "--admin",

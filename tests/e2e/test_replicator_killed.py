@@ -13,7 +13,7 @@ from pathlib import Path
 import grpc
 import pytest
 from e2e.processes import STEP_SECONDS_MAX, ServerProcess
-from haversack.admin.v1 import admin_pb2, work_pb2
+from haversack.admin.v1 import admin_pb2, entities_pb2, work_pb2
 from haversack.model.v1 import model_pb2
 from haversack_server._core import Staging
 from haversack_server.identity import ADMIN_AUDIENCE, ANY_ORGANIZATION, DevelopmentIssuer
@@ -55,7 +55,7 @@ def fill(record: Path, model: bytes) -> None:
 
 def account(admin: Admin) -> model_pb2.Entity:
     """The metadata of accounts, with what the test's rows have alone."""
-    request = admin_pb2.GetEntityRequest(organization=NAME, entity="account")
+    request = entities_pb2.GetEntityRequest(organization=NAME, entity="account")
     entity: model_pb2.Entity = admin.call("entities", "GetEntity", request).entity
     attributes = [it for it in entity.attributes if it.logical_name in ("accountid", "name")]
     return model_pb2.Entity(

@@ -11,7 +11,7 @@ import grpc
 import pytest
 from e2e.conftest import READ, ROLE, UNIT, USER, contact, table
 from e2e.processes import ServerProcess
-from haversack.admin.v1 import admin_pb2, admin_pb2_grpc
+from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, profiles_pb2, profiles_pb2_grpc
 from haversack.model.v1 import model_pb2
 from haversack_client import Device, RowsChanged
 from haversack_server.demo.organization import Organization
@@ -53,11 +53,11 @@ class Side:
             return False
         return True
 
-    def publish(self, organization: str, name: str) -> admin_pb2.PublishProfileResponse:
+    def publish(self, organization: str, name: str) -> profiles_pb2.PublishProfileResponse:
         """Publishes a profile's draft."""
-        request = admin_pb2.PublishProfileRequest(organization=organization, name=name)
-        profiles = admin_pb2_grpc.ProfileServiceStub(self.channel)
-        response: admin_pb2.PublishProfileResponse = profiles.PublishProfile(request, metadata=self.metadata)
+        request = profiles_pb2.PublishProfileRequest(organization=organization, name=name)
+        profiles = profiles_pb2_grpc.ProfileServiceStub(self.channel)
+        response: profiles_pb2.PublishProfileResponse = profiles.PublishProfile(request, metadata=self.metadata)
         return response
 
     def organizations(self) -> list[admin_pb2.Organization]:
@@ -65,10 +65,10 @@ class Side:
         stub = admin_pb2_grpc.OrganizationServiceStub(self.channel)
         return list(stub.ListOrganizations(admin_pb2.ListOrganizationsRequest(), metadata=self.metadata).organizations)
 
-    def profiles(self, organization: str) -> list[admin_pb2.ProfileSummary]:
+    def profiles(self, organization: str) -> list[profiles_pb2.ProfileSummary]:
         """Every profile as this server shows it."""
-        request = admin_pb2.ListProfilesRequest(organization=organization)
-        stub = admin_pb2_grpc.ProfileServiceStub(self.channel)
+        request = profiles_pb2.ListProfilesRequest(organization=organization)
+        stub = profiles_pb2_grpc.ProfileServiceStub(self.channel)
         return list(stub.ListProfiles(request, metadata=self.metadata).profiles)
 
 
@@ -132,7 +132,7 @@ def test_neither_loses_doubles_or_hides_what_the_other_does(sides: tuple[Side, S
     fill(sides[0].organization(name))
     first = sides[1].organization(name).publish(draft())
     published = on_both(sides, "publish", *([(name, "all")] * PUBLISHES))
-    revisions = sorted(it.revision for it in published if isinstance(it, admin_pb2.PublishProfileResponse))
+    revisions = sorted(it.revision for it in published if isinstance(it, profiles_pb2.PublishProfileResponse))
     assert revisions == list(range(first + 1, first + 1 + 2 * PUBLISHES))
     one, two = (side.organizations() for side in sides)
     assert [it.name for it in one] == NAMES

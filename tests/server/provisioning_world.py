@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from haversack.admin.v1 import admin_pb2
+from haversack.admin.v1 import entities_pb2
 from haversack.model.v1 import model_pb2
 from haversack_server._core import SyncServer
 from haversack_server.admin._metadata_import import import_documents
@@ -205,7 +205,7 @@ class World:
             await provisioning.add(connection, organization.name, who="tester", at_us=1)
             await self._stagings.create_record(organization.name, organization.record_path)
         await import_documents(
-            self.catalog, organization.name, [admin_pb2.MetadataDocument(name="a", content=DOCUMENT)]
+            self.catalog, organization.name, [entities_pb2.MetadataDocument(name="a", content=DOCUMENT)]
         )
 
 

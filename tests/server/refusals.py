@@ -16,8 +16,8 @@ def reason_of(error: grpc.RpcError) -> str:
     assert isinstance(error, grpc.Call)
     status = rpc_status.from_call(error)
     assert status is not None, error
-    [detail] = status.details
     info = error_details_pb2.ErrorInfo()
+    [detail] = [it for it in status.details if it.Is(info.DESCRIPTOR)]
     assert detail.Unpack(info)
     assert info.domain == "haversack"
     return str(info.reason)

@@ -11,17 +11,22 @@ import threading
 import uuid
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import grpc
 from haversack.admin.v1 import (
     admin_pb2,
     admin_pb2_grpc,
+    apps_pb2_grpc,
     directory_pb2_grpc,
+    entities_pb2,
+    entities_pb2_grpc,
+    profiles_pb2_grpc,
     provisioning_pb2,
     provisioning_pb2_grpc,
     questions_pb2_grpc,
+    security_pb2_grpc,
     solutions_pb2_grpc,
     work_pb2_grpc,
 )
@@ -70,9 +75,17 @@ class RunningServer:
     server: Server
     channel: grpc.Channel
 
-    def admin_token(self, organization: str = ANY_ORGANIZATION, *, audience: str = ADMIN_AUDIENCE) -> str:
+    def admin_token(
+        self,
+        organization: str = ANY_ORGANIZATION,
+        *,
+        audience: str = ADMIN_AUDIENCE,
+        role: str = "",
+        user: str = "tester",
+    ) -> str:
         """Makes a token for administration."""
-        return self.server.issuer.token(user="tester", organization=organization, audience=audience, hours=1)
+        issuer = self.server.issuer
+        return issuer.token(user=user, organization=organization, audience=audience, hours=1, role=role)
 
     def device_token(self, organization: str, user: str) -> str:
         """Makes a token for the device of a user."""
@@ -90,12 +103,15 @@ class Admin:
         self._metadata = (("authorization", f"Bearer {token}"),)
         self._stubs: dict[str, Any] = {
             "organizations": admin_pb2_grpc.OrganizationServiceStub(channel),
-            "entities": admin_pb2_grpc.EntityServiceStub(channel),
+            "entities": entities_pb2_grpc.EntityServiceStub(channel),
             "ingests": admin_pb2_grpc.IngestServiceStub(channel),
-            "profiles": admin_pb2_grpc.ProfileServiceStub(channel),
+            "profiles": profiles_pb2_grpc.ProfileServiceStub(channel),
+            "apps": apps_pb2_grpc.AppServiceStub(channel),
             "provisioning": provisioning_pb2_grpc.ProvisioningServiceStub(channel),
             "questions": questions_pb2_grpc.QuestionServiceStub(channel),
             "directory": directory_pb2_grpc.DirectoryServiceStub(channel),
+            "access": security_pb2_grpc.AccessServiceStub(channel),
+            "audit": security_pb2_grpc.AuditServiceStub(channel),
             "solutions": solutions_pb2_grpc.SolutionServiceStub(channel),
             "work": work_pb2_grpc.WorkServiceStub(channel),
         }
@@ -141,17 +157,17 @@ class Admin:
         for answer in self.call("provisioning", "WatchProvisioning", request):
             yield answer.provisioning
 
-    def import_metadata(self, organization: str, documents: dict[str, bytes]) -> admin_pb2.ImportMetadataResponse:
+    def import_metadata(self, organization: str, documents: dict[str, bytes]) -> entities_pb2.ImportMetadataResponse:
         """Imports metadata documents by name."""
-        parts = [admin_pb2.MetadataDocument(name=name, content=content) for name, content in documents.items()]
-        request = admin_pb2.ImportMetadataRequest(organization=organization, documents=parts)
-        response: admin_pb2.ImportMetadataResponse = self.call("entities", "ImportMetadata", request)
+        parts = [entities_pb2.MetadataDocument(name=name, content=content) for name, content in documents.items()]
+        request = entities_pb2.ImportMetadataRequest(organization=organization, documents=parts)
+        response: entities_pb2.ImportMetadataResponse = self.call("entities", "ImportMetadata", request)
         return response
 
     def enable(self, organization: str, *entities: str, organization_filter: str = "") -> None:
         """Enables entities for offline use, all with one organization filter."""
         for entity in entities:
-            request = admin_pb2.EnableEntityRequest(
+            request = entities_pb2.EnableEntityRequest(
                 organization=organization, entity=entity, organization_filter=organization_filter
             )
             self.call("entities", "EnableEntity", request)
@@ -183,7 +199,7 @@ def running(loop: LoopThread, settings: ServerSettings) -> Iterator[RunningServe
     server = Server(settings)
     loop.run(server.__aenter__())
     try:
-        bound = replace(settings, admin_listen=server.admin_address, sync_listen=server.sync_address)
+        bound = settings.model_copy(update={"admin_listen": server.admin_address, "sync_listen": server.sync_address})
         with grpc.insecure_channel(server.admin_address) as channel:
             yield RunningServer(bound, server, channel)
     finally:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from haversack.model.v1 import model_pb2
-from haversack_server.catalog import Catalog, _tables, entities, organizations, profiles, publishes
+from haversack_server.catalog import Catalog, _tables, apps, entities, organizations, profiles, publishes
 from haversack_server.catalog._catalog import migrate
 from haversack_server.catalog.entities import StoredEntity
-from haversack_server.catalog.publishes import Publish
-from haversack_server.errors import EntityUnknown, OrganizationExists, OrganizationUnknown, ProfileUnknown
+from haversack_server.catalog.publishes import Publish, PublishKind
+from haversack_server.errors import (
+    AppUnknown,
+    EntityUnknown,
+    OrganizationExists,
+    OrganizationUnknown,
+    ProfileUnknown,
+    RevisionUnknown,
+)
 from server.running import LoopThread
-from sqlalchemy import Engine, create_engine, insert, inspect, make_url
+from sqlalchemy import Connection, Engine, create_engine, insert, inspect, make_url, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 ACME = organizations.Organization("acme", model_pb2.Settings(time_zone="Europe/Vienna"), "acme.sqlite3", 0)
 
@@ -55,6 +64,47 @@ def test_migrating_again_changes_nothing_and_keeps_the_data(engine: Engine) -> N
     with engine.begin() as connection:
         migrate(connection)
         assert connection.execute(_tables.organization.select()).one()._asdict() == row
+
+
+def test_what_was_published_before_revisions_had_authors_is_followed_still(engine: Engine) -> None:
+    def fill(connection: Connection, table: str, *rows: Mapping[str, Any]) -> None:
+        for row in rows:
+            columns = ", ".join(row)
+            values = ", ".join(f":{it}" for it in row)
+            connection.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({values})"), row)
+
+    acme: dict[str, Any] = {"organization": "acme"}
+    with engine.begin() as connection:
+        migrate(connection, "0001")
+        made = {"name": "acme", "settings": b"", "staging_path": "", "last_entity_number": 1, "created_at_us": 1}
+        fill(connection, "organization", made)
+        entity = {"number": 1, "logical_name": "a", "metadata": b"", "last_attribute_number": 1, "offline": True}
+        fill(connection, "entity", acme | entity | {"organization_filter": ""})
+        fill(connection, "profile", *(acme | {"name": it, "draft": b""} for it in ("north", "south")))
+        revisions = [acme | {"profile": "north", "number": it, "content": b"", "published_at_us": it} for it in (1, 2)]
+        fill(connection, "profile_revision", *revisions)
+        publish = {"revision": 1, "profile": "north", "model": b"", "started_at_us": 1, "lsn": 5}
+        fill(connection, "publish", acme | publish)
+    with engine.begin() as connection:
+        migrate(connection)
+        found = {it.name: it for it in connection.execute(_tables.profile.select())}
+        assert (found["north"].published, found["south"].published) == (2, None)
+        assert (found["north"].draft_version, found["north"].draft_author) == (1, "")
+        [kept] = connection.execute(_tables.publish.select())
+        assert (kept.kind, kept.profile, kept.lsn, kept.note) == ("profile", "north", 5, "")
+        assert connection.execute(_tables.entity.select()).one().mobile is True
+
+
+def test_organizations_from_before_provisioning_keep_their_rows_and_are_not_provisioned(engine: Engine) -> None:
+    with engine.begin() as connection:
+        migrate(connection, "0001")
+        old = "INSERT INTO organization VALUES ('acme', '', 'organizations/acme/staging.sqlite3', 3, 4)"
+        connection.execute(text(old))
+        migrate(connection)
+        migrated = connection.execute(_tables.organization.select()).one()
+        assert (migrated.record_path, migrated.kind) == ("organizations/acme/staging.sqlite3", "PRODUCTION")
+        states = connection.execute(text("SELECT organization, state_number, state, staging_path FROM provisioning"))
+        assert [tuple(row) for row in states] == [("acme", 0, "NOT_PROVISIONED", None)]
 
 
 def test_a_block_that_raises_leaves_nothing_behind(loop: LoopThread, catalog: Catalog) -> None:
@@ -112,22 +162,52 @@ def test_entities_and_relationships_are_replaced_document_by_document(loop: Loop
     loop.run(check())
 
 
-def test_the_latest_revision_of_each_profile_is_found(loop: LoopThread, catalog: Catalog) -> None:
+def test_the_revision_that_devices_follow_is_found(loop: LoopThread, catalog: Catalog) -> None:
+    async def put(connection: AsyncConnection, draft: model_pb2.Profile) -> None:
+        await profiles.put_draft(connection, "acme", draft, author="ann", at_us=7)
+
     async def check() -> None:
         async with catalog.begin() as connection:
             await organizations.add(connection, ACME, at_us=1)
             for name in ("north", "south", "draft"):
-                await profiles.put_draft(connection, "acme", model_pb2.Profile(name=name))
-            await profiles.put_draft(connection, "acme", model_pb2.Profile(name="north", priority=4))
-            for name, number in (("north", 9), ("north", 10), ("south", 1)):
+                await put(connection, model_pb2.Profile(name=name))
+            await put(connection, model_pb2.Profile(name="north", priority=4))
+            for name, number, at_us in (("north", 9, 1), ("north", 10, 2), ("south", 1, 3)):
                 frozen = model_pb2.Profile(name=name, revision=number)
-                await profiles.add_revision(connection, "acme", frozen, at_us=1)
-            latest = await profiles.latest_revisions(connection, "acme")
-            assert {name: it.revision for name, it in latest.items()} == {"north": 10, "south": 1}
-            assert (await profiles.find_draft(connection, "acme", "north")).priority == 4
+                revision = profiles.Revision(frozen, author="bob", note="why", at_us=at_us)
+                await profiles.add_revision(connection, "acme", revision)
+                await profiles.set_published(connection, "acme", name, number)
+            followed = await profiles.published(connection, "acme")
+            assert [(name, it.revision) for name, it in followed.items()] == [("south", 1), ("north", 10)]
+            found = await profiles.find(connection, "acme", "north")
+            assert (found.draft.priority, found.version, found.author, found.published) == (4, 2, "ann", 10)
             assert list(await profiles.drafts_by_name(connection, "acme")) == ["draft", "north", "south"]
+            assert [it.frozen.revision for it in await profiles.revisions(connection, "acme", "north")] == [10, 9]
+            await profiles.set_published(connection, "acme", "north", None)
+            assert list(await profiles.published(connection, "acme")) == ["south"]
+            assert await profiles.last_number(connection, "acme", "north") == 10
+            await profiles.remove(connection, "acme", "north")
+            assert await profiles.last_number(connection, "acme", "north") == 0
             with pytest.raises(ProfileUnknown):
-                await profiles.find_draft(connection, "acme", "west")
+                await profiles.find(connection, "acme", "north")
+            with pytest.raises(RevisionUnknown):
+                await profiles.find_revision(connection, "acme", "south", 2)
+
+    loop.run(check())
+
+
+def test_applications_are_replaced_by_name(loop: LoopThread, catalog: Catalog) -> None:
+    async def check() -> None:
+        async with catalog.begin() as connection:
+            await organizations.add(connection, ACME, at_us=1)
+            for display_name in ("One", "Two"):
+                app = model_pb2.App(name="visits", display_name=display_name)
+                await apps.put(connection, "acme", app, author="ann", at_us=7)
+            assert (await apps.find(connection, "acme", "visits")).display_name == "Two"
+            assert list(await apps.all_by_name(connection, "acme")) == ["visits"]
+            await apps.remove(connection, "acme", "visits")
+            with pytest.raises(AppUnknown):
+                await apps.find(connection, "acme", "visits")
 
     loop.run(check())
 
@@ -136,13 +216,15 @@ def test_a_publish_counts_once_it_has_its_lsn(loop: LoopThread, catalog: Catalog
     async def check() -> None:
         async with catalog.begin() as connection:
             await organizations.add(connection, ACME, at_us=1)
-            await profiles.put_draft(connection, "acme", model_pb2.Profile(name="north"))
-            publish = Publish("acme", "north", model_pb2.Model(revision=1), 77)
+            model = model_pb2.Model(revision=1)
+            publish = Publish("acme", PublishKind.CUSTOMIZATIONS, None, model, "ann", "why", 77)
             await publishes.add(connection, publish)
             assert await publishes.latest_revision(connection, "acme") == 0
+            assert await publishes.latest_model(connection, "acme") is None
             assert await publishes.incomplete(connection, "acme") == [publish]
             await publishes.complete(connection, publish, lsn=5)
             assert await publishes.latest_revision(connection, "acme") == 1
+            assert await publishes.latest_model(connection, "acme") == model
             assert await publishes.incomplete(connection, "acme") == []
 
     loop.run(check())
@@ -151,7 +233,7 @@ def test_a_publish_counts_once_it_has_its_lsn(loop: LoopThread, catalog: Catalog
 def test_foreign_keys_hold(loop: LoopThread, catalog: Catalog) -> None:
     async def check() -> None:
         async with catalog.begin() as connection:
-            await profiles.put_draft(connection, "nobody", model_pb2.Profile(name="north"))
+            await profiles.put_draft(connection, "nobody", model_pb2.Profile(name="north"), author="", at_us=0)
 
     with pytest.raises(IntegrityError):
         loop.run(check())

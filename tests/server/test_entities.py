@@ -6,7 +6,7 @@ import json
 
 import grpc
 import pytest
-from haversack.admin.v1 import admin_pb2
+from haversack.admin.v1 import entities_pb2
 from haversack.model.v1 import model_pb2
 from haversack_server.metadata import standard_documents, standard_names
 from server.refusals import refused
@@ -31,15 +31,23 @@ def document(name: str, *attributes: str, kind: str = "String", **more: object) 
     ).encode()
 
 
-def get(admin: Admin, organization: str, entity: str) -> admin_pb2.GetEntityResponse:
-    request = admin_pb2.GetEntityRequest(organization=organization, entity=entity)
-    response: admin_pb2.GetEntityResponse = admin.call("entities", "GetEntity", request)
+def get(admin: Admin, organization: str, entity: str) -> entities_pb2.GetEntityResponse:
+    request = entities_pb2.GetEntityRequest(organization=organization, entity=entity)
+    response: entities_pb2.GetEntityResponse = admin.call("entities", "GetEntity", request)
     return response
 
 
 def entities(admin: Admin, organization: str, *, offline_only: bool = False) -> list[model_pb2.Entity]:
-    request = admin_pb2.ListEntitiesRequest(organization=organization, offline_only=offline_only)
+    request = entities_pb2.ListEntitiesRequest(organization=organization, offline_only=offline_only)
     return list(admin.call("entities", "ListEntities", request).entities)
+
+
+def set_filter(admin: Admin, organization: str, entity: str, fetch_xml: str) -> model_pb2.Entity:
+    request = entities_pb2.SetOrganizationFilterRequest(
+        organization=organization, entity=entity, organization_filter=fetch_xml
+    )
+    found: model_pb2.Entity = admin.call("entities", "SetOrganizationFilter", request).entity
+    return found
 
 
 def test_the_shipped_documents_can_be_imported_twice(admin: Admin) -> None:
@@ -122,14 +130,13 @@ def test_enabling_sets_the_organization_filter(admin: Admin) -> None:
     name = admin.organization()
     xml = '<filter><condition attribute="statecode" operator="eq" value="0"/></filter>'
     admin.enable(name, "account", organization_filter=xml)
-    [enabled] = entities(admin, name, offline_only=True)
+    enabled = get(admin, name, "account").entity
     assert (enabled.logical_name, enabled.offline, enabled.organization_filter.fetch_xml) == ("account", True, xml)
     admin.enable(name, "account")
-    [enabled] = entities(admin, name, offline_only=True)
-    assert not enabled.HasField("organization_filter")
-    request = admin_pb2.DisableEntityRequest(organization=name, entity="account")
+    assert not get(admin, name, "account").entity.HasField("organization_filter")
+    request = entities_pb2.DisableEntityRequest(organization=name, entity="account")
     assert not admin.call("entities", "DisableEntity", request).entity.offline
-    assert entities(admin, name, offline_only=True) == []
+    assert "account" not in {it.logical_name for it in entities(admin, name, offline_only=True)}
 
 
 @pytest.mark.parametrize(
@@ -146,9 +153,12 @@ def test_enabling_sets_the_organization_filter(admin: Admin) -> None:
 )
 def test_a_bad_organization_filter_is_refused(xml: str, reason: str, admin: Admin) -> None:
     name = admin.organization()
+    before = get(admin, name, "account").entity
     with refused(CODE.INVALID_ARGUMENT, reason, "account"):
         admin.enable(name, "account", organization_filter=xml)
-    assert entities(admin, name, offline_only=True) == []
+    with refused(CODE.INVALID_ARGUMENT, reason, "account"):
+        set_filter(admin, name, "account", xml)
+    assert get(admin, name, "account").entity == before
 
 
 def test_an_unknown_entity_is_not_found(admin: Admin) -> None:
@@ -158,7 +168,7 @@ def test_an_unknown_entity_is_not_found(admin: Admin) -> None:
     with refused(CODE.NOT_FOUND, "ENTITY_UNKNOWN", "submarine"):
         get(admin, name, "submarine")
     with refused(CODE.NOT_FOUND, "ENTITY_UNKNOWN", "submarine"):
-        request = admin_pb2.DisableEntityRequest(organization=name, entity="submarine")
+        request = entities_pb2.DisableEntityRequest(organization=name, entity="submarine")
         admin.call("entities", "DisableEntity", request)
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import grpc
 import pytest
-from haversack.admin.v1 import admin_pb2
+from haversack.admin.v1 import admin_pb2, entities_pb2, profiles_pb2
 from haversack.model.v1 import filter_pb2, model_pb2
 from haversack_server.provisioning.files import newest
-from haversack_server.settings import ServerSettings
+from haversack_server.settings import Mode, ServerSettings
 from server.refusals import refused
 from server.running import Admin, LoopThread, RunningServer, running
 from server.test_entities import document
@@ -39,21 +39,21 @@ def profile(name: str = "field", *, fetch_xml: str = OPEN_ONLY, users: tuple[str
     return model_pb2.Profile(name=name, items=[account, contact], users=users)
 
 
-def save(admin: Admin, organization: str, draft: model_pb2.Profile) -> admin_pb2.SaveProfileResponse:
-    request = admin_pb2.SaveProfileRequest(organization=organization, profile=draft)
-    response: admin_pb2.SaveProfileResponse = admin.call("profiles", "SaveProfile", request)
+def save(admin: Admin, organization: str, draft: model_pb2.Profile) -> profiles_pb2.SaveProfileResponse:
+    request = profiles_pb2.SaveProfileRequest(organization=organization, profile=draft)
+    response: profiles_pb2.SaveProfileResponse = admin.call("profiles", "SaveProfile", request)
     return response
 
 
-def publish(admin: Admin, organization: str, name: str = "field") -> admin_pb2.PublishProfileResponse:
-    request = admin_pb2.PublishProfileRequest(organization=organization, name=name)
-    response: admin_pb2.PublishProfileResponse = admin.call("profiles", "PublishProfile", request)
+def publish(admin: Admin, organization: str, name: str = "field") -> profiles_pb2.PublishProfileResponse:
+    request = profiles_pb2.PublishProfileRequest(organization=organization, name=name)
+    response: profiles_pb2.PublishProfileResponse = admin.call("profiles", "PublishProfile", request)
     return response
 
 
-def summary(admin: Admin, organization: str, name: str = "field") -> admin_pb2.ProfileSummary:
-    request = admin_pb2.GetProfileRequest(organization=organization, name=name)
-    found: admin_pb2.ProfileSummary = admin.call("profiles", "GetProfile", request).summary
+def summary(admin: Admin, organization: str, name: str = "field") -> profiles_pb2.ProfileSummary:
+    request = profiles_pb2.GetProfileRequest(organization=organization, name=name)
+    found: profiles_pb2.ProfileSummary = admin.call("profiles", "GetProfile", request).summary
     return found
 
 
@@ -76,9 +76,11 @@ def test_a_draft_is_kept_as_written_and_becomes_a_revision(admin: Admin, organiz
     draft.revision = 99
     draft.items[0].filter.compiled.group.join = filter_pb2.FILTER_JOIN_OR
     answer = save(admin, organization, draft)
-    expected = admin_pb2.ProfileSummary(name="field", revision=0, items=2, users=1, changed=True)
+    expected = profiles_pb2.ProfileSummary(name="field", items=2, users=1, changed=True, draft_version=1)
+    assert answer.summary.draft_at_us > 0
+    expected.draft_at_us, expected.draft_author = answer.summary.draft_at_us, "tester"
     assert (answer.summary, list(answer.warnings)) == (expected, [])
-    request = admin_pb2.GetProfileRequest(organization=organization, name="field")
+    request = profiles_pb2.GetProfileRequest(organization=organization, name="field")
     assert admin.call("profiles", "GetProfile", request).profile == profile()
 
     before = shown(admin, organization).lsn
@@ -95,18 +97,20 @@ def test_a_draft_is_kept_as_written_and_becomes_a_revision(admin: Admin, organiz
 
 def test_revisions_of_profiles_and_of_the_organization_count_apart(admin: Admin, organization: str) -> None:
     for name in ("south", "north"):
-        save(admin, organization, profile(name))
+        save(admin, organization, profile(name, users=()))
     counted = [publish(admin, organization, name) for name in ("north", "south", "south", "north")]
     assert [(it.profile_revision, it.revision) for it in counted] == [(1, 1), (1, 2), (2, 3), (2, 4)]
-    listed = admin.call("profiles", "ListProfiles", admin_pb2.ListProfilesRequest(organization=organization)).profiles
+    listed = admin.call(
+        "profiles", "ListProfiles", profiles_pb2.ListProfilesRequest(organization=organization)
+    ).profiles
     assert [(it.name, it.revision) for it in listed] == [("north", 2), ("south", 2)]
 
 
 def test_one_answer_has_every_breach(admin: Admin, organization: str) -> None:
     broken = profile(fetch_xml=NONSENSE, users=("nobody",))
     broken.items[0].columns.append("shoesize")
-    broken.items.add(entity="lead", criteria=model_pb2.RECORD_CRITERIA_ALL)
-    with refused(CODE.INVALID_ARGUMENT, "PROFILE_INVALID", "sings", "'nobody'", "shoesize", "item lead"):
+    broken.items.add(entity="pricelevel", criteria=model_pb2.RECORD_CRITERIA_ALL)
+    with refused(CODE.INVALID_ARGUMENT, "PROFILE_INVALID", "sings", "'nobody'", "shoesize", "item pricelevel"):
         save(admin, organization, broken)
     with refused(CODE.NOT_FOUND, "PROFILE_UNKNOWN", "field"):
         summary(admin, organization)
@@ -135,7 +139,7 @@ def test_what_does_not_exist_cannot_be_published(admin: Admin, organization: str
     with refused(CODE.NOT_FOUND, "PROFILE_UNKNOWN", "field"):
         publish(admin, organization)
     with refused(CODE.INVALID_ARGUMENT, "REQUEST_INVALID", "no profile"):
-        admin.call("profiles", "SaveProfile", admin_pb2.SaveProfileRequest(organization=organization))
+        admin.call("profiles", "SaveProfile", profiles_pb2.SaveProfileRequest(organization=organization))
     with refused(CODE.NOT_FOUND, "ORGANIZATION_UNKNOWN"):
         save(admin, "nobody", profile())
 
@@ -143,7 +147,7 @@ def test_what_does_not_exist_cannot_be_published(admin: Admin, organization: str
 def test_an_entity_that_a_profile_has_an_item_for_stays_enabled(admin: Admin, organization: str) -> None:
     save(admin, organization, profile())
     publish(admin, organization)
-    disable = admin_pb2.DisableEntityRequest(organization=organization, entity="contact")
+    disable = entities_pb2.DisableEntityRequest(organization=organization, entity="contact")
     with refused(CODE.FAILED_PRECONDITION, "ENTITY_IN_USE", "the draft of field", "the published field"):
         admin.call("entities", "DisableEntity", disable)
     save(admin, organization, model_pb2.Profile(name="field"))
@@ -186,7 +190,11 @@ class Crashed:
 
     def __init__(self, data: Path, loop: LoopThread) -> None:
         self._settings = ServerSettings(
-            data=data, admin_listen="127.0.0.1:0", sync_listen="127.0.0.1:0", stop_grace_seconds=1
+            mode=Mode.DEVELOPMENT,
+            data=data,
+            admin_listen="127.0.0.1:0",
+            sync_listen="127.0.0.1:0",
+            stop_grace_seconds=1,
         )
         self._loop = loop
         self.catalog = data / "catalog.sqlite3"
@@ -218,6 +226,7 @@ class Crashed:
         with closing(sqlite3.connect(self.catalog)) as database, database:
             database.execute("UPDATE publish SET lsn = NULL WHERE revision = 2")
             database.execute("DELETE FROM profile_revision WHERE number = 2")
+            database.execute("UPDATE profile SET published = 1")
 
 
 @pytest.fixture

@@ -6,15 +6,17 @@ import csv
 import io
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import grpc
 import pytest
-from conftest import Admin, RunningServer
-from haversack.admin.v1 import admin_pb2
+from conftest import STEP_SECONDS_MAX, Admin, LoopThread, RunningServer, running
+from haversack.admin.v1 import admin_pb2, profiles_pb2
 from haversack.admin.v1 import provisioning_pb2 as pb
 from haversack.model.v1 import model_pb2
 from haversack_server.provisioning.files import newest, staging_files
+from haversack_server.settings import ServerSettings
 from server.refusals import refused
 
 pytestmark = pytest.mark.on_every_database
@@ -215,8 +217,8 @@ def test_deprovisioning_takes_what_provisioning_made_and_nothing_else(admin: Adm
     admin.enable(name, "account")
     item = model_pb2.ProfileItem(entity="account", criteria=model_pb2.RECORD_CRITERIA_ALL)
     draft = model_pb2.Profile(name="field", items=[item])
-    admin.call("profiles", "SaveProfile", admin_pb2.SaveProfileRequest(organization=name, profile=draft))
-    publish = admin_pb2.PublishProfileRequest(organization=name, name="field")
+    admin.call("profiles", "SaveProfile", profiles_pb2.SaveProfileRequest(organization=name, profile=draft))
+    publish = profiles_pb2.PublishProfileRequest(organization=name, name="field")
     admin.call("profiles", "PublishProfile", publish)
     before = organization(admin, name)
     ask(admin, "StartDeprovisioning", name)
@@ -231,7 +233,7 @@ def test_deprovisioning_takes_what_provisioning_made_and_nothing_else(admin: Adm
     ):
         with refused(CODE.FAILED_PRECONDITION, "ORGANIZATION_NOT_PROVISIONED", f"haversack org provision {name}"):
             admin.call(service, method, request)
-    found = admin.call("profiles", "GetProfile", admin_pb2.GetProfileRequest(organization=name, name="field"))
+    found = admin.call("profiles", "GetProfile", profiles_pb2.GetProfileRequest(organization=name, name="field"))
     assert (found.profile.name, found.summary.revision) == ("field", 1)
     assert admin.ingest(name, "account", accounts(7)).inserted == 2
     admin.provision(name)
@@ -245,6 +247,22 @@ def _holders(name: str) -> object:
     from haversack.admin.v1 import questions_pb2
 
     return questions_pb2.HoldersRequest(organization=name, entity="account", row=str(uuid.uuid4()))
+
+
+def test_a_watch_that_has_no_end_ends_with_the_server(loop: LoopThread, tmp_path: Path) -> None:
+    settings = ServerSettings(
+        data=tmp_path, admin_listen="127.0.0.1:0", sync_listen="127.0.0.1:0", stop_grace_seconds=STEP_SECONDS_MAX
+    )
+    with ExitStack() as cleanup:
+        with running(loop, settings) as started:
+            channel = cleanup.enter_context(grpc.insecure_channel(started.server.admin_address))
+            admin = Admin(channel, started.admin_token())
+            name = admin.organization(standard=False)
+            request = pb.WatchProvisioningRequest(organization=name)
+            stream = admin.call("provisioning", "WatchProvisioning", request)
+            assert next(stream).provisioning.state == pb.PROVISIONING_STATE_NOT_PROVISIONED
+        with refused(CODE.UNAVAILABLE, "SERVER_STOPPING", "watch again"):
+            next(stream)
 
 
 def test_a_restart_leaves_everything_as_it_was(start_server: Callable[[Path], RunningServer], tmp_path: Path) -> None:

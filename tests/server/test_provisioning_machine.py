@@ -56,7 +56,7 @@ class Walk(RuleBasedStateMachine):
         self.obstacle = world.folder(self.name) / "staging-0-0.sqlite3"
         self.epochs: set[bytes] = set()
 
-    @precondition(lambda self: legal(self.state))
+    @precondition(lambda self: bool(legal(self.state)))
     @rule(data=st.data())
     def ask(self, data: st.DataObject) -> None:
         """An administrator asks for something that is legal."""
@@ -176,6 +176,28 @@ class Walk(RuleBasedStateMachine):
         await losing
 
     @working
+    @rule(data=st.data(), when=MOMENTS)
+    def hand_over(self, data: st.DataObject, when: str) -> None:
+        """A worker is told to stop in the middle: the next one goes on at once, and waits for no lease."""
+        self.world.time.let_leases_end()
+        fate = Fate(moment=(when, data.draw(st.sampled_from(STEPS[self.state]))), dies=False)
+        self.world.loop.run(self._handed_over(fate))
+        self.state = self._end()
+
+    async def _handed_over(self, fate: Fate) -> None:
+        first, second = self.world.worker(fate), self.world.worker()
+        await first.look()
+        finishing = asyncio.create_task(first.finish())
+        if await fate.stands_still(finishing):
+            stopping = asyncio.create_task(first.stop())
+            await asyncio.sleep(0)
+            fate.resume.set()
+            await stopping
+        await finishing
+        await second.look()
+        await second.finish()
+
+    @working
     @rule()
     def race(self) -> None:
         """Two workers look at once: one of them gets it."""
@@ -263,7 +285,7 @@ class Walk(RuleBasedStateMachine):
 
 def test_the_machine_holds_whatever_happens(world: World, catalog_url: str) -> None:
     run_state_machine_as_test(
-        lambda: Walk(world),
+        lambda: Walk(world),  # type: ignore[arg-type]
         settings=settings(
             max_examples=EXAMPLES[catalog_url.partition(":")[0]],
             stateful_step_count=20,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
-from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, work_pb2
+from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, entities_pb2, work_pb2
 from haversack.error.v1 import error_pb2
 from haversack_server._core import Staging
 from server.refusals import refused
@@ -82,7 +82,7 @@ def test_what_a_cut_off_ingest_had_committed_reaches_staging(server: RunningServ
 
 def test_every_entity_has_an_item_and_the_list_is_cut_as_asked(admin: Admin) -> None:
     name = admin.organization()
-    known = admin.call("entities", "ListEntities", admin_pb2.ListEntitiesRequest(organization=name)).entities
+    known = admin.call("entities", "ListEntities", entities_pb2.ListEntitiesRequest(organization=name)).entities
     listed = items(admin, name)
     assert [it.entity for it in listed.items] == sorted(it.logical_name for it in known)
     assert listed.total == len(known)

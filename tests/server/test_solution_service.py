@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf import json_format
-from haversack.admin.v1 import admin_pb2, solutions_pb2
+from haversack.admin.v1 import entities_pb2, profiles_pb2, solutions_pb2
 from haversack.model.v1 import model_pb2
 from server.refusals import refused
 from server.running import Admin, RunningServer
@@ -41,17 +41,17 @@ def import_(admin: Admin, organization: str, content: bytes, **asked: Any) -> so
 
 
 def draft(admin: Admin, organization: str, name: str = "Field crew") -> model_pb2.Profile:
-    request = admin_pb2.GetProfileRequest(organization=organization, name=name)
+    request = profiles_pb2.GetProfileRequest(organization=organization, name=name)
     found: model_pb2.Profile = admin.call("profiles", "GetProfile", request).profile
     return found
 
 
 def entities(admin: Admin, organization: str) -> dict[str, model_pb2.Entity]:
     """Every entity as it is, whatever its number and those of its attributes."""
-    listing = admin_pb2.ListEntitiesRequest(organization=organization)
+    listing = entities_pb2.ListEntitiesRequest(organization=organization)
     found = {}
     for it in admin.call("entities", "ListEntities", listing).entities:
-        request = admin_pb2.GetEntityRequest(organization=organization, entity=it.logical_name)
+        request = entities_pb2.GetEntityRequest(organization=organization, entity=it.logical_name)
         entity = admin.call("entities", "GetEntity", request).entity
         entity.number = 0
         for attribute in entity.attributes:
@@ -63,7 +63,7 @@ def entities(admin: Admin, organization: str) -> dict[str, model_pb2.Entity]:
 
 
 def relationships(admin: Admin, organization: str, entity: str) -> list[model_pb2.Relationship]:
-    request = admin_pb2.GetEntityRequest(organization=organization, entity=entity)
+    request = entities_pb2.GetEntityRequest(organization=organization, entity=entity)
     return list(admin.call("entities", "GetEntity", request).relationships)
 
 
@@ -230,7 +230,7 @@ def test_rules_hold_and_one_breach_keeps_all_out(admin: Admin, fieldco: str, fre
     broken = packed(customizations.replace(criteria, criteria.replace(b"0", b"2")))
     with refused(CODE.INVALID_ARGUMENT, "PROFILE_INVALID", "OTHER needs at least one"):
         import_(admin, fresh, broken, enable_entities=True)
-    listing = admin_pb2.ListProfilesRequest(organization=fresh)
+    listing = profiles_pb2.ListProfilesRequest(organization=fresh)
     assert not admin.call("profiles", "ListProfiles", listing).profiles
     assert not any(it.offline for it in entities(admin, fresh).values())
 
@@ -294,7 +294,7 @@ def test_drafts_that_no_answer_could_show_are_not_written(admin: Admin, fieldco:
     content = packed(f"<ImportExportXml><MobileOfflineProfiles>{profiles}</MobileOfflineProfiles></ImportExportXml>")
     with refused(CODE.INVALID_ARGUMENT, "SOLUTION_INVALID", "import fewer at once"):
         import_(admin, fieldco, content)
-    listing = admin_pb2.ListProfilesRequest(organization=fieldco)
+    listing = profiles_pb2.ListProfilesRequest(organization=fieldco)
     assert len(admin.call("profiles", "ListProfiles", listing).profiles) == 1
 
 

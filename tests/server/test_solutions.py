@@ -100,8 +100,8 @@ def test_what_dataverse_writes_otherwise_is_read_too() -> None:
     assert draft.items[0].filter.fetch_xml == OPEN_ONLY
     assert [it.relationship for it in draft.items[0].associations] == ["xyz_site_visit"]
     assert [it.criteria for it in draft.items] == [CUSTOM, RELATED]
+    assert draft.description == "Synthetic"
     for text in (
-        "profile Field crew: elements that are not read: Description",
         "item xyz_Site: elements that are not read: SyncIntervalInMinutes",
         "sections of customizations.xml that are not carried: Workflows",
         "item xyz_Gone is left out: the metadata has no such entity",
@@ -125,6 +125,18 @@ def test_a_manifest_says_what_else_there_was() -> None:
         "2 components of type 29 are not carried",
         "solution.xml names profiles that customizations.xml does not have",
     ]
+
+
+def test_descriptions_travel_and_teams_are_named_as_left_behind() -> None:
+    draft = field_crew()
+    draft.description = "For <crews> & co"
+    draft.teams.append("5d0c1e52-0000-4000-8000-00000000000a")
+    content, notes = written(draft)
+    [back], _ = read(content)
+    assert back.description == draft.description
+    assert any("its 1 teams are not carried" in note for note in notes)
+    [kept], _ = read(written(field_crew())[0], before=draft)
+    assert (kept.description, list(kept.teams)) == (draft.description, list(draft.teams))
 
 
 def test_equal_drafts_give_equal_bytes() -> None:

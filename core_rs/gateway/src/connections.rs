@@ -5,10 +5,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -18,6 +20,7 @@ use crate::limits::{
     ACCEPT_BACKLOG, ACCEPT_RETRY_DELAY, CONNECTION_STREAMS_MAX, CONNECTIONS_MAX, HANDSHAKE_WAIT_MAX, HEADER_BYTES_MAX,
     KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, SEND_BUFFER_BYTES,
 };
+use crate::tls::Tls;
 
 /// Opens a listening socket. Needs a runtime.
 pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -27,8 +30,14 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(ACCEPT_BACKLOG)
 }
 
-/// Serves connections until `stopping` is true, and then until every connection has closed.
-pub(crate) async fn serve(listener: TcpListener, routes: Routes, mut stopping: watch::Receiver<bool>) {
+/// Serves connections, encrypted if there is a way to, until `stopping` is true, and then until every connection has
+/// closed.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    routes: Routes,
+    mut stopping: watch::Receiver<bool>,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -37,7 +46,7 @@ pub(crate) async fn serve(listener: TcpListener, routes: Routes, mut stopping: w
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
                 Ok((socket, _)) => {
-                    connections.spawn(connection(socket, routes.clone(), stopping.clone()));
+                    connections.spawn(connection(socket, tls.clone(), routes.clone(), stopping.clone()));
                 }
                 // Out of file descriptors, most likely: it passes when connections close.
                 Err(error) => {
@@ -51,10 +60,24 @@ pub(crate) async fn serve(listener: TcpListener, routes: Routes, mut stopping: w
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection(socket: TcpStream, routes: Routes, mut stopping: watch::Receiver<bool>) {
+async fn connection(socket: TcpStream, tls: Option<Arc<Tls>>, routes: Routes, stopping: watch::Receiver<bool>) {
     if !speaks_soon(&socket).await {
         return;
     }
+    match tls {
+        None => converse(socket, routes, stopping).await,
+        Some(tls) => match tls.accept(socket).await {
+            Ok(encrypted) => converse(encrypted, routes, stopping).await,
+            Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
+        },
+    }
+}
+
+async fn converse(
+    socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    routes: Routes,
+    mut stopping: watch::Receiver<bool>,
+) {
     let served = settings().serve_connection(TokioIo::new(socket), TowerToHyperService::new(routes));
     let mut served = pin!(served);
     let ended = tokio::select! {

@@ -21,7 +21,7 @@ pub(crate) struct Seal {
 }
 
 impl Seal {
-    /// Makes the seal of one device of one user. `secret` is that of the staging database.
+    /// Makes the seal of one device of one user, whatever the token names the user by. `secret` is that of the staging database.
     pub(crate) fn new(secret: &[u8; 32], organization: &str, user: RowKey, install: &[u8; INSTALL_ID_BYTES]) -> Self {
         let mut scoped = Hmac::new_from_slice(secret).expect("HMAC takes keys of any length");
         scoped.update(&(organization.len() as u64).to_be_bytes());

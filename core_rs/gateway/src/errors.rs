@@ -39,6 +39,22 @@ pub enum SyncError {
     /// The token is good, but not for this.
     #[error("the token does not allow this call: {0}")]
     TokenNotAllowed(String),
+    /// The token names nobody, or several.
+    #[error(
+        "{} in the organization's directory {} {name:?} as {attribute}; an administrator adds the user, or settles what \
+         tokens name users by", if *several { "several users" } else { "no user" }, if *several { "have" } else { "has" }
+    )]
+    UserUnknown {
+        /// What the token names the user by.
+        name: String,
+        /// The attribute of users that was searched.
+        attribute: String,
+        /// Whether several users have it.
+        several: bool,
+    },
+    /// The token's user is another than when the stream began.
+    #[error("the token names another user than when this call began; call again")]
+    UserReplaced,
     /// The user's view is empty, for a reason that the user must know.
     #[error("{}", denial_text(*.0))]
     Denied(Denial),
@@ -62,6 +78,9 @@ pub enum SyncError {
     /// The request breaks the contract.
     #[error("{0}")]
     RequestInvalid(String),
+    /// A certificate, key or issuer cannot be used.
+    #[error("{0}")]
+    ConfigurationInvalid(String),
     /// The metadata has no such entity.
     #[error("the metadata has no entity {0:?}; check its logical name")]
     EntityUnknown(String),
@@ -195,7 +214,7 @@ impl SyncError {
             Self::TokenInvalid(_) => ErrorReason::TokenInvalid,
             Self::TokenExpired => ErrorReason::TokenExpired,
             Self::TokenNotAllowed(_) => ErrorReason::TokenNotAllowed,
-            Self::Denied(Denial::UserUnknown) => ErrorReason::UserUnknown,
+            Self::Denied(Denial::UserUnknown) | Self::UserUnknown { .. } => ErrorReason::UserUnknown,
             Self::Denied(Denial::UserDisabled) => ErrorReason::UserDisabled,
             Self::Denied(Denial::ProfileMissing) => ErrorReason::ProfileMissing,
             Self::Denied(Denial::ProfileNotReadable) => ErrorReason::ProfileNotReadable,
@@ -206,11 +225,14 @@ impl SyncError {
             Self::OrganizationExists(_) => ErrorReason::OrganizationExists,
             Self::NothingPublished(_) => ErrorReason::NothingPublished,
             Self::RequestInvalid(_) => ErrorReason::RequestInvalid,
+            Self::ConfigurationInvalid(_) => ErrorReason::ConfigurationInvalid,
             Self::EntityUnknown(_) => ErrorReason::EntityUnknown,
             Self::ProfileUnknown(_) => ErrorReason::ProfileUnknown,
             Self::ModelInvalid(_) => ErrorReason::ProfileInvalid,
             Self::CookieInvalid => ErrorReason::CookieInvalid,
-            Self::ServerBehind { .. } | Self::Loading(_) | Self::StagingReplaced => ErrorReason::ServerBehind,
+            Self::ServerBehind { .. } | Self::Loading(_) | Self::StagingReplaced | Self::UserReplaced => {
+                ErrorReason::ServerBehind
+            }
             Self::StreamSuperseded => ErrorReason::StreamSuperseded,
             Self::DigestMismatch(_) => ErrorReason::DigestMismatch,
             Self::LimitReached(_) => ErrorReason::LimitReached,
@@ -224,7 +246,7 @@ impl SyncError {
     const fn code(&self) -> Code {
         match self {
             Self::TokenMissing | Self::TokenInvalid(_) | Self::TokenExpired => Code::Unauthenticated,
-            Self::TokenNotAllowed(_) | Self::Denied(_) => Code::PermissionDenied,
+            Self::TokenNotAllowed(_) | Self::Denied(_) | Self::UserUnknown { .. } => Code::PermissionDenied,
             Self::OrganizationUnknown(_)
             | Self::EntityUnknown(_)
             | Self::ProfileUnknown(_)
@@ -233,10 +255,14 @@ impl SyncError {
             Self::NothingPublished(_) | Self::NotProvisioned(_) | Self::Refused(Refusal::AppNotEnabled, _) => {
                 Code::FailedPrecondition
             }
-            Self::RequestInvalid(_) | Self::CookieInvalid | Self::ModelInvalid(_) => Code::InvalidArgument,
-            Self::ServerBehind { .. } | Self::Loading(_) | Self::StagingReplaced | Self::ServerStopping => {
-                Code::Unavailable
+            Self::RequestInvalid(_) | Self::ConfigurationInvalid(_) | Self::CookieInvalid | Self::ModelInvalid(_) => {
+                Code::InvalidArgument
             }
+            Self::ServerBehind { .. }
+            | Self::Loading(_)
+            | Self::StagingReplaced
+            | Self::UserReplaced
+            | Self::ServerStopping => Code::Unavailable,
             Self::StreamSuperseded => Code::Aborted,
             Self::DigestMismatch(_) => Code::DataLoss,
             Self::LimitReached(_) => Code::ResourceExhausted,

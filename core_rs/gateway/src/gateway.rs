@@ -16,6 +16,7 @@ use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use crate::auth::Verifier;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::connections;
@@ -24,6 +25,7 @@ use crate::limits::READER_THREADS_MAX;
 use crate::organization::Organization;
 use crate::service::SyncEndpoint;
 use crate::statistics::Statistics;
+use crate::tls::Tls;
 use crate::upload::UploadEndpoint;
 
 /// Name of every thread of the runtime, as process viewers show it.
@@ -33,6 +35,8 @@ const THREAD_NAME: &str = "haversack-sync";
 pub struct Gateway {
     config: Config,
     endpoint: SyncEndpoint,
+    /// `None`: plain text.
+    tls: Option<Arc<Tls>>,
     running: Mutex<Option<Running>>,
 }
 
@@ -54,7 +58,8 @@ impl Gateway {
     pub fn with_clock(config: Config, clock: Arc<dyn Clock>) -> Result<Self, SyncError> {
         config.address()?;
         let endpoint = SyncEndpoint::new(&config, clock)?;
-        Ok(Self { config, endpoint, running: Mutex::new(None) })
+        let tls = config.tls.as_ref().map(Tls::new).transpose()?.map(Arc::new);
+        Ok(Self { config, endpoint, tls, running: Mutex::new(None) })
     }
 
     /// Begins to listen, and returns the address it has. Fails if it is in use, or if this gateway was started before.
@@ -68,8 +73,9 @@ impl Gateway {
         let (health, routes) = runtime.block_on(routes(self.endpoint.clone()))?;
         let (stopping, stop_requested) = watch::channel(false);
         let (done, served) = std::sync::mpsc::channel();
+        let tls = self.tls.clone();
         runtime.spawn(async move {
-            connections::serve(listener, routes, stop_requested).await;
+            connections::serve(listener, tls, routes, stop_requested).await;
             drop(done);
         });
         *running = Some(Running { runtime, stopping, served, health });
@@ -113,6 +119,25 @@ impl Gateway {
     pub(crate) fn wait_for<T>(&self, what: impl Future<Output = Result<T, SyncError>>) -> Result<T, SyncError> {
         let handle = self.running.lock().as_ref().map(|running| running.runtime.handle().clone());
         handle.ok_or(SyncError::ServerStopping)?.block_on(what)
+    }
+
+    /// Believes the issuers of a JSON list, and no others, from the next call on. Streams go on.
+    ///
+    /// # Errors
+    /// [`SyncError::ConfigurationInvalid`]; those that were believed are believed still.
+    pub fn set_issuers(&self, issuers: &str) -> Result<(), SyncError> {
+        self.endpoint.set_verifier(Verifier::from_json(issuers)?);
+        Ok(())
+    }
+
+    /// Shows another certificate to new connections: the chain and its private key, as PEM.
+    ///
+    /// # Errors
+    /// [`SyncError::RequestInvalid`]: this gateway serves plain text. [`SyncError::ConfigurationInvalid`]: they cannot be
+    /// used; the certificate that was shown is shown still.
+    pub fn set_tls(&self, certificate_chain_pem: &str, private_key_pem: &str) -> Result<(), SyncError> {
+        let plain = || SyncError::RequestInvalid("this server serves plain text; start one with `tls`".into());
+        self.tls.as_ref().ok_or_else(plain)?.replace(certificate_chain_pem, private_key_pem)
     }
 
     /// What is going on.

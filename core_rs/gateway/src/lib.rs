@@ -14,6 +14,7 @@
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on panics"))]
 
 mod auth;
+mod calls;
 mod clock;
 mod config;
 mod connections;
@@ -33,12 +34,13 @@ mod service;
 mod signal;
 mod statistics;
 mod stream;
+mod tls;
 mod upload;
 mod wire;
 
 pub use auth::{Claims, Verifier};
 pub use clock::{Clock, SystemClock};
-pub use config::{Config, IssuerConfig};
+pub use config::{Config, IssuerConfig, TlsConfig};
 pub use errors::{SyncError, reason_name};
 pub use gateway::Gateway;
 pub use organization::ROWS_PACKAGE;

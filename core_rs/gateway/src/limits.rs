@@ -55,6 +55,21 @@ pub const FOLLOWER_RETRY_DELAY_MAX: Duration = Duration::from_secs(10);
 /// How far ahead of this server's clock a cookie's instant may be and still be followed, in microseconds.
 pub const CLOCK_SKEW_US_MAX: i64 = 5 * 60 * 1_000_000;
 
+/// How many issuers' tokens are believed at once.
+pub const ISSUERS_MAX: usize = 64;
+
+/// How many keys an issuer may publish.
+pub const ISSUER_KEYS_MAX: usize = 64;
+
+/// The least size of an RSA key that is believed, in bytes: 2,048 bits.
+pub const RSA_KEY_BYTES_MIN: usize = 256;
+
+/// By how much an issuer's clock and ours may differ at most, in seconds.
+pub const TOKEN_LEEWAY_SECONDS_MAX: u64 = 60;
+
+/// How many verified tokens are remembered; of 8 KiB each at most.
+pub const VERIFIED_TOKENS_MAX: usize = 8_192;
+
 /// Longest bearer token that is looked at, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 8_192;
 
@@ -66,6 +81,9 @@ pub const CLIENT_BYTES_MAX: usize = 128;
 
 /// Longest name of an application, in bytes.
 pub const APP_BYTES_MAX: usize = 128;
+
+/// Longest `x-request-id` that is taken over from a caller, in bytes.
+pub const REQUEST_ID_BYTES_MAX: usize = 128;
 
 /// Length of an install id, in bytes.
 pub const INSTALL_ID_BYTES: usize = 16;
@@ -87,7 +105,10 @@ pub const CONNECTIONS_MAX: usize = 65_536;
 /// How many calls one connection carries at once. A device makes one; proxies and load tests make many.
 pub const CONNECTION_STREAMS_MAX: u32 = 1_024;
 
-/// How long a new connection may stay silent.
+/// How many TLS handshakes go on at once; more wait their turn.
+pub const HANDSHAKES_MAX: usize = 1_024;
+
+/// How long a new connection may stay silent, and how long a TLS handshake may take.
 pub const HANDSHAKE_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Largest header list of a call, in bytes; a token is its largest part.

@@ -10,12 +10,15 @@ use std::time::Duration;
 use haversack_engine::engine::Asker;
 use haversack_engine::ids::Instant;
 use haversack_engine::reconcile::{Cookie, Limits, Mode, Opened, Opening, Session};
+use haversack_engine::row::row_key_of_text;
 use haversack_proto::sync::{Compression, SyncMode, SyncRequest};
 use haversack_staging::Identity;
+use parking_lot::RwLock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::metadata::MetadataMap;
 
 use crate::auth::{Caller, Verifier};
+use crate::calls::CallLabels;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::cookie::Seal;
@@ -36,7 +39,7 @@ pub(crate) struct SyncEndpoint {
 }
 
 struct Inner {
-    verifier: Verifier,
+    verifier: RwLock<Arc<Verifier>>,
     clock: Arc<dyn Clock>,
     heartbeat: Duration,
     streams_max: usize,
@@ -49,7 +52,7 @@ impl SyncEndpoint {
     /// Reads the issuers' keys; serves no organization yet.
     pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, SyncError> {
         let inner = Inner {
-            verifier: Verifier::new(&config.issuers)?,
+            verifier: RwLock::new(Arc::new(Verifier::new(&config.issuers)?)),
             organizations: Organizations::new(Arc::clone(&clock)),
             clock,
             heartbeat: config.heartbeat(),
@@ -63,6 +66,11 @@ impl SyncEndpoint {
     /// The organizations that are served.
     pub(crate) fn organizations(&self) -> &Organizations {
         &self.inner.organizations
+    }
+
+    /// Believes other issuers from the next call on.
+    pub(crate) fn set_verifier(&self, verifier: Verifier) {
+        *self.inner.verifier.write() = Arc::new(verifier);
     }
 
     /// What is going on.
@@ -82,15 +90,29 @@ impl SyncEndpoint {
         self.inner.stopping.load(Ordering::Acquire)
     }
 
-    /// Admits a call and begins its stream; the error is the call's status.
+    /// Admits a call and begins its stream; the error is the call's status. Either is logged.
     pub(crate) async fn sync(&self, metadata: &MetadataMap, request: SyncRequest) -> Result<Events, SyncError> {
-        let (caller, organization) = self.admit(metadata)?;
+        let mut labels = CallLabels::of(metadata, &request);
+        let result = self.begin_sync(metadata, request, &mut labels).await;
+        labels.log(&result);
+        result
+    }
+
+    async fn begin_sync(
+        &self,
+        metadata: &MetadataMap,
+        request: SyncRequest,
+        labels: &mut CallLabels,
+    ) -> Result<Events, SyncError> {
+        let caller = self.caller(metadata)?;
+        labels.know(&caller);
+        let organization = self.organization_of(&caller)?;
         check_lengths(&request)?;
         let install = install_id(&request)?;
         let permit = self.permit()?;
         organization.ready().await?;
         let identity = organization.identity()?;
-        let seal = Seal::new(&identity.secret, organization.name(), caller.user, &install);
+        let seal = Seal::new(&identity.secret, organization.name(), row_key_of_text(&caller.user), &install);
         let cookie = open_cookie(&seal, &request)?;
         let identity = match &cookie {
             Some(cookie) => self.catch_up(&organization, identity, cookie).await?,
@@ -104,17 +126,21 @@ impl SyncEndpoint {
             .map_err(|error| SyncError::Internal(format!("beginning a stream: {error}")))?
     }
 
-    /// Who calls, and the organization that the token is for.
-    pub(crate) fn admit(&self, metadata: &MetadataMap) -> Result<(Caller, Arc<Organization>), SyncError> {
+    /// Who calls, by the token.
+    pub(crate) fn caller(&self, metadata: &MetadataMap) -> Result<Caller, SyncError> {
         if self.is_stopping() {
             return Err(SyncError::ServerStopping);
         }
-        let caller = self.inner.verifier.caller(metadata, self.inner.clock.now())?;
-        if caller.organization == EVERY_ORGANIZATION {
+        let verifier = Arc::clone(&self.inner.verifier.read());
+        verifier.caller(metadata, self.inner.clock.now())
+    }
+
+    /// The organization that a device's token is for.
+    pub(crate) fn organization_of(&self, caller: &Caller) -> Result<Arc<Organization>, SyncError> {
+        if &*caller.organization == EVERY_ORGANIZATION {
             return Err(SyncError::TokenNotAllowed("it is an administrator's; devices need one of a user".into()));
         }
-        let organization = self.inner.organizations.get(&caller.organization)?;
-        Ok((caller, organization))
+        self.inner.organizations.get(&caller.organization)
     }
 
     fn permit(&self) -> Result<OwnedSemaphorePermit, SyncError> {
@@ -153,13 +179,13 @@ impl SyncEndpoint {
         request: &SyncRequest,
     ) -> Result<Events, SyncError> {
         let Call { organization, caller, install, permit, seal } = call;
-        let device = Device { user: caller.user, install };
+        let asker = Asker { user: organization.user_named(&caller.user)?, app: request.app.as_str().into() };
+        let device = Device { user: asker.user, install };
         let presence = Streams::enter(organization.streams(), device);
         if let Some(cookie) = cookie.filter(|cookie| *cookie.epoch == *epoch) {
             organization.devices().called(device, cookie.lsn, cookie.instant);
         }
-        let asker = Asker { user: caller.user, app: request.app.as_str().into() };
-        let subscription = organization.subscribe(asker, Arc::clone(&presence.signal))?;
+        let subscription = organization.subscribe(asker, &caller.user, Arc::clone(&presence.signal))?;
         let opening = Opening {
             epoch,
             cookie,

@@ -93,7 +93,7 @@ impl Running {
                         return Ok(Some(SyncEvent { event: Some(heartbeat), ..SyncEvent::default() }));
                     }
                 }
-                Step::Denied(denial) => return Err(SyncError::Denied(denial)),
+                Step::Denied(denial) => return Err(self.stream.organization.denied(&self.stream.subscription, denial)),
                 Step::End => return Ok(None),
             }
         };

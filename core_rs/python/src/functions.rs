@@ -1,7 +1,6 @@
-//! Functions without state: filters, models, schemas, tokens.
+//! Functions without state: filters, models, schemas.
 
 use haversack_engine::filter;
-use haversack_gateway::{IssuerConfig, Verifier};
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::FilterNode;
 use prost::Message;
@@ -51,24 +50,6 @@ pub fn check_model(py: Python<'_>, model: &[u8]) -> Result<Vec<String>, Failure>
 #[expect(clippy::needless_pass_by_value, reason = "PyO3 makes the list anew")]
 pub fn schema_proto(py: Python<'_>, model: &[u8], entities: Vec<String>) -> Result<String, Failure> {
     py.detach(|| models::proto_source(&models::decode(model)?, &entities))
-}
-
-/// See the stub.
-#[pyfunction]
-pub fn verify_token(
-    py: Python<'_>,
-    token: &str,
-    audience: &str,
-    issuers: &str,
-    now_seconds: u64,
-) -> Result<String, Failure> {
-    py.detach(|| {
-        let mut issuers: Vec<IssuerConfig> =
-            serde_json::from_str(issuers).map_err(|error| Failure::request(format!("issuers: {error}")))?;
-        issuers.retain(|issuer| issuer.audience == audience);
-        let claims = Verifier::new(&issuers)?.verify(token, now_seconds)?;
-        serde_json::to_string(&claims).map_err(|error| Failure::internal(&error))
-    })
 }
 
 /// A filter as text, or as bytes of which nobody knows yet whether they are text.

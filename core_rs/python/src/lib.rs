@@ -12,19 +12,22 @@ mod rows;
 mod server;
 mod staging;
 mod trial;
+mod verifier;
 
 #[pyo3::pymodule]
 mod _core {
     #[pymodule_export]
     use crate::errors::CoreError;
     #[pymodule_export]
-    use crate::functions::{check_model, compile_filter, describe_filter, schema_proto, verify_token};
+    use crate::functions::{check_model, compile_filter, describe_filter, schema_proto};
     #[pymodule_export]
     use crate::server::SyncServer;
     #[pymodule_export]
     use crate::staging::{Ingest, Staging};
     #[pymodule_export]
     use crate::trial::Trial;
+    #[pymodule_export]
+    use crate::verifier::Verifier;
 
     #[pymodule_init]
     #[expect(clippy::unnecessary_wraps, reason = "PyO3 asks for a result")]

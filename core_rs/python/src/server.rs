@@ -40,6 +40,14 @@ impl SyncServer {
         Ok(py.detach(|| self.gateway.load_organization(name))?)
     }
 
+    fn set_issuers(&self, py: Python<'_>, issuers: &str) -> Result<(), Failure> {
+        Ok(py.detach(|| self.gateway.set_issuers(issuers))?)
+    }
+
+    fn set_tls(&self, py: Python<'_>, certificate_chain_pem: &str, private_key_pem: &str) -> Result<(), Failure> {
+        Ok(py.detach(|| self.gateway.set_tls(certificate_chain_pem, private_key_pem))?)
+    }
+
     fn statistics(&self, py: Python<'_>) -> Result<String, Failure> {
         let statistics = py.detach(|| self.gateway.statistics());
         serde_json::to_string(&statistics).map_err(|error| Failure::internal(&error))

@@ -217,7 +217,7 @@ class SyncServer:
     """The sync endpoint (tonic), on threads and a runtime of its own."""
 
     def __init__(self, config: str) -> None:
-        """Takes a JSON object; unknown keys are refused (REQUEST_INVALID).
+        """Takes a JSON object. What cannot be used is refused, and so are unknown keys (CONFIGURATION_INVALID).
 
         `listen`: "host:port"; port 0 picks a free one. Default "127.0.0.1:7421".
         `tls`: {"certificate_chain_pem", "private_key_pem"}; and "client_ca_pem" if devices must show a certificate.

@@ -10,9 +10,9 @@
     │   └── FilterRefused FilterMalformed, FilterOperatorUnknown, FilterOperandInvalid, FilterTooLarge,
     │                     FilterUnsupported
     ├── NotReady         NothingPublished, EntityNotEnabled, EntityInUse, EntityNotMobile, MetadataIncompatible,
-    │                    AppNotEnabled, UserInOtherProfile, ProfilePublished, OrganizationNotProvisioned,
-    │                    TransitionIllegal, ConsentMissing, OrganizationKindRefused, WorkItemNotDead,
-    │                    DirectoryReadOnly
+    │                    AppNotEnabled, UserInOtherProfile, ProfilePublished, ProfileInUse,
+    │                    OrganizationNotProvisioned, TransitionIllegal, ConsentMissing,
+    │                    OrganizationKindRefused, WorkItemNotDead, DirectoryReadOnly
     ├── TryLater         LimitReached, DraftChanged, ServerStopping, CatalogUnavailable, OrganizationBusy
     └── ServerFault      StagingFailed, InternalFault
         └── InternalFault CatalogFailed
@@ -33,10 +33,15 @@ LISTED_BREACHES_BYTES_MAX = 2_000
 
 
 class HaversackError(Exception):
-    """A failure with a name. `str(error)` says what is wrong and what to do next."""
+    """A failure with a name. `str(error)` says what is wrong and what to do next.
+
+    Attributes:
+        retry_seconds: When the same call can succeed, if that is known.
+    """
 
     reason: ClassVar[str] = ""
     code: ClassVar[grpc.StatusCode] = grpc.StatusCode.UNKNOWN
+    retry_seconds: float | None = None
 
 
 class TokenRefused(HaversackError):
@@ -297,6 +302,12 @@ class ProfilePublished(NotReady):
     reason = "PROFILE_PUBLISHED"
 
 
+class ProfileInUse(NotReady):
+    """An application names the profile."""
+
+    reason = "PROFILE_IN_USE"
+
+
 class OrganizationNotProvisioned(NotReady):
     """The organization has no staging database that is served."""
 
@@ -344,6 +355,10 @@ class LimitReached(TryLater):
 
     reason = "LIMIT_REACHED"
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    def __init__(self, message: str, *, retry_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_seconds = retry_seconds
 
 
 class DraftChanged(TryLater):

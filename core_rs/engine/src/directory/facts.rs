@@ -37,7 +37,9 @@ pub(super) struct Facts {
     pub(super) team_roles: Links<RowKey>,
     pub(super) grants: Links<Grant>,
     /// Logical names that privileges are about, each under a number.
-    names: HashMap<Box<str>, u32>,
+    entity_names: HashMap<Box<str>, u32>,
+    /// From what stands for a name to the users who have it.
+    pub(super) names: Links<RowKey>,
     settings: HashMap<RowKey, Settings>,
     /// From rows of settings to users.
     settings_of: Tree,
@@ -69,7 +71,7 @@ pub(super) struct Settings {
     pub(super) zone: Option<String>,
 }
 
-/// A privilege on an entity (by its number among `names`), to a depth.
+/// A privilege on an entity (by its number among `entity_names`), to a depth.
 pub(super) type Grant = (u32, Privilege, Depth);
 
 /// The values of a row in the order of its layout; none if the row is gone.
@@ -130,7 +132,7 @@ impl Facts {
 
     /// How deep a role grants a privilege on an entity; no more than once each.
     pub(super) fn depths(&self, role: RowKey, entity: &str, privilege: Privilege) -> impl Iterator<Item = Depth> {
-        let name = self.names.get(entity).copied();
+        let name = self.entity_names.get(entity).copied();
         name.into_iter().flat_map(move |name| {
             let range = (name, privilege, Depth::Basic)..=(name, privilege, Depth::Global);
             self.grants.among(role, range).map(|(_, _, depth)| depth)
@@ -213,8 +215,8 @@ impl Facts {
         let Some(Some(Value::Text(name))) = values.get(1) else { return None };
         let privilege = Privilege::from_number(integer(values, 2)?)?;
         let depth = Depth::from_number(integer(values, 3)?)?;
-        let next = self.names.len() as u32;
-        Some((*self.names.entry((*name).into()).or_insert(next), privilege, depth))
+        let next = self.entity_names.len() as u32;
+        Some((*self.entity_names.entry((*name).into()).or_insert(next), privilege, depth))
     }
 
     /// Forgets all rows of a kind.
@@ -223,6 +225,7 @@ impl Facts {
             Kind::User => {
                 self.users.clear();
                 (self.managers, self.holders) = (Tree::default(), Tree::default());
+                self.names = Links::default();
             }
             Kind::Team => self.teams.clear(),
             Kind::Unit => self.units = Tree::default(),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::hierarchy::HierarchyRules;
+use super::naming::Naming;
 use crate::ids::{AttributeNumber, EntityNumber};
 use crate::row::FieldType;
 use crate::schema::{Attribute, Entity, Schema};
@@ -126,6 +127,8 @@ pub struct Layout {
     pub(super) carried: BTreeSet<EntityNumber>,
     /// Who reports to whom.
     pub(crate) hierarchy: HierarchyRules,
+    /// What users are named by, if not by their ids.
+    pub(super) naming: Option<Naming>,
 }
 
 /// One directory entity of a schema.
@@ -136,6 +139,8 @@ pub(super) struct Source {
     pub(super) attributes: Vec<Option<(AttributeNumber, FieldType)>>,
     /// The entity that a share's `objectid` points at, if there is only one.
     pub(super) sole_object: Option<EntityNumber>,
+    /// What users are named by, if these are the users and not named by their ids.
+    pub(super) naming: Option<Naming>,
 }
 
 impl Layout {
@@ -148,7 +153,7 @@ impl Layout {
             match facts.iter().map(|fact| attribute_of(entity, *fact)).collect() {
                 Ok(attributes) => {
                     let sole_object = entity.attribute("objectid").and_then(|object| sole_target(object, &layout));
-                    layout.entities.insert(entity.number, Source { kind, attributes, sole_object });
+                    layout.entities.insert(entity.number, Source { kind, attributes, sole_object, naming: None });
                 }
                 Err(breach) => breaches.push(breach),
             }

@@ -16,6 +16,7 @@ mod grounds;
 mod hierarchy;
 mod layout;
 mod links;
+mod naming;
 mod reach;
 mod rights;
 mod shares;
@@ -56,6 +57,8 @@ pub struct Directory {
     facts: Facts,
     shares: Shares,
     changes: Changes,
+    /// Whether somebody has another name than when that was last asked.
+    renamed: bool,
 }
 
 impl Directory {
@@ -73,6 +76,7 @@ impl Directory {
     pub fn install(&mut self, layout: &Layout) {
         let old = std::mem::replace(&mut self.layout, layout.clone());
         self.changes.everyone = true;
+        self.renamed = true;
         for (entity, source) in old.entities {
             if self.layout.entities.get(&entity) == Some(&source) {
                 continue;
@@ -106,6 +110,11 @@ impl Directory {
             self.shares.set(row.ordinal, share, find, &mut self.changes);
         } else {
             self.facts.set(source.kind, row.key, row.payload.is_some(), &values, &mut self.changes);
+        }
+        if let Some(naming) = &source.naming {
+            let (number, field) = naming.field();
+            let name = row.payload.map(|payload| read(payload, number, field)).transpose()?.flatten();
+            self.renamed |= self.facts.name_user(row.key, name.and_then(|name| naming.key(&name)));
         }
         Ok(())
     }

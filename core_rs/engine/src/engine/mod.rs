@@ -39,7 +39,7 @@ use self::solver::Solver;
 use self::upkeep::Upkeep;
 use crate::columns::{Index, Reading};
 use crate::directory::{Affected, Directory, Rights};
-use crate::ids::{EntityNumber, Instant, Lsn, Ordinal, Revision};
+use crate::ids::{EntityNumber, Instant, Lsn, Ordinal, Revision, RowKey};
 use crate::schema::Schema;
 use crate::view::{Refusal, RowFacts, View};
 
@@ -71,6 +71,8 @@ pub struct Applied {
     /// Subscribers whose view has other rows, rows in other versions, or another denial than before, ascending; after
     /// a publish, all of them.
     pub touched: Vec<Subscriber>,
+    /// Whether [`Engine::users_named`] may answer otherwise than before.
+    pub renamed: bool,
 }
 
 /// A subscriber between two views.
@@ -121,6 +123,16 @@ impl Engine {
         entities.sort_unstable();
         entities.dedup();
         entities
+    }
+
+    /// The users whom a token's claim names: nobody, one, or several of whom none can be meant.
+    pub fn users_named(&self, claim: &str) -> Vec<RowKey> {
+        self.directory.users_named(claim)
+    }
+
+    /// Logical name of the attribute of users that tokens name them by.
+    pub fn user_attribute(&self) -> &str {
+        self.directory.user_attribute()
     }
 
     /// Begins to feed what changed up to `head`.
@@ -239,7 +251,7 @@ impl Engine {
         self.index.forget_changes();
         self.index.follow_only(|zone| self.live.views().any(|live| live.standing.follows(zone)));
         touched.sort_unstable();
-        Applied { touched }
+        Applied { touched, renamed: self.directory.take_renamed() }
     }
 
     /// Gives every subscriber the view that the new model says.

@@ -125,6 +125,7 @@ impl PreparedModel {
             rules,
             policy: settings.conflict_policy(),
         };
+        prepared.layout.name_users(&schema, &settings, breaches);
         prepared.read_profiles(model, &filters, &limits, breaches);
         prepared.membership = Membership::read(model, &prepared.profiles, breaches);
         let carried = prepared.profiles.iter().flat_map(|profile| profile.carried.iter());

@@ -17,10 +17,10 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use haversack_engine::engine::{Asker, Engine, Subscriber};
-use haversack_engine::ids::{Instant, Lsn, Ordinal, Revision};
+use haversack_engine::ids::{Instant, Lsn, Ordinal, Revision, RowKey};
 use haversack_engine::reconcile::Fetch;
 use haversack_engine::row::ColumnSelection;
-use haversack_engine::view::{RowFacts, View};
+use haversack_engine::view::{Denial, RowFacts, View};
 use haversack_proto::sync::Model;
 use haversack_staging::{Identity, Staging};
 use parking_lot::{Mutex, RwLock};
@@ -29,7 +29,8 @@ use tokio::sync::watch;
 use self::bell::Bell;
 use self::models::Models;
 use self::progress::{Progress, Standing, tell, wait};
-use self::state::{State, SubscriptionId};
+pub(crate) use self::state::{NOBODY, unknown_user};
+use self::state::{State, SubscriptionId, user_named};
 use crate::clock::Clock;
 use crate::devices::Devices;
 use crate::errors::SyncError;
@@ -67,8 +68,9 @@ pub(crate) struct Organization {
 /// Keeps a user's view alive and exact until it is dropped.
 pub(crate) struct Subscription {
     organization: Arc<Organization>,
-    /// Name of the application that the view is of; empty for none.
-    app: Arc<str>,
+    asker: Asker,
+    /// What the token names the user by.
+    name: Arc<str>,
     id: SubscriptionId,
 }
 
@@ -133,7 +135,7 @@ impl Organization {
 
     /// A device was sent a checkpoint of its view.
     pub(crate) fn checkpoint_sent(&self, device: Device, subscription: &Subscription, view: &View) {
-        self.devices.reached(device, &subscription.app, view, self.clock.instant());
+        self.devices.reached(device, &subscription.asker.app, view, self.clock.instant());
     }
 
     /// LSN of the last commit.
@@ -195,13 +197,34 @@ impl Organization {
     }
 
     /// Follows somebody's view from now on. Works the view out if nobody follows it yet.
-    pub(crate) fn subscribe(self: &Arc<Self>, asker: Asker, signal: Arc<Signal>) -> Result<Subscription, SyncError> {
-        let app = Arc::clone(&asker.app);
-        let id = self.state.write().subscribe(asker, signal).ok_or_else(|| self.loading())?;
-        Ok(Subscription { organization: Arc::clone(self), app, id })
+    pub(crate) fn subscribe(
+        self: &Arc<Self>,
+        asker: Asker,
+        name: &Arc<str>,
+        signal: Arc<Signal>,
+    ) -> Result<Subscription, SyncError> {
+        let (organization, name) = (Arc::clone(self), Arc::clone(name));
+        let id = self.state.write().subscribe(asker.clone(), Arc::clone(&name), signal);
+        Ok(Subscription { organization, asker, name, id: id.ok_or_else(|| self.loading())? })
     }
 
-    /// Looks at a view. Fails if there is none for the application, or if the engine had to be given up.
+    /// Whom a token names; who stands for nobody, if that is nobody or several.
+    pub(crate) fn user_named(&self, name: &str) -> Result<RowKey, SyncError> {
+        let state = self.state.read();
+        state.loaded().map(|loaded| user_named(&loaded.engine, name)).ok_or_else(|| self.loading())
+    }
+
+    /// Why a view is empty, as its device is to be told.
+    pub(crate) fn denied(&self, subscription: &Subscription, denial: Denial) -> SyncError {
+        let state = self.state.read();
+        match (denial, state.loaded()) {
+            (Denial::UserUnknown, Some(loaded)) => unknown_user(&loaded.engine, &subscription.name),
+            _ => SyncError::Denied(denial),
+        }
+    }
+
+    /// Looks at a view. Fails if there is none for the application, if the token's user has become another one, or if
+    /// the engine had to be given up.
     pub(crate) fn with_view<T>(
         &self,
         subscription: &Subscription,
@@ -210,7 +233,10 @@ impl Organization {
         let state = self.state.read();
         let (engine, subscriber) = state.followed(subscription.id).ok_or_else(|| self.loading())?;
         if let Some(refusal) = engine.refusal(subscriber) {
-            return Err(SyncError::Refused(refusal, subscription.app.to_string()));
+            return Err(SyncError::Refused(refusal, subscription.asker.app.to_string()));
+        }
+        if user_named(engine, &subscription.name) != subscription.asker.user {
+            return Err(SyncError::UserReplaced);
         }
         let view = engine.view(subscriber).ok_or_else(|| self.loading())?;
         Ok(look(&Moment { view, facts: engine, engine, subscriber, models: &self.models }))

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use haversack_engine::engine::{Applied, Asker, Engine, Subscriber};
+use haversack_engine::ids::RowKey;
 use haversack_staging::Identity;
 
+use crate::errors::SyncError;
 use crate::signal::Signal;
 
 /// What an organization has in memory. The follower alone changes the engine; streams come and go.
@@ -30,8 +32,30 @@ pub(super) struct SubscriptionId(u64);
 
 struct Follower {
     asker: Asker,
+    /// What the user's token names the user by.
+    name: Arc<str>,
     signal: Arc<Signal>,
     subscriber: Subscriber,
+}
+
+/// Stands for the user of a token that names nobody, or several. It is nobody's id: no UUID and no hash is known to be.
+pub(crate) const NOBODY: RowKey = RowKey(*b"nobody or more..");
+
+/// Whom a token names.
+pub(super) fn user_named(engine: &Engine, name: &str) -> RowKey {
+    match engine.users_named(name)[..] {
+        [user] => user,
+        _ => NOBODY,
+    }
+}
+
+/// What to tell whom a name stands for nobody, or for several.
+pub(crate) fn unknown_user(engine: &Engine, name: &str) -> SyncError {
+    SyncError::UserUnknown {
+        name: name.to_owned(),
+        attribute: engine.user_attribute().to_owned(),
+        several: engine.users_named(name).len() > 1,
+    }
 }
 
 impl State {
@@ -50,12 +74,12 @@ impl State {
         self.followers.len()
     }
 
-    /// Subscribes to somebody's view; none without an engine.
-    pub(super) fn subscribe(&mut self, asker: Asker, signal: Arc<Signal>) -> Option<SubscriptionId> {
+    /// Subscribes to the view of somebody whom a token has this name for; none without an engine.
+    pub(super) fn subscribe(&mut self, asker: Asker, name: Arc<str>, signal: Arc<Signal>) -> Option<SubscriptionId> {
         let subscriber = self.loaded.as_mut()?.engine.subscribe(asker.clone());
         self.last_id += 1;
         let id = SubscriptionId(self.last_id);
-        self.followers.insert(id, Follower { asker, signal, subscriber });
+        self.followers.insert(id, Follower { asker, name, signal, subscriber });
         Some(id)
     }
 
@@ -92,9 +116,13 @@ impl State {
         self.signals()
     }
 
-    /// Whom to wake after something was applied.
+    /// Whom to wake after something was applied: whoever sees something else, or is somebody else.
     pub(super) fn touched(&self, applied: &Applied) -> Vec<Arc<Signal>> {
-        let is_touched = |follower: &&Follower| applied.touched.binary_search(&follower.subscriber).is_ok();
+        let is_other =
+            |it: &Follower| self.loaded().is_some_and(|to| user_named(&to.engine, &it.name) != it.asker.user);
+        let is_touched = |follower: &&Follower| {
+            applied.touched.binary_search(&follower.subscriber).is_ok() || (applied.renamed && is_other(follower))
+        };
         self.followers.values().filter(is_touched).map(|follower| Arc::clone(&follower.signal)).collect()
     }
 

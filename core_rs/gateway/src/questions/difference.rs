@@ -25,8 +25,10 @@ pub(super) fn diff(
     let supposed: Vec<RowKey> = changes.iter().map(|(user, _)| *user).collect();
     let before = Side::new(organization, before, Vec::new())?;
     let after = Side::new(organization, after, changes)?;
-    let names = before.look(|it| Names::of(it.schema()))?.and(after.look(|it| Names::of(it.schema()))?);
-    let mut users = [before.look(|it| it.users())?, after.look(|it| it.users())?, supposed].concat();
+    let (names_before, users_before) = before.look(|it| (Names::of(it.schema()), it.users()))?;
+    let (names_after, users_after) = after.look(|it| (Names::of(it.schema()), it.users()))?;
+    let names = names_before.and(names_after);
+    let mut users = [users_before, users_after, supposed].concat();
     users.sort_unstable();
     users.dedup();
     let (diffs, moments) = differences(&before, &after, &users, request.sample_max)?;

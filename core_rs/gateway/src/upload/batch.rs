@@ -16,7 +16,7 @@ use prost::Message;
 use super::call::{Call, Sent};
 use super::rows::Seen;
 use crate::errors::SyncError;
-use crate::organization::Organization;
+use crate::organization::{Organization, unknown_user};
 
 /// A transaction under way. The engine has followed to the head that it began at, and nothing else commits meanwhile.
 pub(crate) struct Batch<'a> {
@@ -47,9 +47,11 @@ impl<'a> Batch<'a> {
     /// go on with it. Returns whether it is done.
     ///
     /// # Errors
-    /// [`SyncError::RequestInvalid`] if a number comes again with other bytes, [`SyncError::Denied`] or
-    /// [`SyncError::Refused`] if there is no view for the user: then nothing was done of it here. All others cost the transaction.
+    /// [`SyncError::RequestInvalid`] if a number comes again with other bytes,
+    /// [`SyncError::UserUnknown`], [`SyncError::UserReplaced`], [`SyncError::Denied`] or [`SyncError::Refused`] if there is
+    /// no view for the user: then nothing was done of it here. All others cost the transaction.
     pub(super) fn take(&mut self, call: &Call, answers: &mut Vec<MutationAnswer>) -> Result<bool, SyncError> {
+        self.check_name(call)?;
         let rest = &call.mutations[answers.len()..];
         let known = self.known(call, rest)?;
         if known.iter().any(Option::is_none) {
@@ -102,6 +104,16 @@ impl<'a> Batch<'a> {
     pub(super) fn finish(self) -> Result<(), SyncError> {
         self.commit.finish()?;
         Ok(())
+    }
+
+    /// Makes sure that the token's name still is the user's whose numbers these are.
+    fn check_name(&self, call: &Call) -> Result<(), SyncError> {
+        let users = self.with_engine(|engine| engine.users_named(&call.name))?;
+        match users[..] {
+            [user] if user == call.asker.user => Ok(()),
+            [_] => Err(SyncError::UserReplaced),
+            _ => self.with_engine(|engine| Err(unknown_user(engine, &call.name)))?,
+        }
     }
 
     /// What became of each mutation before. Fails if one comes again with other bytes.

@@ -1,9 +1,10 @@
 //! A call's mutations, read and within bounds.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use haversack_engine::engine::Asker;
 use haversack_engine::engine::mutation::row_id;
-use haversack_engine::ids::RowKey;
 use haversack_engine::row::Value;
 use haversack_proto::sync::{Mutation, MutationKind, UploadRequest};
 use haversack_staging::{INSTALL_ID_BYTES, MutationHash, Origin, RowId};
@@ -14,11 +15,15 @@ use crate::errors::SyncError;
 use crate::limits::{
     APP_BYTES_MAX, CHANGED_FIELDS_MAX, CLIENT_BYTES_MAX, DEPENDENCIES_MAX, UPLOAD_BYTES_MAX, UPLOAD_MUTATIONS_MAX,
 };
+use crate::organization::NOBODY;
 
 /// What a device sends at once.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) install: [u8; INSTALL_ID_BYTES],
+    /// What the token names the user by.
+    pub(super) name: Arc<str>,
+    /// Who writes; nobody until the directory was asked who has the name.
     pub(super) asker: Asker,
     pub(super) mutations: Vec<Sent>,
     /// Bytes of the mutations.
@@ -39,14 +44,14 @@ impl Call {
     ///
     /// # Errors
     /// If it breaks its contract.
-    pub(super) fn read(request: UploadRequest, user: RowKey) -> Result<Self, SyncError> {
+    pub(super) fn read(request: UploadRequest, name: Arc<str>) -> Result<Self, SyncError> {
         for (name, text, most) in [("client", &request.client, CLIENT_BYTES_MAX), ("app", &request.app, APP_BYTES_MAX)]
         {
             if text.len() > most {
                 return Err(invalid(format!("{name} is longer than {most} bytes")));
             }
         }
-        let asker = Asker { user, app: request.app.as_str().into() };
+        let asker = Asker { user: NOBODY, app: request.app.as_str().into() };
         let wrong = |_| invalid(format!("install_id must be {INSTALL_ID_BYTES} random bytes"));
         let install = request.install_id.as_ref().try_into().map_err(wrong)?;
         let count = request.mutations.len();
@@ -61,7 +66,7 @@ impl Call {
         if !mutations.is_sorted_by(|one, next| one.mutation.number < next.mutation.number) {
             return Err(invalid("mutations must ascend by number".into()));
         }
-        Ok(Self { install, asker, mutations, bytes })
+        Ok(Self { install, name, asker, mutations, bytes })
     }
 
     /// Whose mutation it is.

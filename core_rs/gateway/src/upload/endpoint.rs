@@ -19,9 +19,11 @@ impl UploadEndpoint {
     }
 
     async fn answer(&self, request: Request<UploadRequest>) -> Result<UploadResponse, SyncError> {
-        let (caller, organization) = self.0.admit(request.metadata())?;
-        let call = Call::read(request.into_inner(), caller.user)?;
+        let caller = self.0.caller(request.metadata())?;
+        let organization = self.0.organization_of(&caller)?;
+        let mut call = Call::read(request.into_inner(), caller.user)?;
         organization.ready().await?;
+        call.asker.user = organization.user_named(&call.name)?;
         let answers = organization.uploads().call(&organization, call).await?;
         Ok(UploadResponse { answers })
     }

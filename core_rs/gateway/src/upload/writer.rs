@@ -137,7 +137,14 @@ fn take(batch: &mut Batch<'_>, open: &mut Open) -> Result<bool, SyncError> {
 
 /// Whether a failure is one call's alone, so that others in its transaction go on.
 fn is_the_callers(error: &SyncError) -> bool {
-    matches!(error, SyncError::RequestInvalid(_) | SyncError::Denied(_) | SyncError::Refused(..))
+    matches!(
+        error,
+        SyncError::RequestInvalid(_)
+            | SyncError::UserUnknown { .. }
+            | SyncError::UserReplaced
+            | SyncError::Denied(_)
+            | SyncError::Refused(..)
+    )
 }
 
 /// Tells every call that the transaction failed; none are left.

@@ -42,7 +42,13 @@ impl Stage {
 
     /// The same with a clock of the test's.
     pub(crate) fn with_clock(world: World, config: &Config, clock: Arc<dyn Clock>) -> Self {
-        let config = Config { listen: "127.0.0.1:0".into(), issuers: vec![issuer()], workers: 2, ..config.clone() };
+        let config = Config {
+            listen: "127.0.0.1:0".into(),
+            plain_text: true,
+            issuers: vec![issuer()],
+            workers: 2,
+            ..config.clone()
+        };
         let gateway = Gateway::with_clock(config, clock).unwrap();
         gateway.add_organization("contoso", Arc::clone(&world.staging) as _).unwrap();
         let address = gateway.start().unwrap();

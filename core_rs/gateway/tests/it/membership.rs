@@ -1,17 +1,20 @@
 //! Which profile a device follows, and whether it may: teams, applications, the privilege to read profiles.
 
+use std::time::Duration;
+
 use haversack_engine::ids::EntityNumber;
 use haversack_proto::admin::{HoldersRequest, HoldersResponse};
-use haversack_proto::model::{App, Profile};
+use haversack_proto::model::{App, Profile, Settings};
 use haversack_proto::sync::SyncMode;
 use haversack_staging::RowId;
 use prost::Message;
 use tonic::{Code, Status};
 
 use crate::device::{Device, Stage, next, reason};
+use crate::tokens::token_named;
 use crate::world::{
-    ACCOUNT, ADA, BOB, CONTACT, World, account_id, all_accounts, join_team, own_accounts, profile, profile_privilege,
-    put_account, put_contact, team_id, uuid_text,
+    ACCOUNT, ADA, BOB, CONTACT, World, account_id, all_accounts, join_team, name_user, own_accounts, profile,
+    profile_privilege, put_account, put_contact, team_id, user_id, uuid_text,
 };
 
 const PRIVILEGES: EntityNumber = EntityNumber(8);
@@ -140,6 +143,53 @@ fn who_loses_the_privilege_to_read_profiles_loses_the_rows() {
         let status = device.reach(&mut events).await.unwrap_err();
         assert_eq!(told(&status), (Code::PermissionDenied, "PROFILE_NOT_READABLE".into()));
         assert!(status.message().contains("mobileofflineprofile"), "{}", status.message());
+        assert_eq!(held(&device), (0, 0));
+    });
+}
+
+#[test]
+fn a_token_names_its_user_by_the_attribute_that_is_settled() {
+    let mut world = world();
+    world.commit(|commit| {
+        name_user(commit, ADA, "CONTOSO\\ada");
+        name_user(commit, BOB, "CONTOSO\\bob");
+    });
+    let named = Settings { user_attribute: "domainname".into(), ..Settings::default() };
+    world.publish_changed(|model| model.settings = Some(named));
+    let hour = Duration::from_secs(3_600);
+    Stage::new(world).run(async |world, door| {
+        let mut device = door.device_with(token_named("contoso\\ADA ", "contoso", hour)).await;
+        let mut events = device.call(SyncMode::Live).await.unwrap();
+        device.reach(&mut events).await.unwrap();
+        assert_eq!(held(&device), (5, 5));
+        // The id names nobody any more, nor does what nobody is called.
+        for name in [uuid_text(user_id(BOB)), "carl".into(), " ".into()] {
+            let mut stranger = door.device_with(token_named(&name, "contoso", hour)).await;
+            let status = stranger.sync().await.unwrap_err();
+            assert_eq!(told(&status), (Code::PermissionDenied, "USER_UNKNOWN".into()));
+            assert!(status.message().contains("domainname"), "{}", status.message());
+        }
+        // The name goes to somebody else: the stream ends, and the next one is the other user's.
+        world.commit(|commit| {
+            name_user(commit, ADA, "CONTOSO\\lovelace");
+            name_user(commit, BOB, "contoso\\ada");
+        });
+        assert_eq!(told(&next(&mut events).await.unwrap_err()), (Code::Unavailable, "SERVER_BEHIND".into()));
+        device.sync().await.unwrap();
+        device.sync().await.unwrap();
+        assert_eq!((held(&device), &device.replica.mismatches[..]), ((5, 5), &[][..]));
+        assert!(
+            device.contents.keys().filter(|(entity, _)| *entity == ACCOUNT.0).count() > 5,
+            "Bob's came beside Ada's"
+        );
+        // Two of one name are nobody.
+        let mut events = device.call(SyncMode::Live).await.unwrap();
+        device.reach(&mut events).await.unwrap();
+        world.commit(|commit| name_user(commit, ADA, "contoso\\ada"));
+        assert_eq!(told(&next(&mut events).await.unwrap_err()).0, Code::Unavailable);
+        let status = device.sync().await.unwrap_err();
+        assert_eq!(told(&status), (Code::PermissionDenied, "USER_UNKNOWN".into()));
+        assert!(status.message().contains("several"), "{}", status.message());
         assert_eq!(held(&device), (0, 0));
     });
 }

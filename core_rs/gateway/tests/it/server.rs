@@ -76,7 +76,7 @@ fn health_and_reflection_are_served_beside_it() {
 #[test]
 fn an_address_in_use_is_an_error_that_names_it() {
     let stage = Stage::new(World::published());
-    let config = Config { listen: stage.address.to_string(), ..Config::default() };
+    let config = Config { listen: stage.address.to_string(), plain_text: true, ..Config::default() };
     let error = Gateway::new(config).unwrap().start().unwrap_err();
     assert!(error.to_string().contains(&stage.address.to_string()), "{error}");
 }
@@ -146,4 +146,24 @@ fn a_name_may_be_removed_before_it_is_ever_added() {
 fn loading_says_that_nothing_is_published() {
     let stage = Stage::new(World::new());
     assert_eq!(stage.gateway.load_organization("contoso").unwrap_err().reason(), ErrorReason::NothingPublished);
+}
+
+#[test]
+fn issuers_are_replaced_while_streams_go_on() {
+    let mut stage = Stage::new(World::published());
+    let (mut device, mut events) = stage.run(async |_, door| {
+        let mut device = door.device(ADA).await;
+        let mut events = device.call(SyncMode::Live).await.unwrap();
+        device.reach(&mut events).await.unwrap();
+        (device, events)
+    });
+    assert!(stage.gateway.set_issuers(r#"[{"issuer": "dev"}]"#).is_err(), "what cannot be used replaces nothing");
+    let mut other = stage.clients_block_on(stage.door().device(ADA));
+    stage.clients_block_on(other.sync()).unwrap();
+    stage.gateway.set_issuers("[]").unwrap();
+    let status = stage.clients_block_on(other.sync()).unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unauthenticated, "TOKEN_INVALID"));
+    stage.world.account(1, ADA, "Odense");
+    stage.clients_block_on(device.reach(&mut events)).unwrap();
+    assert_eq!(device.count(ACCOUNT), 1);
 }

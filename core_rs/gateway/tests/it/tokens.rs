@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use haversack_gateway::{Claims, IssuerConfig};
+use haversack_gateway::IssuerConfig;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 
 use crate::keys::ISSUER;
@@ -10,7 +10,12 @@ use crate::world::{user_id, uuid_text};
 
 /// The issuer that the server under test believes.
 pub(crate) fn issuer() -> IssuerConfig {
-    IssuerConfig { issuer: "dev".into(), audience: "haversack-sync".into(), public_key_pem: ISSUER.public.clone() }
+    IssuerConfig {
+        issuer: "dev".into(),
+        audience: Some("haversack-sync".into()),
+        public_key_pem: Some(ISSUER.public.clone()),
+        ..IssuerConfig::default()
+    }
 }
 
 /// A good token of a user of "contoso".
@@ -20,15 +25,20 @@ pub(crate) fn token(user: u32) -> String {
 
 /// A token of a user of some organization for some time, in whole seconds.
 pub(crate) fn token_for(user: u32, organization: &str, lifetime: Duration) -> String {
+    token_named(&uuid_text(user_id(user)), organization, lifetime)
+}
+
+/// The same of a user by whatever name.
+pub(crate) fn token_named(user: &str, organization: &str, lifetime: Duration) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let claims = Claims {
-        iss: "dev".into(),
-        aud: "haversack-sync".into(),
-        sub: uuid_text(user_id(user)),
-        org: organization.into(),
-        exp: (now + lifetime).as_secs(),
-        iat: Some(now.as_secs()),
-    };
+    let claims = serde_json::json!({
+        "iss": "dev",
+        "aud": "haversack-sync",
+        "sub": user,
+        "org": organization,
+        "exp": (now + lifetime).as_secs(),
+        "iat": now.as_secs(),
+    });
     let key = EncodingKey::from_ed_pem(ISSUER.private.as_bytes()).unwrap();
     jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &key).unwrap()
 }

@@ -248,6 +248,12 @@ pub(crate) fn put_user(commit: &mut dyn Commit, number: u32, unit: u32, disabled
     put(commit, USER, user_id(number), &values);
 }
 
+/// Gives a user of the unit with the same number a name.
+pub(crate) fn name_user(commit: &mut dyn Commit, number: u32, name: &str) {
+    let values = [(1, Value::Id(user_id(number))), (2, Value::Id(unit_id(number))), (4, Value::Text(name))];
+    put(commit, USER, user_id(number), &values);
+}
+
 /// Inserts or replaces a row.
 pub(crate) fn put(commit: &mut dyn Commit, entity: EntityNumber, id: [u8; 16], values: &[(u32, Value<'_>)]) {
     let mut payload = Vec::new();
@@ -325,7 +331,8 @@ fn metadata() -> Model {
             entity("systemuser", USER.0, Ownership::Business)
                 .with(1, "systemuserid", Uniqueidentifier, &[])
                 .with(2, "businessunitid", Lookup, &["businessunit"])
-                .with(3, "isdisabled", Boolean, &[]),
+                .with(3, "isdisabled", Boolean, &[])
+                .with(4, "domainname", String, &[]),
             entity("team", 2, Ownership::Business).with(1, "teamid", Uniqueidentifier, &[]).with(
                 2,
                 "businessunitid",

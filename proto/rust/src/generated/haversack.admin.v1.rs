@@ -497,17 +497,91 @@ impl StepState {
         }
     }
 }
-/// A state of the organization's profiles and metadata. Empty: what is published.
+/// An application as administrators see it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AppSummary {
+    /// As it was written.
+    #[prost(message, optional, tag = "1")]
+    pub app: ::core::option::Option<super::super::model::v1::App>,
+    /// Whether it differs from what is published, or was never published.
+    #[prost(bool, tag = "2")]
+    pub changed: bool,
+    /// Names of its profiles that devices do not follow: its users who are in them have no profile.
+    #[prost(string, repeated, tag = "3")]
+    pub unpublished_profiles: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Asks to write an application.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SaveAppRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The whole application. The name has 1 to 255 printable characters, and the profiles are 1 to 100.
+    #[prost(message, optional, tag = "2")]
+    pub app: ::core::option::Option<super::super::model::v1::App>,
+}
+/// The written application.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SaveAppResponse {
+    /// As it is now.
+    #[prost(message, optional, tag = "1")]
+    pub summary: ::core::option::Option<AppSummary>,
+}
+/// Asks for an application.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetAppRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The application's name.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+}
+/// An application.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetAppResponse {
+    /// As it is now.
+    #[prost(message, optional, tag = "1")]
+    pub summary: ::core::option::Option<AppSummary>,
+}
+/// Asks for all applications.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListAppsRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+}
+/// All applications.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListAppsResponse {
+    /// By name.
+    #[prost(message, repeated, tag = "1")]
+    pub apps: ::prost::alloc::vec::Vec<AppSummary>,
+}
+/// Asks to delete an application.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteAppRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The application's name.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+}
+/// The application is deleted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteAppResponse {}
+/// A state of the organization's profiles and metadata. Empty: what is published.
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ProfileState {
     /// Which state.
-    #[prost(oneof = "profile_state::State", tags = "1, 2")]
+    #[prost(oneof = "profile_state::State", tags = "1, 2, 3, 4")]
     pub state: ::core::option::Option<profile_state::State>,
 }
 /// Nested message and enum types in `ProfileState`.
 pub mod profile_state {
     /// Which state.
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum State {
         /// What publishing this profile's draft now would make of everything. Name of the profile.
         #[prost(string, tag = "1")]
@@ -515,7 +589,20 @@ pub mod profile_state {
         /// A revision of the organization that was published. INVALID_ARGUMENT (REQUEST_INVALID) if there was none.
         #[prost(uint64, tag = "2")]
         Revision(u64),
+        /// What saving and publishing these profiles now would make of everything; nothing is written.
+        #[prost(message, tag = "3")]
+        Unsaved(super::UnsavedProfiles),
+        /// What publishing customizations now would make of everything.
+        #[prost(bool, tag = "4")]
+        Customizations(bool),
     }
+}
+/// Profiles that nobody has saved, as they would be written.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UnsavedProfiles {
+    /// Each of another name; at most 100.
+    #[prost(message, repeated, tag = "1")]
+    pub profiles: ::prost::alloc::vec::Vec<super::super::model::v1::Profile>,
 }
 /// When an answer is exact. It is exact at one LSN if both are equal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -571,7 +658,7 @@ pub struct Percentiles {
     pub max: u64,
 }
 /// Asks how large devices are.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct EstimateRequest {
     /// The organization's name.
     #[prost(string, tag = "1")]
@@ -795,7 +882,7 @@ pub struct EntityDiff {
     pub lost_sample: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Asks why a row is on a device.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExplainRequest {
     /// The organization's name.
     #[prost(string, tag = "1")]
@@ -925,7 +1012,7 @@ pub struct DeviceHolding {
     pub app: ::prost::alloc::string::String,
 }
 /// Asks what smells in a profile.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct LintRequest {
     /// The organization's name.
     #[prost(string, tag = "1")]
@@ -2052,6 +2139,828 @@ impl PrivilegeDepth {
             "PRIVILEGE_DEPTH_BUSINESS_UNIT" => Some(Self::BusinessUnit),
             "PRIVILEGE_DEPTH_PARENT_CHILD" => Some(Self::ParentChild),
             "PRIVILEGE_DEPTH_ORGANIZATION" => Some(Self::Organization),
+            _ => None,
+        }
+    }
+}
+/// Asks to take in metadata.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ImportMetadataRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// JSON documents in the form of Dataverse's EntityMetadata, one entity each; at most 8 MiB together.
+    #[prost(message, repeated, tag = "2")]
+    pub documents: ::prost::alloc::vec::Vec<MetadataDocument>,
+}
+/// One metadata document.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MetadataDocument {
+    /// Where it came from, for messages.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// UTF-8 JSON.
+    #[prost(bytes = "vec", tag = "2")]
+    pub content: ::prost::alloc::vec::Vec<u8>,
+}
+/// What an import did.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportMetadataResponse {
+    /// Logical names of entities that are new.
+    #[prost(string, repeated, tag = "1")]
+    pub added: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Logical names of entities that changed.
+    #[prost(string, repeated, tag = "2")]
+    pub changed: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Logical names of entities that were the same.
+    #[prost(string, repeated, tag = "3")]
+    pub unchanged: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What could not be mapped, one sentence each.
+    #[prost(string, repeated, tag = "4")]
+    pub notes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Asks for the entities of an organization.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListEntitiesRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Only those that are enabled for offline use.
+    #[prost(bool, tag = "2")]
+    pub offline_only: bool,
+}
+/// The entities of an organization.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListEntitiesResponse {
+    /// By logical name; without attributes.
+    #[prost(message, repeated, tag = "1")]
+    pub entities: ::prost::alloc::vec::Vec<super::super::model::v1::Entity>,
+    /// Logical names of those that are not enabled for mobile, and so cannot be enabled for offline use.
+    #[prost(string, repeated, tag = "2")]
+    pub not_mobile: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Asks for one entity.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetEntityRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Logical name.
+    #[prost(string, tag = "2")]
+    pub entity: ::prost::alloc::string::String,
+}
+/// One entity.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetEntityResponse {
+    /// With its attributes.
+    #[prost(message, optional, tag = "1")]
+    pub entity: ::core::option::Option<super::super::model::v1::Entity>,
+    /// Relationships that have the entity on either side.
+    #[prost(message, repeated, tag = "2")]
+    pub relationships: ::prost::alloc::vec::Vec<super::super::model::v1::Relationship>,
+    /// Whether it is enabled for mobile; if not, it cannot be enabled for offline use.
+    #[prost(bool, tag = "3")]
+    pub mobile: bool,
+}
+/// Asks to enable an entity.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EnableEntityRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Logical name.
+    #[prost(string, tag = "2")]
+    pub entity: ::prost::alloc::string::String,
+    /// FetchXML with at most three criteria. Present and empty: no limit. Absent: the filter that the entity has stays, as that
+    /// of an entity that is enabled by default.
+    #[prost(string, optional, tag = "3")]
+    pub organization_filter: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// The enabled entity.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct EnableEntityResponse {
+    /// Without attributes.
+    #[prost(message, optional, tag = "1")]
+    pub entity: ::core::option::Option<super::super::model::v1::Entity>,
+}
+/// Asks for another organization filter.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetOrganizationFilterRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Logical name.
+    #[prost(string, tag = "2")]
+    pub entity: ::prost::alloc::string::String,
+    /// FetchXML with at most three criteria; empty means no limit.
+    #[prost(string, tag = "3")]
+    pub organization_filter: ::prost::alloc::string::String,
+}
+/// The entity with its filter.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetOrganizationFilterResponse {
+    /// Without attributes.
+    #[prost(message, optional, tag = "1")]
+    pub entity: ::core::option::Option<super::super::model::v1::Entity>,
+}
+/// Asks to disable an entity.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DisableEntityRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Logical name.
+    #[prost(string, tag = "2")]
+    pub entity: ::prost::alloc::string::String,
+    /// Also if profiles have an item for it. Drafts keep the item, and cannot be published with it; of published profiles it is
+    /// left out from the next publish on.
+    #[prost(bool, tag = "3")]
+    pub force: bool,
+}
+/// The disabled entity.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DisableEntityResponse {
+    /// Without attributes.
+    #[prost(message, optional, tag = "1")]
+    pub entity: ::core::option::Option<super::super::model::v1::Entity>,
+    /// Names of the published profiles that have an item for it.
+    #[prost(string, repeated, tag = "2")]
+    pub profiles: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Names of the profiles whose draft has an item for it.
+    #[prost(string, repeated, tag = "3")]
+    pub drafts: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What the next publish will do to devices, with everything else that it takes along.
+    #[prost(message, optional, tag = "4")]
+    pub effect: ::core::option::Option<DeviceEffect>,
+}
+/// What a publish does to devices.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DeviceEffect {
+    /// How many users follow a profile, before or after.
+    #[prost(uint32, tag = "1")]
+    pub user_count: u32,
+    /// How many of them see rows come or go.
+    #[prost(uint32, tag = "2")]
+    pub changed_count: u32,
+    /// What comes, over all users.
+    #[prost(message, optional, tag = "3")]
+    pub gained: ::core::option::Option<Amount>,
+    /// What goes, over all users.
+    #[prost(message, optional, tag = "4")]
+    pub lost: ::core::option::Option<Amount>,
+    /// Entities whose metadata devices will be asked to download, or will drop, by logical name.
+    #[prost(message, repeated, tag = "5")]
+    pub metadata: ::prost::alloc::vec::Vec<MetadataEffect>,
+    /// Why users and rows are not told, if so: nothing is published yet to compare with, or it would take longer than a minute.
+    #[prost(string, tag = "6")]
+    pub not_told: ::prost::alloc::string::String,
+}
+/// What a publish does to what devices know of an entity.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MetadataEffect {
+    /// Logical name.
+    #[prost(string, tag = "1")]
+    pub entity: ::prost::alloc::string::String,
+    /// Names of the published profiles whose devices it concerns.
+    #[prost(string, repeated, tag = "2")]
+    pub profiles: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Logical names of attributes that devices get.
+    #[prost(string, repeated, tag = "3")]
+    pub columns_added: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Logical names of attributes that change, as in their label or options.
+    #[prost(string, repeated, tag = "4")]
+    pub columns_changed: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Logical names of attributes that devices drop.
+    #[prost(string, repeated, tag = "5")]
+    pub columns_removed: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Asks to publish customizations.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PublishCustomizationsRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Why, for the record; at most 2,000 characters.
+    #[prost(string, tag = "2")]
+    pub note: ::prost::alloc::string::String,
+    /// Only tell what would happen.
+    #[prost(bool, tag = "3")]
+    pub dry_run: bool,
+}
+/// What publishing customizations has done, or would do.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PublishCustomizationsResponse {
+    /// What is published with it, one sentence each. Empty: there is nothing to publish.
+    #[prost(string, repeated, tag = "1")]
+    pub changes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What that does to devices, as worked out just before the publish.
+    #[prost(message, optional, tag = "2")]
+    pub effect: ::core::option::Option<DeviceEffect>,
+    /// The organization's new revision; 0 if none was drawn.
+    #[prost(uint64, tag = "3")]
+    pub revision: u64,
+    /// Position of the publish in the commit order; 0 if there was none.
+    #[prost(uint64, tag = "4")]
+    pub lsn: u64,
+}
+/// A profile as administrators see it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProfileSummary {
+    /// Unique name.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Revision of this profile that devices follow; 0 if they follow none.
+    #[prost(uint64, tag = "2")]
+    pub revision: u64,
+    /// Number of items in the draft.
+    #[prost(uint32, tag = "3")]
+    pub items: u32,
+    /// Number of users in the draft.
+    #[prost(uint32, tag = "4")]
+    pub users: u32,
+    /// Whether the draft differs from the revision that devices follow, or they follow none.
+    #[prost(bool, tag = "5")]
+    pub changed: bool,
+    /// Number of teams in the draft.
+    #[prost(uint32, tag = "6")]
+    pub teams: u32,
+    /// The draft's priority among the profiles that a user gets through teams; the lowest number wins.
+    #[prost(uint32, tag = "7")]
+    pub priority: u32,
+    /// What it is for, as the draft says.
+    #[prost(string, tag = "8")]
+    pub description: ::prost::alloc::string::String,
+    /// Rises by 1 with every write of the draft; from 1. Send it back to be sure that nobody else has written since.
+    #[prost(uint64, tag = "9")]
+    pub draft_version: u64,
+    /// Who wrote the draft: the subject of that caller's token; empty if nobody knows.
+    #[prost(string, tag = "10")]
+    pub draft_author: ::prost::alloc::string::String,
+    /// When, in microseconds since the Unix epoch; 0 if nobody knows.
+    #[prost(int64, tag = "11")]
+    pub draft_at_us: i64,
+}
+/// A published revision, without its content.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProfileRevision {
+    /// Its number; from 1.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// Who published it: the subject of that caller's token; empty if nobody knows.
+    #[prost(string, tag = "2")]
+    pub author: ::prost::alloc::string::String,
+    /// Why, in the author's words.
+    #[prost(string, tag = "3")]
+    pub note: ::prost::alloc::string::String,
+    /// When, in microseconds since the Unix epoch.
+    #[prost(int64, tag = "4")]
+    pub published_at_us: i64,
+    /// Number of items in it.
+    #[prost(uint32, tag = "5")]
+    pub items: u32,
+    /// Number of users in it.
+    #[prost(uint32, tag = "6")]
+    pub users: u32,
+    /// Number of teams in it.
+    #[prost(uint32, tag = "7")]
+    pub teams: u32,
+    /// Whether devices follow it.
+    #[prost(bool, tag = "8")]
+    pub followed: bool,
+}
+/// A user who has left one profile's draft for another.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MovedUser {
+    /// The user's id.
+    #[prost(string, tag = "1")]
+    pub user: ::prost::alloc::string::String,
+    /// Name of the profile that had the user.
+    #[prost(string, tag = "2")]
+    pub from_profile: ::prost::alloc::string::String,
+}
+/// Asks to write a draft.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SaveProfileRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The whole draft; `revision` is ignored, and so is what filters have compiled.
+    #[prost(message, optional, tag = "2")]
+    pub profile: ::core::option::Option<super::super::model::v1::Profile>,
+    /// Move users who are in other drafts, instead of refusing.
+    #[prost(bool, tag = "3")]
+    pub r#move: bool,
+    /// The version that is replaced; 0: there must be none (ALREADY_EXISTS, PROFILE_EXISTS, if there is). Absent: any.
+    #[prost(uint64, optional, tag = "4")]
+    pub draft_version: ::core::option::Option<u64>,
+}
+/// The written draft.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SaveProfileResponse {
+    /// Its summary.
+    #[prost(message, optional, tag = "1")]
+    pub summary: ::core::option::Option<ProfileSummary>,
+    /// What is legal but looks like a mistake, one sentence each.
+    #[prost(string, repeated, tag = "2")]
+    pub warnings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Users who were moved, in the order of the draft.
+    #[prost(message, repeated, tag = "3")]
+    pub moved: ::prost::alloc::vec::Vec<MovedUser>,
+}
+/// Asks for a profile.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetProfileRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The profile's name.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Number of the revision; 0: the draft.
+    #[prost(uint64, tag = "3")]
+    pub revision: u64,
+}
+/// A profile.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetProfileResponse {
+    /// The draft, or the revision as its author wrote it: nothing in it is compiled.
+    #[prost(message, optional, tag = "1")]
+    pub profile: ::core::option::Option<super::super::model::v1::Profile>,
+    /// The profile's summary.
+    #[prost(message, optional, tag = "2")]
+    pub summary: ::core::option::Option<ProfileSummary>,
+    /// Who published the revision, when and why; absent for a draft.
+    #[prost(message, optional, tag = "3")]
+    pub revision: ::core::option::Option<ProfileRevision>,
+}
+/// Asks for all profiles.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListProfilesRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+}
+/// All profiles.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListProfilesResponse {
+    /// By name.
+    #[prost(message, repeated, tag = "1")]
+    pub profiles: ::prost::alloc::vec::Vec<ProfileSummary>,
+}
+/// Asks for the history of a profile.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListRevisionsRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The profile's name.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+}
+/// The history of a profile.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListRevisionsResponse {
+    /// The latest first.
+    #[prost(message, repeated, tag = "1")]
+    pub revisions: ::prost::alloc::vec::Vec<ProfileRevision>,
+}
+/// Asks for a copy of a profile.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CloneProfileRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The profile's name.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Name of the copy.
+    #[prost(string, tag = "3")]
+    pub new_name: ::prost::alloc::string::String,
+    /// Number of the revision to copy; 0: the draft.
+    #[prost(uint64, tag = "4")]
+    pub revision: u64,
+}
+/// The copy.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CloneProfileResponse {
+    /// Its summary.
+    #[prost(message, optional, tag = "1")]
+    pub summary: ::core::option::Option<ProfileSummary>,
+    /// What is legal but looks like a mistake, one sentence each.
+    #[prost(string, repeated, tag = "2")]
+    pub warnings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Asks what is wrong with a draft.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ValidateProfileRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Which draft.
+    #[prost(oneof = "validate_profile_request::Subject", tags = "2, 3")]
+    pub subject: ::core::option::Option<validate_profile_request::Subject>,
+}
+/// Nested message and enum types in `ValidateProfileRequest`.
+pub mod validate_profile_request {
+    /// Which draft.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Subject {
+        /// That of the profile of this name.
+        #[prost(string, tag = "2")]
+        Name(::prost::alloc::string::String),
+        /// This one, which nobody has saved.
+        #[prost(message, tag = "3")]
+        Profile(super::super::super::model::v1::Profile),
+    }
+}
+/// What is wrong with a draft.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ValidateProfileResponse {
+    /// Every rule that it breaks, one sentence each; empty: it can be published.
+    #[prost(string, repeated, tag = "1")]
+    pub breaches: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What is legal but looks like a mistake, one sentence each.
+    #[prost(string, repeated, tag = "2")]
+    pub warnings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Asks to publish a draft.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PublishProfileRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The profile's name.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Why, for the record; at most 2,000 characters.
+    #[prost(string, tag = "3")]
+    pub note: ::prost::alloc::string::String,
+    /// The version of the draft that is meant. Absent: whichever it is.
+    #[prost(uint64, optional, tag = "4")]
+    pub draft_version: ::core::option::Option<u64>,
+}
+/// What was published.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PublishProfileResponse {
+    /// The profile's new revision.
+    #[prost(uint64, tag = "1")]
+    pub profile_revision: u64,
+    /// The organization's new revision.
+    #[prost(uint64, tag = "2")]
+    pub revision: u64,
+    /// Position of the publish in the commit order.
+    #[prost(uint64, tag = "3")]
+    pub lsn: u64,
+    /// What is legal but looks like a mistake, one sentence each; users who get several profiles through teams among it.
+    #[prost(string, repeated, tag = "4")]
+    pub warnings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Asks that devices no longer follow a profile.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnpublishProfileRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The profile's name.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Why, for the record; at most 2,000 characters.
+    #[prost(string, tag = "3")]
+    pub note: ::prost::alloc::string::String,
+}
+/// Devices no longer follow the profile.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnpublishProfileResponse {
+    /// The organization's new revision; 0 if devices did not follow the profile.
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    /// Position of the publish in the commit order; 0 if there was none.
+    #[prost(uint64, tag = "2")]
+    pub lsn: u64,
+}
+/// Asks to delete a profile.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteProfileRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The profile's name.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// The version of the draft that is meant. Absent: whichever it is.
+    #[prost(uint64, optional, tag = "3")]
+    pub draft_version: ::core::option::Option<u64>,
+}
+/// The profile is deleted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteProfileResponse {}
+/// Asks to publish an earlier revision again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RollBackProfileRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The profile's name.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Number of the revision.
+    #[prost(uint64, tag = "3")]
+    pub revision: u64,
+    /// Why, for the record; at most 2,000 characters.
+    #[prost(string, tag = "4")]
+    pub note: ::prost::alloc::string::String,
+    /// Move users who are in other drafts by now, instead of refusing.
+    #[prost(bool, tag = "5")]
+    pub r#move: bool,
+}
+/// What was published.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RollBackProfileResponse {
+    /// The profile's new revision.
+    #[prost(uint64, tag = "1")]
+    pub profile_revision: u64,
+    /// The organization's new revision.
+    #[prost(uint64, tag = "2")]
+    pub revision: u64,
+    /// Position of the publish in the commit order.
+    #[prost(uint64, tag = "3")]
+    pub lsn: u64,
+    /// What is legal but looks like a mistake, one sentence each.
+    #[prost(string, repeated, tag = "4")]
+    pub warnings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Users who were moved.
+    #[prost(message, repeated, tag = "5")]
+    pub moved: ::prost::alloc::vec::Vec<MovedUser>,
+}
+/// Asks to add members.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AddMembersRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The profile's name.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Ids (systemuserid) of users, as canonical UUID text.
+    #[prost(string, repeated, tag = "3")]
+    pub users: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Ids (teamid) of teams, as canonical UUID text. Whoever is a member of one follows the profile, unless another profile
+    /// names the user, or one of a lower priority number has a team of the user.
+    #[prost(string, repeated, tag = "4")]
+    pub teams: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Move users who are in other drafts, instead of refusing.
+    #[prost(bool, tag = "5")]
+    pub r#move: bool,
+}
+/// The draft with its members.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AddMembersResponse {
+    /// Its summary.
+    #[prost(message, optional, tag = "1")]
+    pub summary: ::core::option::Option<ProfileSummary>,
+    /// What is legal but looks like a mistake, one sentence each.
+    #[prost(string, repeated, tag = "2")]
+    pub warnings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Users who were moved.
+    #[prost(message, repeated, tag = "3")]
+    pub moved: ::prost::alloc::vec::Vec<MovedUser>,
+}
+/// Asks to take members out.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveMembersRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The profile's name.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Ids (systemuserid) of users.
+    #[prost(string, repeated, tag = "3")]
+    pub users: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Ids (teamid) of teams.
+    #[prost(string, repeated, tag = "4")]
+    pub teams: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// The draft with its members.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveMembersResponse {
+    /// Its summary.
+    #[prost(message, optional, tag = "1")]
+    pub summary: ::core::option::Option<ProfileSummary>,
+}
+/// A role that a caller has.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Grant {
+    /// The `iss` claim of the caller's tokens; at most 512 characters.
+    #[prost(string, tag = "1")]
+    pub issuer: ::prost::alloc::string::String,
+    /// Whose: the claim that the issuer's settings name, `sub` by default; at most 512 characters.
+    #[prost(string, tag = "2")]
+    pub subject: ::prost::alloc::string::String,
+    /// Where: name of an organization; empty means all of them, now and later.
+    #[prost(string, tag = "3")]
+    pub organization: ::prost::alloc::string::String,
+    /// What.
+    #[prost(enumeration = "Role", tag = "4")]
+    pub role: i32,
+    /// Output only: when it was given, in microseconds since the Unix epoch; 0 if the catalog does not have it.
+    #[prost(int64, tag = "5")]
+    pub granted_at_us: i64,
+    /// Output only: the subject that gave it; "settings" or "token" if the catalog does not have it.
+    #[prost(string, tag = "6")]
+    pub granted_by: ::prost::alloc::string::String,
+}
+/// Asks to give a role.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GrantRoleRequest {
+    /// The organization's name; empty means all. Who gives a role needs to be an administrator there.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The `iss` claim of the caller's tokens.
+    #[prost(string, tag = "2")]
+    pub issuer: ::prost::alloc::string::String,
+    /// Whose.
+    #[prost(string, tag = "3")]
+    pub subject: ::prost::alloc::string::String,
+    /// What.
+    #[prost(enumeration = "Role", tag = "4")]
+    pub role: i32,
+}
+/// The role that was given.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GrantRoleResponse {
+    /// As it is now.
+    #[prost(message, optional, tag = "1")]
+    pub grant: ::core::option::Option<Grant>,
+}
+/// Asks to take a role away.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeRoleRequest {
+    /// The organization's name; empty means the grant for all of them.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The `iss` claim of the caller's tokens.
+    #[prost(string, tag = "2")]
+    pub issuer: ::prost::alloc::string::String,
+    /// Whose.
+    #[prost(string, tag = "3")]
+    pub subject: ::prost::alloc::string::String,
+}
+/// The role was taken away.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeRoleResponse {
+    /// Whether there was one.
+    #[prost(bool, tag = "1")]
+    pub revoked: bool,
+}
+/// Asks who has which role.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListGrantsRequest {
+    /// The organization's name; empty means every grant there is.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+}
+/// Who has which role.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListGrantsResponse {
+    /// By organization (those for all come first), issuer and subject.
+    #[prost(message, repeated, tag = "1")]
+    pub grants: ::prost::alloc::vec::Vec<Grant>,
+}
+/// Asks who is calling.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetCallerRequest {}
+/// Who is calling.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetCallerResponse {
+    /// The `iss` claim.
+    #[prost(string, tag = "1")]
+    pub issuer: ::prost::alloc::string::String,
+    /// Whose token it is.
+    #[prost(string, tag = "2")]
+    pub subject: ::prost::alloc::string::String,
+    /// Every role, wherever it comes from.
+    #[prost(message, repeated, tag = "3")]
+    pub grants: ::prost::alloc::vec::Vec<Grant>,
+}
+/// One call that changes something, or was meant to. Rows' contents and files are never in it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AuditEntry {
+    /// Its number; a later call has a higher one.
+    #[prost(int64, tag = "1")]
+    pub number: i64,
+    /// When the call came, in microseconds since the Unix epoch.
+    #[prost(int64, tag = "2")]
+    pub at_us: i64,
+    /// Full name of the method, as in "haversack.admin.v1.ProfileService.PublishProfile".
+    #[prost(string, tag = "3")]
+    pub rpc: ::prost::alloc::string::String,
+    /// The organization that it was about; empty if it was about none or all.
+    #[prost(string, tag = "4")]
+    pub organization: ::prost::alloc::string::String,
+    /// What in the organization it was about, as in "profile field"; empty if it was about the organization itself.
+    #[prost(string, tag = "5")]
+    pub target: ::prost::alloc::string::String,
+    /// The `iss` claim of the caller; "local" for a command that wrote to the catalog itself.
+    #[prost(string, tag = "6")]
+    pub issuer: ::prost::alloc::string::String,
+    /// Who called.
+    #[prost(string, tag = "7")]
+    pub subject: ::prost::alloc::string::String,
+    /// How it ended: OK, or the name of an ErrorReason without its prefix, or CANCELLED if the caller went away, or
+    /// UNFINISHED if the server has not said: the call is still under way, or the server died during it.
+    #[prost(string, tag = "8")]
+    pub outcome: ::prost::alloc::string::String,
+    /// Why it was refused or failed; empty if it was not.
+    #[prost(string, tag = "9")]
+    pub message: ::prost::alloc::string::String,
+    /// The request as JSON; bytes are replaced by their number.
+    #[prost(string, tag = "10")]
+    pub request_json: ::prost::alloc::string::String,
+    /// What the call was about, before it, as JSON; empty if there was nothing or it is not recorded.
+    #[prost(string, tag = "11")]
+    pub before_json: ::prost::alloc::string::String,
+    /// The same afterwards; where what it was about is not in the catalog, the response.
+    #[prost(string, tag = "12")]
+    pub after_json: ::prost::alloc::string::String,
+    /// Whether one of the texts was cut, at 16 KiB.
+    #[prost(bool, tag = "13")]
+    pub truncated: bool,
+    /// The call's id: its `x-request-id`, or one that the server gave it. Log lines of the call have it, too.
+    #[prost(string, tag = "14")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// Asks what was done. All conditions hold at once.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QueryAuditRequest {
+    /// The organization's name; empty means all of them and what is about none.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Who called; empty means anybody.
+    #[prost(string, tag = "2")]
+    pub subject: ::prost::alloc::string::String,
+    /// Full name of the method, or how it ends after a dot, as in "PublishProfile"; empty means any.
+    #[prost(string, tag = "3")]
+    pub rpc: ::prost::alloc::string::String,
+    /// From when on, in microseconds since the Unix epoch; 0 means from the beginning.
+    #[prost(int64, tag = "4")]
+    pub since_at_us: i64,
+    /// Before when, in microseconds since the Unix epoch; 0 means until now.
+    #[prost(int64, tag = "5")]
+    pub until_at_us: i64,
+    /// How it ended, as in `AuditEntry.outcome`; empty means any way.
+    #[prost(string, tag = "6")]
+    pub outcome: ::prost::alloc::string::String,
+    /// Entries in a page, 1 to 500; 0 means 100.
+    #[prost(uint32, tag = "7")]
+    pub page_size: u32,
+    /// `next_page_token` of the page before; empty means the first.
+    #[prost(string, tag = "8")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// What was done.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct QueryAuditResponse {
+    /// Newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<AuditEntry>,
+    /// Where the next page begins; empty on the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// What an administrator may do. Each role may do all that the ones before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Role {
+    /// Not valid.
+    Unspecified = 0,
+    /// Looks at everything and asks questions; changes nothing.
+    Reader = 1,
+    /// Also runs things: ingests rows, starts and stops work, reads the audit log.
+    Operator = 2,
+    /// Also decides: settings, entities, profiles, members, publishing, and who else has a role.
+    Administrator = 3,
+}
+impl Role {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ROLE_UNSPECIFIED",
+            Self::Reader => "ROLE_READER",
+            Self::Operator => "ROLE_OPERATOR",
+            Self::Administrator => "ROLE_ADMINISTRATOR",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ROLE_UNSPECIFIED" => Some(Self::Unspecified),
+            "ROLE_READER" => Some(Self::Reader),
+            "ROLE_OPERATOR" => Some(Self::Operator),
+            "ROLE_ADMINISTRATOR" => Some(Self::Administrator),
             _ => None,
         }
     }

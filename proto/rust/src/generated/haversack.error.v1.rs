@@ -40,7 +40,7 @@ pub enum ErrorReason {
     MetadataInvalid = 17,
     /// FAILED_PRECONDITION: new metadata would change the meaning of what is stored (an attribute's type).
     MetadataIncompatible = 18,
-    /// FAILED_PRECONDITION: a profile still has an item for the entity. Remove the item first.
+    /// FAILED_PRECONDITION: a profile still has an item for the entity. Remove the item first, or force it.
     EntityInUse = 19,
     /// NOT_FOUND: the organization has no profile of this name.
     ProfileUnknown = 20,
@@ -109,6 +109,8 @@ pub enum ErrorReason {
     RevisionUnknown = 74,
     /// ABORTED: somebody else has changed the draft since it was read. Read it again.
     DraftChanged = 75,
+    /// FAILED_PRECONDITION: an application names the profile. Take it out of the application first.
+    ProfileInUse = 76,
     /// PERMISSION_DENIED: the caller's administrative role does not allow this call; the message says which does.
     RoleInsufficient = 80,
     /// INVALID_ARGUMENT: a certificate, key or issuer in the configuration cannot be used; the message says why.
@@ -198,6 +200,7 @@ impl ErrorReason {
             Self::ProfilePublished => "ERROR_REASON_PROFILE_PUBLISHED",
             Self::RevisionUnknown => "ERROR_REASON_REVISION_UNKNOWN",
             Self::DraftChanged => "ERROR_REASON_DRAFT_CHANGED",
+            Self::ProfileInUse => "ERROR_REASON_PROFILE_IN_USE",
             Self::RoleInsufficient => "ERROR_REASON_ROLE_INSUFFICIENT",
             Self::ConfigurationInvalid => "ERROR_REASON_CONFIGURATION_INVALID",
             Self::DirectoryReadOnly => "ERROR_REASON_DIRECTORY_READ_ONLY",
@@ -272,6 +275,7 @@ impl ErrorReason {
             "ERROR_REASON_PROFILE_PUBLISHED" => Some(Self::ProfilePublished),
             "ERROR_REASON_REVISION_UNKNOWN" => Some(Self::RevisionUnknown),
             "ERROR_REASON_DRAFT_CHANGED" => Some(Self::DraftChanged),
+            "ERROR_REASON_PROFILE_IN_USE" => Some(Self::ProfileInUse),
             "ERROR_REASON_ROLE_INSUFFICIENT" => Some(Self::RoleInsufficient),
             "ERROR_REASON_CONFIGURATION_INVALID" => Some(Self::ConfigurationInvalid),
             "ERROR_REASON_DIRECTORY_READ_ONLY" => Some(Self::DirectoryReadOnly),

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any
 
-_subject: ContextVar[str] = ContextVar("caller_subject", default="")
+from haversack_server.errors import InternalFault
+from haversack_server.security import Caller
+
+_caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
 
 
-def calling(claims: Mapping[str, Any]) -> None:
+def calling(caller: Caller) -> None:
     """Sets who calls, for the rest of this task."""
-    _subject.set(str(claims.get("sub", "")))
+    _caller.set(caller)
 
 
 def caller() -> str:
     """Returns the subject of the call's token; empty outside calls."""
-    return _subject.get()
+    known = _caller.get()
+    return known.subject if known else ""
+
+
+def current() -> Caller:
+    """Returns who calls, roles included; for calls alone."""
+    known = _caller.get()
+    if known is None:
+        raise InternalFault("nobody calls")
+    return known

@@ -56,7 +56,7 @@ class DirectoryService(directory_pb2_grpc.DirectoryServiceServicer):
         user, showing = facts.user(request.user), Showing(facts)
         teams = showing.teams_of(user)
         async with self._catalog.snapshot() as connection:
-            published = await profiles.latest_revisions(connection, request.organization)
+            published = await profiles.published(connection, request.organization)
         profile = followed(published.values(), user.id, {it.id for it in teams})
         return directory_pb2.GetUserResponse(
             user=showing.user(user), teams=teams, roles=showing.roles_of(user), profile=profile

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from haversack.admin.v1 import admin_pb2
+from haversack.admin.v1 import entities_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from haversack_server.catalog import Catalog, entities, organizations, profiles, provisioning
 from haversack_server.catalog.entities import StoredEntity
 from haversack_server.core import in_thread
-from haversack_server.errors import MetadataIncompatible, MetadataInvalid, RequestInvalid, sentences
+from haversack_server.errors import HaversackError, MetadataIncompatible, MetadataInvalid, RequestInvalid, sentences
 from haversack_server.metadata import Document, Merged, merge_entity, read_document
-from haversack_server.publishing import broken_filters, broken_profiles, contradictions, load_metadata
+from haversack_server.publishing import (
+    broken_filters,
+    broken_profiles,
+    compile_organization_filter,
+    contradictions,
+    load_metadata,
+    without_disabled,
+)
 from haversack_server.replication import keep_replicating
 
 DOCUMENTS_BYTES_MAX = 8 * 1024 * 1024
 
 
 async def import_documents(
-    catalog: Catalog, organization: str, sources: Sequence[admin_pb2.MetadataDocument]
-) -> admin_pb2.ImportMetadataResponse:
+    catalog: Catalog, organization: str, sources: Sequence[entities_pb2.MetadataDocument]
+) -> entities_pb2.ImportMetadataResponse:
     """Merges documents into an organization's metadata, in their order.
 
     Raises MetadataInvalid for a document that cannot be read, and MetadataIncompatible where what is stored or
@@ -35,13 +42,13 @@ async def import_documents(
 
 async def merge_documents(
     connection: AsyncConnection, organization: str, documents: Sequence[Document]
-) -> admin_pb2.ImportMetadataResponse:
+) -> entities_pb2.ImportMetadataResponse:
     """Merges documents that are read already, inside the transaction of `connection`; else as `import_documents`."""
     found = await organizations.find(connection, organization, for_update=True)
     last_number = found.last_entity_number
     known = await entities.all_by_name(connection, organization)
     listed = await entities.relationships_by_document(connection, organization)
-    outcome = admin_pb2.ImportMetadataResponse()
+    outcome = entities_pb2.ImportMetadataResponse()
     for document in documents:
         name = document.entity.logical_name
         old = known.get(name)
@@ -52,21 +59,26 @@ async def merge_documents(
         relationships = sorted(document.relationships, key=lambda it: it.schema_name)
         if old is None:
             outcome.added.append(name)
-        elif old.metadata == merged.entity and listed.get(name, []) == relationships:
+        elif _is_same(document, merged, old) and listed.get(name, []) == relationships:
             outcome.unchanged.append(name)
             continue
         else:
             outcome.changed.append(name)
-        await entities.put(connection, organization, _stored(merged, old))
+        stored = _stored(document, merged, old)
+        if stored.offline and not stored.mobile:
+            said = "is not enabled for mobile any more, and stays enabled for offline use; disable it"
+            outcome.notes.append(f"{name} {said}")
+        await entities.put(connection, organization, stored)
         await entities.put_relationships(connection, organization, name, relationships)
     await organizations.set_last_entity_number(connection, organization, last_number)
+    outcome.notes.extend(await _enable_new(connection, organization, outcome.added))
     await _check_whole(connection, organization)
     if (await provisioning.find(connection, organization)).staging_path is not None:
         await keep_replicating(connection, organization)
     return outcome
 
 
-def _read(sources: Sequence[admin_pb2.MetadataDocument]) -> list[Document]:
+def _read(sources: Sequence[entities_pb2.MetadataDocument]) -> list[Document]:
     size = sum(len(source.content) for source in sources)
     if size > DOCUMENTS_BYTES_MAX:
         raise RequestInvalid(f"the documents have {size:,} bytes; send at most {DOCUMENTS_BYTES_MAX:,} together")
@@ -84,10 +96,44 @@ def _merged(document: Document, old: StoredEntity | None, *, number: int) -> Mer
     return merge_entity(document.entity, before, number=number)
 
 
-def _stored(merged: Merged, old: StoredEntity | None) -> StoredEntity:
+def _is_same(document: Document, merged: Merged, old: StoredEntity) -> bool:
+    return old.metadata == merged.entity and document.availability.mobile in (None, old.mobile)
+
+
+def _stored(document: Document, merged: Merged, old: StoredEntity | None) -> StoredEntity:
+    """Returns an entity as it will be; what administrators have set of one that is there stays."""
+    said = document.availability
     if old is None:
-        return StoredEntity(merged.entity, merged.last_number)
-    return replace(old, metadata=merged.entity, last_attribute_number=merged.last_number)
+        return StoredEntity(
+            merged.entity,
+            merged.last_number,
+            offline=said.offline,
+            organization_filter=said.organization_filter,
+            mobile=said.mobile is not False,
+        )
+    mobile = old.mobile if said.mobile is None else said.mobile
+    return replace(old, metadata=merged.entity, last_attribute_number=merged.last_number, mobile=mobile)
+
+
+async def _enable_new(connection: AsyncConnection, organization: str, added: Iterable[str]) -> list[str]:
+    """Looks at new entities that are enabled from the start; disables those whose filter cannot be used.
+
+    Returns a sentence for each of these, and for those that nothing limits.
+    """
+    metadata = await load_metadata(connection, organization)
+    notes = []
+    for stored in (metadata.entities[name] for name in added):
+        if not stored.offline:
+            continue
+        if not stored.organization_filter:
+            notes.append(f"{stored.name} is enabled for offline use, and no organization filter limits it")
+            continue
+        try:
+            await in_thread(compile_organization_filter, metadata, stored.name, stored.organization_filter)
+        except HaversackError as error:
+            notes.append(f"{stored.name} is not enabled for offline use: {error}")
+            await entities.put(connection, organization, replace(stored, offline=False, organization_filter=""))
+    return notes
 
 
 async def _check_whole(connection: AsyncConnection, organization: str) -> None:
@@ -96,7 +142,8 @@ async def _check_whole(connection: AsyncConnection, organization: str) -> None:
     contradictory = contradictions(metadata)
     if contradictory:
         raise MetadataInvalid(sentences(contradictory))
-    published = await profiles.latest_revisions(connection, organization)
+    published = await profiles.published(connection, organization)
+    published = {name: without_disabled(it, metadata) for name, it in published.items()}
     broken = await in_thread(broken_profiles, metadata, published)
     broken += await in_thread(broken_filters, metadata)
     if broken:

@@ -14,7 +14,7 @@ from haversack.admin.v1 import admin_pb2, admin_pb2_grpc
 from haversack.model.v1 import model_pb2
 
 from haversack_server._core import Staging, check_model
-from haversack_server.admin._caller import caller
+from haversack_server.admin._caller import caller, current
 from haversack_server.catalog import ORGANIZATIONS_BELL, Catalog, entities, organizations, provisioning, publishes
 from haversack_server.core import in_thread
 from haversack_server.errors import RequestInvalid, sentences
@@ -66,10 +66,11 @@ class OrganizationService(admin_pb2_grpc.OrganizationServiceServicer):
     async def ListOrganizations(
         self, request: admin_pb2.ListOrganizationsRequest, context: _Context
     ) -> admin_pb2.ListOrganizationsResponse:
-        """Shows every organization."""
+        """Shows every organization that the caller has a role in."""
         async with self._catalog.snapshot() as connection:
             names = [it.name for it in await organizations.all_by_name(connection)]
-        return admin_pb2.ListOrganizationsResponse(organizations=[await self._shown(name) for name in names])
+        seen = [await self._shown(name) for name in names if current().may_see(name)]
+        return admin_pb2.ListOrganizationsResponse(organizations=seen)
 
     async def SetSettings(
         self, request: admin_pb2.SetSettingsRequest, context: _Context

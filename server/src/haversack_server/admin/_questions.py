@@ -69,5 +69,10 @@ class QuestionService(questions_pb2_grpc.QuestionServiceServicer):
             case "revision":
                 async with self._catalog.snapshot() as connection:
                     return await publishes.find_model(connection, organization, state.revision)
+            case "unsaved":
+                return await self._publisher.unsaved(organization, state.unsaved.profiles)
+            case "customizations":
+                after = (await self._publisher.customized(organization)).after
+                return after.SerializeToString(deterministic=True)
             case _:
                 return None

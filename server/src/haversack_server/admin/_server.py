@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
+from collections.abc import Callable
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -13,12 +13,20 @@ from grpc_reflection.v1alpha import reflection
 from haversack.admin.v1 import (
     admin_pb2,
     admin_pb2_grpc,
+    apps_pb2,
+    apps_pb2_grpc,
     directory_pb2,
     directory_pb2_grpc,
+    entities_pb2,
+    entities_pb2_grpc,
+    profiles_pb2,
+    profiles_pb2_grpc,
     provisioning_pb2,
     provisioning_pb2_grpc,
     questions_pb2,
     questions_pb2_grpc,
+    security_pb2,
+    security_pb2_grpc,
     solutions_pb2,
     solutions_pb2_grpc,
     work_pb2,
@@ -26,7 +34,11 @@ from haversack.admin.v1 import (
 )
 
 from haversack_server._core import SyncServer
+from haversack_server.admin._access import AccessService
+from haversack_server.admin._apps import AppService
+from haversack_server.admin._audit import AuditService
 from haversack_server.admin._directory import DirectoryService
+from haversack_server.admin._effects import Effects
 from haversack_server.admin._entities import EntityService
 from haversack_server.admin._guard import Guard
 from haversack_server.admin._ingest import IngestService
@@ -37,10 +49,13 @@ from haversack_server.admin._questions import QuestionService
 from haversack_server.admin._solutions import SolutionService
 from haversack_server.admin._work import WorkService
 from haversack_server.catalog import Catalog
-from haversack_server.errors import RequestInvalid
+from haversack_server.errors import ConfigurationInvalid, InternalFault, RequestInvalid
+from haversack_server.places import is_loopback
 from haversack_server.provisioning import Requests, Status
 from haversack_server.publishing import Publisher
 from haversack_server.replication import NativeSource
+from haversack_server.security import Certificate, uncovered
+from haversack_server.settings import AdministratorSettings
 from haversack_server.stagings import Stagings
 
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
@@ -56,18 +71,19 @@ _OPTIONS = (
     ("grpc.so_reuseport", 0),
 )
 
-_SERVICES = tuple(
-    service.full_name
-    for contract in (
-        admin_pb2.DESCRIPTOR,
-        directory_pb2.DESCRIPTOR,
-        provisioning_pb2.DESCRIPTOR,
-        questions_pb2.DESCRIPTOR,
-        solutions_pb2.DESCRIPTOR,
-        work_pb2.DESCRIPTOR,
-    )
-    for service in contract.services_by_name.values()
+_CONTRACTS = (
+    admin_pb2,
+    apps_pb2,
+    directory_pb2,
+    entities_pb2,
+    profiles_pb2,
+    provisioning_pb2,
+    questions_pb2,
+    security_pb2,
+    solutions_pb2,
+    work_pb2,
 )
+_SERVICES = tuple(service for contract in _CONTRACTS for service in contract.DESCRIPTOR.services_by_name.values())
 
 
 class AdminServer:
@@ -83,44 +99,59 @@ class AdminServer:
         status: Status,
         source: NativeSource,
         sync: SyncServer,
-        issuers: str,
+        guard: Guard,
+        administrators: tuple[AdministratorSettings, ...],
     ) -> None:
-        self._server = grpc.aio.server(interceptors=[Guard(issuers)], options=_OPTIONS)
+        if open_calls := uncovered(_SERVICES):
+            raise InternalFault(f"the policy has no entry for {', '.join(open_calls)}")
+        self._server = grpc.aio.server(interceptors=[guard], options=_OPTIONS)
         self._ingest = IngestService(catalog, stagings, source)
         self._health = health.HealthServicer()
+        effects = Effects(stagings, sync)
         organizations = OrganizationService(catalog, stagings, requests)
-        profiles = ProfileService(catalog, publisher)
+        profiles = ProfileService(catalog, publisher, effects)
+        entities = EntityService(catalog, publisher, effects)
         admin_pb2_grpc.add_OrganizationServiceServicer_to_server(organizations, self._server)
         self._status = status
         provisioning = ProvisioningService(requests, status)
         provisioning_pb2_grpc.add_ProvisioningServiceServicer_to_server(provisioning, self._server)
-        admin_pb2_grpc.add_EntityServiceServicer_to_server(EntityService(catalog), self._server)
+        entities_pb2_grpc.add_EntityServiceServicer_to_server(entities, self._server)
         admin_pb2_grpc.add_IngestServiceServicer_to_server(self._ingest, self._server)
-        admin_pb2_grpc.add_ProfileServiceServicer_to_server(profiles, self._server)
+        profiles_pb2_grpc.add_ProfileServiceServicer_to_server(profiles, self._server)
+        apps_pb2_grpc.add_AppServiceServicer_to_server(AppService(catalog), self._server)
         questions = QuestionService(catalog, stagings, publisher, sync)
         questions_pb2_grpc.add_QuestionServiceServicer_to_server(questions, self._server)
         solutions_pb2_grpc.add_SolutionServiceServicer_to_server(SolutionService(catalog), self._server)
         work_pb2_grpc.add_WorkServiceServicer_to_server(WorkService(catalog), self._server)
         directory = DirectoryService(catalog, stagings, source, sync)
         directory_pb2_grpc.add_DirectoryServiceServicer_to_server(directory, self._server)
+        access = AccessService(catalog, administrators)
+        security_pb2_grpc.add_AccessServiceServicer_to_server(access, self._server)
+        security_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(catalog), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (*_SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME)
+        names = (*(it.full_name for it in _SERVICES), HEALTH_SERVICE, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
 
-    async def start(self, listen: str) -> str:
+    async def start(self, listen: str, certificate: Callable[[], Certificate] | None) -> str:
         """Begins to listen at "host:port"; returns the bound address.
 
-        Raises RequestInvalid if it is taken or can be reached from other machines: without TLS, tokens would be read.
+        `certificate` is asked for the certificate of each new connection; None means plain text. Raises RequestInvalid
+        if the address is taken, and ConfigurationInvalid for plain text that can be reached from other machines.
         """
         host = listen.rpartition(":")[0]
-        if not _is_loopback(host):
-            raise RequestInvalid(f"cannot listen on {listen}: without TLS only loopback is safe; use 127.0.0.1")
+        if certificate is None and not is_loopback(listen):
+            raise ConfigurationInvalid(
+                f"cannot listen on {listen}: without TLS only loopback is safe; use 127.0.0.1, or give tls"
+            )
         try:
-            port = self._server.add_insecure_port(listen)
+            if certificate is None:
+                port = self._server.add_insecure_port(listen)
+            else:
+                port = self._server.add_secure_port(listen, _credentials(certificate))
         except RuntimeError as error:
             raise RequestInvalid(f"cannot listen on {listen}: {error}; choose another address") from error
         await self._server.start()
-        for name in (OVERALL_HEALTH, *_SERVICES):
+        for name in (OVERALL_HEALTH, *(it.full_name for it in _SERVICES)):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         return f"{host}:{port}"
 
@@ -132,8 +163,11 @@ class AdminServer:
         await self._ingest.close()
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+def _credentials(certificate: Callable[[], Certificate]) -> grpc.ServerCredentials:
+    """Returns credentials that follow the certificate; gRPC asks for them in threads of its own."""
+
+    def configuration() -> grpc.ServerCertificateConfiguration:
+        now = certificate()
+        return grpc.ssl_server_certificate_configuration([(now.key_pem, now.chain_pem)])
+
+    return grpc.dynamic_ssl_server_credentials(configuration(), configuration)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,11 +13,13 @@ from haversack.admin.v1 import solutions_pb2, solutions_pb2_grpc
 from haversack.model.v1 import model_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from haversack_server.admin._caller import caller
 from haversack_server.admin._metadata_import import merge_documents
 from haversack_server.catalog import Catalog, entities, organizations, profiles
 from haversack_server.core import in_thread
 from haversack_server.errors import (
     EntityNotEnabled,
+    EntityNotMobile,
     ProfileUnknown,
     RequestInvalid,
     SolutionInvalid,
@@ -206,12 +209,18 @@ def _drafts(
 async def _enable(
     connection: AsyncConnection, metadata: Metadata, names: Iterable[str], filters: Mapping[str, str]
 ) -> None:
-    """Enables entities with the organization filters that came with them; raises a FilterRefused."""
+    """Enables entities with the organization filters that came with them, else with their own.
+
+    Raises EntityNotMobile or a FilterRefused.
+    """
     for name in names:
-        fetch_xml = filters.get(name, "")
+        stored = metadata.known(name)
+        if not stored.mobile:
+            raise EntityNotMobile(f"{name} is not enabled for mobile, so it cannot be enabled for offline use")
+        fetch_xml = filters.get(name, stored.organization_filter)
         if fetch_xml:
             await in_thread(compile_organization_filter, metadata, name, fetch_xml)
-        enabled = replace(metadata.entities[name], offline=True, organization_filter=fetch_xml)
+        enabled = replace(stored, offline=True, organization_filter=fetch_xml)
         await entities.put(connection, metadata.organization, enabled)
 
 
@@ -224,10 +233,11 @@ async def _save(
     replaced: Container[str],
 ) -> None:
     """Judges drafts and writes them; raises ProfileInvalid or a FilterRefused."""
+    at_us = time.time_ns() // 1_000
     for draft in drafts:
         judgement = await in_thread(judge, draft, metadata)
         judgement.refuse()
-        await profiles.put_draft(connection, metadata.organization, draft)
+        await profiles.put_draft(connection, metadata.organization, draft, author=caller(), at_us=at_us)
         outcome.profiles.add(profile=draft, replaces=draft.name in replaced, warnings=judgement.warnings)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,10 @@ from grpc_status import rpc_status
 from haversack_server.errors import HaversackError, InternalFault
 
 DOMAIN = "haversack"
+NANOSECONDS_PER_SECOND = 1_000_000_000
+
+REQUEST_ID_KEY = "x-request-id"
+"""Metadata that names a call: as the caller gave it, or as the server did."""
 
 MESSAGE_BYTES_MAX = 2_500
 """A status travels in headers twice, once as text and once in its details; together they stay below 8 KiB."""
@@ -41,7 +46,14 @@ async def failures_answered(context: grpc.aio.ServicerContext[Any, Any], method:
 async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: HaversackError) -> None:
     status = status_pb2.Status(code=error.code.value[0], message=_shortened(str(error)))
     status.details.add().Pack(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN))
-    await context.abort_with_status(rpc_status.to_status(status))
+    if error.retry_seconds is not None:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromNanoseconds(math.ceil(error.retry_seconds * NANOSECONDS_PER_SECOND))
+        status.details.add().Pack(retry)
+    answer = rpc_status.to_status(status)
+    request_id = structlog.contextvars.get_contextvars().get("request")
+    metadata = (*answer.trailing_metadata, *(((REQUEST_ID_KEY, request_id),) if request_id else ()))
+    await context.abort(answer.code, answer.details, metadata)
 
 
 def _shortened(message: str) -> str:

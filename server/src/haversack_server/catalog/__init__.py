@@ -1,13 +1,17 @@
 """The catalog: what the control plane remembers, in SQL. SQLite by default; PostgreSQL is a URL away.
 
 `Catalog` opens it and migrates it; `_database` says what transactions promise. The modules `organizations`, `entities`,
-`profiles`, `publishes`, `provisioning`, `operations` and `work_items` have the queries, as functions that take the
-connection of a transaction that `Catalog.begin` or `Catalog.snapshot` opened. Messages of the contract (`Entity`,
-`Profile`, `Model`) are stored serialized: SQL holds what is looked up by, no second form of the rest.
+`profiles`, `apps`, `publishes`, `provisioning`, `operations`, `work_items`, `grants` and `audits` have the queries, as
+functions that take the connection of a transaction that `Catalog.begin` or `Catalog.snapshot` opened. Messages of the
+contract (`Entity`, `Profile`, `Model`) are stored serialized: SQL holds what is looked up by, and no second form of the
+rest.
 """
 
 from haversack_server.catalog import (
+    apps,
+    audits,
     entities,
+    grants,
     leases,
     operations,
     organizations,
@@ -17,20 +21,30 @@ from haversack_server.catalog import (
     work_items,
 )
 from haversack_server.catalog._bells import OPERATIONS_BELL, ORGANIZATIONS_BELL, Bell, provisioning_bell
-from haversack_server.catalog._catalog import Catalog
+from haversack_server.catalog._catalog import Catalog, Watcher, newest_schema, watching
+from haversack_server.catalog._database import open_engine, read_url, without_password
 
 __all__ = [
     "OPERATIONS_BELL",
     "ORGANIZATIONS_BELL",
     "Bell",
     "Catalog",
+    "Watcher",
+    "apps",
+    "audits",
     "entities",
+    "grants",
     "leases",
+    "newest_schema",
+    "open_engine",
     "operations",
     "organizations",
     "profiles",
     "provisioning",
     "provisioning_bell",
     "publishes",
+    "read_url",
+    "watching",
+    "without_password",
     "work_items",
 ]

@@ -13,15 +13,17 @@ from contextlib import (
     contextmanager,
     suppress,
 )
+from contextvars import ContextVar
 from importlib import resources
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import structlog
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, text
+from sqlalchemy import URL, Connection, literal, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -37,6 +39,31 @@ MIGRATION_LOCK = 0x4841_5645_5253_4143
 """The advisory lock that lets one server at a time migrate a PostgreSQL database."""
 
 _log = structlog.get_logger()
+
+
+class Watcher(Protocol):
+    """Whoever looks at a call's transactions as they begin and before they commit; what it writes commits with them."""
+
+    async def began(self, connection: AsyncConnection) -> None:
+        """A transaction has begun."""
+
+    async def ends(self, connection: AsyncConnection) -> None:
+        """A transaction is about to commit. What this raises rolls it back."""
+
+
+_watcher: ContextVar[list[Watcher]] = ContextVar("catalog_watcher")
+
+
+@contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Lets a watcher see the transactions of this task, and of those that it starts, while the block runs."""
+    seen = [watcher]  # emptied at the end: a task that outlives the block has a copy of the context
+    token = _watcher.set(seen)
+    try:
+        yield
+    finally:
+        seen.clear()
+        _watcher.reset(token)
 
 
 class Catalog:
@@ -75,6 +102,11 @@ class Catalog:
                 await self._following
         await self._engine.dispose()
 
+    async def touch(self) -> None:
+        """Shows that the database answers, though somebody may be writing; raises SQLAlchemyError if it does not."""
+        async with self._engine.connect() as connection:
+            await (await connection.execution_options(isolation_level="AUTOCOMMIT")).execute(select(literal(1)))
+
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """Opens a transaction; it commits when the block ends, and rolls back if the block raises.
@@ -82,7 +114,12 @@ class Catalog:
         Raises CatalogUnavailable if the database does not answer, before or within the block.
         """
         async with self._transaction(self._engine) as connection:
+            watchers = tuple(_watcher.get(()))
+            for watcher in watchers:
+                await watcher.began(connection)
             yield connection
+            for watcher in watchers:
+                await watcher.ends(connection)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
@@ -150,10 +187,20 @@ def migrate(connection: Connection, revision: str = "head") -> None:
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
-    config = Config()
-    config.set_main_option("script_location", str(resources.files("haversack_server.catalog") / "migrations"))
+    config = _migrations()
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
+
+
+def newest_schema() -> str:
+    """Returns the revision that `migrate` brings a catalog to."""
+    return str(ScriptDirectory.from_config(_migrations()).get_current_head())
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(resources.files("haversack_server.catalog") / "migrations"))
+    return config
 
 
 async def _connected(engine: AsyncEngine) -> AsyncConnection:

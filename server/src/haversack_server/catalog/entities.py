@@ -24,13 +24,15 @@ class StoredEntity:
         metadata: The entity with all its numbers; neither `offline` nor `organization_filter` is set in it.
         last_attribute_number: The highest number that was ever given to a field of it.
         offline: Whether it is enabled for offline use.
-        organization_filter: FetchXML; empty means no limit.
+        organization_filter: FetchXML; empty means no limit. One that is disabled keeps its own for when it is enabled.
+        mobile: Whether it is enabled for mobile; if not, it cannot be enabled for offline use.
     """
 
     metadata: model_pb2.Entity
     last_attribute_number: int
     offline: bool = False
     organization_filter: str = ""
+    mobile: bool = True
 
     @property
     def name(self) -> str:
@@ -46,6 +48,7 @@ async def put(connection: AsyncConnection, organization: str, entity: StoredEnti
         "last_attribute_number": entity.last_attribute_number,
         "offline": entity.offline,
         "organization_filter": entity.organization_filter,
+        "mobile": entity.mobile,
     }
     key = (_entity.c.organization == organization) & (_entity.c.number == entity.metadata.number)
     written = await connection.execute(update(_entity).where(key).values(values))
@@ -105,4 +108,5 @@ def _read(row: Row[tuple[object, ...]]) -> StoredEntity:
         last_attribute_number=row.last_attribute_number,
         offline=row.offline,
         organization_filter=row.organization_filter,
+        mobile=row.mobile,
     )

@@ -7,6 +7,7 @@ known that there was one, and which: see `haversack_server.publishing`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from haversack.model.v1 import model_pb2
 from sqlalchemy import func, insert, select, update
@@ -16,20 +17,41 @@ from haversack_server.catalog._tables import publish as table
 from haversack_server.errors import RequestInvalid
 
 
+class PublishKind(StrEnum):
+    """What a publish was for; the values are stored."""
+
+    PROFILE = "profile"
+    """A profile's draft became its next revision."""
+    ROLL_BACK = "roll back"
+    """An earlier revision of a profile became its next one, and its draft."""
+    UNPUBLISH = "unpublish"
+    """Devices follow a profile no longer."""
+    CUSTOMIZATIONS = "customizations"
+    """Metadata, organization filters, settings and applications, as they were then."""
+    REPUBLISH = "republish"
+    """Everything that was published, for a new staging database."""
+
+
 @dataclass(frozen=True)
 class Publish:
     """A publish of an organization.
 
     Attributes:
         organization: The organization's name.
-        profile: The profile that it was for.
+        kind: What it was for.
+        profile: The profile that it was for; None if it was for none.
         model: Everything that is published with it; its revision is the publish's.
+        author: Who asked for it.
+        note: Why, in the author's words.
         started_at_us: When it was asked for, microseconds since the Unix epoch.
     """
 
     organization: str
-    profile: str
+    kind: PublishKind
+    profile: str | None
     model: model_pb2.Model
+    author: str
+    note: str
     started_at_us: int
 
 
@@ -38,8 +60,11 @@ async def add(connection: AsyncConnection, publish: Publish) -> None:
     values = {
         "organization": publish.organization,
         "revision": publish.model.revision,
+        "kind": publish.kind.value,
         "profile": publish.profile,
         "model": publish.model.SerializeToString(deterministic=True),
+        "author": publish.author,
+        "note": publish.note,
         "started_at_us": publish.started_at_us,
         "lsn": None,
     }
@@ -82,11 +107,26 @@ async def forget_models(connection: AsyncConnection, organization: str) -> None:
     await connection.execute(update(table).where(key).values(model=b""))
 
 
+async def latest_model(connection: AsyncConnection, organization: str) -> model_pb2.Model | None:
+    """Returns the model of the latest complete publish; None if there is none, or if it was deleted."""
+    query = select(table.c.model).where(table.c.organization == organization, table.c.lsn.is_not(None))
+    latest: bytes | None = (await connection.execute(query.order_by(table.c.revision.desc()).limit(1))).scalar()
+    return model_pb2.Model.FromString(latest) if latest else None
+
+
 async def incomplete(connection: AsyncConnection, organization: str) -> list[Publish]:
     """Returns the publishes that began and are not known to have ended, by revision."""
     query = select(table).where(table.c.organization == organization, table.c.lsn.is_(None)).order_by(table.c.revision)
     return [
-        Publish(row.organization, row.profile, model_pb2.Model.FromString(row.model), row.started_at_us)
+        Publish(
+            organization=row.organization,
+            kind=PublishKind(row.kind),
+            profile=row.profile,
+            model=model_pb2.Model.FromString(row.model),
+            author=row.author,
+            note=row.note,
+            started_at_us=row.started_at_us,
+        )
         for row in await connection.execute(query)
     ]
 

@@ -17,7 +17,7 @@ def show_estimate(answer: questions_pb2.EstimateResponse) -> None:
     """Prints totals, percentiles, and users."""
     from haversack_server.cli._output import print_table
 
-    _line(
+    show_line(
         f"{answer.user_count:,} users with {answer.view_count:,} different views: "
         f"{_amount(answer.total)} in all, {_at(answer.moment)}"
     )
@@ -44,14 +44,14 @@ def show_estimate(answer: questions_pb2.EstimateResponse) -> None:
     if answer.users:
         _print_users(f"{len(answer.users):,} of {answer.user_count:,} users, by id", answer.users)
     if answer.beyond_count:
-        _line(f"{answer.beyond_count:,} users pass the limit: {', '.join(answer.beyond)}")
+        show_line(f"{answer.beyond_count:,} users pass the limit: {', '.join(answer.beyond)}")
 
 
 def show_difference(answer: questions_pb2.DiffResponse) -> None:
     """Prints what users gain and lose."""
     from haversack_server.cli._output import print_table
 
-    _line(
+    show_line(
         f"{answer.changed_count:,} of {answer.user_count:,} users see a difference: {_amount(answer.gained)} come, "
         f"{_amount(answer.lost)} go; before {_at(answer.before)}, after {_at(answer.after)}"
     )
@@ -64,11 +64,11 @@ def show_difference(answer: questions_pb2.DiffResponse) -> None:
         print_table(("user", "entity", ">rows gained", ">bytes gained", ">rows lost", ">bytes lost"), rows)
     for user in answer.users:
         if user.denial_before != user.denial_after:
-            _line(f"{user.user}: {_denial(user.denial_before)} before, {_denial(user.denial_after)} after")
+            show_line(f"{user.user}: {_denial(user.denial_before)} before, {_denial(user.denial_after)} after")
         for it in user.entities:
             samples = [*(f"+{row}" for row in it.gained_sample), *(f"-{row}" for row in it.lost_sample)]
             if samples:
-                _line(f"{user.user}, {it.entity}: {' '.join(samples)}")
+                show_line(f"{user.user}, {it.entity}: {' '.join(samples)}")
 
 
 def show_explanation(answer: questions_pb2.ExplainResponse) -> None:
@@ -76,7 +76,7 @@ def show_explanation(answer: questions_pb2.ExplainResponse) -> None:
     from haversack_server.cli._output import console
 
     console().print(_tree(answer.reason))
-    _line(_at(answer.moment))
+    show_line(_at(answer.moment))
 
 
 def show_holders(answer: questions_pb2.HoldersResponse) -> None:
@@ -84,7 +84,7 @@ def show_holders(answer: questions_pb2.HoldersResponse) -> None:
     from haversack_server.cli._output import print_table
 
     exists = "" if answer.alive else "there is no such row, or it is deleted: "
-    _line(f"{exists}{answer.holder_count:,} of {answer.user_count:,} users have the row, {_at(answer.moment)}")
+    show_line(f"{exists}{answer.holder_count:,} of {answer.user_count:,} users have the row, {_at(answer.moment)}")
     if answer.users:
         print_table(("user",), [(user,) for user in answer.users])
     if answer.devices:
@@ -92,6 +92,7 @@ def show_holders(answer: questions_pb2.HoldersResponse) -> None:
             (
                 it.install_id.hex(),
                 it.user,
+                it.app,
                 "connected" if it.connected else "away",
                 f"{it.checkpoint_lsn} at {_time(it.checkpoint_at_us)}",
                 "confirmed" if it.confirmed else "sent",
@@ -99,9 +100,9 @@ def show_holders(answer: questions_pb2.HoldersResponse) -> None:
             )
             for it in answer.devices
         ]
-        print_table(("device", "user", "now", "last checkpoint", "", "the row"), rows)
+        print_table(("device", "user", "app", "now", "last checkpoint", "", "the row"), rows)
     forgotten = f", {answer.devices_forgotten:,} of them forgotten" if answer.devices_forgotten else ""
-    _line(f"devices: as this server has seen them since {_time(answer.devices_since_us)}{forgotten}")
+    show_line(f"devices: as this server has seen them since {_time(answer.devices_since_us)}{forgotten}")
 
 
 def show_findings(answer: questions_pb2.LintResponse) -> None:
@@ -111,7 +112,7 @@ def show_findings(answer: questions_pb2.LintResponse) -> None:
     from haversack_server.cli._output import print_table
 
     if not answer.findings:
-        _line(f"nothing smells, {_at(answer.moment)}")
+        show_line(f"nothing smells, {_at(answer.moment)}")
         return
     rows = [
         (
@@ -153,7 +154,8 @@ def _print_users(title: str, users: Iterable[questions_pb2.UserEstimate]) -> Non
     print_table(("user", ">rows", ">bytes", "by entity"), rows, title=title)
 
 
-def _line(text: str) -> None:
+def show_line(text: str) -> None:
+    """Prints a line, as it is."""
     from haversack_server.cli._output import console
 
     console().print(text, markup=False)

@@ -136,12 +136,15 @@ def explain(
     organization: OrganizationOption,
     draft: Annotated[str | None, typer.Option("--draft", metavar="PROFILE", help="Ask about this draft.")] = None,
     revision: RevisionOption = None,
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="PROFILE", help="Ask as of a device that follows this profile.")
+    ] = "",
 ) -> questions_pb2.ExplainResponse:
     """Why a row is on a user's device, or why not: every clause, role and association, true or false."""
     from haversack.admin.v1 import questions_pb2
 
     request = questions_pb2.ExplainRequest(
-        organization=organization, user=user, entity=entity, row=row, state=_state(draft, revision)
+        organization=organization, user=user, entity=entity, row=row, state=_state(draft, revision), profile=profile
     )
     return admin.call(admin.questions.Explain, request, questions_pb2.ExplainResponse)
 

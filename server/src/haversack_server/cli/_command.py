@@ -10,15 +10,22 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 import typer
 
-from haversack_server.cli._options import DataOption, EndpointOption, JsonOption, TokenOption
+from haversack_server.cli._options import CaFileOption, DataOption, EndpointOption, JsonOption, TokenOption
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from google.protobuf.message import Message
 
-_Answer = TypeVar("_Answer", bound="Message | Sequence[Message]")
+_Answer = TypeVar("_Answer", bound="Message | Sequence[Any] | DataclassInstance")
 
-_SHARED_OPTIONS = {"endpoint": EndpointOption, "token": TokenOption, "data": DataOption, "as_json": JsonOption}
-_DEFAULTS = {"endpoint": None, "token": None, "data": None, "as_json": False}
+_SHARED_OPTIONS = {
+    "endpoint": EndpointOption,
+    "token": TokenOption,
+    "ca_file": CaFileOption,
+    "data": DataOption,
+    "as_json": JsonOption,
+}
+_DEFAULTS = {"endpoint": None, "token": None, "ca_file": None, "data": None, "as_json": False}
 
 
 def admin_command(
@@ -30,11 +37,11 @@ def admin_command(
     fails: Callable[[_Answer, Mapping[str, Any]], bool] | None = None,
     followed: Callable[[Iterator[_Answer]], _Answer] | None = None,
 ) -> Callable[[Callable[..., _Answer | Iterator[_Answer]]], Callable[..., None]]:
-    """Makes a command of a function that calls the admin endpoint and returns what it answered.
+    """Makes a command of a function that calls the admin endpoint and returns what it answered, or made of answers.
 
     The function's first parameter is the endpoint; its others, all keyword-only, become the command's, and after them
-    come --admin, --token, --data and --json. The answer is printed as JSON, or by `shown` for people. Then the command
-    ends with exit code 1 if `fails` says so of the answer and the function's own parameters.
+    come --admin, --token, --ca-file, --data and --json. The answer is printed as JSON, or by `shown` for people. Then
+    the command ends with exit code 1 if `fails` says so of the answer and the function's own parameters.
 
     A function may also return answers as they come, an iterator: each is printed as one line of JSON, or `followed`
     shows them for people; the last one counts as the answer.
@@ -42,11 +49,19 @@ def admin_command(
 
     def decorate(function: Callable[..., _Answer | Iterator[_Answer]]) -> Callable[..., None]:
         @functools.wraps(function)
-        def command(*, endpoint: str | None, token: str | None, data: Path | None, as_json: bool, **own: Any) -> None:
+        def command(
+            *,
+            endpoint: str | None,
+            token: str | None,
+            ca_file: Path | None,
+            data: Path | None,
+            as_json: bool,
+            **own: Any,
+        ) -> None:
             from haversack_server.cli._endpoint import connected
-            from haversack_server.cli._output import EXIT_REFUSED, print_lines, print_messages
+            from haversack_server.cli._output import EXIT_REFUSED, print_answer, print_lines
 
-            with connected(endpoint, token, data, as_json=as_json) as admin:
+            with connected(endpoint, token, data, ca_file=ca_file, as_json=as_json) as admin:
                 answered = function(admin, **own)
                 if isinstance(answered, Iterator):
                     follow = print_lines if as_json or followed is None else followed
@@ -54,7 +69,7 @@ def admin_command(
                 else:
                     answer = answered
                     if as_json:
-                        print_messages(answer)
+                        print_answer(answer)
                     else:
                         shown(answer)
             if fails is not None and fails(answer, own):

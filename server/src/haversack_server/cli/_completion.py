@@ -49,20 +49,20 @@ def _organizations(admin: AdminEndpoint) -> list[str]:
 
 
 def _entities(admin: AdminEndpoint, given: dict[str, Any]) -> list[str]:
-    from haversack.admin.v1 import admin_pb2
+    from haversack.admin.v1 import entities_pb2
 
     if not given.get("organization"):
         return []
-    request = admin_pb2.ListEntitiesRequest(organization=given["organization"])
-    answer = admin.call(admin.entities.ListEntities, request, admin_pb2.ListEntitiesResponse)
+    request = entities_pb2.ListEntitiesRequest(organization=given["organization"])
+    answer = admin.call(admin.entities.ListEntities, request, entities_pb2.ListEntitiesResponse)
     return [it.logical_name for it in answer.entities]
 
 
 def _profiles(admin: AdminEndpoint, given: dict[str, Any]) -> list[str]:
-    from haversack.admin.v1 import admin_pb2
+    from haversack.admin.v1 import profiles_pb2
 
     if not given.get("organization"):
         return []
-    request = admin_pb2.ListProfilesRequest(organization=given["organization"])
-    answer = admin.call(admin.profiles.ListProfiles, request, admin_pb2.ListProfilesResponse)
+    request = profiles_pb2.ListProfilesRequest(organization=given["organization"])
+    answer = admin.call(admin.profiles.ListProfiles, request, profiles_pb2.ListProfilesResponse)
     return [it.name for it in answer.profiles]

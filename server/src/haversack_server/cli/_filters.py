@@ -183,7 +183,7 @@ def _model(
 def _of_organization(
     name: str, endpoint: str | None, token: str | None, data: Path | None, *, as_json: bool
 ) -> model_pb2.Model:
-    from haversack.admin.v1 import admin_pb2
+    from haversack.admin.v1 import admin_pb2, entities_pb2
     from haversack.model.v1 import model_pb2
 
     from haversack_server.cli._endpoint import connected
@@ -191,10 +191,10 @@ def _of_organization(
     with connected(endpoint, token, data, as_json=as_json) as admin:
         asked = admin_pb2.GetOrganizationRequest(name=name)
         found = admin.call(admin.organizations.GetOrganization, asked, admin_pb2.GetOrganizationResponse)
-        listing = admin_pb2.ListEntitiesRequest(organization=name)
-        listed = admin.call(admin.entities.ListEntities, listing, admin_pb2.ListEntitiesResponse)
+        listing = entities_pb2.ListEntitiesRequest(organization=name)
+        listed = admin.call(admin.entities.ListEntities, listing, entities_pb2.ListEntitiesResponse)
         model = model_pb2.Model(revision=1, organization=name, settings=found.organization.settings)
         for it in listed.entities:
-            request = admin_pb2.GetEntityRequest(organization=name, entity=it.logical_name)
-            model.entities.append(admin.call(admin.entities.GetEntity, request, admin_pb2.GetEntityResponse).entity)
+            request = entities_pb2.GetEntityRequest(organization=name, entity=it.logical_name)
+            model.entities.append(admin.call(admin.entities.GetEntity, request, entities_pb2.GetEntityResponse).entity)
     return model

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from haversack_server.cli._options import DataOption, EndpointOption, JsonOption, OrganizationOption, TokenOption
+from haversack_server.cli._options import (
+    CaFileOption,
+    DataOption,
+    EndpointOption,
+    JsonOption,
+    OrganizationOption,
+    TokenOption,
+)
 
 if TYPE_CHECKING:
     from haversack.admin.v1 import admin_pb2
@@ -43,6 +50,7 @@ def ingest(
     delete: Annotated[bool, typer.Option("--delete", help="Delete the rows; only the primary id is read.")] = False,
     endpoint: EndpointOption = None,
     token: TokenOption = None,
+    ca_file: CaFileOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -69,7 +77,10 @@ def ingest(
         )
         for file in files
     ]
-    with connected(endpoint, token, data, as_json=as_json) as admin, sending(files, shown=not as_json) as sendings:
+    with (
+        connected(endpoint, token, data, ca_file=ca_file, as_json=as_json) as admin,
+        sending(files, shown=not as_json) as sendings,
+    ):
         reports = [
             admin.call(admin.ingests.Ingest, _requests(header, it), admin_pb2.IngestResponse)
             for header, it in zip(headers, sendings, strict=True)
@@ -115,10 +126,10 @@ _COUNTS = ("read", "inserted", "updated", "deleted", "unchanged", "rejected")
 
 
 def _print(files: list[Path], reports: list[admin_pb2.IngestResponse], *, as_json: bool) -> None:
-    from haversack_server.cli._output import console, print_messages, print_table
+    from haversack_server.cli._output import console, print_answer, print_table
 
     if as_json:
-        print_messages(reports)
+        print_answer(reports)
         return
     rows = [
         (str(file), *(f"{getattr(report, name):,}" for name in _COUNTS))

@@ -96,6 +96,10 @@ ExcludedOption = Annotated[
     list[str] | None,
     typer.Option("--hierarchy-excludes", metavar="ENTITY", help="An entity that hierarchies leave out; repeat it."),
 ]
+UserAttributeOption = Annotated[
+    str | None,
+    typer.Option(metavar="ATTRIBUTE", help="Attribute of systemuser that tokens name users by; empty: systemuserid."),
+]
 
 
 def _show(organization: admin_pb2.Organization) -> None:
@@ -112,6 +116,7 @@ def _show(organization: admin_pb2.Organization) -> None:
         ("time zone", organization.settings.time_zone or "UTC"),
         ("week from", list(Weekday)[organization.settings.week_start].value),
         ("hierarchy", _hierarchy_name(organization.settings)),
+        ("users by", organization.settings.user_attribute or "systemuserid"),
     )
     for name, value in lines:
         console().print(f"{name:<14}{value}", markup=False)
@@ -174,6 +179,7 @@ def _change(
     hierarchy: Hierarchy | None,
     hierarchy_depth: int | None,
     hierarchy_excludes: list[str] | None,
+    user_attribute: str | None,
 ) -> None:
     """Changes what was given, and leaves the rest."""
     from haversack.model.v1 import model_pb2
@@ -186,6 +192,8 @@ def _change(
         settings.null_never_matches = null_never_matches
     if week_start is not None:
         settings.week_start = list(Weekday).index(week_start)
+    if user_attribute is not None:
+        settings.user_attribute = user_attribute
     if fiscal_start is not None:
         settings.fiscal.start_month, settings.fiscal.start_day = _month_and_day(fiscal_start)
     if fiscal_period is not None:
@@ -231,6 +239,7 @@ def create(
     hierarchy: HierarchyOption = None,
     hierarchy_depth: DepthOption = None,
     hierarchy_excludes: ExcludedOption = None,
+    user_attribute: UserAttributeOption = None,
 ) -> admin_pb2.Organization:
     """Make an organization without rows. Provision it before devices can sync."""
     from haversack.admin.v1 import admin_pb2
@@ -247,6 +256,7 @@ def create(
         hierarchy=hierarchy,
         hierarchy_depth=hierarchy_depth,
         hierarchy_excludes=hierarchy_excludes,
+        user_attribute=user_attribute,
     )
     answer = admin.call(admin.organizations.CreateOrganization, request, admin_pb2.CreateOrganizationResponse)
     return answer.organization
@@ -266,6 +276,7 @@ def set_settings(
     hierarchy: HierarchyOption = None,
     hierarchy_depth: DepthOption = None,
     hierarchy_excludes: ExcludedOption = None,
+    user_attribute: UserAttributeOption = None,
 ) -> admin_pb2.Organization:
     """Change the given rules of an organization; the next publish makes them count."""
     from haversack.admin.v1 import admin_pb2
@@ -284,6 +295,7 @@ def set_settings(
         hierarchy=hierarchy,
         hierarchy_depth=hierarchy_depth,
         hierarchy_excludes=hierarchy_excludes,
+        user_attribute=user_attribute,
     )
     answer = admin.call(admin.organizations.SetSettings, request, admin_pb2.SetSettingsResponse)
     return answer.organization

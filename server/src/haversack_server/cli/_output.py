@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import typer
@@ -22,9 +24,21 @@ def message_json(message: Message) -> object:
     )
 
 
-def print_messages(answer: Message | Sequence[Message]) -> None:
-    """Prints a message as a JSON object, or several as an array."""
-    print_json(message_json(answer) if isinstance(answer, Message) else [message_json(it) for it in answer])
+def print_answer(answer: object) -> None:
+    """Prints an answer as JSON: a message or a dataclass as an object, several as an array."""
+    print_json(_data(answer))
+
+
+def _data(answer: object) -> object:
+    if isinstance(answer, Message):
+        return message_json(answer)
+    if dataclasses.is_dataclass(answer):
+        return {it.name: _data(getattr(answer, it.name)) for it in dataclasses.fields(answer)}
+    if isinstance(answer, Mapping):
+        return {name: _data(it) for name, it in answer.items()}
+    if isinstance(answer, Sequence) and not isinstance(answer, str):
+        return [_data(it) for it in answer]
+    return answer
 
 
 def print_lines(answers: Iterator[Any]) -> Any:
@@ -37,6 +51,11 @@ def print_lines(answers: Iterator[Any]) -> Any:
 def print_json(content: object) -> None:
     """Prints data as JSON on stdout."""
     typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def moment(at_us: int) -> str:
+    """Returns a time in microseconds since the Unix epoch as people read it, UTC; empty for 0."""
+    return f"{datetime.fromtimestamp(at_us / 1_000_000, UTC):%Y-%m-%d %H:%M:%S}" if at_us else ""
 
 
 def console() -> Console:

@@ -108,8 +108,10 @@ def _row(step: pb.OperationStep, entities: Iterable[pb.EntityProgress], *, movin
     if step.step != pb.PROVISIONING_STEP_REPLICATE_DATA or not step.began_at_us:
         return [sign, name, Text(_seconds(step), "dim")]
     if is_running:
+        moved = Table.grid(padding=(0, 1))
         bar = ProgressBar(total=100, completed=step.percent, width=BAR_WIDTH)
-        return [sign, name, Group(bar, Text(_amounts(step, entities)))]
+        moved.add_row(bar, Text(_amounts(step, entities), no_wrap=True))
+        return [sign, name, moved]
     return [sign, name, Text(f"{_seconds(step)}  {_amounts(step, entities)}".strip(), "dim")]
 
 

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from haversack_server.cli._command import admin_command
-from haversack_server.cli._options import DataOption, EndpointOption, JsonOption, OrganizationOption, TokenOption
+from haversack_server.cli._options import (
+    CaFileOption,
+    DataOption,
+    EndpointOption,
+    JsonOption,
+    OrganizationOption,
+    TokenOption,
+)
 
 if TYPE_CHECKING:
     from haversack.admin.v1 import solutions_pb2
@@ -70,6 +77,7 @@ def export(
     prefix: Annotated[str, typer.Option(metavar="PREFIX", help="The publisher's prefix; else hvsk.")] = "",
     endpoint: EndpointOption = None,
     token: TokenOption = None,
+    ca_file: CaFileOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -88,7 +96,7 @@ def export(
         publisher=publisher,
         prefix=prefix,
     )
-    with connected(endpoint, token, data, as_json=as_json) as admin:
+    with connected(endpoint, token, data, ca_file=ca_file, as_json=as_json) as admin:
         answer = admin.call(admin.solutions.ExportSolution, request, solutions_pb2.ExportSolutionResponse)
     file.write_bytes(answer.content)
     names, entities, notes = list(answer.profiles), list(answer.entities), list(answer.notes)

@@ -34,9 +34,9 @@ class Traffic:
 class FieldDevice:
     """A device of the demo."""
 
-    def __init__(self, person: Person, folder: Path, endpoint: str, token: str) -> None:
+    def __init__(self, person: Person, folder: Path, endpoint: str, token: str, ca_file: Path) -> None:
         self.person = person
-        self._device = Device.open(folder / f"{person.name.lower()}.db", endpoint, token)
+        self._device = Device.open(folder / f"{person.name.lower()}.db", endpoint, token, ca_file=ca_file)
         self._traffic = Traffic()
         self._lock = threading.Lock()
         self._live: Live | None = None

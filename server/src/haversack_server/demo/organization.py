@@ -7,7 +7,16 @@ from typing import Any
 import grpc
 import yaml
 from google.protobuf import json_format
-from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, provisioning_pb2, provisioning_pb2_grpc
+from haversack.admin.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
+    entities_pb2,
+    entities_pb2_grpc,
+    profiles_pb2,
+    profiles_pb2_grpc,
+    provisioning_pb2,
+    provisioning_pb2_grpc,
+)
 from haversack.model.v1 import model_pb2
 
 from haversack_server.metadata import standard_documents
@@ -25,9 +34,9 @@ class Organization:
         self.name = name
         self._metadata = (("authorization", f"Bearer {token}"),)
         self._organizations = admin_pb2_grpc.OrganizationServiceStub(channel)
-        self._entities = admin_pb2_grpc.EntityServiceStub(channel)
+        self._entities = entities_pb2_grpc.EntityServiceStub(channel)
         self._ingest = admin_pb2_grpc.IngestServiceStub(channel)
-        self._profiles = admin_pb2_grpc.ProfileServiceStub(channel)
+        self._profiles = profiles_pb2_grpc.ProfileServiceStub(channel)
         self._provisioning = provisioning_pb2_grpc.ProvisioningServiceStub(channel)
 
     def create(self, *, provisioned: bool = True) -> None:
@@ -90,16 +99,16 @@ class Organization:
 
     def enable(self, entity: str, organization_filter: str = "") -> None:
         """Enables an entity for offline use."""
-        request = admin_pb2.EnableEntityRequest(
+        request = entities_pb2.EnableEntityRequest(
             organization=self.name, entity=entity, organization_filter=organization_filter
         )
         self._entities.EnableEntity(request, metadata=self._metadata)
 
-    def import_metadata(self, documents: Sequence[tuple[str, bytes]]) -> admin_pb2.ImportMetadataResponse:
+    def import_metadata(self, documents: Sequence[tuple[str, bytes]]) -> entities_pb2.ImportMetadataResponse:
         """Merges metadata documents, each with its name."""
-        parts = [admin_pb2.MetadataDocument(name=name, content=content) for name, content in documents]
-        request = admin_pb2.ImportMetadataRequest(organization=self.name, documents=parts)
-        response: admin_pb2.ImportMetadataResponse = self._entities.ImportMetadata(request, metadata=self._metadata)
+        parts = [entities_pb2.MetadataDocument(name=name, content=content) for name, content in documents]
+        request = entities_pb2.ImportMetadataRequest(organization=self.name, documents=parts)
+        response: entities_pb2.ImportMetadataResponse = self._entities.ImportMetadata(request, metadata=self._metadata)
         return response
 
     def ingest(
@@ -123,10 +132,10 @@ class Organization:
 
     def publish(self, draft: model_pb2.Profile) -> int:
         """Saves a draft and publishes it; returns the organization's revision."""
-        save = admin_pb2.SaveProfileRequest(organization=self.name, profile=draft)
+        save = profiles_pb2.SaveProfileRequest(organization=self.name, profile=draft)
         self._profiles.SaveProfile(save, metadata=self._metadata)
-        request = admin_pb2.PublishProfileRequest(organization=self.name, name=draft.name)
-        published: admin_pb2.PublishProfileResponse = self._profiles.PublishProfile(request, metadata=self._metadata)
+        request = profiles_pb2.PublishProfileRequest(organization=self.name, name=draft.name)
+        published: profiles_pb2.PublishProfileResponse = self._profiles.PublishProfile(request, metadata=self._metadata)
         return published.revision
 
     def _parts(self, table: bytes, **header: Any) -> Iterator[admin_pb2.IngestRequest]:

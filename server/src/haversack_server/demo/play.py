@@ -3,14 +3,17 @@
 import asyncio
 import tempfile
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
 from haversack_server.demo.story import Stage, Story
 from haversack_server.identity import ADMIN_AUDIENCE, ANY_ORGANIZATION, SYNC_AUDIENCE
+from haversack_server.logs import configure_logs
 from haversack_server.runtime import Server
-from haversack_server.settings import ServerSettings
+from haversack_server.security import make_development_ca
+from haversack_server.settings import Mode, ServerSettings, TlsSettings
 
 ORGANIZATION = "adventure-works"
 TOKEN_HOURS = 1.0
@@ -21,6 +24,7 @@ def play(data_set: Path, folder: Path | None, console: Console) -> bool:
 
     Raises FileNotFoundError if `data_set` is none, and FileExistsError if `folder` is not empty.
     """
+    configure_logs("warning")
     with ExitStack() as cleanup:
         if folder is None:
             folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="haversack-demo-")))
@@ -31,7 +35,18 @@ def play(data_set: Path, folder: Path | None, console: Console) -> bool:
 
 
 async def _play(data_set: Path, folder: Path, console: Console) -> bool:
-    settings = ServerSettings(data=folder / "server", admin_listen="127.0.0.1:0", sync_listen="127.0.0.1:0")
+    authority = make_development_ca(folder / "server" / "tls", ["localhost", "127.0.0.1"], datetime.now(UTC))
+    settings = ServerSettings(
+        mode=Mode.DEVELOPMENT,
+        data=folder / "server",
+        admin_listen="127.0.0.1:0",
+        sync_listen="127.0.0.1:0",
+        tls=TlsSettings(
+            certificate_file=authority.certificate_file.absolute(),
+            key_file=authority.key_file.absolute(),
+            ca_file=authority.ca_file.absolute(),
+        ),
+    )
     async with Server(settings) as server:
         issuer = server.issuer
         stage = Stage(
@@ -42,7 +57,8 @@ async def _play(data_set: Path, folder: Path, console: Console) -> bool:
             admin_token=issuer.token(
                 user="demo", organization=ANY_ORGANIZATION, audience=ADMIN_AUDIENCE, hours=TOKEN_HOURS
             ),
-            sync=server.sync_address,
+            sync=f"https://{server.sync_address}",
+            ca_file=authority.ca_file,
             token=lambda user: issuer.token(
                 user=user, organization=ORGANIZATION, audience=SYNC_AUDIENCE, hours=TOKEN_HOURS
             ),

@@ -38,6 +38,7 @@ class Stage:
     admin: str
     admin_token: str
     sync: str
+    ca_file: Path
     token: Callable[[str], str]
 
 
@@ -56,7 +57,7 @@ class Story:
     def tell(self) -> bool:
         """Plays every scene."""
         with ExitStack() as cleanup:
-            channel = cleanup.enter_context(grpc.insecure_channel(self._stage.admin))
+            channel = cleanup.enter_context(self._channel())
             self._organization = Organization(channel, self._stage.admin_token, "adventure-works")
             self._fill()
             self._publish()
@@ -70,6 +71,10 @@ class Story:
             self._change_things()
         return self._agreed
 
+    def _channel(self) -> grpc.Channel:
+        credentials = grpc.ssl_channel_credentials(self._stage.ca_file.read_bytes())
+        return grpc.secure_channel(self._stage.admin, credentials)
+
     def _people(self) -> list[Person]:
         return [
             Person("Pamela", self._users["pamela0"], checks.REPRESENTATIVE),
@@ -78,7 +83,9 @@ class Story:
         ]
 
     def _device(self, person: Person) -> FieldDevice:
-        return FieldDevice(person, self._stage.folder, self._stage.sync, self._stage.token(person.user))
+        return FieldDevice(
+            person, self._stage.folder, self._stage.sync, self._stage.token(person.user), self._stage.ca_file
+        )
 
     def _title(self, text: str) -> None:
         self._console.print(f"\n[bold]{text}[/bold]")

@@ -12,6 +12,8 @@ from joserfc import jwt
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import OKPKey
 
+from haversack_server.places import DEVELOPMENT_ISSUER
+
 SYNC_AUDIENCE = "haversack-sync"
 """The `aud` claim of tokens for devices."""
 
@@ -21,7 +23,6 @@ ADMIN_AUDIENCE = "haversack-admin"
 ANY_ORGANIZATION = "*"
 """The `org` claim of a token that may administer every organization."""
 
-ISSUER_NAME = "haversack-development"
 KEY_FILE = Path("keys") / "development-issuer.pem"
 
 SECONDS_PER_HOUR = 3_600
@@ -41,17 +42,22 @@ class DevelopmentIssuer:
             _write_key(path, OKPKey.generate_key("Ed25519", private=True))
         return cls(OKPKey.import_key(path.read_bytes()))
 
-    def token(self, *, user: str, organization: str, audience: str, hours: float) -> str:
-        """Signs a token for `user` (for a device: a systemuserid) in an organization, good for some hours."""
+    def token(self, *, user: str, organization: str, audience: str, hours: float, role: str = "") -> str:
+        """Signs a token for `user` (for a device: a systemuserid) in an organization, good for some hours.
+
+        `role` is what an administrator may do, "administrator" if it is empty.
+        """
         now = int(time.time())
-        claims = {
-            "iss": ISSUER_NAME,
+        claims: dict[str, str | int] = {
+            "iss": DEVELOPMENT_ISSUER,
             "aud": audience,
             "sub": user,
             "org": organization,
             "iat": now,
             "exp": now + int(hours * SECONDS_PER_HOUR),
         }
+        if role:
+            claims["role"] = role
         with warnings.catch_warnings():
             # RFC 9864 would rather have "Ed25519" in the header; verifiers of today know "EdDSA".
             warnings.simplefilter("ignore", SecurityWarning)
@@ -60,7 +66,7 @@ class DevelopmentIssuer:
     def trust(self, audience: str) -> list[dict[str, str]]:
         """Returns the list of issuers that a verifier takes, for one audience."""
         public_key = self._key.as_pem(private=False).decode()
-        return [{"issuer": ISSUER_NAME, "audience": audience, "public_key_pem": public_key}]
+        return [{"issuer": DEVELOPMENT_ISSUER, "audience": audience, "public_key_pem": public_key}]
 
     def trust_json(self, audience: str) -> str:
         """Returns `trust` as JSON."""

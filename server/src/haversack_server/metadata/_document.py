@@ -12,6 +12,7 @@ from haversack.model.v1 import model_pb2
 
 from haversack_server.errors import MetadataInvalid
 from haversack_server.metadata._attributes import LOOKUP_TYPES, label, read_attribute
+from haversack_server.metadata._availability import Availability, read_availability
 from haversack_server.metadata._relationships import hierarchy_attribute, read_relationships, targets_by_attribute
 
 LOGICAL_NAME = re.compile(r"[a-z_][a-z0-9_]{0,127}")
@@ -38,11 +39,13 @@ class Document:
         entity: The entity; it and its attributes have no numbers yet.
         relationships: Those that it lists and that can be followed.
         notes: What is left out, one sentence each.
+        availability: Whether it may go offline, and whether it does from the start.
     """
 
     entity: model_pb2.Entity
     relationships: tuple[model_pb2.Relationship, ...]
     notes: tuple[str, ...]
+    availability: Availability
 
 
 def read_document(name: str, content: bytes) -> Document:
@@ -102,7 +105,7 @@ def _read(source: Mapping[str, Any]) -> Document:
             relationships.append(relationship)
     if hierarchy in attributes and entity_name in attributes[hierarchy].targets:
         entity.hierarchy_attribute = hierarchy
-    return Document(entity, tuple(relationships), tuple(notes))
+    return Document(entity, tuple(relationships), tuple(notes), read_availability(source, attributes))
 
 
 def _attributes(source: Mapping[str, Any]) -> tuple[dict[str, model_pb2.Attribute], dict[str, list[str]]]:

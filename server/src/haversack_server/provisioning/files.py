@@ -13,7 +13,6 @@ from pathlib import Path
 from haversack_server.errors import StagingFailed
 
 _NAME = re.compile(r"staging-(\d+)-(\d+)\.sqlite3")
-_SUFFIXES = ("", "-wal", "-shm", "-journal")
 
 
 @dataclass(frozen=True, order=True)
@@ -29,9 +28,9 @@ class StagingFile:
         return f"staging-{self.operation}-{self.fence}.sqlite3"
 
     def delete(self, folder: Path) -> None:
-        """Deletes it with everything that belongs to it, as far as it is there."""
-        for suffix in _SUFFIXES:
-            (folder / f"{self.name}{suffix}").unlink(missing_ok=True)
+        """Deletes it with everything that belongs to it: its log, and what a creation left that did not get further."""
+        for path in folder.glob(f"{self.name}*"):
+            path.unlink(missing_ok=True)
 
 
 def delete_before(folder: Path, limit: StagingFile) -> None:

@@ -6,7 +6,7 @@ Functions here call the Rust core, which compiles FetchXML, and block while it d
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from haversack.model.v1 import filter_pb2, model_pb2
 
@@ -36,10 +36,19 @@ class Judgement:
     filter_errors: tuple[HaversackError, ...]
     warnings: tuple[str, ...]
 
+    @property
+    def sentences(self) -> list[str]:
+        """Everything that forbids publishing it, filters included."""
+        return [*self.breaches, *(str(error) for error in self.filter_errors)]
+
+    def saying_too(self, warnings: Iterable[str]) -> Judgement:
+        """Returns the same with more warnings."""
+        return replace(self, warnings=(*self.warnings, *warnings))
+
     def refuse(self) -> None:
         """Raises ProfileInvalid with every breach; a failure that only filters have in common, under its own name."""
         kinds = {type(error) for error in self.filter_errors}
-        texts = [*self.breaches, *(str(error) for error in self.filter_errors)]
+        texts = self.sentences
         if not self.breaches and len(kinds) == 1 and issubclass(next(iter(kinds)), FilterRefused):
             raise next(iter(kinds))(sentences(texts))
         if texts:
@@ -89,7 +98,7 @@ def broken_profiles(metadata: Metadata, published: Mapping[str, model_pb2.Profil
     found = []
     for name, frozen in published.items():
         judgement = judge(frozen, metadata)
-        texts = [*judgement.breaches, *(str(error) for error in judgement.filter_errors)]
+        texts = judgement.sentences
         if not texts and judgement.compiled != frozen:
             texts = ["its filters would mean something else"]
         found += [f"published profile {name}: {text}" for text in texts]

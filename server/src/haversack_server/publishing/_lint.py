@@ -21,8 +21,8 @@ def warnings(profile: model_pb2.Profile, metadata: Metadata) -> Iterator[str]:
     """Yields a sentence for everything that its author may not have meant."""
     if not profile.items:
         yield "the profile has no items, so its devices carry nothing"
-    if not profile.users:
-        yield "the profile has no users, so nobody follows it"
+    if not profile.users and not profile.teams:
+        yield "the profile has no users and no teams, so nobody follows it"
     edges = _edges(profile, metadata)
     pulled = {other for targets in edges.values() for other in targets}
     for item in profile.items:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from haversack_server.catalog import entities, organizations
 from haversack_server.catalog.entities import StoredEntity
+from haversack_server.errors import EntityUnknown
 from haversack_server.metadata import LOOKUP_TYPES
 
 
@@ -36,10 +37,27 @@ class Metadata:
         known = (it for document in self.listed.values() for it in document if self._is_followable(it))
         return {it.schema_name: it for it in known}
 
-    def model(self, *, revision: int = 0, profiles: Iterable[model_pb2.Profile] = ()) -> model_pb2.Model:
-        """Makes a model of everything, with these profiles. Organization filters are not compiled in it."""
+    def known(self, entity: str) -> StoredEntity:
+        """Returns an entity; raises EntityUnknown."""
+        stored = self.entities.get(entity)
+        if stored is None:
+            raise EntityUnknown(f"organization {self.organization} has no entity {entity!r}; import its metadata first")
+        return stored
+
+    def model(
+        self,
+        *,
+        revision: int = 0,
+        profiles: Iterable[model_pb2.Profile] = (),
+        apps: Iterable[model_pb2.App] = (),
+    ) -> model_pb2.Model:
+        """Makes a model of everything, with these profiles and applications.
+
+        Organization filters are not compiled in it.
+        """
         by_number = sorted(self.entities.values(), key=lambda it: it.metadata.number)
         by_name = {profile.name: profile for profile in profiles}
+        apps_by_name = {app.name: app for app in apps}
         return model_pb2.Model(
             revision=revision,
             organization=self.organization,
@@ -47,6 +65,7 @@ class Metadata:
             entities=[entity_message(it) for it in by_number],
             relationships=[self.relationships[name] for name in sorted(self.relationships)],
             profiles=[by_name[name] for name in sorted(by_name)],
+            apps=[apps_by_name[name] for name in sorted(apps_by_name)],
         )
 
     @cached_property
@@ -75,11 +94,14 @@ class Metadata:
 
 
 def entity_message(stored: StoredEntity) -> model_pb2.Entity:
-    """Returns an entity as a model has it, its organization filter not compiled."""
+    """Returns an entity as a model has it, its organization filter not compiled.
+
+    A disabled entity has none: what the catalog keeps of it counts again when it is enabled.
+    """
     entity = model_pb2.Entity()
     entity.CopyFrom(stored.metadata)
     entity.offline = stored.offline
-    if stored.organization_filter:
+    if stored.offline and stored.organization_filter:
         entity.organization_filter.fetch_xml = stored.organization_filter
     return entity
 

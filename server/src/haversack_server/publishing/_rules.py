@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from haversack.model.v1 import model_pb2
@@ -18,6 +18,8 @@ from haversack_server.publishing._metadata import Metadata
 PROFILE_NAME_LENGTH_MAX = 255
 ITEMS_MAX = 1_000
 USERS_MAX = 100_000
+TEAMS_MAX = 1_000
+DESCRIPTION_LENGTH_MAX = 2_000
 ASSOCIATIONS_MAX = 200
 SYNC_INTERVAL_MINUTES_MIN = 5
 SYNC_INTERVAL_MINUTES_MAX = 1_440
@@ -90,11 +92,21 @@ def _of_profile(profile: model_pb2.Profile) -> Iterator[str]:
         yield f"there are several items for {entity}; an entity has one item"
     if len(profile.users) > USERS_MAX:
         yield f"there are {len(profile.users):,} users; at most {USERS_MAX:,} are allowed"
-    for user in profile.users:
-        if not _UUID.fullmatch(user):
-            yield f"user {user!r} is not a systemuserid as canonical UUID text (lower case, with hyphens)"
-    for user in _repeated(profile.users):
-        yield f"user {user} is there twice"
+    if len(profile.teams) > TEAMS_MAX:
+        yield f"there are {len(profile.teams):,} teams; at most {TEAMS_MAX:,} are allowed"
+    if len(profile.description) > DESCRIPTION_LENGTH_MAX:
+        length = len(profile.description)
+        yield f"the description has {length:,} characters; at most {DESCRIPTION_LENGTH_MAX:,} are allowed"
+    yield from _of_members("user", "systemuserid", profile.users)
+    yield from _of_members("team", "teamid", profile.teams)
+
+
+def _of_members(what: str, attribute: str, members: Sequence[str]) -> Iterator[str]:
+    for member in members:
+        if not _UUID.fullmatch(member):
+            yield f"{what} {member!r} is not a {attribute} as canonical UUID text (lower case, with hyphens)"
+    for member in _repeated(members):
+        yield f"{what} {member} is there twice"
 
 
 def _of_item(

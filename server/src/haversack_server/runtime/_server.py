@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import structlog
 
 from haversack_server._core import SyncServer
-from haversack_server.admin import AdminServer
+from haversack_server.admin import AdminServer, Guard
+from haversack_server.audit import AuditLog
 from haversack_server.catalog import Catalog, provisioning
 from haversack_server.core import in_thread
 from haversack_server.endpoints import Endpoints
 from haversack_server.errors import HaversackError
-from haversack_server.identity import ADMIN_AUDIENCE, SYNC_AUDIENCE, DevelopmentIssuer
+from haversack_server.identity import DevelopmentIssuer
+from haversack_server.operations import Metrics, Pages
 from haversack_server.provisioning import Activation, Parts, Requests, Status, Worker
 from haversack_server.publishing import Publisher
 from haversack_server.replication import NativeSource, Replicator
+from haversack_server.runtime._tls import Tls
+from haversack_server.runtime._upkeep import follow_certificate, follow_keys, forget_audit, issuer_states, kept_up
+from haversack_server.security import Access, Limiter
 from haversack_server.settings import ServerSettings
 from haversack_server.stagings import Stagings
+from haversack_server.trust import Trust
+
+READY_SECONDS_MAX = 5.0
+"""How long the catalog may take to show that it is there."""
 
 _log = structlog.get_logger()
 
@@ -31,11 +41,13 @@ class Server:
     Attributes:
         admin_address: "host:port" of the admin endpoint, once entered.
         sync_address: "host:port" of the sync endpoint, once entered.
-        issuer: Signs tokens that both endpoints believe, once entered.
+        metrics_address: "host:port" of metrics and health over HTTP, once entered; empty if there are none.
+        issuer: Signs tokens that both endpoints believe, once entered; in development mode alone.
     """
 
     admin_address: str
     sync_address: str
+    metrics_address: str = ""
     issuer: DevelopmentIssuer
 
     def __init__(self, settings: ServerSettings) -> None:
@@ -56,16 +68,26 @@ class Server:
     async def _start(self, parts: AsyncExitStack) -> None:
         """Starts every part and says how it is stopped; the last to start is the first to stop."""
         settings = self._settings
+        settings.check()
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.issuer = DevelopmentIssuer.open(settings.data)
+        tls, metrics = Tls.of(settings), Metrics()
+        trust = await self._trust()
         catalog = await Catalog.open(settings.catalog_url)
         parts.push_async_callback(catalog.close)
-        sync = await in_thread(SyncServer, self._sync_config())
+        sync = await in_thread(SyncServer, self._sync_config(trust, tls))
         stagings = Stagings(settings.data, catalog, sync)
         parts.push_async_callback(stagings.close)
         self.sync_address = await in_thread(sync.start)
         parts.push_async_callback(in_thread, sync.stop, settings.stop_grace_seconds)
         publisher = Publisher(catalog, stagings)
+        audit = AuditLog(catalog)
+        guard = Guard(
+            trust=trust,
+            access=Access(settings, catalog),
+            limiter=Limiter(**settings.limits.model_dump(exclude={"streams_max"})),
+            audit=audit,
+            metrics=metrics.calls,
+        )
         source = NativeSource(catalog, stagings)
         activation = Activation(catalog, stagings)
         await _recover(catalog, activation, publisher)
@@ -85,22 +107,73 @@ class Server:
             status=Status(catalog),
             source=source,
             sync=sync,
-            issuers=self.issuer.trust_json(ADMIN_AUDIENCE),
+            guard=guard,
+            administrators=settings.administrators,
         )
         parts.push_async_callback(admin.stop, settings.stop_grace_seconds)
-        self.admin_address = await admin.start(settings.admin_listen)
-        endpoints = Endpoints(admin=self.admin_address, sync=self.sync_address)
+        self.admin_address = await admin.start(settings.admin_listen, tls.certificate if tls else None)
+        upkeep = [follow_keys(trust, sync), forget_audit(audit, settings.audit_days)]
+        await parts.enter_async_context(kept_up([*upkeep, follow_certificate(tls, sync, metrics)] if tls else upkeep))
+        metrics.add_sync(sync.statistics)
+        metrics.add_issuers(lambda: issuer_states(trust))
+        self._start_pages(parts, metrics, catalog)
+        endpoints = self._endpoints()
         endpoints.write(settings.data)
         parts.callback(endpoints.remove, settings.data)
 
-    def _sync_config(self) -> str:
-        return json.dumps(
-            {
-                "listen": self._settings.sync_listen,
-                "issuers": self.issuer.trust(SYNC_AUDIENCE),
-                "heartbeat_seconds": self._settings.heartbeat_seconds,
-            }
+    async def _trust(self) -> Trust:
+        """Knows whose tokens are believed: the development issuer's in development mode alone."""
+        development = None
+        if self._settings.development:
+            development = self.issuer = DevelopmentIssuer.open(self._settings.data)
+        trust = Trust(self._settings, development)
+        await trust.start()
+        return trust
+
+    def _start_pages(self, parts: AsyncExitStack, metrics: Metrics, catalog: Catalog) -> None:
+        if not self._settings.metrics_listen:
+            return
+        loop = asyncio.get_running_loop()
+
+        def unready() -> str:
+            try:
+                asyncio.run_coroutine_threadsafe(catalog.touch(), loop).result(READY_SECONDS_MAX)
+            except Exception as error:
+                return f"the catalog does not answer: {error or type(error).__name__}"
+            return ""
+
+        pages = Pages(metrics=metrics.page, unready=unready)
+        self.metrics_address = pages.start(self._settings.metrics_listen)
+        parts.push_async_callback(asyncio.to_thread, pages.stop)
+
+    def _endpoints(self) -> Endpoints:
+        tls = self._settings.tls
+        ca_file = str(self._settings.place(tls.ca_file).absolute()) if tls and tls.ca_file else ""
+        return Endpoints(
+            admin=self.admin_address,
+            sync=self.sync_address,
+            tls=tls is not None,
+            ca_file=ca_file,
+            development=self._settings.development,
+            metrics=self.metrics_address,
         )
+
+    def _sync_config(self, trust: Trust, tls: Tls | None) -> str:
+        config: dict[str, Any] = {
+            "listen": self._settings.sync_listen,
+            "issuers": json.loads(trust.sync_issuers()),
+            "heartbeat_seconds": self._settings.heartbeat_seconds,
+            "streams_max": self._settings.limits.streams_max,
+        }
+        if tls is None:
+            config["plain_text"] = True
+        else:
+            shown = tls.certificate()
+            config["tls"] = {
+                "certificate_chain_pem": shown.chain_pem.decode(),
+                "private_key_pem": shown.key_pem.decode(),
+            }
+        return json.dumps(config)
 
 
 async def _recover(catalog: Catalog, activation: Activation, publisher: Publisher) -> None:

@@ -239,7 +239,7 @@ def _extended(document: Document, stored: model_pb2.Entity, listed: Sequence[mod
         there = relationships.setdefault(relationship.schema_name, relationship)
         if there != relationship:
             notes.append(f"relationship {relationship.schema_name} stays as it is here; the solution means another one")
-    return Document(entity, tuple(relationships.values()), tuple(notes))
+    return Document(entity, tuple(relationships.values()), tuple(notes), document.availability)
 
 
 def _is_companion(attribute: model_pb2.Attribute, known: Mapping[str, model_pb2.Attribute]) -> bool:

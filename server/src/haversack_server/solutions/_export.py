@@ -35,7 +35,8 @@ def form_profile(draft: model_pb2.Profile, metadata: Metadata) -> tuple[FormProf
     """Returns a draft in the form, and a sentence for everything that is not in it."""
     profile_id = _guid(metadata.organization, draft.name)
     items = tuple(_item(it, draft, metadata) for it in draft.items)
-    return FormProfile(profile_id, draft.name, items), [f"{draft.name}: {it}" for it in _notes(draft, metadata)]
+    lost = [f"{draft.name}: {it}" for it in _notes(draft, metadata)]
+    return FormProfile(profile_id, draft.name, items, draft.description), lost
 
 
 def travelling(item: model_pb2.ProfileItem) -> list[model_pb2.Association]:
@@ -83,6 +84,8 @@ def _guid(*names: str) -> str:
 def _notes(draft: model_pb2.Profile, metadata: Metadata) -> Iterator[str]:
     if draft.users:
         yield f"its {len(draft.users):,} users are not carried; say anew who follows it"
+    if draft.teams:
+        yield f"its {len(draft.teams):,} teams are not carried; say anew which follow it"
     if draft.priority:
         yield f"its priority {draft.priority} is not carried"
     for field, words in _ITEM_EXTRAS.items():

@@ -59,11 +59,13 @@ class FormProfile:
         id: GUID, bare and in lower case.
         name: Its unique name.
         items: What it carries.
+        description: What it is for; empty if it does not say.
     """
 
     id: str
     name: str
     items: tuple[FormItem, ...] = ()
+    description: str = ""
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class DraftReader:
 
     def draft(self, profile: FormProfile, before: model_pb2.Profile | None) -> model_pb2.Profile:
         """Returns a profile's draft; what the form has no place for is kept from the draft that it replaces."""
-        draft = model_pb2.Profile(name=profile.name)
+        draft = model_pb2.Profile(name=profile.name, description=profile.description)
         read = [(it, self._item(it, profile.name)) for it in profile.items]
         carried = {item.entity for _, item in read if item is not None}
         for source, item in read:
@@ -47,8 +47,8 @@ class DraftReader:
         if before is not None:
             _keep(draft, before)
             self.notes.append(
-                f"{draft.name}: users, priorities, columns, `mandatory`, sync intervals and directions are kept from "
-                "the draft that is replaced"
+                f"{draft.name}: users, teams, priorities, columns, `mandatory`, sync intervals and directions are kept "
+                "from the draft that is replaced"
             )
         self._note_directions(draft, before or model_pb2.Profile())
         return draft
@@ -127,6 +127,8 @@ class DraftReader:
 def _keep(draft: model_pb2.Profile, before: model_pb2.Profile) -> None:
     """Gives a draft what the form has no place for."""
     draft.users.extend(before.users)
+    draft.teams.extend(before.teams)
+    draft.description = draft.description or before.description
     draft.priority = before.priority
     known = {it.entity: it for it in before.items}
     for item in draft.items:

@@ -28,7 +28,9 @@ _ENTITY_PARTS = ("Name", "EntityInfo")
 _BOOLEANS = {"": False, "0": False, "1": True, "false": False, "true": True}
 _CRITERIA = {"0": 0, "1": 1, "2": 2, "3": 3}
 
-_PROFILE_PARTS = frozenset({"MobileOfflineProfileItems", "MobileOfflineProfileId", "Name", "IntroducedVersion"})
+_PROFILE_PARTS = frozenset(
+    {"MobileOfflineProfileItems", "MobileOfflineProfileId", "Name", "Description", "IntroducedVersion"}
+)
 _ITEM_PARTS = frozenset(
     {
         "MobileOfflineProfileItemAssociations",
@@ -188,6 +190,7 @@ def _profile(source: Element, notes: list[str]) -> FormProfile:
         id=_guid(source, "MobileOfflineProfileId", place),
         name=name,
         items=tuple(_item(it, place, notes) for it in items),
+        description=source.value("Description"),
     )
 
 

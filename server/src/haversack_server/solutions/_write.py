@@ -101,6 +101,7 @@ def _profile(profile: FormProfile) -> Element:
         element("MobileOfflineProfileItems", *(_item(it, profile) for it in profile.items)),
         leaf("MobileOfflineProfileId", _braced(profile.id)),
         leaf("Name", profile.name),
+        *([leaf("Description", profile.description)] if profile.description else ()),
         _introduced(),
         MobileOfflineProfileId=profile.id,
         Name=profile.name,

@@ -146,7 +146,11 @@ fn a_filter_has_to_be_compiled_and_to_fit_the_metadata() {
 #[test]
 fn every_breach_of_a_model_is_told() {
     let mut model = published(vec![item("lead", Criteria::All), item("note", Criteria::All)]);
-    model.settings = Some(model::Settings { time_zone: "Mars/Olympus".to_owned(), ..model::Settings::default() });
+    model.settings = Some(model::Settings {
+        time_zone: "Mars/Olympus".to_owned(),
+        user_attribute: "isdisabled".to_owned(),
+        ..model::Settings::default()
+    });
     model.profiles[0].users = vec!["ann".to_owned()];
     model.profiles[0].teams = vec!["north".to_owned()];
     let app = |name: &str| model::App { name: name.to_owned(), ..model::App::default() };
@@ -160,6 +164,7 @@ fn every_breach_of_a_model_is_told() {
         "entity account needs an ownership and a number above 0",
         "\"Mars/Olympus\" is no time zone of the IANA database",
         "systemuserroles needs an attribute \"roleid\" of field type Id: the directory is read from it",
+        "users are to be named by \"isdisabled\", which is no text or id attribute of systemuser",
         "profile \"p\", lead: is not in the metadata",
         "profile \"p\", note: has rows without an owner; its criteria can only be RELATED_ONLY",
         "there are two profiles \"p\"; names must be unique",

@@ -135,6 +135,8 @@ impl Draw {
             (3, Cell::Truth(self.chance(5))),
             (4, self.id(USER, counts)),
             (5, self.id(POSITION, counts)),
+            (USER_NAME, Cell::Text(self.of(&WORDS).to_owned())),
+            (USER_OBJECT, self.id(UNIT, counts)),
         ]);
         cells.retain(|attribute, _| *attribute < 4 || !self.chance(25));
         cells
@@ -168,7 +170,7 @@ impl Draw {
             week_start: self.of(&[0, 0, 1, 6]),
             fiscal: self.chance(60).then_some(fiscal),
             hierarchy_security: self.chance(80).then(|| self.hierarchy_security()),
-            user_attribute: String::new(),
+            user_attribute: self.of(&["", "systemuserid", "domainname", "azureactivedirectoryobjectid"]).to_owned(),
             conflict_policy: 0,
         }
     }

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::access::{Access, below, teams_of};
 use super::calendar::{Calendar, DateKind};
-use super::draw::{Cell, Cells, DAY_MICROS};
+use super::draw::{Cell, Cells, DAY_MICROS, uuid_text};
 use super::oracle::{Id, alive, id, parent};
 use super::organization::*;
 use super::world::World;
@@ -235,8 +235,7 @@ impl<'w> Judge<'w> {
     }
 
     fn folded(&self, text: &str) -> String {
-        let lower = text.to_lowercase();
-        if self.settings.collation() == Collation::CiAs { lower } else { lower.replace('é', "e") }
+        folded(&self.settings, text)
     }
 
     fn is_like(&self, cell: &Cell, operands: &[&Operand], before: &str, after: &str) -> bool {
@@ -244,6 +243,21 @@ impl<'w> Judge<'w> {
         let chars = |text: String| text.chars().collect::<Vec<_>>();
         let pattern = format!("{before}{}{after}", self.folded(pattern));
         fits(&chars(pattern), &chars(self.folded(text)))
+    }
+}
+
+fn folded(settings: &model::Settings, text: &str) -> String {
+    let lower = text.to_lowercase();
+    if settings.collation() == Collation::CiAs { lower } else { lower.replace('é', "e") }
+}
+
+/// Whether a token's claim is equal to a user's cell. Blanks name nobody.
+pub(crate) fn names(settings: &model::Settings, cell: &Cell, claim: &str) -> bool {
+    let comparable = |text: &str| folded(settings, text).trim_end_matches(' ').to_owned();
+    match cell {
+        Cell::Text(text) => !comparable(claim).is_empty() && comparable(text) == comparable(claim),
+        Cell::Id(id) => uuid_text(*id) == claim.to_lowercase(),
+        other => unreachable!("{other:?} names nobody"),
     }
 }
 

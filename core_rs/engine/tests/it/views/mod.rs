@@ -25,9 +25,9 @@ use proptest::prelude::*;
 use roaring::RoaringBitmap;
 
 use self::access::Access;
-use self::draw::key;
-use self::oracle::{Answer, Oracle};
-use self::organization::{ACCOUNT, APPS, ITEM_ENTITIES, TEAM, USER, name};
+use self::draw::{Cell, WORDS, key};
+use self::oracle::{Answer, Oracle, alive};
+use self::organization::{ACCOUNT, APPS, ITEM_ENTITIES, TEAM, UNIT, USER, USER_NAME, USER_OBJECT, name};
 use self::world::World;
 
 /// Users that are asked for: those that there are, and one that there is not.
@@ -157,6 +157,7 @@ impl Followed {
             }
         }
         (0..USERS).for_each(|user| self.check_rights(RowKey(key(USER, user))));
+        self.check_names();
     }
 
     /// One privilege at each step, on every entity that some profile carries; and whether rows may be made.
@@ -173,6 +174,27 @@ impl Followed {
         for entity in ITEM_ENTITIES {
             let may = self.engine.may_create(user, EntityNumber(entity), RowKey(owner), None);
             assert_eq!(may, access.as_ref().is_ok_and(|access| access.may_create(entity, owner)), "{}", name(entity));
+        }
+    }
+
+    /// Whom claims name: against the equality of filters, on every user's cells.
+    fn check_names(&self) {
+        let settings = self.world.model.settings.clone().unwrap_or_default();
+        let attribute = match settings.user_attribute.as_str() {
+            "domainname" => USER_NAME,
+            "azureactivedirectoryobjectid" => USER_OBJECT,
+            _ => return,
+        };
+        let of_words = WORDS.into_iter().chain(["ALPHA", "beta", "CAFE", " alpha", "", "  "]).map(str::to_owned);
+        let of_ids = (0..4).flat_map(|number| [draw::uuid_text(key(UNIT, number)), format!("{{{number}}}")]);
+        let claims = of_words.map(Cell::Text).chain(of_ids.map(Cell::Text));
+        for claim in claims {
+            let Cell::Text(text) = &claim else { unreachable!("claims are texts") };
+            let named: Vec<RowKey> = alive(&self.world, USER)
+                .filter(|(_, cells)| cells.get(&attribute).is_some_and(|cell| judge::names(&settings, cell, text)))
+                .map(|(user, _)| RowKey(key(USER, user)))
+                .collect();
+            assert_eq!(self.engine.users_named(text), named, "{text:?} as {}", settings.user_attribute);
         }
     }
 

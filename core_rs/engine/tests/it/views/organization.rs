@@ -36,6 +36,10 @@ pub(crate) const ITEM_ENTITIES: [u32; 8] = [ACCOUNT, CONTACT, SITE, PRODUCT, NOT
 /// Applications that devices name, the last of which there never is.
 pub(crate) const APPS: [&str; 3] = ["sales", "service", "stray"];
 
+/// Attributes that tokens may name users by.
+pub(crate) const USER_NAME: u32 = 6;
+pub(crate) const USER_OBJECT: u32 = 7;
+
 /// Common attributes, and those of ownership.
 pub(crate) const ID: u32 = 1;
 pub(crate) const NAME: u32 = 2;
@@ -200,6 +204,8 @@ fn own_attributes(entity: u32) -> Vec<model::Attribute> {
             attribute(3, "isdisabled", AttributeType::Boolean),
             towards(USER, 4, "parentsystemuserid"),
             lookup(5, "positionid"),
+            attribute(USER_NAME, "domainname", AttributeType::String),
+            attribute(USER_OBJECT, "azureactivedirectoryobjectid", AttributeType::Uniqueidentifier),
         ],
         TEAM => vec![lookup(2, "businessunitid"), attribute(3, "teamtype", AttributeType::Picklist)],
         UNIT => vec![towards(UNIT, 2, "parentbusinessunitid")],

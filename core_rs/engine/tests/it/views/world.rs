@@ -211,7 +211,11 @@ impl World {
         if self.draw.chance(40) {
             let old = model.settings.take().unwrap_or_default();
             let new = self.draw.settings();
-            model.settings = Some(if asks_more { new } else { model::Settings { collation: old.collation, ..new } });
+            model.settings = Some(if asks_more {
+                new
+            } else {
+                model::Settings { collation: old.collation, user_attribute: old.user_attribute, ..new }
+            });
         }
         if asks_more && self.draw.chance(40) {
             let number = self.draw.of(&BUSINESS_ENTITIES);

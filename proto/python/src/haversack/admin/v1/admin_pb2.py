@@ -27,19 +27,19 @@ from haversack.error.v1 import error_pb2 as haversack_dot_error_dot_v1_dot_error
 from haversack.model.v1 import model_pb2 as haversack_dot_model_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehaversack/admin/v1/admin.proto\x12\x12haversack.admin.v1\x1a%haversack/admin/v1/provisioning.proto\x1a\x1ehaversack/error/v1/error.proto\x1a\x1ehaversack/model/v1/model.proto\"\xda\x02\n\x0cOrganization\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x08settings\x18\x02 \x01(\x0b\x32\x1c.haversack.model.v1.Settings\x12\x10\n\x08revision\x18\x03 \x01(\x04\x12\x0b\n\x03lsn\x18\x04 \x01(\x04\x12\r\n\x05\x65poch\x18\x05 \x01(\x0c\x12,\n\x04rows\x18\x06 \x03(\x0b\x32\x1e.haversack.admin.v1.EntityRows\x12\x32\n\x04kind\x18\x07 \x01(\x0e\x32$.haversack.admin.v1.OrganizationKind\x12\x0e\n\x06region\x18\x08 \x01(\t\x12;\n\x0cprovisioning\x18\t \x01(\x0e\x32%.haversack.admin.v1.ProvisioningState\x12/\n\x07records\x18\n \x03(\x0b\x32\x1e.haversack.admin.v1.EntityRows\"9\n\nEntityRows\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\t\x12\x0c\n\x04rows\x18\x02 \x01(\x04\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\"\x9d\x01\n\x19\x43reateOrganizationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x08settings\x18\x02 \x01(\x0b\x32\x1c.haversack.model.v1.Settings\x12\x32\n\x04kind\x18\x03 \x01(\x0e\x32$.haversack.admin.v1.OrganizationKind\x12\x0e\n\x06region\x18\x04 \x01(\t\"T\n\x1a\x43reateOrganizationResponse\x12\x36\n\x0corganization\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Organization\"&\n\x16GetOrganizationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"Q\n\x17GetOrganizationResponse\x12\x36\n\x0corganization\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Organization\"\x1a\n\x18ListOrganizationsRequest\"T\n\x19ListOrganizationsResponse\x12\x37\n\rorganizations\x18\x01 \x03(\x0b\x32 .haversack.admin.v1.Organization\"Z\n\x12SetSettingsRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12.\n\x08settings\x18\x02 \x01(\x0b\x32\x1c.haversack.model.v1.Settings\"M\n\x13SetSettingsResponse\x12\x36\n\x0corganization\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Organization\"?\n\x17MoveOrganizationRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\"R\n\x18MoveOrganizationResponse\x12\x36\n\x0corganization\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Organization\"f\n\x15ImportMetadataRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x37\n\tdocuments\x18\x02 \x03(\x0b\x32$.haversack.admin.v1.MetadataDocument\"1\n\x10MetadataDocument\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"Z\n\x16ImportMetadataResponse\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x03(\t\x12\x0f\n\x07\x63hanged\x18\x02 \x03(\t\x12\x11\n\tunchanged\x18\x03 \x03(\t\x12\r\n\x05notes\x18\x04 \x03(\t\"A\n\x13ListEntitiesRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x14\n\x0coffline_only\x18\x02 \x01(\x08\"D\n\x14ListEntitiesResponse\x12,\n\x08\x65ntities\x18\x01 \x03(\x0b\x32\x1a.haversack.model.v1.Entity\"8\n\x10GetEntityRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0e\n\x06\x65ntity\x18\x02 \x01(\t\"x\n\x11GetEntityResponse\x12*\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x1a.haversack.model.v1.Entity\x12\x37\n\rrelationships\x18\x02 \x03(\x0b\x32 .haversack.model.v1.Relationship\"X\n\x13\x45nableEntityRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0e\n\x06\x65ntity\x18\x02 \x01(\t\x12\x1b\n\x13organization_filter\x18\x03 \x01(\t\"B\n\x14\x45nableEntityResponse\x12*\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x1a.haversack.model.v1.Entity\"<\n\x14\x44isableEntityRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0e\n\x06\x65ntity\x18\x02 \x01(\t\"C\n\x15\x44isableEntityResponse\x12*\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x1a.haversack.model.v1.Entity\"[\n\rIngestRequest\x12\x32\n\x06header\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.IngestHeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\xbb\x01\n\x0cIngestHeader\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0e\n\x06\x65ntity\x18\x02 \x01(\t\x12\x30\n\x06\x66ormat\x18\x03 \x01(\x0e\x32 .haversack.admin.v1.IngestFormat\x12\x30\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32 .haversack.admin.v1.IngestAction\x12\x0e\n\x06\x61tomic\x18\x05 \x01(\x08\x12\x11\n\tfile_name\x18\x06 \x01(\t\"\xc1\x01\n\x0eIngestResponse\x12\x0c\n\x04read\x18\x01 \x01(\x04\x12\x10\n\x08inserted\x18\x02 \x01(\x04\x12\x0f\n\x07updated\x18\x03 \x01(\x04\x12\x0f\n\x07\x64\x65leted\x18\x04 \x01(\x04\x12\x11\n\tunchanged\x18\x05 \x01(\x04\x12\x10\n\x08rejected\x18\x06 \x01(\x04\x12,\n\x06\x65rrors\x18\x07 \x03(\x0b\x32\x1c.haversack.admin.v1.RowError\x12\x0b\n\x03lsn\x18\x08 \x01(\x04\x12\r\n\x05\x62ytes\x18\t \x01(\x04\"\x80\x01\n\x08RowError\x12\x11\n\tfile_name\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\x04\x12\x11\n\tattribute\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12/\n\x06reason\x18\x05 \x01(\x0e\x32\x1f.haversack.error.v1.ErrorReason\"_\n\x0eProfileSummary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\r\n\x05items\x18\x03 \x01(\r\x12\r\n\x05users\x18\x04 \x01(\r\x12\x0f\n\x07\x63hanged\x18\x05 \x01(\x08\"X\n\x12SaveProfileRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12,\n\x07profile\x18\x02 \x01(\x0b\x32\x1b.haversack.model.v1.Profile\"\\\n\x13SaveProfileResponse\x12\x33\n\x07summary\x18\x01 \x01(\x0b\x32\".haversack.admin.v1.ProfileSummary\x12\x10\n\x08warnings\x18\x02 \x03(\t\"7\n\x11GetProfileRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"w\n\x12GetProfileResponse\x12,\n\x07profile\x18\x01 \x01(\x0b\x32\x1b.haversack.model.v1.Profile\x12\x33\n\x07summary\x18\x02 \x01(\x0b\x32\".haversack.admin.v1.ProfileSummary\"+\n\x13ListProfilesRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"L\n\x14ListProfilesResponse\x12\x34\n\x08profiles\x18\x01 \x03(\x0b\x32\".haversack.admin.v1.ProfileSummary\";\n\x15PublishProfileRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"Q\n\x16PublishProfileResponse\x12\x18\n\x10profile_revision\x18\x01 \x01(\x04\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x0b\n\x03lsn\x18\x03 \x01(\x04*\xb2\x01\n\x10OrganizationKind\x12!\n\x1dORGANIZATION_KIND_UNSPECIFIED\x10\x00\x12 \n\x1cORGANIZATION_KIND_PRODUCTION\x10\x01\x12\x1b\n\x17ORGANIZATION_KIND_TRIAL\x10\x02\x12\x1d\n\x19ORGANIZATION_KIND_PREVIEW\x10\x03\x12\x1d\n\x19ORGANIZATION_KIND_SANDBOX\x10\x04*b\n\x0cIngestFormat\x12\x1d\n\x19INGEST_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n\x11INGEST_FORMAT_CSV\x10\x01\x12\x1c\n\x18INGEST_FORMAT_JSON_LINES\x10\x02*z\n\x0cIngestAction\x12\x1d\n\x19INGEST_ACTION_UNSPECIFIED\x10\x00\x12\x18\n\x14INGEST_ACTION_UPSERT\x10\x01\x12\x17\n\x13INGEST_ACTION_PATCH\x10\x02\x12\x18\n\x14INGEST_ACTION_DELETE\x10\x03\x32\xb7\x04\n\x13OrganizationService\x12s\n\x12\x43reateOrganization\x12-.haversack.admin.v1.CreateOrganizationRequest\x1a..haversack.admin.v1.CreateOrganizationResponse\x12j\n\x0fGetOrganization\x12*.haversack.admin.v1.GetOrganizationRequest\x1a+.haversack.admin.v1.GetOrganizationResponse\x12p\n\x11ListOrganizations\x12,.haversack.admin.v1.ListOrganizationsRequest\x1a-.haversack.admin.v1.ListOrganizationsResponse\x12^\n\x0bSetSettings\x12&.haversack.admin.v1.SetSettingsRequest\x1a\'.haversack.admin.v1.SetSettingsResponse\x12m\n\x10MoveOrganization\x12+.haversack.admin.v1.MoveOrganizationRequest\x1a,.haversack.admin.v1.MoveOrganizationResponse2\xfe\x03\n\rEntityService\x12g\n\x0eImportMetadata\x12).haversack.admin.v1.ImportMetadataRequest\x1a*.haversack.admin.v1.ImportMetadataResponse\x12\x61\n\x0cListEntities\x12\'.haversack.admin.v1.ListEntitiesRequest\x1a(.haversack.admin.v1.ListEntitiesResponse\x12X\n\tGetEntity\x12$.haversack.admin.v1.GetEntityRequest\x1a%.haversack.admin.v1.GetEntityResponse\x12\x61\n\x0c\x45nableEntity\x12\'.haversack.admin.v1.EnableEntityRequest\x1a(.haversack.admin.v1.EnableEntityResponse\x12\x64\n\rDisableEntity\x12(.haversack.admin.v1.DisableEntityRequest\x1a).haversack.admin.v1.DisableEntityResponse2b\n\rIngestService\x12Q\n\x06Ingest\x12!.haversack.admin.v1.IngestRequest\x1a\".haversack.admin.v1.IngestResponse(\x01\x32\x99\x03\n\x0eProfileService\x12^\n\x0bSaveProfile\x12&.haversack.admin.v1.SaveProfileRequest\x1a\'.haversack.admin.v1.SaveProfileResponse\x12[\n\nGetProfile\x12%.haversack.admin.v1.GetProfileRequest\x1a&.haversack.admin.v1.GetProfileResponse\x12\x61\n\x0cListProfiles\x12\'.haversack.admin.v1.ListProfilesRequest\x1a(.haversack.admin.v1.ListProfilesResponse\x12g\n\x0ePublishProfile\x12).haversack.admin.v1.PublishProfileRequest\x1a*.haversack.admin.v1.PublishProfileResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehaversack/admin/v1/admin.proto\x12\x12haversack.admin.v1\x1a%haversack/admin/v1/provisioning.proto\x1a\x1ehaversack/error/v1/error.proto\x1a\x1ehaversack/model/v1/model.proto\"\xda\x02\n\x0cOrganization\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x08settings\x18\x02 \x01(\x0b\x32\x1c.haversack.model.v1.Settings\x12\x10\n\x08revision\x18\x03 \x01(\x04\x12\x0b\n\x03lsn\x18\x04 \x01(\x04\x12\r\n\x05\x65poch\x18\x05 \x01(\x0c\x12,\n\x04rows\x18\x06 \x03(\x0b\x32\x1e.haversack.admin.v1.EntityRows\x12\x32\n\x04kind\x18\x07 \x01(\x0e\x32$.haversack.admin.v1.OrganizationKind\x12\x0e\n\x06region\x18\x08 \x01(\t\x12;\n\x0cprovisioning\x18\t \x01(\x0e\x32%.haversack.admin.v1.ProvisioningState\x12/\n\x07records\x18\n \x03(\x0b\x32\x1e.haversack.admin.v1.EntityRows\"9\n\nEntityRows\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\t\x12\x0c\n\x04rows\x18\x02 \x01(\x04\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\"\x9d\x01\n\x19\x43reateOrganizationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x08settings\x18\x02 \x01(\x0b\x32\x1c.haversack.model.v1.Settings\x12\x32\n\x04kind\x18\x03 \x01(\x0e\x32$.haversack.admin.v1.OrganizationKind\x12\x0e\n\x06region\x18\x04 \x01(\t\"T\n\x1a\x43reateOrganizationResponse\x12\x36\n\x0corganization\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Organization\"&\n\x16GetOrganizationRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"Q\n\x17GetOrganizationResponse\x12\x36\n\x0corganization\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Organization\"\x1a\n\x18ListOrganizationsRequest\"T\n\x19ListOrganizationsResponse\x12\x37\n\rorganizations\x18\x01 \x03(\x0b\x32 .haversack.admin.v1.Organization\"Z\n\x12SetSettingsRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12.\n\x08settings\x18\x02 \x01(\x0b\x32\x1c.haversack.model.v1.Settings\"M\n\x13SetSettingsResponse\x12\x36\n\x0corganization\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Organization\"?\n\x17MoveOrganizationRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\"R\n\x18MoveOrganizationResponse\x12\x36\n\x0corganization\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Organization\"[\n\rIngestRequest\x12\x32\n\x06header\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.IngestHeaderH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\xbb\x01\n\x0cIngestHeader\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0e\n\x06\x65ntity\x18\x02 \x01(\t\x12\x30\n\x06\x66ormat\x18\x03 \x01(\x0e\x32 .haversack.admin.v1.IngestFormat\x12\x30\n\x06\x61\x63tion\x18\x04 \x01(\x0e\x32 .haversack.admin.v1.IngestAction\x12\x0e\n\x06\x61tomic\x18\x05 \x01(\x08\x12\x11\n\tfile_name\x18\x06 \x01(\t\"\xc1\x01\n\x0eIngestResponse\x12\x0c\n\x04read\x18\x01 \x01(\x04\x12\x10\n\x08inserted\x18\x02 \x01(\x04\x12\x0f\n\x07updated\x18\x03 \x01(\x04\x12\x0f\n\x07\x64\x65leted\x18\x04 \x01(\x04\x12\x11\n\tunchanged\x18\x05 \x01(\x04\x12\x10\n\x08rejected\x18\x06 \x01(\x04\x12,\n\x06\x65rrors\x18\x07 \x03(\x0b\x32\x1c.haversack.admin.v1.RowError\x12\x0b\n\x03lsn\x18\x08 \x01(\x04\x12\r\n\x05\x62ytes\x18\t \x01(\x04\"\x80\x01\n\x08RowError\x12\x11\n\tfile_name\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\x04\x12\x11\n\tattribute\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12/\n\x06reason\x18\x05 \x01(\x0e\x32\x1f.haversack.error.v1.ErrorReason*\xb2\x01\n\x10OrganizationKind\x12!\n\x1dORGANIZATION_KIND_UNSPECIFIED\x10\x00\x12 \n\x1cORGANIZATION_KIND_PRODUCTION\x10\x01\x12\x1b\n\x17ORGANIZATION_KIND_TRIAL\x10\x02\x12\x1d\n\x19ORGANIZATION_KIND_PREVIEW\x10\x03\x12\x1d\n\x19ORGANIZATION_KIND_SANDBOX\x10\x04*b\n\x0cIngestFormat\x12\x1d\n\x19INGEST_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n\x11INGEST_FORMAT_CSV\x10\x01\x12\x1c\n\x18INGEST_FORMAT_JSON_LINES\x10\x02*z\n\x0cIngestAction\x12\x1d\n\x19INGEST_ACTION_UNSPECIFIED\x10\x00\x12\x18\n\x14INGEST_ACTION_UPSERT\x10\x01\x12\x17\n\x13INGEST_ACTION_PATCH\x10\x02\x12\x18\n\x14INGEST_ACTION_DELETE\x10\x03\x32\xb7\x04\n\x13OrganizationService\x12s\n\x12\x43reateOrganization\x12-.haversack.admin.v1.CreateOrganizationRequest\x1a..haversack.admin.v1.CreateOrganizationResponse\x12j\n\x0fGetOrganization\x12*.haversack.admin.v1.GetOrganizationRequest\x1a+.haversack.admin.v1.GetOrganizationResponse\x12p\n\x11ListOrganizations\x12,.haversack.admin.v1.ListOrganizationsRequest\x1a-.haversack.admin.v1.ListOrganizationsResponse\x12^\n\x0bSetSettings\x12&.haversack.admin.v1.SetSettingsRequest\x1a\'.haversack.admin.v1.SetSettingsResponse\x12m\n\x10MoveOrganization\x12+.haversack.admin.v1.MoveOrganizationRequest\x1a,.haversack.admin.v1.MoveOrganizationResponse2b\n\rIngestService\x12Q\n\x06Ingest\x12!.haversack.admin.v1.IngestRequest\x1a\".haversack.admin.v1.IngestResponse(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'haversack.admin.v1.admin_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ORGANIZATIONKIND']._serialized_start=3558
-  _globals['_ORGANIZATIONKIND']._serialized_end=3736
-  _globals['_INGESTFORMAT']._serialized_start=3738
-  _globals['_INGESTFORMAT']._serialized_end=3836
-  _globals['_INGESTACTION']._serialized_start=3838
-  _globals['_INGESTACTION']._serialized_end=3960
+  _globals['_ORGANIZATIONKIND']._serialized_start=1979
+  _globals['_ORGANIZATIONKIND']._serialized_end=2157
+  _globals['_INGESTFORMAT']._serialized_start=2159
+  _globals['_INGESTFORMAT']._serialized_end=2257
+  _globals['_INGESTACTION']._serialized_start=2259
+  _globals['_INGESTACTION']._serialized_end=2381
   _globals['_ORGANIZATION']._serialized_start=158
   _globals['_ORGANIZATION']._serialized_end=504
   _globals['_ENTITYROWS']._serialized_start=506
@@ -64,60 +64,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MOVEORGANIZATIONREQUEST']._serialized_end=1282
   _globals['_MOVEORGANIZATIONRESPONSE']._serialized_start=1284
   _globals['_MOVEORGANIZATIONRESPONSE']._serialized_end=1366
-  _globals['_IMPORTMETADATAREQUEST']._serialized_start=1368
-  _globals['_IMPORTMETADATAREQUEST']._serialized_end=1470
-  _globals['_METADATADOCUMENT']._serialized_start=1472
-  _globals['_METADATADOCUMENT']._serialized_end=1521
-  _globals['_IMPORTMETADATARESPONSE']._serialized_start=1523
-  _globals['_IMPORTMETADATARESPONSE']._serialized_end=1613
-  _globals['_LISTENTITIESREQUEST']._serialized_start=1615
-  _globals['_LISTENTITIESREQUEST']._serialized_end=1680
-  _globals['_LISTENTITIESRESPONSE']._serialized_start=1682
-  _globals['_LISTENTITIESRESPONSE']._serialized_end=1750
-  _globals['_GETENTITYREQUEST']._serialized_start=1752
-  _globals['_GETENTITYREQUEST']._serialized_end=1808
-  _globals['_GETENTITYRESPONSE']._serialized_start=1810
-  _globals['_GETENTITYRESPONSE']._serialized_end=1930
-  _globals['_ENABLEENTITYREQUEST']._serialized_start=1932
-  _globals['_ENABLEENTITYREQUEST']._serialized_end=2020
-  _globals['_ENABLEENTITYRESPONSE']._serialized_start=2022
-  _globals['_ENABLEENTITYRESPONSE']._serialized_end=2088
-  _globals['_DISABLEENTITYREQUEST']._serialized_start=2090
-  _globals['_DISABLEENTITYREQUEST']._serialized_end=2150
-  _globals['_DISABLEENTITYRESPONSE']._serialized_start=2152
-  _globals['_DISABLEENTITYRESPONSE']._serialized_end=2219
-  _globals['_INGESTREQUEST']._serialized_start=2221
-  _globals['_INGESTREQUEST']._serialized_end=2312
-  _globals['_INGESTHEADER']._serialized_start=2315
-  _globals['_INGESTHEADER']._serialized_end=2502
-  _globals['_INGESTRESPONSE']._serialized_start=2505
-  _globals['_INGESTRESPONSE']._serialized_end=2698
-  _globals['_ROWERROR']._serialized_start=2701
-  _globals['_ROWERROR']._serialized_end=2829
-  _globals['_PROFILESUMMARY']._serialized_start=2831
-  _globals['_PROFILESUMMARY']._serialized_end=2926
-  _globals['_SAVEPROFILEREQUEST']._serialized_start=2928
-  _globals['_SAVEPROFILEREQUEST']._serialized_end=3016
-  _globals['_SAVEPROFILERESPONSE']._serialized_start=3018
-  _globals['_SAVEPROFILERESPONSE']._serialized_end=3110
-  _globals['_GETPROFILEREQUEST']._serialized_start=3112
-  _globals['_GETPROFILEREQUEST']._serialized_end=3167
-  _globals['_GETPROFILERESPONSE']._serialized_start=3169
-  _globals['_GETPROFILERESPONSE']._serialized_end=3288
-  _globals['_LISTPROFILESREQUEST']._serialized_start=3290
-  _globals['_LISTPROFILESREQUEST']._serialized_end=3333
-  _globals['_LISTPROFILESRESPONSE']._serialized_start=3335
-  _globals['_LISTPROFILESRESPONSE']._serialized_end=3411
-  _globals['_PUBLISHPROFILEREQUEST']._serialized_start=3413
-  _globals['_PUBLISHPROFILEREQUEST']._serialized_end=3472
-  _globals['_PUBLISHPROFILERESPONSE']._serialized_start=3474
-  _globals['_PUBLISHPROFILERESPONSE']._serialized_end=3555
-  _globals['_ORGANIZATIONSERVICE']._serialized_start=3963
-  _globals['_ORGANIZATIONSERVICE']._serialized_end=4530
-  _globals['_ENTITYSERVICE']._serialized_start=4533
-  _globals['_ENTITYSERVICE']._serialized_end=5043
-  _globals['_INGESTSERVICE']._serialized_start=5045
-  _globals['_INGESTSERVICE']._serialized_end=5143
-  _globals['_PROFILESERVICE']._serialized_start=5146
-  _globals['_PROFILESERVICE']._serialized_end=5555
+  _globals['_INGESTREQUEST']._serialized_start=1368
+  _globals['_INGESTREQUEST']._serialized_end=1459
+  _globals['_INGESTHEADER']._serialized_start=1462
+  _globals['_INGESTHEADER']._serialized_end=1649
+  _globals['_INGESTRESPONSE']._serialized_start=1652
+  _globals['_INGESTRESPONSE']._serialized_end=1845
+  _globals['_ROWERROR']._serialized_start=1848
+  _globals['_ROWERROR']._serialized_end=1976
+  _globals['_ORGANIZATIONSERVICE']._serialized_start=2384
+  _globals['_ORGANIZATIONSERVICE']._serialized_end=2951
+  _globals['_INGESTSERVICE']._serialized_start=2953
+  _globals['_INGESTSERVICE']._serialized_end=3051
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,4 @@
+from haversack.model.v1 import model_pb2 as _model_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -98,12 +99,22 @@ SMELL_MEMBER_WITHOUT_PRIVILEGE: Smell
 SMELL_MEMBER_OF_SEVERAL: Smell
 
 class ProfileState(_message.Message):
-    __slots__ = ("draft", "revision")
+    __slots__ = ("draft", "revision", "unsaved", "customizations")
     DRAFT_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
+    UNSAVED_FIELD_NUMBER: _ClassVar[int]
+    CUSTOMIZATIONS_FIELD_NUMBER: _ClassVar[int]
     draft: str
     revision: int
-    def __init__(self, draft: _Optional[str] = ..., revision: _Optional[int] = ...) -> None: ...
+    unsaved: UnsavedProfiles
+    customizations: bool
+    def __init__(self, draft: _Optional[str] = ..., revision: _Optional[int] = ..., unsaved: _Optional[_Union[UnsavedProfiles, _Mapping]] = ..., customizations: _Optional[bool] = ...) -> None: ...
+
+class UnsavedProfiles(_message.Message):
+    __slots__ = ("profiles",)
+    PROFILES_FIELD_NUMBER: _ClassVar[int]
+    profiles: _containers.RepeatedCompositeFieldContainer[_model_pb2.Profile]
+    def __init__(self, profiles: _Optional[_Iterable[_Union[_model_pb2.Profile, _Mapping]]] = ...) -> None: ...
 
 class AnswerMoment(_message.Message):
     __slots__ = ("lsn_first", "lsn_last", "revision", "instant_us")
