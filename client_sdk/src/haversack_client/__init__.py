@@ -13,12 +13,16 @@ loop that calls and applies; `_session` is the protocol, without IO; `_store` is
 `_digest` are the forms in which rows, tables and sets travel.
 """
 
+from haversack_client._backoff import Backoff
 from haversack_client._device import Device
 from haversack_client._errors import (
     AuthenticationError,
     DigestMismatchError,
     FencedError,
+    FetchError,
     HaversackError,
+    KeyWrongError,
+    OutboxError,
     PermissionDeniedError,
     ProtocolError,
     RemoteError,
@@ -27,8 +31,11 @@ from haversack_client._errors import (
     SyncRunningError,
     TokenError,
     UnavailableError,
+    WriteRefusedError,
 )
+from haversack_client._fetch import Caller
 from haversack_client._held import Checkpoint
+from haversack_client._keeper import Keeper
 from haversack_client._live import (
     CheckpointReached,
     Connection,
@@ -37,31 +44,49 @@ from haversack_client._live import (
     Live,
     LiveEvent,
     ModelChanged,
+    ModelChangeWaiting,
     RowsChanged,
+    UploadFailed,
+    WritesAnswered,
 )
+from haversack_client._model_change import EntityChange, ModelAnswer, ModelChange
+from haversack_client._monitor import Activities, Activity, OverallState
 from haversack_client._progress import Progress
 from haversack_client._reader import EntityStatus, Status
 from haversack_client._result import EntityResult, SyncResult
 from haversack_client._stage import Stage
-from haversack_client._synchronizer import Backoff
+from haversack_client._writer import PendingWrite
 
 __all__ = [
+    "Activities",
+    "Activity",
     "AuthenticationError",
     "Backoff",
+    "Caller",
     "Checkpoint",
     "CheckpointReached",
     "Connection",
     "ConnectionChanged",
     "Device",
     "DigestMismatchError",
+    "EntityChange",
     "EntityResult",
     "EntityStatus",
     "EventsDropped",
     "FencedError",
+    "FetchError",
     "HaversackError",
+    "Keeper",
+    "KeyWrongError",
     "Live",
     "LiveEvent",
+    "ModelAnswer",
+    "ModelChange",
+    "ModelChangeWaiting",
     "ModelChanged",
+    "OutboxError",
+    "OverallState",
+    "PendingWrite",
     "PermissionDeniedError",
     "Progress",
     "ProtocolError",
@@ -75,4 +100,7 @@ __all__ = [
     "SyncRunningError",
     "TokenError",
     "UnavailableError",
+    "UploadFailed",
+    "WriteRefusedError",
+    "WritesAnswered",
 ]

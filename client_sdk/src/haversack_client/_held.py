@@ -32,7 +32,11 @@ class Facts:
     epoch: bytes = b""
     cookie: bytes = b""
     model: bytes = b""
+    model_version: str = ""
+    """In hexadecimal: what tells a writer that the tables have changed."""
     stage: int = Stage.REGISTERED
+    stage_times: str = "[]"
+    """When each stage was reached, as JSON: [stage, microseconds since the Unix epoch] in order."""
     checkpoint: str = "null"
 
 

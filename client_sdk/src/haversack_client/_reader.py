@@ -4,14 +4,14 @@ Every reader opens the file read-only, so nothing that an application does with 
 """
 
 import json
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Container
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 from haversack_client import _tables as sql
+from haversack_client._connections import Connection, Key, connect, store_errors
 from haversack_client._digest import WORD_MASK, membership_sum, version_sum
 from haversack_client._errors import StoreError
 from haversack_client._held import BlockState, Checkpoint, EntityState, Facts
@@ -21,8 +21,6 @@ from haversack_client._stage import Stage
 
 ROWS_PER_READ = 8192
 """Rows hashed at once when digests are made anew."""
-
-READ_TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,25 +75,24 @@ class Status:
         return all(entity.verified for entity in self.entities)
 
 
-def open_read_only(path: Path) -> sqlite3.Connection:
-    """Opens a device's database for reading. Raises StoreError if there is none."""
-    with store_errors(path):
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=READ_TIMEOUT_SECONDS)
-        try:
+def open_read_only(path: Path, key: Key | None = None) -> Connection:
+    """Opens a device's database for reading. Raises StoreError if there is none, KeyWrongError if the key is not its."""
+    connection = connect(path, key, read_only=True)
+    try:
+        with store_errors(path):
             require_device(connection, path)
-        except BaseException:
-            connection.close()
-            raise
-    connection.row_factory = sqlite3.Row
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
-def read_status(path: Path, *, verify: bool) -> Status:
+def read_status(path: Path, key: Key | None = None, *, verify: bool = False) -> Status:
     """Says where a device stands, at one moment of its database.
 
     With `verify`, every digest is made anew from the rows' ordinals and LSNs. Raises StoreError.
     """
-    with closing(open_read_only(path)) as connection, store_errors(path):
+    with closing(open_read_only(path, key)) as connection, store_errors(path):
         connection.row_factory = None
         connection.execute("BEGIN")
         facts = read_facts(connection)
@@ -112,7 +109,7 @@ def read_status(path: Path, *, verify: bool) -> Status:
         )
 
 
-def _entity_statuses(connection: sqlite3.Connection, model: CarriedModel, *, verify: bool) -> tuple[EntityStatus, ...]:
+def _entity_statuses(connection: Connection, model: CarriedModel, *, verify: bool) -> tuple[EntityStatus, ...]:
     held, blocks = read_entities(connection), read_blocks(connection)
 
     def verified(entity: int, name: str) -> bool:
@@ -124,12 +121,14 @@ def _entity_statuses(connection: sqlite3.Connection, model: CarriedModel, *, ver
     )
 
 
-def recompute(connection: sqlite3.Connection, entity: int, table: str) -> tuple[EntityState, list[BlockState]]:
+def recompute(connection: Connection, entity: int, table: str) -> tuple[EntityState, list[BlockState]]:
     """Makes an entity's digests anew from its rows."""
-    rows = connection.execute(f"SELECT _ordinal, _lsn FROM {sql.quoted(table)} ORDER BY _ordinal")
+    rows = connection.execute(f"SELECT _ordinal, _lsn FROM {sql.quoted(table)} WHERE _ordinal >= 0 ORDER BY _ordinal")
+    hidden = "SELECT ordinal, lsn FROM _haversack_base WHERE entity = ? AND ordinal IS NOT NULL AND shown IS NULL"
+    deleted_here = sorted(connection.execute(hidden, (entity,)).fetchall())
     count, digest = 0, 0
     blocks: dict[int, BlockState] = {}
-    while part := rows.fetchmany(ROWS_PER_READ):
+    for part in chain(iter(lambda: rows.fetchmany(ROWS_PER_READ), []), [deleted_here]):
         ordinals = [ordinal for ordinal, _ in part]
         count += len(part)
         digest += version_sum(entity, ordinals, [lsn for _, lsn in part])
@@ -138,21 +137,21 @@ def recompute(connection: sqlite3.Connection, entity: int, table: str) -> tuple[
             before = blocks.get(block, BlockState(block, 0, 0))
             membership = (before.membership + membership_sum(entity, members)) & WORD_MASK
             blocks[block] = BlockState(block, before.count + len(members), membership)
-    return EntityState(count, digest & WORD_MASK), list(blocks.values())
+    return EntityState(count, digest & WORD_MASK), [blocks[block] for block in sorted(blocks)]
 
 
-def read_facts(connection: sqlite3.Connection) -> Facts:
+def read_facts(connection: Connection) -> Facts:
     """Reads what the database knows about itself."""
     return Facts(**dict(connection.execute("SELECT key, value FROM _haversack_meta")))
 
 
-def read_entities(connection: sqlite3.Connection) -> dict[int, EntityState]:
+def read_entities(connection: Connection) -> dict[int, EntityState]:
     """Reads count and digest of every entity that has a table."""
     rows = connection.execute("SELECT entity, count, digest FROM _haversack_entity")
     return {entity: EntityState(count, sql.unsigned(digest)) for entity, count, digest in rows}
 
 
-def read_blocks(connection: sqlite3.Connection) -> dict[int, list[BlockState]]:
+def read_blocks(connection: Connection) -> dict[int, list[BlockState]]:
     """Reads every block with rows, ascending, by entity."""
     held: dict[int, list[BlockState]] = {}
     query = "SELECT entity, block, count, membership FROM _haversack_block ORDER BY entity, block"
@@ -161,20 +160,12 @@ def read_blocks(connection: sqlite3.Connection) -> dict[int, list[BlockState]]:
     return held
 
 
-def require_device(connection: sqlite3.Connection, path: Path) -> None:
+def require_device(connection: Connection, path: Path, versions: Container[int] = (sql.FORMAT_VERSION,)) -> None:
     """Raises StoreError unless the database is a device's, of a version that this library reads."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != sql.APPLICATION_ID:
         raise StoreError(f"{path} is not a Haversack device's database; name another file")
-    if version != sql.FORMAT_VERSION:
-        raise StoreError(f"{path} has format {version}, this library reads {sql.FORMAT_VERSION}; update the library")
-
-
-@contextmanager
-def store_errors(path: Path) -> Iterator[None]:
-    """Names what SQLite raises."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StoreError(f"{path}: {error}; is the path right, and is there space on the disk?") from error
+    if version not in versions:
+        hint = "update the library" if version > sql.FORMAT_VERSION else "open it once with Device.open"
+        raise StoreError(f"{path} has format {version}, this library reads {sql.FORMAT_VERSION}; {hint}")
