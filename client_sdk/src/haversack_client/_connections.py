@@ -28,6 +28,9 @@ KEY_LENGTH_MIN = 8
 BUSY_TIMEOUT_SECONDS = 30.0
 """How long to wait for another writer before the database counts as locked."""
 
+IN_MEMORY = Path(":memory:")
+"""SQLite's name for a database without a file: one connection sees it, and it is gone with that."""
+
 DATABASE_ERRORS: tuple[type[Exception], ...] = (sqlite3.Error, *((sqlcipher.Error,) if sqlcipher else ()))
 """What a connection raises, whichever library it is of."""
 
@@ -47,7 +50,7 @@ def connect(path: Path, key: Key | None = None, *, read_only: bool = False) -> C
     """
     database: Any = sqlite3 if key is None else _required_sqlcipher()
     with store_errors(path):
-        uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+        uri = str(path) if path == IN_MEMORY else f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         connection: Connection = database.connect(
             uri, uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
         )
@@ -85,7 +88,7 @@ def _require_readable(connection: Connection, path: Path, *, encrypted: bool) ->
     except DATABASE_ERRORS as error:
         if NOT_A_DATABASE not in str(error):
             raise
-        hint = "the key is wrong" if encrypted else "it is encrypted, or no database: give its key, or name another file"
+        hint = "the key is wrong" if encrypted else "it is not a database, or encrypted; give its key, or name another file"
         raise KeyWrongError(f"{path} cannot be read: {hint}") from error
 
 

@@ -38,6 +38,8 @@ class Facts:
     stage_times: str = "[]"
     """When each stage was reached, as JSON: [stage, microseconds since the Unix epoch] in order."""
     checkpoint: str = "null"
+    last_number: int = 0
+    """Of the writes that were ever made here; no number is used twice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ class Outbox:
 
     def next_number(self) -> int:
         """The number of the next entry. None is used twice, whatever becomes of the others."""
-        row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = '_haversack_outbox'").fetchone()
+        row = self._connection.execute("SELECT value FROM _haversack_meta WHERE key = 'last_number'").fetchone()
         return 1 + (row[0] if row else 0)
 
     def add(self, entry: Entry, mutation: bytes) -> None:
@@ -117,6 +117,7 @@ class Outbox:
             f"INSERT INTO _haversack_outbox ({COLUMNS}, mutation) VALUES ({', '.join('?' * 16)})",
             (*_encoded(entry), mutation),
         )
+        self._connection.execute("INSERT OR REPLACE INTO _haversack_meta VALUES ('last_number', ?)", (entry.number,))
 
     def replace(self, entry: Entry, mutation: bytes | None = None) -> None:
         """Puts another version of an entry in its place; its bytes stay unless others are given."""

@@ -31,7 +31,7 @@ FORMAT_VERSION_READ_ONLY = 1
 """Before devices wrote; such a file gets the tables that it lacks when it is opened."""
 
 BOOKKEEPING_OF_WRITES = (
-    "CREATE TABLE _haversack_outbox (number INTEGER PRIMARY KEY AUTOINCREMENT, entity INTEGER NOT NULL,"
+    "CREATE TABLE _haversack_outbox (number INTEGER PRIMARY KEY, entity INTEGER NOT NULL,"
     " id TEXT NOT NULL, kind INTEGER NOT NULL, new TEXT NOT NULL, old TEXT NOT NULL, state INTEGER NOT NULL,"
     " sent INTEGER NOT NULL, depends_on TEXT NOT NULL, base_lsn INTEGER NOT NULL, written_at_us INTEGER NOT NULL,"
     " lsn INTEGER NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL, fields TEXT NOT NULL, mutation BLOB NOT NULL)",
