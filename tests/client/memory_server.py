@@ -123,7 +123,9 @@ class MemoryServer:
         for rows in self.rows.values():
             alive = [(row_id, row) for row_id, row in sorted(rows.items()) if row.alive]
             rows.clear()
-            rows.update({row_id: replace(row, ordinal=at, lsn=self._next_lsn()) for at, (row_id, row) in enumerate(alive)})
+            rows.update(
+                {row_id: replace(row, ordinal=at, lsn=self._next_lsn()) for at, (row_id, row) in enumerate(alive)}
+            )
 
     def _next_lsn(self) -> int:
         self.head += 1
@@ -158,7 +160,9 @@ class MemoryServer:
         if since == 0 and epoch == self.epoch:
             since = -1
         for entity in self.entities:
-            changed = [it for it in self.rows.get(entity.number, {}).values() if it.lsn > since or int(version) != self.version]
+            changed = [
+                it for it in self.rows.get(entity.number, {}).values() if it.lsn > since or int(version) != self.version
+            ]
             gone = sorted(it.ordinal for it in changed if not (it.alive and it.visible))
             if gone:
                 yield removals(entity, encode_block(0, gone))
@@ -223,9 +227,7 @@ class MemoryServer:
         overruled = apart if self.policy == MERGE else []
         changes = {number: new.get(number) for number in mutation.changed if number not in overruled}
         self.set(entity, mutation.id, changes, install)
-        return upload_pb2.MutationAnswer(
-            outcome=upload_pb2.MUTATION_OUTCOME_APPLIED, lsn=row.lsn, overruled=overruled
-        )
+        return upload_pb2.MutationAnswer(outcome=upload_pb2.MUTATION_OUTCOME_APPLIED, lsn=row.lsn, overruled=overruled)
 
 
 @dataclass

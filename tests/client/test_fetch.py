@@ -34,7 +34,9 @@ def fetch(device: Device, xml: str, attributes: str = "", **options: Any) -> lis
 
 
 def test_columns_and_aliases(device: Device) -> None:
-    xml = "<fetch><entity name='visit'><attribute name='topic' alias='what'/><attribute name='ownerid'/></entity></fetch>"
+    xml = (
+        "<fetch><entity name='visit'><attribute name='topic' alias='what'/><attribute name='ownerid'/></entity></fetch>"
+    )
     row = device.fetch(xml)[1]
     assert row.keys() == ["visitid", "what", "ownerid", "ownerid_entity"]
     assert (row["what"], row["ownerid"]) == ("door", ADA)

@@ -126,7 +126,9 @@ def test_every_case_of_the_offline_operators(path: Path) -> None:
     mine = [case for case in mine if case["id"] not in OF_QUERIES]
     answers = {case["id"]: asked(lambda case=case: answer(case)) for case in mine}
     assert {name: got for name, got in answers.items() if got != expected(mine, name)} == {}
-    assert len(mine) >= {"filters-hierarchy": 0, "filters-fiscal": 0, "filters-people": 20}.get(path.stem, len(cases) - 3)
+    assert len(mine) >= {"filters-hierarchy": 0, "filters-fiscal": 0, "filters-people": 20}.get(
+        path.stem, len(cases) - 3
+    )
 
 
 def expected(cases: list[Any], name: str) -> list[str]:

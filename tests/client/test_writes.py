@@ -55,9 +55,7 @@ VISIT = Entity(
         Attribute(6, "ownerid", model_pb2.ATTRIBUTE_TYPE_OWNER, companion=7),
     ),
 )
-READ_ONLY = Entity(
-    5, "price", (Attribute(1, "priceid", model_pb2.ATTRIBUTE_TYPE_UNIQUEIDENTIFIER),), rights=()
-)
+READ_ONLY = Entity(5, "price", (Attribute(1, "priceid", model_pb2.ATTRIBUTE_TYPE_UNIQUEIDENTIFIER),), rights=())
 NORTH = UUID("11111111-1111-4111-8111-111111111111")
 
 

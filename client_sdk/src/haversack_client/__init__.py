@@ -15,6 +15,7 @@ loop that calls and applies; `_session` is the protocol, without IO; `_store` is
 
 from haversack_client._backoff import Backoff
 from haversack_client._device import Device
+from haversack_client._encryption import keyring_key
 from haversack_client._errors import (
     AuthenticationError,
     DigestMismatchError,
@@ -33,7 +34,7 @@ from haversack_client._errors import (
     UnavailableError,
     WriteRefusedError,
 )
-from haversack_client._fetch import Caller
+from haversack_client._fetch import Caller, Collation
 from haversack_client._held import Checkpoint
 from haversack_client._keeper import Keeper
 from haversack_client._live import (
@@ -52,7 +53,7 @@ from haversack_client._live import (
 from haversack_client._model_change import EntityChange, ModelAnswer, ModelChange
 from haversack_client._monitor import Activities, Activity, OverallState
 from haversack_client._progress import Progress
-from haversack_client._reader import EntityStatus, Status
+from haversack_client._reader import EntityStatus, StageTime, Status
 from haversack_client._result import EntityResult, SyncResult
 from haversack_client._stage import Stage
 from haversack_client._writer import PendingWrite
@@ -65,6 +66,7 @@ __all__ = [
     "Caller",
     "Checkpoint",
     "CheckpointReached",
+    "Collation",
     "Connection",
     "ConnectionChanged",
     "Device",
@@ -93,6 +95,7 @@ __all__ = [
     "RemoteError",
     "RowsChanged",
     "Stage",
+    "StageTime",
     "Status",
     "StoreError",
     "SupersededError",
@@ -103,4 +106,5 @@ __all__ = [
     "UploadFailed",
     "WriteRefusedError",
     "WritesAnswered",
+    "keyring_key",
 ]

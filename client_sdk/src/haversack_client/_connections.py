@@ -88,7 +88,11 @@ def _require_readable(connection: Connection, path: Path, *, encrypted: bool) ->
     except DATABASE_ERRORS as error:
         if NOT_A_DATABASE not in str(error):
             raise
-        hint = "the key is wrong" if encrypted else "it is not a database, or encrypted; give its key, or name another file"
+        hint = (
+            "the key is wrong"
+            if encrypted
+            else "it is not a database, or encrypted; give its key, or name another file"
+        )
         raise KeyWrongError(f"{path} cannot be read: {hint}") from error
 
 

@@ -28,7 +28,7 @@ from haversack_client._readers import Readers
 from haversack_client._result import SyncResult, Tally
 from haversack_client._store import Store
 from haversack_client._synchronizer import Synchronizer
-from haversack_client._transport import GrpcTransport, Token, Transport
+from haversack_client._transport import GrpcTransport, NoTransport, Token, Transport
 from haversack_client._turn import Turn
 from haversack_client._uploader import RETRIES_MAX, Uploader
 from haversack_client._writer import PendingWrite, Writer
@@ -97,6 +97,12 @@ class Device:
         transport = GrpcTransport(endpoint, token, root_certificates=root_certificates)
         backoff = backoff or Backoff()
         return cls(Path(path), transport, backoff=backoff, key=key, on_model_change=on_model_change)
+
+    @classmethod
+    def offline(cls, path: str | PathLike[str], *, key: Key | None = None) -> "Device":
+        """Opens a database that there is, to read and write without a server. Raises StoreError if there is none."""
+        open_read_only(Path(path), key).close()
+        return cls(Path(path), NoTransport(), backoff=Backoff(), key=key)
 
     def __enter__(self) -> "Device":
         return self

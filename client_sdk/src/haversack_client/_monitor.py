@@ -91,7 +91,9 @@ class Monitor:
                 "SELECT coalesce((SELECT value FROM _haversack_meta WHERE key = 'stage'), 1)"
             ).fetchone()
             waiting, refused = count_writes(connection)
-        self._activity = _named(Activity(stage=Stage(stage), waiting=waiting, refused=refused), failed=False, busy=False)
+        self._activity = _named(
+            Activity(stage=Stage(stage), waiting=waiting, refused=refused), failed=False, busy=False
+        )
 
     @property
     def activity(self) -> Activity:
@@ -231,7 +233,9 @@ class Activities:
 
 def count_writes(connection: Connection) -> tuple[int, int]:
     """How many writes wait for the server, and how many were refused."""
-    counts = dict(tuple(row) for row in connection.execute("SELECT state, count(*) FROM _haversack_outbox GROUP BY state"))
+    counts = dict(
+        tuple(row) for row in connection.execute("SELECT state, count(*) FROM _haversack_outbox GROUP BY state")
+    )
     waiting = sum(counts.get(int(state), 0) for state in (State.WAITING, State.QUEUED, State.HELD))
     return waiting, counts.get(int(State.REFUSED), 0)
 

@@ -126,7 +126,9 @@ class Outbox:
         if mutation is not None:
             names, values = [*names, "mutation"], [*values, mutation]
         assignments = ", ".join(f"{name} = ?" for name in names)
-        self._connection.execute(f"UPDATE _haversack_outbox SET {assignments} WHERE number = ?", (*values, entry.number))
+        self._connection.execute(
+            f"UPDATE _haversack_outbox SET {assignments} WHERE number = ?", (*values, entry.number)
+        )
 
     def remove(self, numbers: Iterable[int]) -> None:
         """Forgets entries."""
@@ -134,7 +136,9 @@ class Outbox:
 
     def mark_sent(self, numbers: Iterable[int]) -> None:
         """Remembers that the server may have these from now on."""
-        self._connection.executemany("UPDATE _haversack_outbox SET sent = 1 WHERE number = ?", [(it,) for it in numbers])
+        self._connection.executemany(
+            "UPDATE _haversack_outbox SET sent = 1 WHERE number = ?", [(it,) for it in numbers]
+        )
 
     def get(self, number: int) -> Entry | None:
         """The entry of a number, if there is one."""

@@ -9,13 +9,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
+from typing import Any
 
 from haversack_client import _tables as sql
 from haversack_client._connections import Connection, Key, connect, store_errors
 from haversack_client._digest import WORD_MASK, membership_sum, version_sum
 from haversack_client._errors import StoreError
 from haversack_client._held import BlockState, Checkpoint, EntityState, Facts
-from haversack_client._model import CarriedModel
+from haversack_client._model import CarriedModel, Table
 from haversack_client._roaring import BLOCK_BITS
 from haversack_client._stage import Stage
 
@@ -31,13 +32,31 @@ class EntityStatus:
         name: Logical name, and name of the table.
         rows: How many rows.
         mandatory: Whether the user must have it before starting work.
+        received_bytes: Bytes of its rows that have come so far, as they came.
+        synced_at_us: When it last equalled the view, microseconds since the Unix epoch by this device's clock; None: never.
+        waiting: Writes to its rows that wait for the server.
+        refused: Writes to its rows that were refused.
+        error: What was said of the last of those; empty if there is none.
         verified: Whether the digests made anew from the rows are those on record; None if not asked.
     """
 
     name: str
     rows: int
     mandatory: bool
+    received_bytes: int
+    synced_at_us: int | None
+    waiting: int
+    refused: int
+    error: str
     verified: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    """When a stage was reached: microseconds since the Unix epoch, by this device's clock."""
+
+    stage: Stage
+    at_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +66,7 @@ class Status:
     Attributes:
         install_id: Identity of this database.
         stage: The stage that was reached last.
+        stages: Every stage up to that one, and when it was reached.
         checkpoint: The last checkpoint; None before the first.
         model_version: Version of the model that the tables follow; None before the first.
         model_revision: Organization revision that the model was taken from; None before the first.
@@ -56,6 +76,7 @@ class Status:
 
     install_id: bytes
     stage: Stage
+    stages: tuple[StageTime, ...]
     checkpoint: Checkpoint | None
     model_version: int | None
     model_revision: int | None
@@ -66,6 +87,16 @@ class Status:
     def rows(self) -> int:
         """Rows over all entities."""
         return sum(entity.rows for entity in self.entities)
+
+    @property
+    def waiting(self) -> int:
+        """Writes that wait for the server."""
+        return sum(entity.waiting for entity in self.entities)
+
+    @property
+    def refused(self) -> int:
+        """Writes that were refused."""
+        return sum(entity.refused for entity in self.entities)
 
     @property
     def verified(self) -> bool | None:
@@ -101,6 +132,7 @@ def read_status(path: Path, key: Key | None = None, *, verify: bool = False) -> 
         return Status(
             install_id=facts.install_id,
             stage=Stage(facts.stage),
+            stages=tuple(StageTime(Stage(stage), at_us) for stage, at_us in json.loads(facts.stage_times)),
             checkpoint=Checkpoint(*checkpoint) if checkpoint else None,
             model_version=model.version if model else None,
             model_revision=model.revision if model else None,
@@ -111,14 +143,43 @@ def read_status(path: Path, key: Key | None = None, *, verify: bool = False) -> 
 
 def _entity_statuses(connection: Connection, model: CarriedModel, *, verify: bool) -> tuple[EntityStatus, ...]:
     held, blocks = read_entities(connection), read_blocks(connection)
+    times = {
+        entity: (size, at_us)
+        for entity, size, at_us in connection.execute(
+            "SELECT entity, received_bytes, synced_at_us FROM _haversack_entity"
+        )
+    }
+    writes = _count_writes(connection)
 
-    def verified(entity: int, name: str) -> bool:
-        return recompute(connection, entity, name) == (held[entity], blocks.get(entity, []))
+    def status(table: Table) -> EntityStatus:
+        size, at_us = times[table.entity]
+        verified = None
+        if verify:
+            found = recompute(connection, table.entity, table.name)
+            verified = found == (held[table.entity], blocks.get(table.entity, []))
+        return EntityStatus(
+            name=table.name,
+            rows=held[table.entity].count,
+            mandatory=table.mandatory,
+            received_bytes=size,
+            synced_at_us=at_us or None,
+            verified=verified,
+            **writes.get(table.entity, {"waiting": 0, "refused": 0, "error": ""}),
+        )
 
-    return tuple(
-        EntityStatus(table.name, held[entity].count, table.mandatory, verified(entity, table.name) if verify else None)
-        for entity, table in model.tables.items()
+    return tuple(status(table) for table in model.tables.values())
+
+
+def _count_writes(connection: Connection) -> dict[int, dict[str, Any]]:
+    """What waits and what was refused, by entity. SQLite gives the message of the row that has the highest number."""
+    query = (
+        "SELECT entity, sum(state IN (1, 2, 4)), sum(state = 5), max(iif(state = 5, number, 0)), message"
+        " FROM _haversack_outbox GROUP BY entity"
     )
+    return {
+        entity: {"waiting": waiting, "refused": refused, "error": message if refused else ""}
+        for entity, waiting, refused, _, message in connection.execute(query)
+    }
 
 
 def recompute(connection: Connection, entity: int, table: str) -> tuple[EntityState, list[BlockState]]:

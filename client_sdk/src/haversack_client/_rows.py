@@ -86,7 +86,9 @@ class RowDecoder:
         if min(lsns) < 0 or max(lsns) > LSN_MAX:
             raise ProtocolError("an LSN of a batch is out of range")
         columns = decoder.columns(rows, decoder.present(body))
-        return Batch(ordinals, lsns, list(columns), zip(ordinals, lsns, *columns.values(), strict=True), len(batch.rows))
+        return Batch(
+            ordinals, lsns, list(columns), zip(ordinals, lsns, *columns.values(), strict=True), len(batch.rows)
+        )
 
 
 def _ordinals(deltas: Sequence[int]) -> list[int]:

@@ -69,7 +69,9 @@ def check_row(table: Table, kind: Kind, changed: Row, row: Row) -> None:
     missing = [
         attribute.name
         for attribute in table.attributes.values()
-        if attribute.required and row.get(attribute.name) is None and (kind is Kind.CREATE or attribute.name in changed)
+        if attribute.required
+        and row.get(attribute.name) is None
+        and (kind is Kind.CREATE or attribute.name in changed)
         # What a device cannot set, the server fills in.
         and (attribute.creatable if kind is Kind.CREATE else True)
         and attribute.type != model_pb2.ATTRIBUTE_TYPE_OWNER

@@ -150,7 +150,9 @@ def _create(connection: Connection, table: Table) -> None:
     columns = [f"{quoted(column.name)} {column.kind.sql_type}" for column in table.columns]
     own = ["_ordinal INTEGER PRIMARY KEY", "_lsn INTEGER NOT NULL"]
     connection.execute(f"CREATE TABLE {quoted(table.name)} ({', '.join([*own, *columns])})")
-    connection.execute("INSERT INTO _haversack_entity (entity, \"table\", count, digest) VALUES (?, ?, 0, 0)", (table.entity, table.name))
+    connection.execute(
+        'INSERT INTO _haversack_entity (entity, "table", count, digest) VALUES (?, ?, 0, 0)', (table.entity, table.name)
+    )
 
 
 def _alter(connection: Connection, before: Table, after: Table) -> None:

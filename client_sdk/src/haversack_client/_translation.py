@@ -64,7 +64,9 @@ def translate(outbox: Outbox, before: CarriedModel, after: CarriedModel) -> None
         old, new = before.tables.get(entry.entity), after.tables.get(entry.entity)
         if new is None:
             name = old.name if old else f"entity {entry.entity}"
-            outbox.replace(_refused(entry, "ENTITY_UNKNOWN", f"{name} is not on this device any more; discard the write"))
+            outbox.replace(
+                _refused(entry, "ENTITY_UNKNOWN", f"{name} is not on this device any more; discard the write")
+            )
         elif old is None or any(_column(old, name) != _column(new, name) for name in entry.new):
             _translate(outbox, entry, new, encoder, after.version)
 

@@ -194,6 +194,24 @@ class GrpcTransport:
         return grpc.secure_channel(self._endpoint.target, credentials, options)
 
 
+class NoTransport:
+    """No server: for a device that was opened without one."""
+
+    renews_token = False
+
+    def open(self, request: sync_pb2.SyncRequest) -> Stream:
+        """Raises UnavailableError."""
+        raise _no_server()
+
+    def upload(self, request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
+        """Raises UnavailableError."""
+        raise _no_server()
+
+
+def _no_server() -> UnavailableError:
+    return UnavailableError("this device was opened without a server; use Device.open", code="UNAVAILABLE")
+
+
 class GrpcStream:
     """One Sync call over a connection of its own."""
 

@@ -102,7 +102,9 @@ class Uploader:
                 raise
             return self._send_one_by_one(part, error)
         if [answer.number for answer in response.answers] != [number for number, _ in part]:
-            raise ProtocolError(f"the server answered {len(response.answers)} writes, not the {len(part)} that were sent")
+            raise ProtocolError(
+                f"the server answered {len(response.answers)} writes, not the {len(part)} that were sent"
+            )
         return self._writer.answer(response.answers)
 
     def _send_one_by_one(self, part: list[tuple[int, bytes]], error: RemoteError) -> Answered:

@@ -237,5 +237,3 @@ _FIELDS: Mapping[Kind, Callable[[Any], Any]] = {
     Kind.DAY: _days,
     Kind.ID: id_bytes,
 }
-
-

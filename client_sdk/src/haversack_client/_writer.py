@@ -263,7 +263,9 @@ class Writer:
         """Takes what the server made of writes."""
         with self._statement():
             pairs = [(answer, self._outbox.get(answer.number)) for answer in answers]
-            known = [(answer, entry) for answer, entry in pairs if entry and entry.state in (State.WAITING, State.QUEUED)]
+            known = [
+                (answer, entry) for answer, entry in pairs if entry and entry.state in (State.WAITING, State.QUEUED)
+            ]
             position = self._position()
             with self._overlay.lifted(entry.row for _, entry in known):
                 after = [self._answered(answer, entry, position) for answer, entry in known]
@@ -424,7 +426,9 @@ class Writer:
     def _write_again(self, entry: Entry, values: Mapping[str, object]) -> None:
         table = self._model.tables.get(entry.entity) if self._model else None
         if table is None:
-            raise WriteRefusedError("ENTITY_UNKNOWN", "the device does not carry the entity any more; discard the write")
+            raise WriteRefusedError(
+                "ENTITY_UNKNOWN", "the device does not carry the entity any more; discard the write"
+            )
         known = {column.name for column in table.columns}
         merged = {name: value for name, value in entry.new.items() if name in known} | dict(values)
         match entry.kind:
@@ -444,14 +448,16 @@ class Writer:
         """Enters an answer; returns the entry as it is then."""
         match answer.outcome:
             case upload_pb2.MUTATION_OUTCOME_APPLIED:
-                after = replace(entry, state=State.APPLIED, lsn=_settles_at(answer.lsn, entry, position))
+                # The LSN may be one of the epoch that the write was sent to first; then the next checkpoint will do.
+                after = replace(entry, state=State.APPLIED, lsn=0 if entry.lsn == CROSSED else answer.lsn)
             case upload_pb2.MUTATION_OUTCOME_QUEUED:
                 after = replace(entry, state=State.QUEUED)
             case upload_pb2.MUTATION_OUTCOME_BLOCKED:
                 after = replace(self._explained(entry, answer), state=State.HELD)
             case _:
                 after = replace(self._explained(entry, answer), state=State.REFUSED)
-        if after.state is State.APPLIED and position is not None and after.lsn <= position:
+        is_here = after.state is State.APPLIED and position is not None and after.lsn <= position
+        if is_here and entry.lsn != CROSSED:
             self._outbox.remove([entry.number])
         else:
             self._outbox.replace(after)
@@ -480,17 +486,6 @@ class Writer:
             fields=entry.fields,
             written_at_us=entry.written_at_us,
         )
-
-
-def _settles_at(lsn: int, entry: Entry, position: int | None) -> int:
-    """Where the device must have come for the write to be in its rows.
-
-    The answer to a write that crossed epochs may state an LSN of the old one, which says nothing here; then the next
-    checkpoint will do.
-    """
-    if entry.lsn != CROSSED:
-        return lsn
-    return 0 if position is None else min(lsn, position + 1)
 
 
 def _reason(answer: upload_pb2.MutationAnswer) -> str:

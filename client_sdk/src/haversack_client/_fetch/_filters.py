@@ -100,7 +100,9 @@ class Filters:
 
     def _filter(self, scope: Scope, element: Element, level: int) -> str | None:
         if level > FILTER_LEVELS_MAX:
-            raise too_large(f"{element.place}: filters lie more than {FILTER_LEVELS_MAX} deep in each other; flatten them")
+            raise too_large(
+                f"{element.place}: filters lie more than {FILTER_LEVELS_MAX} deep in each other; flatten them"
+            )
         element.only(("type",), FILTER_HINTS)
         kind = element.attributes.get("type", "and")
         if kind not in ("and", "or"):

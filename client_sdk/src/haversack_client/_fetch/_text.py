@@ -140,7 +140,10 @@ def give_functions(connection: Connection, collation: Collation) -> None:
     def like(text: object, operand: str) -> object:
         return pattern(operand).matches(fold(text, collation)) if isinstance(text, str) else None
 
-    functions: list[tuple[str, int, Callable[..., object]]] = [("haversack_fold", 1, folded), ("haversack_like", 2, like)]
+    functions: list[tuple[str, int, Callable[..., object]]] = [
+        ("haversack_fold", 1, folded),
+        ("haversack_like", 2, like),
+    ]
     for name, arguments, function in functions:
         connection.create_function(name, arguments, function, deterministic=True)  # type: ignore[arg-type]
     connection.create_collation("haversack_decimal", _compare_decimals)
