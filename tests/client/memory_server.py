@@ -97,7 +97,7 @@ class MemoryServer:
         if not row.alive:
             row.fields = {entity.attributes[0].number: row_id}
         row.alive, row.lsn = True, self._next_lsn()
-        row.fields = {number: value for number, value in (row.fields | fields).items() if value is not None}
+        row.fields = {number: value for number, value in {**row.fields, **fields}.items() if value is not None}
         row.writers |= dict.fromkeys(fields, writer)
         return row
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -124,7 +125,7 @@ def test_every_case_of_the_offline_operators(path: Path) -> None:
     cases = [json.loads(json.dumps(case)) for case in read_cases(path)]
     mine = [case for case in cases if operators(case["fetchxml"]) <= OPERATORS.keys() and "hierarchy" not in case]
     mine = [case for case in mine if case["id"] not in OF_QUERIES]
-    answers = {case["id"]: asked(lambda case=case: answer(case)) for case in mine}
+    answers = {case["id"]: asked(partial(answer, case)) for case in mine}
     assert {name: got for name, got in answers.items() if got != expected(mine, name)} == {}
     assert len(mine) >= {"filters-hierarchy": 0, "filters-fiscal": 0, "filters-people": 20}.get(
         path.stem, len(cases) - 3
@@ -159,8 +160,7 @@ def takes(connection: Connection, case: Any) -> bool:
         return False
     try:
         Fetch(connection, Caller(user_id="u", team_ids=())).rows(whole(text, "account"))
-    except FetchError as error:
-        assert error.reason
+    except FetchError:
         return False
     finally:
         if connection.in_transaction:

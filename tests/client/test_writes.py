@@ -323,7 +323,7 @@ def test_a_batch_is_all_or_nothing(device: Device) -> None:
         ({"name": "a", "kind": "1"}, "VALUE_INVALID", ("kind",)),
         ({"name": "a", "budget": 1.5}, "VALUE_INVALID", ("budget",)),
         ({"name": "a", "budget": "NaN"}, "VALUE_INVALID", ("budget",)),
-        ({"name": "a", "opened": datetime(2026, 1, 1)}, "VALUE_INVALID", ("opened",)),  # noqa: DTZ001
+        ({"name": "a", "opened": datetime(2026, 1, 1)}, "VALUE_INVALID", ("opened",)),
         ({"name": "a", "due": "tomorrow"}, "VALUE_INVALID", ("due",)),
         ({"name": "a", "open": 2}, "VALUE_INVALID", ("open",)),
         ({"name": "a", "nothing": 1}, "ATTRIBUTE_UNKNOWN", ("nothing",)),
@@ -436,7 +436,7 @@ def next_upload_fails(server: MemoryServer, device: Device) -> None:
 def test_an_unsent_write_is_rebased_by_a_new_epoch(server: MemoryServer, device: Device) -> None:
     device.update("site", NORTH, {"name": "N"})
     server.start_epoch()
-    server.upload = unavailable  # type: ignore[method-assign]
+    server.upload = unavailable  # type: ignore[method-assign, assignment]
     with pytest.raises(UnavailableError):
         device.sync()
     del server.upload
@@ -444,7 +444,7 @@ def test_an_unsent_write_is_rebased_by_a_new_epoch(server: MemoryServer, device:
     with closing(sqlite3.connect(device._path)) as connection:
         connection.execute("UPDATE _haversack_outbox SET sent = 0")
         connection.commit()
-    device._uploader = lambda **_: Nothing()  # type: ignore[method-assign, assignment, return-value]
+    device._uploader = lambda **_: Nothing()  # type: ignore[method-assign, assignment]
     device.sync()
     with closing(device.connection()) as connection:
         (raw,) = connection.execute("SELECT mutation FROM _haversack_outbox").fetchone()

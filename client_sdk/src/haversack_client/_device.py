@@ -86,7 +86,7 @@ class Device:
             token: A bearer token, or a callable that gives a fresh one for every call.
             root_certificates: PEM of the authorities to trust; None means the system's.
             backoff: How to wait between failed calls.
-            key: Encrypts the file with SQLCipher, from its first byte (`haversack-client[encrypted]`); see `keyring_key`.
+            key: Encrypts the file with SQLCipher (`haversack-client[encrypted]`); see `keyring_key`.
             on_model_change: Asked before tables change, in the thread that syncs; None means now.
 
         Raises:
@@ -196,7 +196,7 @@ class Device:
 
         Args:
             fetch_xml: A `<fetch>`; docs/device.md lists what devices support.
-            caller: Who asks, for operators like `eq-userid` and `today`; None: an unknown user in the zone of this device.
+            caller: Who asks, for operators like `eq-userid` and `today`; None: somebody in the zone of this device.
 
         Raises FetchError, whose `reason` is the one that a server gives to such a filter.
         """
@@ -313,7 +313,7 @@ class Device:
         return self._keeper
 
     def accept_model_change(self) -> None:
-        """Lets the tables change that `on_model_change` told to wait: at once beside a live stream, else at the next sync."""
+        """Lets the tables change that were told to wait: at once beside a live stream, else at the next sync."""
         self._gate.accept()
 
     def _on_written(self) -> None:

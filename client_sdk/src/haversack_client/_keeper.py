@@ -32,7 +32,7 @@ class Work:
 
 
 class Keeper:
-    """Keeps a device in sync in a thread of its own, until it is stopped. Failures are states: see `Device.activity`."""
+    """Keeps a device in sync in a thread of its own, until it is stopped. Failures are states: `Device.activity`."""
 
     def __init__(self, work: Work, backoff: Backoff, *, clock: Clock = time.monotonic) -> None:
         self._work = work
@@ -108,7 +108,7 @@ class Keeper:
         return self._stopped or self._sync_wanted or self._upload_wanted
 
     def _attempt(self, work: Callable[[], object]) -> float | None:
-        """Does something; returns None, or how long the server asks to wait before it is tried again (0: as one likes)."""
+        """Does something; returns None, or how long the server wants it to wait for another try (0: as one likes)."""
         try:
             work()
         except (UnavailableError, SyncRunningError) as error:

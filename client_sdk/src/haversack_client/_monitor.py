@@ -20,7 +20,7 @@ from haversack_client._synchronizer import Applied, Connecting, Happening, Model
 from haversack_client._uploader import Uploaded, UploadHappening
 
 ACTIVITIES_MAX = 256
-"""Activities kept for an iterator that nobody reads; older ones are dropped, for only the newest says how things are."""
+"""Activities kept for an iterator that nobody reads; older ones are dropped: the newest says how things are."""
 
 
 class OverallState(Enum):

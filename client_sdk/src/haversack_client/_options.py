@@ -61,12 +61,13 @@ def connected(
     token: str | None,
     token_file: Path | None,
     root_certificates: Path | None,
-    key: Key | None = None,
+    *,
+    key_file: Path | None = None,
 ) -> Iterator[Device]:
     """A device with a server."""
     try:
         trusted = root_certificates.read_bytes() if root_certificates else None
-        device = Device.open(db, endpoint, _token(token, token_file), root_certificates=trusted, key=key)
+        device = Device.open(db, endpoint, _token(token, token_file), root_certificates=trusted, key=read_key(key_file))
     except (ValueError, OSError) as error:
         raise typer.BadParameter(str(error)) from error
     with device:
@@ -98,7 +99,9 @@ def failures(json: bool) -> Iterator[None]:
     """Turns what can go wrong into a message and an exit status."""
     try:
         yield
-    except (HaversackError, *DATABASE_ERRORS) as error:
+    except HaversackError as error:
+        _fail(error, json=json)
+    except DATABASE_ERRORS as error:
         _fail(error, json=json)
 
 

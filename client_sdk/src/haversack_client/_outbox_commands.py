@@ -18,7 +18,7 @@ Values = Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Colu
 Number = Annotated[int, typer.Argument(help="Number of the write, as `outbox` says.")]
 
 
-def create(db: Database, entity: Entity, values: Values, key_file: KeyFile = None, json: Json = False) -> None:
+def create(db: Database, entity: Entity, values: Values, *, key_file: KeyFile = None, json: Json = False) -> None:
     """Make a row; it waits in the outbox for the next sync.
 
     Example: haversack-device create --db crm.sqlite3 account name="Contoso Ltd" revenue=12.50
@@ -28,7 +28,7 @@ def create(db: Database, entity: Entity, values: Values, key_file: KeyFile = Non
 
 
 def update(
-    db: Database, entity: Entity, row: RowId, values: Values, key_file: KeyFile = None, json: Json = False
+    db: Database, entity: Entity, row: RowId, values: Values, *, key_file: KeyFile = None, json: Json = False
 ) -> None:
     """Change columns of a row.
 
@@ -39,7 +39,7 @@ def update(
         _terminal.print_text(row, "id", as_json=json)
 
 
-def delete(db: Database, entity: Entity, row: RowId, key_file: KeyFile = None, json: Json = False) -> None:
+def delete(db: Database, entity: Entity, row: RowId, *, key_file: KeyFile = None, json: Json = False) -> None:
     """Delete a row.
 
     Example: haversack-device delete --db crm.sqlite3 account 0f8fad5b-d9cb-469f-a165-70867728950e
@@ -53,6 +53,7 @@ def fetch(
     db: Database,
     query: Annotated[str, typer.Argument(help="A <fetch>, or the name of a file with one behind @.")],
     user: Annotated[str | None, typer.Option("--user", help="Id of the user who asks, for eq-userid.")] = None,
+    *,
     key_file: KeyFile = None,
     json: Json = False,
 ) -> None:
@@ -68,6 +69,7 @@ def fetch(
 def outbox(
     db: Database,
     refused: Annotated[bool, typer.Option("--refused", help="Only what was refused.")] = False,
+    *,
     key_file: KeyFile = None,
     json: Json = False,
 ) -> None:
@@ -86,6 +88,7 @@ def retry(
     values: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME=VALUE...]", help="Values to set instead.")
     ] = None,
+    *,
     key_file: KeyFile = None,
     json: Json = False,
 ) -> None:
@@ -99,7 +102,7 @@ def retry(
         _terminal.print_text("nothing is left to change" if again is None else str(again), "number", as_json=json)
 
 
-def discard(db: Database, number: Number, key_file: KeyFile = None, json: Json = False) -> None:
+def discard(db: Database, number: Number, *, key_file: KeyFile = None, json: Json = False) -> None:
     """Give a refused write up; the row is the server's.
 
     Example: haversack-device discard --db crm.sqlite3 7

@@ -46,7 +46,7 @@ NO_ROW = Base(None, 0, {})
 
 
 def merged(base: Base, entries: Sequence[Entry]) -> tuple[Row | None, int | None]:
-    """What a row looks like under its writes: its values or None, and the number that made it if only this device has it."""
+    """What a row looks like under its writes: its values or None, and the number of its creation if it is only here."""
     row = dict(base.row) if base.ordinal is not None else None
     made_by = None
     for entry in entries:
@@ -156,7 +156,12 @@ class Overlay:
     def _read(self, table: Table, row_id: str) -> Base:
         """A row as it lies in its table, where nothing lies over it."""
         found = self._select(table, row_id)
-        return NO_ROW if found is None else Base(found[0], found[1], _values(table, found))
+        if found is None:
+            return NO_ROW
+        ordinal, lsn, *_ = found
+        assert isinstance(ordinal, int)
+        assert isinstance(lsn, int)
+        return Base(ordinal, lsn, _values(table, found))
 
     def _select(self, table: Table, row_id: str) -> tuple[SqlValue, ...] | None:
         names = ", ".join(sql.quoted(column.name) for column in table.columns)

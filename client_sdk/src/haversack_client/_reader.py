@@ -33,7 +33,7 @@ class EntityStatus:
         rows: How many rows.
         mandatory: Whether the user must have it before starting work.
         received_bytes: Bytes of its rows that have come so far, as they came.
-        synced_at_us: When it last equalled the view, microseconds since the Unix epoch by this device's clock; None: never.
+        synced_at_us: When it last equalled the view, microseconds since the Unix epoch, by the device's clock; or None.
         waiting: Writes to its rows that wait for the server.
         refused: Writes to its rows that were refused.
         error: What was said of the last of those; empty if there is none.
@@ -107,7 +107,7 @@ class Status:
 
 
 def open_read_only(path: Path, key: Key | None = None) -> Connection:
-    """Opens a device's database for reading. Raises StoreError if there is none, KeyWrongError if the key is not its."""
+    """Opens a device's database for reading. Raises StoreError if there is none, KeyWrongError for a wrong key."""
     connection = connect(path, key, read_only=True)
     try:
         with store_errors(path):

@@ -7,8 +7,8 @@ Removed rows are overwritten with zeros (secure_delete), for a removal may mean 
 
 Two processes cannot write over each other: a session draws a fence when it begins, and every transaction checks it.
 
-What this device wrote lies over the server's rows (`_overlay`). It is lifted off the rows that an event touches and laid
-over them again in the event's own transaction; where nothing was written, that costs one look.
+What this device wrote lies over the server's rows (`_overlay`). It is lifted off the rows that an event touches and
+laid over them again in the event's own transaction; where nothing was written, that costs one look.
 """
 
 import json
@@ -85,8 +85,7 @@ class Store:
         Args:
             path: The file.
             key: The key, if it is encrypted.
-            turn: Whose turn it is to write among the connections of this process: SQLite lets those that wait for a lock
-                poll for it, which starves a user's write beside a busy download.
+            turn: Whose turn it is to write, among the connections of this process.
             clock: Seconds since the Unix epoch, for people.
         """
         self._path = path
@@ -251,7 +250,8 @@ class Store:
             sql.migrate(self._connection, self._model, model)
             self._remember("model", model.serialized)
             self._remember("model_version", f"{model.version:016x}")
-            before, _ = self._model, self._use(model)
+            before = self._model
+            self._use(model)
             if before:
                 _translation.translate(self._outbox, before, model)
 

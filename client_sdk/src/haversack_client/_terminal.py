@@ -217,10 +217,8 @@ def _failure(error: Exception) -> dict[str, str]:
 def event_text(event: LiveEvent) -> str:
     """An event as a line for people, without its time."""
     match event:
-        case ConnectionChanged(connection, None):
-            return connection.value
         case ConnectionChanged(connection, error, delay_seconds):
-            return f"{connection.value} {delay_seconds:.1f} s: {error}"
+            return f"{connection.value} {delay_seconds:.1f} s: {error}" if error else connection.value
         case RowsChanged(entity, written, removed):
             return f"{entity}: {written:,} written, {removed:,} removed"
         case ModelChanged():
@@ -230,14 +228,22 @@ def event_text(event: LiveEvent) -> str:
         case ModelChangeWaiting():
             return "a new model waits for the application"
         case WritesAnswered(applied, refused):
-            why = "".join(f"; {write.number} {write.reason}: {write.message}" for write in refused)
-            return f"{applied:,} writes taken, {len(refused):,} refused{why}"
-        case UploadFailed(error, None):
-            return f"upload failed: {error}"
+            return _answers_text(applied, refused)
         case UploadFailed(error, delay_seconds):
-            return f"upload again in {delay_seconds:.1f} s: {error}"
+            return _upload_text(error, delay_seconds)
         case EventsDropped(count):
             return f"{count:,} events were not read in time"
+
+
+def _answers_text(applied: int, refused: Sequence[PendingWrite]) -> str:
+    why = "".join(f"; {write.number} {write.reason}: {write.message}" for write in refused)
+    return f"{applied:,} writes taken, {len(refused):,} refused{why}"
+
+
+def _upload_text(error: Exception, delay_seconds: float | None) -> str:
+    if delay_seconds is None:
+        return f"upload failed: {error}"
+    return f"upload again in {delay_seconds:.1f} s: {error}"
 
 
 def _checkpoint_text(checkpoint: Checkpoint) -> str:

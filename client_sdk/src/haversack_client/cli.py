@@ -52,7 +52,7 @@ def sync(
 
     Example: haversack-device sync --db crm.sqlite3 --endpoint localhost:7443 --token-file token.txt
     """
-    with failures(json), connected(db, endpoint, token, token_file, root_certificates, read_key(key_file)) as device:
+    with failures(json), connected(db, endpoint, token, token_file, root_certificates, key_file=key_file) as device:
         if json:
             result = device.sync()
             _terminal.print_json(result)
@@ -126,7 +126,7 @@ def watch(
     """
     with (
         failures(json),
-        connected(db, endpoint, token, token_file, root_certificates, read_key(key_file)) as device,
+        connected(db, endpoint, token, token_file, root_certificates, key_file=key_file) as device,
     ):
         try:
             if not json and sys.stdout.isatty():

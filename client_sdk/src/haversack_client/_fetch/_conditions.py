@@ -156,7 +156,7 @@ def compile_condition(statement: Statement, scope: Scope, element: Element) -> s
     if spec is None:
         raise FetchError(
             "FILTER_OPERATOR_UNKNOWN",
-            f'{element.place}: there is no operator "{excerpt(operator)}" on devices; docs/device.md lists those that are',
+            f'{element.place}: devices have no operator "{excerpt(operator)}"; docs/device.md lists theirs',
         )
     attribute = scope.attribute(element.required("attribute"), element.place)
     if family(attribute) not in spec.families:

@@ -1,5 +1,7 @@
-"""XML, bounded: elements, attributes and text with their places. No DTD, no processing instructions, no entities but
-the five of XML and character references."""
+"""XML, bounded: elements, attributes and text with their places.
+
+No DTD, no processing instructions, no entities but the five of XML and character references.
+"""
 
 from collections.abc import Container
 from dataclasses import dataclass, field

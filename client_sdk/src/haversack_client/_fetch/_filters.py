@@ -93,8 +93,8 @@ class Filters:
         found = self.aliases.get(name)
         if found is None:
             raise unsupported(
-                f'{condition.place}: entityname "{excerpt(name)}" is no alias of a joined <link-entity>; write the condition'
-                " in a <filter> of the link"
+                f'{condition.place}: entityname "{excerpt(name)}" is no alias of a joined <link-entity>; write the'
+                " condition in a <filter> of the link"
             )
         return found
 

@@ -100,7 +100,8 @@ class _Query:
         entity.only(("name",), ("enableprefiltering", "prefilterparametername"))
         scope = Scope(self.filters.table(entity), self.filters.next_alias())
         self._check_children(entity)
-        columns, joins, orders = self._columns(scope, entity, ""), [], self._orders(scope, entity)
+        columns, orders = self._columns(scope, entity, ""), self._orders(scope, entity)
+        joins: list[str] = []
         for child in entity.children:
             if child.name == "link-entity":
                 self._join(scope, child, columns, joins, orders)
@@ -184,8 +185,8 @@ class _Query:
         kind = element.attributes.get("link-type", "inner")
         if kind not in ("inner", "outer"):
             raise unsupported(
-                f'{element.place}: link-type "{excerpt(kind)}" outside of a filter; write "inner" or "outer", or move it'
-                " into a <filter>"
+                f'{element.place}: link-type "{excerpt(kind)}" outside of a filter; write "inner" or "outer", or'
+                " move it into a <filter>"
             )
         self._check_children(element)
         linked = Scope(self.filters.table(element), self.filters.next_alias())

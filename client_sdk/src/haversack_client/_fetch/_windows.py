@@ -1,9 +1,9 @@
 """What a test of a date means at an instant: between which two values a column must lie.
 
-A window lies between two edges, each a moment of the caller's calendar: now, a local midnight, the start of a week. What
-that is as a value depends on the attribute. A date and time is compared as an instant; a wall clock without a zone with
-the caller's wall clock; a day counts as its midnight, so that today lies before now at every moment of it. Where a zone
-skips midnight, a day begins with its first moment; where it repeats midnight, with the first of the two.
+A window lies between two edges, each a moment of the caller's calendar: now, a local midnight, the start of a week.
+What that is as a value depends on the attribute. A date and time is compared as an instant; a wall clock without a zone
+with the caller's wall clock; a day counts as its midnight, so that today lies before now at every moment of it. Where a
+zone skips midnight, a day begins with its first moment; where it repeats midnight, with the first of the two.
 
 Days and microseconds are counted from the Unix epoch, so that nothing here can leave the years that `datetime` knows.
 """
@@ -254,7 +254,7 @@ COUNTED_SHORT: Mapping[str, Callable[[int], Window]] = {
 
 def of_day(operator: str, day: int) -> Window:
     """`on`, `on-or-before` and `on-or-after` a day."""
-    start, end = (midnight(lambda *_, at=at: at) for at in (day, day + 1))  # type: ignore[misc]
+    start, end = (midnight(lambda *_, at=at: at) for at in (day, day + 1))
     match operator:
         case "on":
             return Window(start, end)
