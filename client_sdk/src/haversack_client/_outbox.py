@@ -172,7 +172,10 @@ class Outbox:
         held = {entry.number for entry in self.in_state(State.HELD)}
         if not stopped:
             return held
-        query = "SELECT number, depends_on FROM _haversack_outbox WHERE state IN (1, 2) AND depends_on <> '[]' ORDER BY number"
+        query = (
+            "SELECT number, depends_on FROM _haversack_outbox"
+            " WHERE state IN (1, 2) AND depends_on <> '[]' ORDER BY number"
+        )
         for number, depends_on in self._connection.execute(query).fetchall():
             if not stopped.isdisjoint(json.loads(depends_on)):
                 stopped.add(number)
