@@ -157,7 +157,7 @@ class MemoryServer:
         if int(version) != self.version:
             yield sync_pb2.SyncEvent(model=model(*self.entities, version=self.version))
         yield plan({entity: len(self.visible(entity)) for entity in self.entities}, epoch=self.epoch)
-        if since == 0 and epoch == self.epoch:
+        if not request.holdings:
             since = -1
         for entity in self.entities:
             changed = [

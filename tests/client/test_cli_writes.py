@@ -79,7 +79,7 @@ def test_what_was_refused_is_mended(db: Path, server: MemoryServer) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "reason"),
     [
-        (["create", "site", "kind=1"], Exit.FAILED, "VALUE_REQUIRED"),
+        (["create", "site", "kind=1"], Exit.FAILED, "VALUE_INVALID"),
         (["create", "site", "name=x", "kind=one"], Exit.FAILED, "VALUE_INVALID"),
         (["update", "site", "nowhere", "name=x"], Exit.FAILED, "ROW_UNKNOWN"),
         (["fetch", "<fetch/>"], Exit.FAILED, "FILTER_MALFORMED"),

@@ -20,6 +20,7 @@ from haversack_client import (
     Backoff,
     Device,
     OutboxError,
+    PermissionDeniedError,
     RemoteError,
     SyncRunningError,
     UnavailableError,
@@ -257,7 +258,7 @@ def test_a_creation_that_is_given_up_goes_with_its_row(server: MemoryServer, dev
     device.sync()
     device.discard(1)
     assert name(device, row_id) is None
-    assert [(it.number, it.state, it.reason) for it in device.outbox()] == [(2, "refused", "DEPENDENCY_REFUSED")]
+    assert [(it.number, it.state, it.reason) for it in device.outbox()] == [(2, "refused", "WRITE_BLOCKED")]
     assert device.edit(2, {"siteid": str(NORTH)}) == 4
     device.sync()
     assert device.query("SELECT siteid FROM visit WHERE visitid = ?", (visit,))[0]["siteid"] == str(NORTH)
@@ -315,7 +316,7 @@ def test_a_batch_is_all_or_nothing(device: Device) -> None:
 @pytest.mark.parametrize(
     ("values", "reason", "fields"),
     [
-        ({}, "VALUE_REQUIRED", ("name",)),
+        ({}, "VALUE_INVALID", ("name",)),
         ({"name": "x" * 11}, "VALUE_INVALID", ("name",)),
         ({"name": "\U0001f600" * 6}, "VALUE_INVALID", ("name",)),
         ({"name": 5}, "VALUE_INVALID", ("name",)),
@@ -339,12 +340,12 @@ def test_rules_of_the_model(device: Device, values: Mapping[str, object], reason
 def test_rules_that_rows_break(device: Device) -> None:
     for write, reason in (
         (lambda: device.create("nothing", {}), "ENTITY_UNKNOWN"),
-        (lambda: device.create("price", {}), "PRIVILEGE_MISSING"),
+        (lambda: device.create("price", {}), "WRITE_FORBIDDEN"),
         (lambda: device.create("site", {"siteid": NORTH, "name": "again"}), "ROW_EXISTS"),
         (lambda: device.update("site", uuid4(), {"name": "x"}), "ROW_UNKNOWN"),
         (lambda: device.delete("site", uuid4()), "ROW_UNKNOWN"),
-        (lambda: device.update("site", NORTH, {"name": None}), "VALUE_REQUIRED"),
-        (lambda: device.update("site", NORTH, {"code": "x"}), "ATTRIBUTE_NOT_WRITABLE"),
+        (lambda: device.update("site", NORTH, {"name": None}), "VALUE_INVALID"),
+        (lambda: device.update("site", NORTH, {"code": "x"}), "VALUE_INVALID"),
         (lambda: device.create("visit", {"regarding": str(NORTH)}), "VALUE_INVALID"),
         (lambda: device.create("visit", {"regarding": str(NORTH), "regarding_entity": "thing"}), "ENTITY_UNKNOWN"),
     ):
@@ -363,7 +364,7 @@ def test_rights_to_point_and_to_give_away(path: Path) -> None:
         visit = device.create("visit", {"topic": "look"})
         with pytest.raises(WriteRefusedError) as caught:
             device.update("visit", visit, {"ownerid": str(NORTH), "ownerid_entity": SITE.number})
-        assert caught.value.reason == "PRIVILEGE_MISSING"
+        assert caught.value.reason == "WRITE_FORBIDDEN"
 
 
 def test_a_write_before_the_first_sync_says_what_to_do(path: Path, server: MemoryServer) -> None:
@@ -461,6 +462,46 @@ class Nothing:
 
 def unavailable(_: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
     raise UnavailableError("no network", code="UNAVAILABLE")
+
+
+def test_a_lookup_and_its_entity_travel_together(server: MemoryServer, device: Device) -> None:
+    visit = device.create("visit", {"regarding": str(NORTH), "regarding_entity": "site"})
+    other = device.create("site", {"name": "other"})
+    device.update("visit", visit, {"regarding": other, "regarding_entity": "site"})
+    assert device.outbox()[-1].values == {"regarding": other, "regarding_entity": SITE.number}
+    device.update("visit", visit, {"regarding": None})
+    assert device.outbox()[-1].values == {"regarding": None, "regarding_entity": None}
+    assert device.sync().applied == 4
+
+
+@pytest.mark.parametrize(("reason", "left"), [("USER_DISABLED", 1), ("DEVICE_WIPED", 0)])
+def test_a_disabled_user_keeps_the_outbox_and_a_wiped_device_nothing(
+    server: MemoryServer, device: Device, reason: str, left: int
+) -> None:
+    device.update("site", NORTH, {"name": "Mine"})
+
+    def deny(_: object) -> None:
+        raise PermissionDeniedError("no", code="PERMISSION_DENIED", reason=reason)
+
+    opened = server.open
+    server.open = server.upload = deny  # type: ignore[assignment, method-assign]
+    with pytest.raises(PermissionDeniedError):
+        device.sync()
+    assert (site(device), len(device.outbox())) == (None, left)
+    del server.upload
+    server.open = opened  # type: ignore[method-assign]
+    device.sync()
+    device.sync()
+    assert device.status(verify=True).verified
+
+
+def test_wiping_by_hand(server: MemoryServer, device: Device) -> None:
+    device.create("site", {"name": "South"})
+    device.wipe()
+    assert (device.query("SELECT * FROM site"), device.outbox()) == ([], [])
+    device.sync()
+    assert [row["name"] for row in device.query("SELECT name FROM site")] == ["North"]
+    assert len(server.applied) == 0
 
 
 def test_writes_commit_while_the_first_sync_runs(path: Path) -> None:

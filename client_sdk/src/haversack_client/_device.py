@@ -21,6 +21,7 @@ from haversack_client._live import EVENTS_MAX, Live
 from haversack_client._model import CarriedModel
 from haversack_client._model_change import ModelGate, OnModelChange
 from haversack_client._monitor import Activities, Activity, Monitor
+from haversack_client._operations import KeepCookie
 from haversack_client._outbox import State
 from haversack_client._progress import Progress
 from haversack_client._reader import Status, open_read_only, read_facts, read_status
@@ -282,6 +283,20 @@ class Device:
                 raise refusal
         finally:
             self._syncing.release()
+
+    def wipe(self) -> None:
+        """Deletes every row and every write that waits. A next sync fetches what the user may have, but no write again.
+
+        Raises SyncRunningError as `sync` does.
+        """
+        self._take_turn()
+        try:
+            self._store.begin_session()
+            self._store.commit([KeepCookie(b"")])
+            self._store.wipe()
+        finally:
+            self._syncing.release()
+        self._monitor.count()
 
     def live(self, *, events_max: int = EVENTS_MAX) -> Live:
         """Begins to follow the view in a thread of its own, and uploads at once what is written; returns at once.

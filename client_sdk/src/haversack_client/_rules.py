@@ -77,7 +77,7 @@ def check_row(table: Table, kind: Kind, changed: Row, row: Row) -> None:
         and attribute.type != model_pb2.ATTRIBUTE_TYPE_OWNER
     ]
     if missing:
-        raise WriteRefusedError("VALUE_REQUIRED", f"{table.name} must have {', '.join(missing)}; give a value", missing)
+        raise WriteRefusedError("VALUE_INVALID", f"{table.name} must have {', '.join(missing)}; give a value", missing)
     for attribute in table.attributes.values():
         if changed.get(attribute.name) is None or attribute.type not in LOOKUPS:
             continue
@@ -107,7 +107,7 @@ def require_append_to(table: Table) -> None:
 def _require(table: Table, right: int, what: str) -> None:
     if right not in table.rights:
         raise WriteRefusedError(
-            "PRIVILEGE_MISSING", f"you may not {what} of {table.name}; ask an administrator for the privilege"
+            "WRITE_FORBIDDEN", f"you may not {what} of {table.name}; ask an administrator for the privilege"
         )
 
 
@@ -116,7 +116,7 @@ def _stored(table: Table, attribute: Attribute, kind: Kind, value: object) -> Sq
     if not allowed:
         what = "set in a new row" if kind is Kind.CREATE else "changed"
         raise WriteRefusedError(
-            "ATTRIBUTE_NOT_WRITABLE",
+            "VALUE_INVALID",
             f"{attribute.name} of {table.name} cannot be {what} by devices; leave it out",
             [attribute.name],
         )

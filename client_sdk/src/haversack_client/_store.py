@@ -193,6 +193,13 @@ class Store:
         with store_errors(self._path):
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def wipe(self) -> None:
+        """As `erase`, and the outbox too: nothing of the user's is left."""
+        with store_errors(self._path), self._writing():
+            with self._overlay.lifted(self._overlay.rows_over()):
+                self._outbox.remove(entry.number for entry in self._outbox.all())
+        self.erase()
+
     def _carry_out(self, operation: Operation, changes: dict[int, Changes]) -> None:
         match operation:
             case AdoptModel(model):
@@ -206,10 +213,6 @@ class Store:
                     changes.setdefault(entity, Changes()).removed += self._remove_beneath(table, ordinals)
             case PutRows(entity, batch):
                 self._put_beneath(self._tables[entity], batch)
-                self._connection.execute(
-                    "UPDATE _haversack_entity SET received_bytes = received_bytes + ? WHERE entity = ?",
-                    (batch.size, entity),
-                )
                 changes.setdefault(entity, Changes()).written += len(batch.ordinals)
             case BuildIndexes(entities):
                 self._build_indexes(self._unindexed & entities)
@@ -304,7 +307,7 @@ class Store:
         self._connection.executemany(sql.upsert(table, batch.columns), batch.rows)
         gained = version_sum(table.entity, ordinals, lsns)
         lost = version_sum(table.entity, list(held), list(held.values()))
-        self._account(table.entity, len(new), gained - lost)
+        self._account(table.entity, len(new), gained - lost, batch.size)
         self._account_blocks(table.entity, new, 1)
 
     def _held_lsns(self, table: Table, ordinals: list[int]) -> dict[int, int]:
@@ -339,13 +342,14 @@ class Store:
         self._connection.execute("UPDATE _haversack_entity SET count = 0, digest = 0 WHERE entity = ?", (table.entity,))
         return count
 
-    def _account(self, entity: int, rows: int, digest: int) -> None:
-        """Adds to an entity's count and digest. Sums wrap at 2^64, which SQL's do not, so they are made here."""
+    def _account(self, entity: int, rows: int, digest: int, received_bytes: int = 0) -> None:
+        """Adds to an entity's count, digest and bytes. Sums wrap at 2^64, which SQL's do not, so they are made here."""
         query = "SELECT count, digest FROM _haversack_entity WHERE entity = ?"
         count, before = self._connection.execute(query, (entity,)).fetchone()
         after = sql.signed((sql.unsigned(before) + digest) & WORD_MASK)
         self._connection.execute(
-            "UPDATE _haversack_entity SET count = ?, digest = ? WHERE entity = ?", (count + rows, after, entity)
+            "UPDATE _haversack_entity SET count = ?, digest = ?, received_bytes = received_bytes + ? WHERE entity = ?",
+            (count + rows, after, received_bytes, entity),
         )
 
     def _account_blocks(self, entity: int, ordinals: list[int], sign: int) -> None:

@@ -167,6 +167,8 @@ class Synchronizer:
             return Waiting(error, 0.0)
         if isinstance(error, PermissionDeniedError) and error.reason == "USER_DISABLED":
             self._store.erase()
+        if isinstance(error, PermissionDeniedError) and error.reason == "DEVICE_WIPED":
+            self._store.wipe()
         is_last = self._retries_max is not None and self._failures > self._retries_max
         if not isinstance(error, UnavailableError) or is_last:
             raise error

@@ -28,6 +28,8 @@ BIGINT_MIN, BIGINT_MAX = -(1 << 63), (1 << 63) - 1
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EPOCH_DAY = date(1970, 1, 1)
+DAY_FIRST = date(1753, 1, 1)
+"""The first day that Dataverse stores."""
 
 _UUID = re.compile(r"\{?[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}\}?")
 
@@ -134,14 +136,16 @@ def _wall_clock(value: object) -> str:
 
 
 def _moment(value: object) -> datetime:
-    if isinstance(value, datetime):
-        return value
-    if isinstance(value, str):
-        try:
-            return datetime.fromisoformat(value)
-        except ValueError as error:
-            raise ValueError("must be a date and time, as in '2026-05-31 14:00:00'") from error
-    raise ValueError("must be a date and time: a datetime, or text as in '2026-05-31 14:00:00'")
+    if not isinstance(value, datetime | str):
+        raise ValueError("must be a date and time: a datetime, or text as in '2026-05-31 14:00:00'")
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError("must be a date and time, as in '2026-05-31 14:00:00'") from error
+    # The day behind it leaves room for every zone.
+    if moment.date() <= DAY_FIRST or moment.date() >= date.max:
+        raise ValueError(f"must be a date from {DAY_FIRST} to {date.max}")
+    return moment
 
 
 def instant_text(moment: datetime) -> str:
@@ -151,14 +155,15 @@ def instant_text(moment: datetime) -> str:
 
 
 def _day(value: object) -> str:
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, str):
-        try:
-            return date.fromisoformat(value).isoformat()
-        except ValueError as error:
-            raise ValueError("must be a day, as in '2026-05-31'") from error
-    raise ValueError("must be a day: a date, or text as in '2026-05-31'")
+    if isinstance(value, datetime) or not isinstance(value, date | str):
+        raise ValueError("must be a day: a date, or text as in '2026-05-31'")
+    try:
+        day = date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError("must be a day, as in '2026-05-31'") from error
+    if day < DAY_FIRST:
+        raise ValueError(f"must be a day from {DAY_FIRST} to {date.max}")
+    return day.isoformat()
 
 
 _STORED: Mapping[int, Callable[[object], SqlValue]] = {

@@ -248,7 +248,7 @@ class Writer:
                     if follower.row != entry.row:
                         message = f"it depends on write {number}, which was discarded; edit it, or discard it too"
                         self._outbox.replace(
-                            replace(follower, state=State.REFUSED, reason="DEPENDENCY_REFUSED", message=message)
+                            replace(follower, state=State.REFUSED, reason="WRITE_BLOCKED", message=message)
                         )
             self._wrote = True
 
@@ -276,11 +276,6 @@ class Writer:
                 held=states.count(State.HELD),
                 refused=tuple(self._pending(entry, set()) for entry in after if entry.state is State.REFUSED),
             )
-
-    def wipe(self) -> None:
-        """Forgets every write."""
-        with self._statement(), self._overlay.lifted(self._overlay.rows_over()):
-            self._outbox.remove(entry.number for entry in self._outbox.all())
 
     @contextmanager
     def _statement(self) -> Iterator[None]:
@@ -326,7 +321,11 @@ class Writer:
         _rules.require_right(table, Kind.UPDATE)
         row = self._required_row(table, row_id)
         found = self._stored(table, Kind.UPDATE, values)
-        new = {name: value for name, value in found.items() if row.get(name) != value}
+        different = {name for name, value in found.items() if row.get(name) != value}
+        # A lookup and its entity are one value in two columns.
+        pairs = {(it.name, it.companion) for it in table.attributes.values() if it.companion}
+        different |= {name for pair in pairs if not different.isdisjoint(pair) for name in pair}
+        new = {name: value for name, value in found.items() if name in different}
         if new:
             _rules.check_row(table, Kind.UPDATE, new, {**row, **new})
             self._write(table, row_id, Kind.UPDATE, new, {name: row.get(name) for name in new})
