@@ -44,7 +44,8 @@ def test_a_row_is_made_changed_found_and_deleted(db: Path) -> None:
     )
     row_id = json.loads(made.stdout)["id"]
     assert run("update", "--db", str(db), "site", row_id, "name=Souther", "kind=").exit_code == 0
-    query = "<fetch><entity name='site'><filter><condition attribute='open' operator='eq' value='1'/></filter></entity></fetch>"
+    condition = "<condition attribute='open' operator='eq' value='1'/>"
+    query = f"<fetch><entity name='site'><filter>{condition}</filter></entity></fetch>"
     (row,) = [json.loads(line) for line in run("fetch", "--db", str(db), query, "--json").stdout.splitlines()]
     assert (row["name"], row["budget"], row["kind"], row["tags"]) == ("Souther", "12.5", None, "[1,3]")
     assert "Souther" in run("fetch", "--db", str(db), query).stdout

@@ -52,10 +52,10 @@ def test_a_plain_database_has_no_key(path: Path) -> None:
 class MemoryKeyring(KeyringBackend):
     """A keyring for the length of a test."""
 
-    priority = 1  # type: ignore[assignment]
+    priority = 1
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.passwords: dict[tuple[str, str], str] = {}
 
     def get_password(self, service: str, username: str) -> str | None:

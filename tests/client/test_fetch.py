@@ -1,15 +1,19 @@
 """Queries of a device: columns, joins, order, pages, and who asks."""
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from client.memory_server import MemoryServer
 from client.test_writes import NORTH, QUICK, SITE, VISIT
 from haversack_client import Caller, Device, FetchError
+from haversack_client._fetch._caller import LocalZone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -130,6 +134,26 @@ def test_what_cannot_be_answered_is_named(device: Device, xml: str, reason: str)
     with pytest.raises(FetchError) as caught:
         device.fetch(xml)
     assert caught.value.reason == reason
+
+
+def test_the_zone_of_this_device_changes_its_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Copenhagen")
+    time.tzset()
+    try:
+        for text in (
+            "2024-01-15 12:00",
+            "2024-07-15 12:00",
+            "2024-10-27 00:30",
+            "2024-10-27 01:30",
+            "2024-03-31 01:00",
+        ):
+            instant = datetime.fromisoformat(text).replace(tzinfo=UTC)
+            here, there = instant.astimezone(LocalZone()), instant.astimezone(ZoneInfo("Europe/Copenhagen"))
+            assert (here.replace(tzinfo=None), here.utcoffset()) == (there.replace(tzinfo=None), there.utcoffset())
+            assert here.fold == there.fold
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @given(st.text(alphabet="<>/='\"&;fetchniylor %[]_!-?", max_size=60))

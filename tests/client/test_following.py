@@ -1,4 +1,4 @@
-"""A device that is left alone: live beside writes, kept in sync now and then, through losses, and what it says of it."""
+"""A device that is left alone: live beside writes, kept in sync now and then, through losses, and what it says."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +14,7 @@ from haversack.model.v1 import model_pb2
 from haversack.sync.v1 import sync_pb2
 from haversack_client import (
     Activity,
+    Backoff,
     CheckpointReached,
     Device,
     ModelAnswer,
@@ -144,6 +145,15 @@ def test_a_kept_device_syncs_uploads_and_survives_losses(device: Device, server:
         checkpoints = device.status().checkpoint
         keeper.sync_now()
         wait_for(device, lambda _: device.status().checkpoint != checkpoints)
+    assert not keeper.running
+
+
+def test_a_kept_device_is_closed_while_it_waits_for_a_network(tmp_path: Path, server: MemoryServer) -> None:
+    server.down = True
+    patient = Backoff(initial_seconds=3600, max_seconds=3600)
+    with Device(tmp_path / "device.sqlite3", server, backoff=patient) as device:
+        keeper = device.keep_synced()
+        assert wait_for(device, lambda it: it.retry_seconds is not None).error
     assert not keeper.running
 
 

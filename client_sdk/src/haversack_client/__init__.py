@@ -7,10 +7,15 @@ with Device.open("crm.sqlite3", "https://sync.example.com", token) as device:
         print(row["name"])
 ```
 
-`Device` is where to begin. From the outside in: `_device` and `_live` are what applications use; `_synchronizer` is the
-loop that calls and applies; `_session` is the protocol, without IO; `_store` is the database that one session writes,
-`_reader` what everybody reads of it, `_tables` its tables; `_transport` is gRPC; `_rows`, `_model`, `_roaring` and
-`_digest` are the forms in which rows, tables and sets travel.
+`Device` is where to begin. From the outside in:
+
+- `_device`, `_live`, `_keeper` and `_monitor` are what applications use.
+- Rows come: `_synchronizer` is the loop that calls and applies; `_session` is the protocol, without IO; `_store` is the
+  database that one session writes, `_reader` what everybody reads of it, `_tables` its tables; `_rows`, `_model`, `_roaring`
+  and `_digest` are the forms in which rows, tables and sets travel.
+- Writes go: `_writer` checks them (`_rules`, `_values`) and enters them into the `_outbox`; `_overlay` lays them over the
+  server's rows; `_uploader` is the loop that sends; `_translation` is what a new model or epoch makes of them.
+- `_fetch` answers FetchXML. `_transport` is gRPC, `_connections` is SQLite or SQLCipher.
 """
 
 from haversack_client._backoff import Backoff

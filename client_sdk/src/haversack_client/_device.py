@@ -65,6 +65,7 @@ class Device:
         self._monitor = Monitor(self._readers, time.monotonic)
         self._syncing = Lock()
         self._live: Live | None = None
+        self._running: Synchronizer | Uploader | None = None
         self._keeper: Keeper | None = None
 
     @classmethod
@@ -323,7 +324,7 @@ class Device:
         """
         if self._keeper and self._keeper.running:
             raise SyncRunningError("this device is kept in sync already; stop that first")
-        work = Work(self.sync, self.upload, self._interval_seconds, random.random)
+        work = Work(self.sync, self.upload, self._interrupt, self._interval_seconds, random.random)
         self._keeper = Keeper(work, self._backoff)
         return self._keeper
 
@@ -352,11 +353,20 @@ class Device:
         return None
 
     def _synchronizer(self, mode: sync_pb2.SyncMode) -> Synchronizer:
-        return Synchronizer(self._store, self._transport, mode, self._backoff, self._gate)
+        synchronizer = Synchronizer(self._store, self._transport, mode, self._backoff, self._gate)
+        self._running = synchronizer
+        return synchronizer
 
     def _uploader(self, *, retries_max: int | None) -> Uploader:
         install_id = self._store.facts().install_id
-        return Uploader(self._writer, self._transport, install_id, self._backoff, retries_max=retries_max)
+        uploader = Uploader(self._writer, self._transport, install_id, self._backoff, retries_max=retries_max)
+        self._running = uploader
+        return uploader
+
+    def _interrupt(self) -> None:
+        """Ends the sync or upload that runs now."""
+        if self._running:
+            self._running.stop()
 
     def _interval_seconds(self) -> float:
         """The shortest interval of the entities, for a sync brings all of them up to date."""

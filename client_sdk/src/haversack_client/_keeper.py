@@ -13,6 +13,9 @@ from haversack_client._progress import Clock
 INTERVAL_MINUTES_DEFAULT = 10
 """Where no item of the profile says how often."""
 
+STOP_POLL_SECONDS = 0.2
+"""How often a thread that is to end is told so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -21,12 +24,14 @@ class Work:
     Attributes:
         sync: Makes the device equal to its view, uploads first.
         upload: Takes the outbox to the server.
+        interrupt: Ends what is being done, soon.
         interval_seconds: How long a device may go without a sync.
         jitter: As that of `Backoff`: devices that were started together do not sync together.
     """
 
     sync: Callable[[], object]
     upload: Callable[[], object]
+    interrupt: Callable[[], object]
     interval_seconds: Callable[[], float]
     jitter: Callable[[], float]
 
@@ -67,12 +72,15 @@ class Keeper:
         self._want(sync=False)
 
     def stop(self) -> None:
-        """Ends the thread and waits for it. A sync that runs is finished first."""
+        """Ends the thread and waits for it. What a sync has applied stays applied."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+        self._work.interrupt()
+        # A sync goes from one loop to the next; whichever runs is told.
+        while threading.current_thread() is not self._thread and self._thread.is_alive():
+            self._thread.join(STOP_POLL_SECONDS)
+            self._work.interrupt()
 
     def _want(self, *, sync: bool) -> None:
         with self._changed:
@@ -98,7 +106,7 @@ class Keeper:
             if not self._wanted and not self._changed.wait_for(lambda: self._wanted, max(0.0, due - self._clock())):
                 self._sync_wanted = True
             if self._stopped:
-                return None
+                return None  # Whatever begins from here on is interrupted by `stop`, or was never begun.
             what = self._work.sync if self._sync_wanted else self._work.upload
             self._sync_wanted = self._upload_wanted = False
             return what

@@ -225,7 +225,6 @@ class Live:
                 self._events.put(ModelChangeWaiting())
             case Connecting():
                 self._connected = False
-                self.upload_now()
                 self._events.put(ConnectionChanged(Connection.CONNECTING))
             case Waiting(error, delay_seconds):
                 self._events.put(ConnectionChanged(Connection.WAITING, error, delay_seconds))
@@ -235,6 +234,8 @@ class Live:
     def _tell_applied(self, applied: Applied) -> None:
         if not self._connected:
             self._connected = True
+            if self._uploads:
+                self._uploads.hurry()
             self._events.put(ConnectionChanged(Connection.CONNECTED))
         if applied.model_changed:
             self._events.put(ModelChanged())

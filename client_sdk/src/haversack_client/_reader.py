@@ -173,7 +173,7 @@ def _entity_statuses(connection: Connection, model: CarriedModel, *, verify: boo
 def _count_writes(connection: Connection) -> dict[int, dict[str, Any]]:
     """What waits and what was refused, by entity. SQLite gives the message of the row that has the highest number."""
     query = (
-        "SELECT entity, sum(state IN (1, 2, 4)), sum(state = 5), max(iif(state = 5, number, 0)), message"
+        "SELECT entity, sum(state IN (1, 2, 4)), sum(state = 5), max((state = 5) * number), message"
         " FROM _haversack_outbox GROUP BY entity"
     )
     return {

@@ -67,10 +67,16 @@ class Uploader:
         self._failures = 0
         self._may_renew_token = transport.renews_token
         self._stopped = threading.Event()
+        self._hurried = threading.Event()
 
     def stop(self) -> None:
         """Ends `drain` after the call that is being made."""
         self._stopped.set()
+        self._hurried.set()
+
+    def hurry(self) -> None:
+        """Makes the next call without waiting any longer: the network is back."""
+        self._hurried.set()
 
     def drain(self) -> Generator[UploadHappening, None, None]:
         """Sends every write that can be sent once, in order. Raises RemoteError for what does not pass by itself."""
@@ -84,7 +90,8 @@ class Uploader:
             except RemoteError as error:
                 waiting = self._waiting(error)
                 yield waiting
-                self._stopped.wait(waiting.delay_seconds)
+                self._hurried.wait(waiting.delay_seconds)
+                self._hurried.clear()
                 continue
             self._failures = 0
             self._may_renew_token = self._transport.renews_token
@@ -147,7 +154,12 @@ class UploadThread:
         self._thread.start()
 
     def wake(self) -> None:
-        """Something was written, or the network is back."""
+        """Something was written."""
+        self._wake.set()
+
+    def hurry(self) -> None:
+        """The network is back."""
+        self._uploader.hurry()
         self._wake.set()
 
     def stop(self) -> None:

@@ -125,14 +125,23 @@ def _instant(value: object) -> str:
     if isinstance(value, datetime) and value.tzinfo is None:
         raise ValueError("must say its time zone: a datetime with tzinfo, or text as in '2026-05-31 14:00:00' in UTC")
     moment = _moment(value)
-    return instant_text(moment.astimezone(UTC) if moment.tzinfo else moment)
+    try:
+        return instant_text(_in_range(moment.astimezone(UTC) if moment.tzinfo else moment))
+    except OverflowError as error:
+        raise ValueError(f"must be a date from {DAY_FIRST} to {date.max}") from error
 
 
 def _wall_clock(value: object) -> str:
     moment = _moment(value)
     if moment.tzinfo is not None:
         raise ValueError("must be a wall clock without a time zone")
-    return instant_text(moment)
+    return instant_text(_in_range(moment))
+
+
+def _in_range(moment: datetime) -> datetime:
+    if moment.date() < DAY_FIRST:
+        raise ValueError(f"must be a date from {DAY_FIRST} to {date.max}")
+    return moment
 
 
 def _moment(value: object) -> datetime:
@@ -142,9 +151,6 @@ def _moment(value: object) -> datetime:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     except ValueError as error:
         raise ValueError("must be a date and time, as in '2026-05-31 14:00:00'") from error
-    # The day behind it leaves room for every zone.
-    if moment.date() <= DAY_FIRST or moment.date() >= date.max:
-        raise ValueError(f"must be a date from {DAY_FIRST} to {date.max}")
     return moment
 
 

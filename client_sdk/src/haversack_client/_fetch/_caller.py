@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import Enum
 
 
@@ -13,10 +13,26 @@ class Collation(Enum):
     ACCENTS_COUNT = "CI_AS"
 
 
-def _zone_of_this_device() -> tzinfo:
-    zone = datetime.now().astimezone().tzinfo
-    assert zone is not None
-    return zone
+class LocalZone(tzinfo):
+    """The zone of this device, with its changes of clocks, as the operating system knows them."""
+
+    def utcoffset(self, moment: datetime | None) -> timedelta | None:
+        """How far the clock is ahead of UTC then."""
+        return None if moment is None else moment.replace(tzinfo=None).astimezone().utcoffset()
+
+    def dst(self, _moment: datetime | None) -> None:
+        """Not known."""
+
+    def tzname(self, moment: datetime | None) -> str | None:
+        """What the system calls it then."""
+        return None if moment is None else moment.replace(tzinfo=None).astimezone().tzname()
+
+    def fromutc(self, moment: datetime) -> datetime:
+        """What the clock shows at an instant."""
+        instant = moment.replace(tzinfo=UTC)
+        here = instant.astimezone().replace(tzinfo=None)
+        is_second = here.astimezone(UTC) != instant  # The hour is shown twice, and this is the later one.
+        return here.replace(tzinfo=self, fold=int(is_second))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +51,7 @@ class Caller:
 
     user_id: str | None = None
     team_ids: tuple[str, ...] | None = None
-    time_zone: tzinfo = field(default_factory=_zone_of_this_device)
+    time_zone: tzinfo = field(default_factory=LocalZone)
     collation: Collation = Collation.ACCENTS_IGNORED
     week_start: int = 0
     null_never_matches: bool = False
