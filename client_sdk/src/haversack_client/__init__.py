@@ -11,10 +11,10 @@ with Device.open("crm.sqlite3", "https://sync.example.com", token) as device:
 
 - `_device`, `_live`, `_keeper` and `_monitor` are what applications use.
 - Rows come: `_synchronizer` is the loop that calls and applies; `_session` is the protocol, without IO; `_store` is the
-  database that one session writes, `_reader` what everybody reads of it, `_tables` its tables; `_rows`, `_model`, `_roaring`
-  and `_digest` are the forms in which rows, tables and sets travel.
-- Writes go: `_writer` checks them (`_rules`, `_values`) and enters them into the `_outbox`; `_overlay` lays them over the
-  server's rows; `_uploader` is the loop that sends; `_translation` is what a new model or epoch makes of them.
+  database that one session writes, `_reader` what everybody reads of it, `_tables` its tables; `_rows`, `_model`,
+  `_roaring` and `_digest` are the forms in which rows, tables and sets travel.
+- Writes go: `_writer` checks them (`_rules`, `_values`) and enters them into the `_outbox`; `_overlay` lays them over
+  the server's rows; `_uploader` is the loop that sends; `_translation` is what a new model or epoch makes of them.
 - `_fetch` answers FetchXML. `_transport` is gRPC, `_connections` is SQLite or SQLCipher.
 """
 
