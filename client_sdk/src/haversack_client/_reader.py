@@ -66,7 +66,7 @@ class Status:
     Attributes:
         install_id: Identity of this database.
         stage: The stage that was reached last.
-        stages: Every stage up to that one, and when it was reached.
+        stages: When each stage was reached; those of a download that begins anew are left out until they are again.
         checkpoint: The last checkpoint; None before the first.
         model_version: Version of the model that the tables follow; None before the first.
         model_revision: Organization revision that the model was taken from; None before the first.

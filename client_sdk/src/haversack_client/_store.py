@@ -109,6 +109,7 @@ class Store:
             if self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
                 sql.create_bookkeeping(self._connection)
                 self._remember("install_id", os.urandom(INSTALL_ID_BYTES))
+                self._remember("stage_times", json.dumps([[int(Stage.REGISTERED), self._now_us()]]))
             require_device(self._connection, path, (sql.FORMAT_VERSION_READ_ONLY, sql.FORMAT_VERSION))
             if self._connection.execute("PRAGMA user_version").fetchone() == (sql.FORMAT_VERSION_READ_ONLY,):
                 sql.add_bookkeeping_of_writes(self._connection)
@@ -233,7 +234,13 @@ class Store:
     def _reach(self, stage: Stage) -> None:
         """Remembers a stage, and when it was reached; those behind it are yet to come, again."""
         times = [time for time in json.loads(self.facts().stage_times) if time[0] < stage]
-        self._remember("stage_times", json.dumps([*times, [int(stage), self._now_us()]]))
+        seen = {time[0] for time in times}
+        passed = [each for each in Stage if each < stage and each not in seen]
+        # Stages that take no transaction of their own: the rest is downloaded from the moment that work can begin.
+        following = [Stage.DOWNLOADING] if stage is Stage.MANDATORY_READY else []
+        now_us = self._now_us()
+        times += [[int(each), now_us] for each in (*passed, stage, *following)]
+        self._remember("stage_times", json.dumps(times))
         self._remember("stage", int(stage))
 
     def settle(self, lsn: int) -> None:
