@@ -255,12 +255,14 @@ def test_a_creation_that_is_given_up_goes_with_its_row(server: MemoryServer, dev
     row_id = device.create("site", {"name": "South"})
     visit = device.create("visit", {"topic": "look", "siteid": row_id})
     device.update("site", row_id, {"kind": 2})
+    device.update("visit", visit, {"topic": "look again"})
     device.sync()
     device.discard(1)
     assert name(device, row_id) is None
-    assert [(it.number, it.state, it.reason) for it in device.outbox()] == [(2, "refused", "WRITE_BLOCKED")]
-    assert device.edit(2, {"siteid": str(NORTH)}) == 4
-    device.sync()
+    states = [(it.number, it.state, it.reason) for it in device.outbox()]
+    assert states == [(2, "refused", "WRITE_BLOCKED"), (4, "held", "WRITE_BLOCKED")]
+    assert device.edit(2, {"siteid": str(NORTH)}) == 5
+    assert device.sync().applied == 2
     assert device.query("SELECT siteid FROM visit WHERE visitid = ?", (visit,))[0]["siteid"] == str(NORTH)
 
 
@@ -279,7 +281,7 @@ def test_a_row_that_the_server_takes_away_is_hidden_and_its_write_stays(server: 
     device.sync()
     assert site(device) is None
     (refused,) = device.refused()
-    assert (refused.reason, refused.values) == ("NOT_FOUND", {"name": "Mine"})
+    assert (refused.reason, refused.values) == ("ROW_UNKNOWN", {"name": "Mine"})
     with pytest.raises(WriteRefusedError) as caught:
         device.retry(refused.number)
     assert caught.value.reason == "ROW_UNKNOWN"

@@ -37,6 +37,14 @@ OUTBOX_ENTRIES_MAX = 100_000
 """Writes that may wait. A device that has more has not been online for very long, and should say so."""
 
 _REASON_PREFIX = "ERROR_REASON_"
+_REASONS: Mapping[int, str] = {
+    upload_pb2.MUTATION_OUTCOME_CONFLICT: "WRITE_CONFLICT",
+    upload_pb2.MUTATION_OUTCOME_FORBIDDEN: "WRITE_FORBIDDEN",
+    upload_pb2.MUTATION_OUTCOME_INVALID: "VALUE_INVALID",
+    upload_pb2.MUTATION_OUTCOME_NOT_FOUND: "ROW_UNKNOWN",
+    upload_pb2.MUTATION_OUTCOME_BLOCKED: "WRITE_BLOCKED",
+}
+"""What an outcome means where the server gives no reason of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +251,11 @@ class Writer:
             followers = self._followers(number) if entry.kind is Kind.CREATE else []
             rows = {entry.row, *(follower.row for follower in followers)}
             with self._overlay.lifted(rows):
-                self._outbox.remove([number, *(it.number for it in followers if it.row == entry.row)])
+                gone = {number, *(it.number for it in followers if it.row == entry.row)}
+                self._outbox.remove(gone)
                 for follower in followers:
-                    if follower.row != entry.row:
+                    # What depends on these in turn is held by them.
+                    if follower.number not in gone and not gone.isdisjoint(follower.depends_on):
                         message = f"it depends on write {number}, which was discarded; edit it, or discard it too"
                         self._outbox.replace(
                             replace(follower, state=State.REFUSED, reason="WRITE_BLOCKED", message=message)
@@ -488,12 +498,10 @@ class Writer:
 
 
 def _reason(answer: upload_pb2.MutationAnswer) -> str:
-    if answer.reason:
-        try:
-            return error_pb2.ErrorReason.Name(answer.reason).removeprefix(_REASON_PREFIX)
-        except ValueError:
-            return str(answer.reason)
+    """Name of the answer's reason; of a reason that this version does not know, its number."""
+    if not answer.reason:
+        return _REASONS.get(answer.outcome, "INTERNAL")
     try:
-        return upload_pb2.MutationOutcome.Name(answer.outcome).removeprefix("MUTATION_OUTCOME_")
+        return error_pb2.ErrorReason.Name(answer.reason).removeprefix(_REASON_PREFIX)
     except ValueError:
-        return "UNKNOWN"
+        return str(answer.reason)
