@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from client.memory_server import SERVER_WINS, MemoryServer, Refusal
+from client.memory_server import MERGE, SERVER_WINS, MemoryServer, Refusal
 from client.wire import ALL_RIGHTS, Attribute, Entity
 from haversack.error.v1 import error_pb2
 from haversack.model.v1 import model_pb2
@@ -215,6 +215,18 @@ def test_a_refused_change_gives_way_to_the_servers_row(server: MemoryServer, dev
     assert device.outbox()[0].old_values == {"name": "Norden"}
     device.sync()
     assert (name(device), device.outbox()) == ("Mine", [])
+
+
+def test_fields_that_gave_way_are_named(server: MemoryServer, device: Device) -> None:
+    server.policy = MERGE
+    device.update("site", NORTH, {"name": "Mine", "kind": 2})
+    server.put(SITE, NORTH.bytes, name="Theirs")
+    result = device.sync()
+    assert (result.applied, result.refused) == (1, 0)
+    assert [(it.values, it.fields) for it in result.overruled] == [({"name": "Mine", "kind": 2}, ("name",))]
+    row = site(device)
+    assert row is not None
+    assert (row["name"], row["kind"], device.outbox()) == ("Theirs", 2, [])
 
 
 def test_dependants_of_a_refused_creation_wait_with_it(server: MemoryServer, device: Device) -> None:

@@ -66,10 +66,18 @@ class ModelChangeWaiting:
 
 @dataclass(frozen=True, slots=True)
 class WritesAnswered:
-    """The server has answered writes: how many it took, and those that it refused."""
+    """The server has answered writes.
+
+    Attributes:
+        applied: How many it took.
+        refused: Those that it refused.
+        overruled: Those that it took but for their `fields`, where other people's values stay (the policy of merging).
+            An application that knows better writes these again.
+    """
 
     applied: int
     refused: tuple[PendingWrite, ...]
+    overruled: tuple[PendingWrite, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +221,7 @@ class Live:
             case Waiting(error, delay_seconds):
                 self._events.put(UploadFailed(error, delay_seconds))
             case Uploaded(answered) if answered.applied or answered.refused:
-                self._events.put(WritesAnswered(answered.applied, answered.refused))
+                self._events.put(WritesAnswered(answered.applied, answered.refused, answered.overruled))
 
     def _tell_upload_error(self, error: Exception) -> None:
         self._monitor.fail(error)

@@ -8,6 +8,7 @@ from haversack_client._progress import Clock
 from haversack_client._session import Flow
 from haversack_client._synchronizer import Applied, Happening, ModelWaiting
 from haversack_client._uploader import Uploaded, UploadHappening
+from haversack_client._writer import PendingWrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class SyncResult:
         entities: By entity, in the order in which they first moved; those without change are left out.
         applied: Writes of this device that the server took.
         refused: Those that it refused; `Device.refused` has them with their reasons.
+        overruled: Writes that it took but for their `fields`, where other people's values stay (the policy of merging).
         model_waiting: Whether the application said "later" to a new model; then nothing was brought up to date.
     """
 
@@ -59,6 +61,7 @@ class SyncResult:
     entities: tuple[EntityResult, ...]
     applied: int = 0
     refused: int = 0
+    overruled: tuple[PendingWrite, ...] = ()
     model_waiting: bool = False
 
 
@@ -84,6 +87,7 @@ class Tally:
     _complete: bool = False
     _applied: int = 0
     _refused: int = 0
+    _overruled: tuple[PendingWrite, ...] = ()
     _model_waiting: bool = False
     _entities: dict[str, _EntityCount] = field(default_factory=dict)
 
@@ -98,6 +102,7 @@ class Tally:
             case Uploaded(answered):
                 self._applied += answered.applied
                 self._refused += len(answered.refused)
+                self._overruled += answered.overruled
 
     def take(self, happening: Happening) -> None:
         """Counts one happening."""
@@ -144,5 +149,6 @@ class Tally:
             entities=entities,
             applied=self._applied,
             refused=self._refused,
+            overruled=self._overruled,
             model_waiting=self._model_waiting,
         )

@@ -227,7 +227,7 @@ def event_text(event: LiveEvent) -> str:
             return _checkpoint_text(checkpoint)
         case ModelChangeWaiting():
             return "a new model waits for the application"
-        case WritesAnswered(applied, refused):
+        case WritesAnswered(applied, refused, _):
             return _answers_text(applied, refused)
         case UploadFailed(error, delay_seconds):
             return _upload_text(error, delay_seconds)

@@ -189,4 +189,5 @@ def _sum(parts: list[Answered]) -> Answered:
         queued=sum(part.queued for part in parts),
         held=sum(part.held for part in parts),
         refused=tuple(write for part in parts for write in part.refused),
+        overruled=tuple(write for part in parts for write in part.overruled),
     )

@@ -90,12 +90,14 @@ class Answered:
         queued: How many wait for the organization's source.
         held: How many depend on one that was refused.
         refused: Those that were refused.
+        overruled: Those that were taken, but for `fields`, where the server's values stay: the policy of merging.
     """
 
     applied: int = 0
     queued: int = 0
     held: int = 0
     refused: tuple[PendingWrite, ...] = ()
+    overruled: tuple[PendingWrite, ...] = ()
 
 
 class Writer:
@@ -285,6 +287,9 @@ class Writer:
                 queued=states.count(State.QUEUED),
                 held=states.count(State.HELD),
                 refused=tuple(self._pending(entry, set()) for entry in after if entry.state is State.REFUSED),
+                overruled=tuple(
+                    self._pending(entry, set()) for entry in after if entry.state is State.APPLIED and entry.fields
+                ),
             )
 
     @contextmanager
@@ -458,7 +463,8 @@ class Writer:
         match answer.outcome:
             case upload_pb2.MUTATION_OUTCOME_APPLIED:
                 # The LSN may be one of the epoch that the write was sent to first; then the next checkpoint will do.
-                after = replace(entry, state=State.APPLIED, lsn=0 if entry.lsn == CROSSED else answer.lsn)
+                lsn, overruled = 0 if entry.lsn == CROSSED else answer.lsn, self._names(entry, answer.overruled)
+                after = replace(entry, state=State.APPLIED, lsn=lsn, fields=overruled)
             case upload_pb2.MUTATION_OUTCOME_QUEUED:
                 after = replace(entry, state=State.QUEUED)
             case upload_pb2.MUTATION_OUTCOME_BLOCKED:
@@ -473,10 +479,14 @@ class Writer:
         return after
 
     def _explained(self, entry: Entry, answer: upload_pb2.MutationAnswer) -> Entry:
+        fields = self._names(entry, answer.fields)
+        return replace(entry, reason=_reason(answer), message=answer.message, fields=fields)
+
+    def _names(self, entry: Entry, numbers: Iterable[int]) -> tuple[str, ...]:
+        """Columns by their fields' numbers."""
         table = self._model.tables.get(entry.entity) if self._model else None
         names = {column.number: column.name for column in table.columns} if table else {}
-        fields = tuple(names.get(number, f"field {number}") for number in answer.fields)
-        return replace(entry, reason=_reason(answer), message=answer.message, fields=fields)
+        return tuple(names.get(number, f"field {number}") for number in numbers)
 
     def _pending(self, entry: Entry, held: set[int]) -> PendingWrite:
         table = self._model.tables.get(entry.entity) if self._model else None
