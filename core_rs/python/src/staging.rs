@@ -10,8 +10,8 @@ use haversack_proto::error::ErrorReason;
 use haversack_proto::model::Model;
 use haversack_staging::ingest::{self, Action, Basis, Format, Options, Outcome, Part, Report, RowError};
 use haversack_staging::{
-    LedgerPlace, Replicated, RowId, SqliteStaging, Staging as _, discard_refusal, export_ledger, import_ledger,
-    replicate, write_back,
+    LedgerPlace, Replicated, RowId, SqliteStaging, Staging as _, close_ledger, discard_refusal, export_ledger,
+    import_ledger, replicate, write_back,
 };
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -150,6 +150,11 @@ impl Staging {
         let staging = self.opened()?;
         let answer = py.detach(|| refusals::list(&*staging, after, entries_max))?;
         Ok(PyBytes::new(py, answer.to_string().as_bytes()))
+    }
+
+    fn close_ledger(&self, py: Python<'_>) -> Result<(), Failure> {
+        let staging = self.opened()?;
+        Ok(py.detach(|| close_ledger(&*staging))?)
     }
 
     fn discard_refusal(&self, py: Python<'_>, place: u64) -> Result<(), Failure> {

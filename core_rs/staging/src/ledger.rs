@@ -187,6 +187,18 @@ pub trait Ledger {
     /// If the database fails.
     fn unwritten_of(&mut self, entity: EntityNumber, id: &RowId) -> Result<Vec<Entry>, StagingError>;
 
+    /// Whether no more mutations may be judged here, by whatever process.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn is_closed(&mut self) -> Result<bool, StagingError>;
+
+    /// Has no more mutations be judged here from this commit on: the database is about to be given up. Idempotent.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn close(&mut self) -> Result<(), StagingError>;
+
     /// These changes have been written back: their effects are forgotten.
     ///
     /// # Errors
@@ -253,6 +265,18 @@ pub fn import_ledger(staging: &dyn Staging, page: &[u8]) -> Result<u64, StagingE
     }
     commit.finish()?;
     Ok(entered)
+}
+
+/// Has no more mutations be judged in a database that is about to be given up, by whatever process. Idempotent.
+///
+/// What is in the ledger then is all that [`crate::write_back`] and [`export_ledger`] have to take elsewhere.
+///
+/// # Errors
+/// As [`Staging::begin`].
+pub fn close_ledger(staging: &dyn Staging) -> Result<(), StagingError> {
+    let mut commit = staging.begin()?;
+    commit.ledger().close()?;
+    commit.finish().map(drop)
 }
 
 /// Puts a refused mutation aside: it stays in the log, and is not judged again.

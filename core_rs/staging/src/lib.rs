@@ -17,7 +17,7 @@ mod write_back;
 pub use error::StagingError;
 pub use ledger::{
     Earlier, Effect, Entry, INSTALL_ID_BYTES, LEDGER_PAGE_ENTRIES_MAX, Ledger, LedgerPlace, LedgerView, MutationHash,
-    Origin, Recorded, Resolution, Unwritten, discard_refusal, export_ledger, import_ledger,
+    Origin, Recorded, Resolution, Unwritten, close_ledger, discard_refusal, export_ledger, import_ledger,
 };
 pub use replication::{COMMIT_BYTES_MAX, Mark, Replicated, Stage, replicate};
 pub use sqlite::SqliteStaging;

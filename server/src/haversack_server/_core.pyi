@@ -98,6 +98,12 @@ class Staging:
         `SyncServer.retry_mutation` has one judged again.
         """
 
+    def close_ledger(self) -> None:
+        """Has no more mutations of devices be judged here, by whatever process; uploads hear NOT_PROVISIONED. Idempotent.
+
+        To be called before the last `write_back` and `export_ledger` of a database that is about to be given up.
+        """
+
     def discard_refusal(self, place: int) -> None:
         """Puts a refused mutation aside. Raises REQUEST_INVALID if none is open at this place."""
 

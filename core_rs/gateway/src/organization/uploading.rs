@@ -29,7 +29,10 @@ impl Organization {
 
     /// Begins a transaction that mutations can be judged in: it holds the write lock, and the engine is at its head.
     pub(crate) fn begin_upload(&self, runtime: &Runtime) -> Result<Batch<'_>, SyncError> {
-        let commit = self.staging.begin()?;
+        let mut commit = self.staging.begin()?;
+        if commit.ledger().is_closed()? {
+            return Err(SyncError::NotProvisioned(self.name.clone()));
+        }
         let head = commit.drawn();
         let reached = self.with_engine(haversack_engine::engine::Engine::head)?;
         if reached < head {

@@ -228,6 +228,16 @@ impl Ledger for SqliteCommit<'_> {
         ledger::forget_effects(connection, places)
     }
 
+    fn is_closed(&mut self) -> Result<bool, StagingError> {
+        ledger::is_closed(self.parts().0)
+    }
+
+    fn close(&mut self) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        tally.noted = true;
+        ledger::close(connection)
+    }
+
     fn entry(&mut self, place: LedgerPlace) -> Result<Option<Entry>, StagingError> {
         ledger::entry(self.parts().0, place)
     }

@@ -126,6 +126,19 @@ pub(super) fn any_unwritten(connection: &Connection) -> Result<bool, StagingErro
     any.map_err(failed(READING))
 }
 
+/// Whether no more mutations are taken.
+pub(super) fn is_closed(connection: &Connection) -> Result<bool, StagingError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM ledger_end)";
+    let closed = connection.prepare_cached(sql).and_then(|mut select| select.query_row([], |row| row.get(0)));
+    closed.map_err(failed(READING))
+}
+
+/// Takes no more mutations from now on.
+pub(super) fn close(connection: &Connection) -> Result<(), StagingError> {
+    let close = "INSERT INTO ledger_end VALUES (1) ON CONFLICT DO NOTHING";
+    connection.execute(close, []).map(drop).map_err(failed("closing the ledger"))
+}
+
 /// The entries of a row that have effects.
 pub(super) fn unwritten_of(
     connection: &Connection,

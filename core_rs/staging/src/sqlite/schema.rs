@@ -92,6 +92,7 @@ CREATE TABLE marks (
 
 /// Version 3: what became of the devices' mutations, see [`crate::Entry`]. Their `place` is the order in which they were
 /// judged. `mutation` is there while the entry is in the log of refusals, `effect` until it is written back.
+/// `ledger_end` has its row once the ledger is closed.
 const LEDGER: &str = "
 CREATE TABLE mutations (
     place INTEGER PRIMARY KEY,
@@ -118,6 +119,7 @@ CREATE INDEX mutations_refused ON mutations (place) WHERE mutation IS NOT NULL;
 CREATE INDEX mutations_refused_by_row ON mutations (install, user, entity, id, number) WHERE mutation IS NOT NULL;
 CREATE INDEX mutations_unwritten ON mutations (place) WHERE effect IS NOT NULL;
 CREATE INDEX mutations_unwritten_by_row ON mutations (entity, id, place) WHERE effect IS NOT NULL;
+CREATE TABLE ledger_end (singleton INTEGER PRIMARY KEY CHECK (singleton = 1)) STRICT;
 ";
 
 /// What a connection is for.

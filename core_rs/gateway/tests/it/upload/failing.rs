@@ -161,6 +161,14 @@ impl Ledger for FailingCommit<'_> {
         self.inner.ledger().refused_before(origin, entity, id, at_most)
     }
 
+    fn is_closed(&mut self) -> Result<bool, StagingError> {
+        self.inner.ledger().is_closed()
+    }
+
+    fn close(&mut self) -> Result<(), StagingError> {
+        self.inner.ledger().close()
+    }
+
     fn any_unwritten(&mut self) -> Result<bool, StagingError> {
         self.inner.ledger().any_unwritten()
     }

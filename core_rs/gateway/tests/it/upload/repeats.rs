@@ -9,7 +9,7 @@ use haversack_proto::error::ErrorReason;
 use haversack_proto::model::ConflictPolicy::{ClientWins, ServerWins};
 use haversack_proto::sync::MutationOutcome::{Applied, Blocked, Forbidden, Invalid};
 use haversack_proto::sync::{Mutation, MutationAnswer, UploadRequest};
-use haversack_staging::{LedgerPlace, Staging};
+use haversack_staging::{LedgerPlace, Staging, close_ledger};
 use prost::Message;
 use tonic::Code;
 
@@ -45,6 +45,20 @@ fn a_repeat_gets_the_recorded_answers_and_does_nothing() {
         assert_eq!(ada.send(&mutations).await.unwrap(), first, "what was refused stays so");
         assert_eq!(ada.send(&mutations[2..]).await.unwrap(), first[2..]);
         assert_eq!(world.staging_head(), head + 1);
+    });
+}
+
+#[test]
+fn a_database_that_is_given_up_takes_no_more() {
+    Stage::new(organization(ClientWins)).run(async |world, door| {
+        let ada = Outbox::of(door, ADA).await;
+        ada.apply(&ada.create(1, &named("x"))).await;
+        let head = world.staging_head();
+        close_ledger(&*world.staging).unwrap();
+        close_ledger(&*world.staging).unwrap();
+        let status = ada.send(&[ada.create(2, &named("y"))]).await.unwrap_err();
+        assert_eq!(reason(&status).as_str(), "ORGANIZATION_NOT_PROVISIONED");
+        assert_eq!(world.staging_head(), head);
     });
 }
 
