@@ -145,6 +145,12 @@ impl Gateway {
         self.endpoint.statistics()
     }
 
+    /// Names of the organizations that have something to be written back, or may have: those whose devices have written
+    /// since this was asked last, and those that are served anew.
+    pub fn take_written(&self) -> Vec<String> {
+        self.endpoint.organizations().take_written()
+    }
+
     /// Ends every stream with SERVER_STOPPING, waits up to `grace` for devices to read that, and gives up everything.
     pub fn stop(&self, grace: Duration) {
         let deadline = Instant::now() + grace;

@@ -53,6 +53,10 @@ impl SyncServer {
         serde_json::to_string(&statistics).map_err(|error| Failure::internal(&error))
     }
 
+    fn take_written(&self, py: Python<'_>) -> Vec<String> {
+        py.detach(|| self.gateway.take_written())
+    }
+
     fn estimate<'py>(&self, py: Python<'py>, request: &[u8], model: Option<&[u8]>) -> Answer<'py> {
         answer(py, || self.gateway.estimate(request, model))
     }

@@ -99,9 +99,10 @@ class Staging:
         """
 
     def close_ledger(self) -> None:
-        """Has no more mutations of devices be judged here, by whatever process; uploads hear NOT_PROVISIONED. Idempotent.
+        """Has no more mutations of devices be judged here, by whatever process. Idempotent.
 
-        To be called before the last `write_back` and `export_ledger` of a database that is about to be given up.
+        Uploads hear ORGANIZATION_NOT_PROVISIONED from now on. To be called before the last `write_back` and
+        `export_ledger` of a database that is about to be given up.
         """
 
     def discard_refusal(self, place: int) -> None:
@@ -266,6 +267,12 @@ class SyncServer:
         """Builds an organization's index now and blocks until it serves; `start` must have been called.
 
         Raises NOTHING_PUBLISHED, STAGING_FAILED, SERVER_STOPPING, ORGANIZATION_UNKNOWN or ORGANIZATION_NOT_PROVISIONED.
+        """
+
+    def take_written(self) -> list[str]:
+        """Names of organizations that devices may have written to since this was asked last, or that are served anew.
+
+        Call `Staging.write_back` for them. It looks at one flag of each, and does not block.
         """
 
     def statistics(self) -> str:

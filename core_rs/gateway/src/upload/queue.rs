@@ -1,6 +1,7 @@
 //! What waits for an organization's writer.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use haversack_proto::sync::MutationAnswer;
@@ -18,6 +19,8 @@ use crate::organization::Organization;
 pub(crate) struct Uploads {
     state: Mutex<State>,
     room: Arc<Semaphore>,
+    /// Whether the ledger may have something to be written back that nobody was told of yet.
+    written: AtomicBool,
 }
 
 enum State {
@@ -49,11 +52,23 @@ impl<T> Reply<T> {
 
 impl Default for Uploads {
     fn default() -> Self {
-        Self { state: Mutex::new(State::Idle), room: Arc::new(Semaphore::new(UPLOAD_QUEUE_BYTES_MAX)) }
+        let room = Arc::new(Semaphore::new(UPLOAD_QUEUE_BYTES_MAX));
+        // What a process has left that was killed is still to be written back.
+        Self { state: Mutex::new(State::Idle), room, written: AtomicBool::new(true) }
     }
 }
 
 impl Uploads {
+    /// Something was judged.
+    pub(super) fn note(&self) {
+        self.written.store(true, Ordering::Release);
+    }
+
+    /// Whether anything was judged since this was asked last, or could have been before that.
+    pub(crate) fn take_note(&self) -> bool {
+        self.written.swap(false, Ordering::AcqRel)
+    }
+
     /// Has a call's mutations judged, and waits for the answers.
     pub(super) async fn call(
         &self,

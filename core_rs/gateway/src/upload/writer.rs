@@ -55,6 +55,7 @@ impl Writer {
                 Job::Retry(place, forced, reply) => reply.send(self.retry(&organization, place, forced)),
                 Job::Call(call, reply) => self.gather(&organization, Open::new(call, reply)),
             }
+            organization.uploads().note();
         }
     }
 

@@ -21,7 +21,7 @@ from haversack_server.identity import DevelopmentIssuer
 from haversack_server.operations import Metrics, Pages
 from haversack_server.provisioning import Activation, Parts, Requests, Status, Worker
 from haversack_server.publishing import Publisher
-from haversack_server.replication import NativeSource, Replicator
+from haversack_server.replication import NativeSource, Replicator, WriteBack
 from haversack_server.runtime._tls import Tls
 from haversack_server.runtime._upkeep import follow_certificate, follow_keys, forget_audit, issuer_states, kept_up
 from haversack_server.security import Access, Limiter
@@ -96,6 +96,9 @@ class Server:
         worker = Worker(Parts(settings.data, catalog, publisher, stagings, sync, activation))
         parts.push_async_callback(worker.stop)
         worker.start()
+        write_back = WriteBack(stagings, sync)
+        parts.push_async_callback(write_back.stop)
+        write_back.start()
         replicator = Replicator(catalog, [source])
         parts.push_async_callback(replicator.stop)
         replicator.start()
