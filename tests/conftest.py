@@ -89,6 +89,7 @@ def server_on_postgresql(
 ) -> Iterator[RunningServer]:
     """The server of tests that run on PostgreSQL."""
     settings = ServerSettings(
+        mode=Mode.DEVELOPMENT,
         data=tmp_path_factory.mktemp("server"),
         database_url=postgresql.database(),
         admin_listen="127.0.0.1:0",

@@ -31,7 +31,7 @@ QUICK = Backoff(initial_seconds=0.001, max_seconds=0.01)
 @contextmanager
 def sync_server(issuer: DevelopmentIssuer) -> Iterator[tuple[SyncServer, str]]:
     """A sync endpoint alone, and its address."""
-    config = {"listen": f"127.0.0.1:{free_port()}", "issuers": issuer.trust(SYNC_AUDIENCE)}
+    config = {"listen": f"127.0.0.1:{free_port()}", "plain_text": True, "issuers": issuer.trust(SYNC_AUDIENCE)}
     server = SyncServer(json.dumps(config))
     address = server.start()
     try:

@@ -99,7 +99,7 @@ class World:
         self.data = data
         self.time = Time()
         self.catalog = loop.run(Catalog.open(catalog_url))
-        self._sync = SyncServer(json.dumps({"listen": "127.0.0.1:0", "issuers": []}))
+        self._sync = SyncServer(json.dumps({"listen": "127.0.0.1:0", "plain_text": True, "issuers": []}))
         self._sync.start()
         self._stagings = Stagings(data, self.catalog, self._sync)
         self._activation = Activation(self.catalog, self._stagings)

@@ -70,7 +70,7 @@ def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
 
 def test_both_endpoints_are_on_one_page(watched: RunningServer) -> None:
     admin = watched.admin()
-    name = admin.organization(standard=False)
+    name = admin.organization()
     with pytest.raises(grpc.RpcError):
         watched.admin("nonsense").call("organizations", "ListOrganizations", LIST)
     status, text = page(watched, "/metrics")
@@ -189,12 +189,16 @@ def test_the_doctor_finds_nothing_in_a_good_set_up(tmp_path: Path, loop: LoopThr
         (tmp_path / "haversack.toml").write_text(configuration(files, provider.issuer))
         settings = files.settings(tmp_path)
         with running(loop, settings) as server:
-            Line(tmp_path).run("org", "create", "acme")
+            line = Line(tmp_path)
+            line.run("org", "create", "acme")
+            line.run("org", "create", "served")
+            line.run("entity", "import", "--org", "served", "--standard")
+            line.run("org", "provision", "served", "--consent", "--watch")
             assert server.settings.tls is not None
         found = Doctor(tmp_path).findings(expect=0)
     assert {what: state for what, (state, _) in found.items() if state != "GOOD"} == {}
     assert {"settings", "catalog", "certificate", "certificate's chain", "clock", "admin endpoint"} <= set(found)
-    assert "staging database of acme" in found
+    assert {"record database of acme", "staging database of served"} <= set(found)
 
 
 def test_the_doctor_says_what_to_do(tmp_path: Path) -> None:
@@ -221,16 +225,16 @@ def test_the_doctor_sees_taken_addresses_and_damaged_databases(tmp_path: Path, l
     )
     with running(loop, settings):
         Line(tmp_path).run("org", "create", "acme")
-    [staging] = tmp_path.glob("organizations/*/staging.sqlite3")
-    staging.write_bytes(b"nonsense" * 100)
+    [record] = tmp_path.glob("organizations/*/native.sqlite3")
+    record.write_bytes(b"nonsense" * 100)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         (tmp_path / "haversack.toml").write_text(f'mode = "development"\nmetrics_listen = "127.0.0.1:{port}"')
         found = Doctor(tmp_path).findings(expect=1)
     assert found["metrics"][0] == "BAD"
-    assert found["staging database of acme"][0] == "BAD"
-    os.unlink(staging)
-    assert "cannot be read" in Doctor(tmp_path).findings(expect=1)["staging database of acme"][1]
+    assert found["record database of acme"][0] == "BAD"
+    os.unlink(record)
+    assert "cannot be read" in Doctor(tmp_path).findings(expect=1)["record database of acme"][1]
 
 
 def test_the_doctor_knows_its_own_server(watched: RunningServer) -> None:
@@ -270,5 +274,5 @@ def test_both_halves_log_calls_under_the_same_names(tmp_path: Path, monkeypatch:
         "request": "trace-7",
         "device": install.hex(),
         "organization": "acme",
-        "outcome": "NOTHING_PUBLISHED",
+        "outcome": "ORGANIZATION_NOT_PROVISIONED",
     }

@@ -16,7 +16,7 @@ from haversack.admin.v1 import admin_pb2, profiles_pb2
 from haversack.admin.v1 import provisioning_pb2 as pb
 from haversack.model.v1 import model_pb2
 from haversack_server.provisioning.files import newest, staging_files
-from haversack_server.settings import ServerSettings
+from haversack_server.settings import Mode, ServerSettings
 from server.refusals import refused
 
 pytestmark = pytest.mark.on_every_database
@@ -251,7 +251,11 @@ def _holders(name: str) -> object:
 
 def test_a_watch_that_has_no_end_ends_with_the_server(loop: LoopThread, tmp_path: Path) -> None:
     settings = ServerSettings(
-        data=tmp_path, admin_listen="127.0.0.1:0", sync_listen="127.0.0.1:0", stop_grace_seconds=STEP_SECONDS_MAX
+        mode=Mode.DEVELOPMENT,
+        data=tmp_path,
+        admin_listen="127.0.0.1:0",
+        sync_listen="127.0.0.1:0",
+        stop_grace_seconds=STEP_SECONDS_MAX,
     )
     with ExitStack() as cleanup:
         with running(loop, settings) as started:

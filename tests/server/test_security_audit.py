@@ -75,13 +75,15 @@ def test_entries_say_what_was_before_and_after(admin: Admin) -> None:
         profile.priority = priority
         admin.call("profiles", "SaveProfile", profiles_pb2.SaveProfileRequest(organization=name, profile=profile))
     admin.call("profiles", "PublishProfile", profiles_pb2.PublishProfileRequest(organization=name, name="field"))
-    published, second, first, set_, enabled, imported = entries(admin, organization=name)
-    assert [it.target for it in (published, second, first, set_, enabled, imported)] == [
+    published, second, first, set_, enabled, started, consented, imported = entries(admin, organization=name)
+    assert [it.target for it in (published, second, first, set_, enabled, started, consented, imported)] == [
         "profile field",
         "profile field",
         "profile field",
         "settings",
         "entity account",
+        "provisioning",
+        "consent",
         "metadata",
     ]
     assert json.loads(published.after_json)["revision"] == 1
@@ -90,6 +92,9 @@ def test_entries_say_what_was_before_and_after(admin: Admin) -> None:
     assert (json.loads(second.before_json)["priority"], json.loads(second.after_json)["priority"]) == (1, 2)
     assert (json.loads(set_.before_json), json.loads(set_.after_json)) == ({}, {"time_zone": "Europe/Vienna"})
     assert json.loads(enabled.after_json) == {"offline": True, "organization_filter": ""}
+    assert json.loads(enabled.before_json)["organization_filter"].startswith("<"), "the default"
+    states = [json.loads(it)["state"] for it in (started.before_json, started.after_json)]
+    assert states == ["NOT_PROVISIONED", "PROVISIONING"]
     assert "account" in json.loads(imported.after_json)
     assert all(it.outcome == "OK" for it in (published, second, first, set_, enabled, imported))
 
@@ -108,7 +113,7 @@ def test_grants_are_recorded_where_they_hold(admin: Admin) -> None:
 def test_rows_and_files_stay_out_of_it(admin: Admin) -> None:
     name = admin.organization()
     admin.ingest(name, "account", b"accountid,name\n4103c891-37e8-4dfc-aeac-b55e2bc1be1c,Secret Customer\n")
-    ingested, imported = entries(admin, organization=name)[:2]
+    ingested, _started, _consented, imported = entries(admin, organization=name)
     assert json.loads(ingested.request_json)["header"]["entity"] == "account"
     assert json.loads(ingested.after_json)["inserted"] == "1" or json.loads(ingested.after_json)["inserted"] == 1
     for it in (ingested, imported):
