@@ -167,6 +167,10 @@ class CarriedModel:
             serialized=message.SerializeToString(deterministic=True),
         )
 
+    def has_tables_of(self, other: "CarriedModel | None") -> bool:
+        """Whether the tables are those of another model, so that they differ in rules and rights alone, if at all."""
+        return other is not None and _shapes(self) == _shapes(other)
+
     def table(self, name: str) -> Table | None:
         """The table of this name."""
         return next((table for table in self.tables.values() if table.name == name), None)
@@ -178,6 +182,14 @@ class CarriedModel:
             return cls.from_message(sync_pb2.Model.FromString(serialized))
         except DecodeError as error:
             raise ProtocolError("a model cannot be parsed") from error
+
+
+def _shapes(model: CarriedModel) -> list[tuple[object, ...]]:
+    """All that of the tables which decides what is stored of rows, and when work may begin."""
+    return [
+        (table.entity, table.name, table.message_name, table.primary_id, table.columns, table.mandatory)
+        for table in model.tables.values()
+    ]
 
 
 def _table(entity: sync_pb2.CarriedEntity) -> Table:

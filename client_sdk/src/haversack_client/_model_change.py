@@ -76,8 +76,8 @@ class ModelGate:
         self._accepted = threading.Event()
 
     def lets_in(self, before: CarriedModel | None, after: CarriedModel) -> bool:
-        """Whether the tables may change now. A first model is not asked about, nor one that looks as the last."""
-        if before is None or before.version == after.version or self._ask is None:
+        """Whether the tables may change now. Nobody is asked about a first model, nor about one with the same tables."""
+        if before is None or after.has_tables_of(before) or self._ask is None:
             return True
         if self._accepted.is_set() or self._ask(ModelChange.between(before, after)) is ModelAnswer.NOW:
             self._accepted.clear()

@@ -328,5 +328,8 @@ def describe_filter(model: bytes, entity: str, compiled: bytes) -> list[str]:
 def check_model(model: bytes) -> list[str]:
     """Loads a serialized Model as the engine would; returns every breach as a sentence, empty if it is sound."""
 
+def row_json(model: bytes, entity: str, row: bytes) -> str:
+    """Reads a row's message of an entity of a serialized Model: a JSON object by logical name, without what is NULL."""
+
 def schema_proto(model: bytes, entities: list[str]) -> str:
     """Returns proto3 source for the row messages of these entities (all offline ones if the list is empty)."""

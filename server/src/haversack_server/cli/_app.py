@@ -25,6 +25,7 @@ from haversack_server.cli import (
     _serve,
     _shares,
     _solutions,
+    _sync_errors,
     _teams,
     _tls,
     _token,
@@ -58,6 +59,7 @@ app.add_typer(_filters.app, name="filter")
 app.add_typer(_schema.app, name="schema")
 app.add_typer(_solutions.app, name="solution")
 app.add_typer(_work.app, name="work")
+app.add_typer(_sync_errors.app, name="sync-error")
 app.add_typer(_users.app, name="user")
 app.add_typer(_teams.app, name="team")
 app.add_typer(_places.units, name="unit")
