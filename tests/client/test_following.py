@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from queue import Queue
@@ -24,6 +25,7 @@ from haversack_client import (
     ProtocolError,
     Stage,
     UploadFailed,
+    WriteRefusedError,
     WritesAnswered,
 )
 from haversack_client._transport import Received
@@ -278,6 +280,24 @@ def test_the_application_says_when_tables_change(tmp_path: Path, server: MemoryS
         assert device.status(verify=True).verified
 
 
+def test_other_rights_neither_ask_the_application_nor_take_stages_back(tmp_path: Path, server: MemoryServer) -> None:
+    def ask(change: ModelChange) -> ModelAnswer:
+        raise AssertionError(f"asked about {change}")
+
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK, on_model_change=ask) as device:
+        device.sync()
+        before = device.status()
+        server.entities = tuple(replace(entity, rights=()) for entity in server.entities)
+        server.version = 2
+        stages: list[Stage] = []
+        device.on_activity(lambda activity: stages.append(activity.stage))
+        assert device.sync().complete
+        assert Stage.SCHEMA_READY not in stages
+        assert device.status().stage is before.stage
+        with pytest.raises(WriteRefusedError):
+            device.update("site", NORTH, {"name": "Mine"})
+
+
 class Nothing:
     """Uploads nothing."""
 
@@ -316,7 +336,7 @@ def test_live_waits_for_the_application(tmp_path: Path) -> None:
     path = tmp_path / "device.sqlite3"
     with Device(path, server, backoff=QUICK, on_model_change=lambda _: ModelAnswer.LATER) as device:
         device.sync()
-        server.version = 2
+        server.entities, server.version = (WIDER, VISIT), 2
         with device.live() as live:
             events = iter(live)
             assert any(isinstance(event, ModelChangeWaiting) for event in events)
