@@ -336,7 +336,7 @@ def test_live_waits_for_the_application(tmp_path: Path) -> None:
     path = tmp_path / "device.sqlite3"
     with Device(path, server, backoff=QUICK, on_model_change=lambda _: ModelAnswer.LATER) as device:
         device.sync()
-        server.entities, server.version = (WIDER, VISIT), 2
+        server.entities, server.version = (SITE, replace(VISIT, attributes=VISIT.attributes[:-1])), 2
         with device.live() as live:
             events = iter(live)
             assert any(isinstance(event, ModelChangeWaiting) for event in events)

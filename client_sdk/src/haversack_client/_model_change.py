@@ -76,7 +76,7 @@ class ModelGate:
         self._accepted = threading.Event()
 
     def lets_in(self, before: CarriedModel | None, after: CarriedModel) -> bool:
-        """Whether the tables may change now. Nobody is asked about a first model, nor about one with the same tables."""
+        """Whether the tables may change now. Nobody is asked about a first model, nor if they stay the same."""
         if before is None or after.has_tables_of(before) or self._ask is None:
             return True
         if self._accepted.is_set() or self._ask(ModelChange.between(before, after)) is ModelAnswer.NOW:

@@ -61,6 +61,12 @@ def stored_values(model: CarriedModel, table: Table, kind: Kind, values: Mapping
     return found
 
 
+def _is_filled_in(table: Table, attribute: Attribute) -> bool:
+    """Whether the server gives it to a new row: what devices cannot set, the first state, and the row's id."""
+    is_state = attribute.type in (model_pb2.ATTRIBUTE_TYPE_STATE, model_pb2.ATTRIBUTE_TYPE_STATUS)
+    return not attribute.creatable or is_state or attribute.name == table.primary_id
+
+
 def check_row(table: Table, kind: Kind, changed: Row, row: Row) -> None:
     """Checks what a write makes of a row: required values, and the rights that its lookups need.
 
@@ -72,8 +78,7 @@ def check_row(table: Table, kind: Kind, changed: Row, row: Row) -> None:
         if attribute.required
         and row.get(attribute.name) is None
         and (kind is Kind.CREATE or attribute.name in changed)
-        # What a device cannot set, the server fills in.
-        and (attribute.creatable if kind is Kind.CREATE else True)
+        and not (kind is Kind.CREATE and _is_filled_in(table, attribute))
         and attribute.type != model_pb2.ATTRIBUTE_TYPE_OWNER
     ]
     if missing:
