@@ -33,7 +33,7 @@ def test_the_server_is_told_the_version_of_the_distribution() -> None:
 
 @pytest.mark.parametrize(
     ("module", "allowed"),
-    [("grpc", {"_transport"}), ("sqlite3", {"_store", "_reader", "_tables", "_device", "_terminal", "cli"})],
+    [("grpc", {"_transport"}), ("sqlite3", {"_connections", "_device", "_terminal"})],
 )
 def test_each_outside_thing_is_known_to_few(module: str, allowed: set[str]) -> None:
     users = {path.stem for path in PACKAGE.glob("*.py") if module in imports(path)}

@@ -30,6 +30,9 @@ _FIELD_TYPES: dict[int, int] = {
 }
 
 
+ALL_RIGHTS = tuple(right for right in sync_pb2.RowRight.values() if right)
+
+
 @dataclass(frozen=True)
 class Attribute:
     """A carried attribute."""
@@ -38,6 +41,11 @@ class Attribute:
     name: str
     type: int
     companion: int = 0
+    target: str = ""
+    required: bool = False
+    max_length: int = 0
+    options: tuple[int, ...] = ()
+    updatable: bool = True
 
     @property
     def field(self) -> str:
@@ -53,6 +61,8 @@ class Entity:
     name: str
     attributes: tuple[Attribute, ...]
     mandatory: bool = False
+    rights: tuple[int, ...] = ALL_RIGHTS
+    sync_interval_minutes: int = 0
 
     @property
     def message(self) -> str:
@@ -131,10 +141,18 @@ def model(*entities: Entity, version: int = 1, revision: int = 1) -> sync_pb2.Mo
                         logical_name=attribute.name,
                         type=attribute.type,  # type: ignore[arg-type]
                         entity_field_number=attribute.companion,
+                        target=attribute.target,
+                        required=attribute.required,
+                        max_length=attribute.max_length,
+                        options=attribute.options,
+                        creatable=True,
+                        updatable=attribute.updatable,
                     )
                     for attribute in entity.attributes
                 ],
                 mandatory=entity.mandatory,
+                rights=entity.rights,  # type: ignore[arg-type]
+                sync_interval_minutes=entity.sync_interval_minutes,
             )
             for entity in entities
         ],

@@ -28,6 +28,7 @@ from haversack.admin.v1 import (
     questions_pb2_grpc,
     security_pb2_grpc,
     solutions_pb2_grpc,
+    sync_errors_pb2_grpc,
     work_pb2_grpc,
 )
 from haversack_server.identity import ADMIN_AUDIENCE, ANY_ORGANIZATION, SYNC_AUDIENCE
@@ -113,6 +114,7 @@ class Admin:
             "access": security_pb2_grpc.AccessServiceStub(channel),
             "audit": security_pb2_grpc.AuditServiceStub(channel),
             "solutions": solutions_pb2_grpc.SolutionServiceStub(channel),
+            "sync_errors": sync_errors_pb2_grpc.SyncErrorServiceStub(channel),
             "work": work_pb2_grpc.WorkServiceStub(channel),
         }
 

@@ -172,6 +172,29 @@ def test_a_lookup_points_where_its_targets_say_or_else_where_relationships_do() 
     assert list(listed.entity.attributes[1].targets) == ["lead"]
 
 
+@pytest.mark.parametrize(
+    ("written", "required"),
+    [
+        ("systemrequired", True),
+        ({"Value": "ApplicationRequired", "CanBeChanged": True}, True),
+        ("required", True),
+        ({"Value": "Recommended"}, False),
+        ("none", False),
+        (None, False),
+    ],
+)
+def test_a_row_must_have_what_system_or_application_require(written: object, required: bool) -> None:
+    assert attribute({"LogicalName": "it", "AttributeType": "String", "RequiredLevel": written}).required == required
+
+
+def test_what_devices_may_not_write_is_read() -> None:
+    read_only = {"LogicalName": "it", "AttributeType": "String", "IsValidForCreate": False, "IsValidForUpdate": False}
+    found = attribute(read_only)
+    assert (found.create_forbidden, found.update_forbidden) == (True, True)
+    found = attribute({"LogicalName": "it", "AttributeType": "String", "IsValidForCreate": True})
+    assert (found.create_forbidden, found.update_forbidden) == (False, False)
+
+
 def test_labels_and_choices_are_read_in_both_forms() -> None:
     options = [{"Value": 1, "Label": "One"}, {"Value": 2, "Label": {"UserLocalizedLabel": {"Label": "Two"}}}]
     found = attribute({"LogicalName": "it", "AttributeType": "Picklist", "OptionSet": {"Options": options}})

@@ -22,9 +22,10 @@ from haversack.admin.v1 import (
     questions_pb2,
     security_pb2,
     solutions_pb2,
+    sync_errors_pb2,
     work_pb2,
 )
-from haversack.sync.v1 import sync_pb2
+from haversack.sync.v1 import sync_pb2, upload_pb2
 from haversack_server.errors import LimitReached, RoleInsufficient, TokenNotAllowed
 from haversack_server.security import RULES, Caller, HeldGrant, Limiter, Place, Role, Rule, admit, uncovered
 from haversack_server.security._policy import table
@@ -45,8 +46,10 @@ CONTRACTS = (
     questions_pb2,
     security_pb2,
     solutions_pb2,
+    sync_errors_pb2,
     work_pb2,
     sync_pb2,
+    upload_pb2,
 )
 SERVICES = [service for it in CONTRACTS for service in it.DESCRIPTOR.services_by_name.values()]
 METHODS = {method.full_name: method for service in SERVICES for method in service.methods}

@@ -14,7 +14,7 @@ import pytest
 import trustme
 from grpc_health.v1 import health_pb2
 from haversack_client import AuthenticationError, Device, UnavailableError
-from haversack_client._synchronizer import Backoff
+from haversack_client._backoff import Backoff
 from haversack_server._core import CoreError, SyncServer
 
 QUICK = Backoff(initial_seconds=0.0, max_seconds=0.0)

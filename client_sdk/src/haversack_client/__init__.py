@@ -7,19 +7,29 @@ with Device.open("crm.sqlite3", "https://sync.example.com", token) as device:
         print(row["name"])
 ```
 
-`Device` is where to begin. From the outside in: `_device` and `_live` are what applications use; `_synchronizer` is the
-loop that calls and applies; `_session` is the protocol, without IO; `_store` is the database that one session writes,
-`_reader` what everybody reads of it, `_tables` its tables; `_transport` is gRPC; `_rows`, `_model`, `_roaring` and
-`_digest` are the forms in which rows, tables and sets travel.
+`Device` is where to begin. From the outside in:
+
+- `_device`, `_live`, `_keeper` and `_monitor` are what applications use.
+- Rows come: `_synchronizer` is the loop that calls and applies; `_session` is the protocol, without IO; `_store` is the
+  database that one session writes, `_reader` what everybody reads of it, `_tables` its tables; `_rows`, `_model`,
+  `_roaring` and `_digest` are the forms in which rows, tables and sets travel.
+- Writes go: `_writer` checks them (`_rules`, `_values`) and enters them into the `_outbox`; `_overlay` lays them over
+  the server's rows; `_uploader` is the loop that sends; `_translation` is what a new model or epoch makes of them.
+- `_fetch` answers FetchXML. `_transport` is gRPC, `_connections` is SQLite or SQLCipher.
 """
 
+from haversack_client._backoff import Backoff
 from haversack_client._device import Device
+from haversack_client._encryption import keyring_key
 from haversack_client._errors import (
     AuthenticationError,
     DigestMismatchError,
     FencedError,
+    FetchError,
     HaversackError,
+    KeyWrongError,
     NotProvisionedError,
+    OutboxError,
     PermissionDeniedError,
     ProtocolError,
     RemoteError,
@@ -28,8 +38,11 @@ from haversack_client._errors import (
     SyncRunningError,
     TokenError,
     UnavailableError,
+    WriteRefusedError,
 )
+from haversack_client._fetch import Caller, Collation
 from haversack_client._held import Checkpoint
+from haversack_client._keeper import Keeper
 from haversack_client._live import (
     CheckpointReached,
     Connection,
@@ -38,38 +51,58 @@ from haversack_client._live import (
     Live,
     LiveEvent,
     ModelChanged,
+    ModelChangeWaiting,
     RowsChanged,
+    UploadFailed,
+    WritesAnswered,
 )
+from haversack_client._model_change import EntityChange, ModelAnswer, ModelChange
+from haversack_client._monitor import Activities, Activity, OverallState
 from haversack_client._progress import Progress
-from haversack_client._reader import EntityStatus, Status
+from haversack_client._reader import EntityStatus, StageTime, Status
 from haversack_client._result import EntityResult, SyncResult
 from haversack_client._stage import Stage
-from haversack_client._synchronizer import Backoff
+from haversack_client._writer import PendingWrite
 
 __all__ = [
+    "Activities",
+    "Activity",
     "AuthenticationError",
     "Backoff",
+    "Caller",
     "Checkpoint",
     "CheckpointReached",
+    "Collation",
     "Connection",
     "ConnectionChanged",
     "Device",
     "DigestMismatchError",
+    "EntityChange",
     "EntityResult",
     "EntityStatus",
     "EventsDropped",
     "FencedError",
+    "FetchError",
     "HaversackError",
+    "Keeper",
+    "KeyWrongError",
     "Live",
     "LiveEvent",
+    "ModelAnswer",
+    "ModelChange",
+    "ModelChangeWaiting",
     "ModelChanged",
     "NotProvisionedError",
+    "OutboxError",
+    "OverallState",
+    "PendingWrite",
     "PermissionDeniedError",
     "Progress",
     "ProtocolError",
     "RemoteError",
     "RowsChanged",
     "Stage",
+    "StageTime",
     "Status",
     "StoreError",
     "SupersededError",
@@ -77,4 +110,8 @@ __all__ = [
     "SyncRunningError",
     "TokenError",
     "UnavailableError",
+    "UploadFailed",
+    "WriteRefusedError",
+    "WritesAnswered",
+    "keyring_key",
 ]

@@ -1,43 +1,74 @@
 """A device: one local database, and the way to keep it equal to its user's view."""
 
+import random
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from os import PathLike
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 
 from haversack.sync.v1 import sync_pb2
 
-from haversack_client._errors import SyncRunningError
+from haversack_client._backoff import Backoff
+from haversack_client._connections import Key
+from haversack_client._errors import HaversackError, RemoteError, SyncRunningError, UnavailableError
+from haversack_client._fetch import Caller, Fetch
+from haversack_client._keeper import INTERVAL_MINUTES_DEFAULT, Keeper, Work
 from haversack_client._live import EVENTS_MAX, Live
-from haversack_client._progress import Progress, ProgressMeter
-from haversack_client._reader import Status, open_read_only, read_status
+from haversack_client._model import CarriedModel
+from haversack_client._model_change import ModelGate, OnModelChange
+from haversack_client._monitor import Activities, Activity, Monitor
+from haversack_client._operations import KeepCookie
+from haversack_client._outbox import State
+from haversack_client._progress import Progress
+from haversack_client._reader import Status, open_read_only, read_facts, read_status
+from haversack_client._readers import Readers
 from haversack_client._result import SyncResult, Tally
 from haversack_client._store import Store
-from haversack_client._synchronizer import Applied, Backoff, Synchronizer
-from haversack_client._transport import GrpcTransport, Token, Transport
+from haversack_client._synchronizer import Synchronizer
+from haversack_client._transport import GrpcTransport, NoTransport, Token, Transport
+from haversack_client._turn import Turn
+from haversack_client._uploader import RETRIES_MAX, Uploader
+from haversack_client._writer import PendingWrite, Writer
 
 SqlParameters = Sequence[object] | Mapping[str, object]
 
 
 class Device:
-    """A local database that follows its user's view.
+    """A local database that follows its user's view, and takes what the user writes to the server.
 
-    Any thread may call any method. One sync or live stream runs at a time; reading goes on beside it.
+    Any thread may call any method. One sync or live stream runs at a time; reading and writing go on beside it.
     """
 
-    def __init__(self, path: Path, transport: Transport, *, backoff: Backoff, app: str = "") -> None:
+    def __init__(
+        self,
+        path: Path,
+        transport: Transport,
+        *,
+        backoff: Backoff,
+        app: str = "",
+        key: Key | None = None,
+        on_model_change: OnModelChange | None = None,
+    ) -> None:
         """Use `Device.open`."""
         self._app = app
         self._path = path
+        self._key = key
         self._transport = transport
         self._backoff = backoff
-        self._store = Store(path)
-        self._syncing = threading.Lock()
+        self._turn = Turn()
+        self._gate = ModelGate(on_model_change)
+        self._store = Store(path, key, turn=self._turn)
+        self._writer = Writer(path, key, turn=self._turn, on_written=self._on_written)
+        self._readers = Readers(path, key)
+        self._monitor = Monitor(self._readers, time.monotonic)
+        self._syncing = Lock()
         self._live: Live | None = None
+        self._running: Synchronizer | Uploader | None = None
+        self._keeper: Keeper | None = None
 
     @classmethod
     def open(
@@ -49,6 +80,8 @@ class Device:
         app: str = "",
         ca_file: str | PathLike[str] | None = None,
         backoff: Backoff | None = None,
+        key: Key | None = None,
+        on_model_change: OnModelChange | None = None,
     ) -> "Device":
         """Opens the database at `path`, or makes it. Nothing is sent yet.
 
@@ -60,15 +93,25 @@ class Device:
                 whichever profile has the user. A device may come back as one of another application.
             ca_file: PEM file of the authorities to trust; None means the system's.
             backoff: How to wait between failed calls.
+            key: Encrypts the file with SQLCipher (`haversack-client[encrypted]`); see `keyring_key`.
+            on_model_change: Asked before tables change, in the thread that syncs; None means now.
 
         Raises:
             ValueError: The endpoint is none.
             OSError: `ca_file` cannot be read.
             StoreError: The file cannot be opened, or is not a device's.
+            KeyWrongError: The file is encrypted with another key, or was made without or with one.
         """
         trusted = Path(ca_file).read_bytes() if ca_file else None
         transport = GrpcTransport(endpoint, token, root_certificates=trusted)
-        return cls(Path(path), transport, backoff=backoff or Backoff(), app=app)
+        backoff = backoff or Backoff()
+        return cls(Path(path), transport, backoff=backoff, app=app, key=key, on_model_change=on_model_change)
+
+    @classmethod
+    def offline(cls, path: str | PathLike[str], *, key: Key | None = None) -> "Device":
+        """Opens a database that there is, to read and write without a server. Raises StoreError if there is none."""
+        open_read_only(Path(path), key).close()
+        return cls(Path(path), NoTransport(), backoff=Backoff(), key=key)
 
     def __enter__(self) -> "Device":
         return self
@@ -79,63 +122,102 @@ class Device:
         self.close()
 
     def close(self) -> None:
-        """Stops a live stream, if one runs, and closes the database.
+        """Stops what runs in threads of its own, and closes the database.
 
         Raises SyncRunningError while another thread is in `sync`.
         """
+        if self._keeper:
+            self._keeper.stop()
         if self._live:
             self._live.stop()
         self._take_turn()
         try:
+            self._readers.close()
+            self._writer.close()
             self._store.close()
         finally:
             self._syncing.release()
 
-    def sync(
-        self, progress: Callable[[Progress], object] | None = None, *, clock: Callable[[], float] = time.monotonic
-    ) -> SyncResult:
-        """Makes the database equal to the view of this moment, and returns what that took.
+    # -- Writing -------------------------------------------------------------------------------------------------------
 
-        Failures that pass by themselves are retried a few times; what is committed is never fetched again. `progress`
-        is called in this thread after every event; what it raises ends the sync.
+    def create(self, entity: str, values: Mapping[str, object]) -> str:
+        """Makes a row and returns its id, which is drawn unless `values` have one.
+
+        The row is in its table when the call returns, survives a loss of power, and waits in the outbox for the server.
 
         Raises:
-            SyncRunningError: A sync or a live stream of this Device is running.
-            RemoteError: The server refused, or could not be reached; its subclasses say how.
-            ProtocolError: The server broke the contract.
-            DigestMismatchError: Rows disagree with the server even after they were fetched anew.
+            WriteRefusedError: The write breaks a rule of the model; its `reason` is the one that the server would give.
             StoreError: The database cannot be written.
         """
-        self._take_turn()
-        try:
-            tally, meter = Tally(clock), ProgressMeter(clock)
-            synchronizer = self._synchronizer(sync_pb2.SYNC_MODE_ONCE)
-            with closing(synchronizer.run()) as happenings:
-                for happening in happenings:
-                    tally.take(happening)
-                    if progress and isinstance(happening, Applied):
-                        progress(meter.take(happening.step))
-            return tally.result()
-        finally:
-            self._syncing.release()
+        return self._writer.create(entity, values)
 
-    def live(self, *, events_max: int = EVENTS_MAX) -> Live:
-        """Begins to follow the view in a thread of its own; returns at once.
+    def update(self, entity: str, row_id: object, values: Mapping[str, object]) -> None:
+        """Changes columns of a row, as `create` does. Columns that have the value already are left alone."""
+        self._writer.update(entity, row_id, values)
 
-        Args:
-            events_max: How many events wait for a reader before the oldest are dropped.
+    def delete(self, entity: str, row_id: object) -> None:
+        """Deletes a row, as `create` makes one."""
+        self._writer.delete(entity, row_id)
+
+    def batch(self) -> AbstractContextManager[None]:
+        """All writes of this thread within the block are one transaction: if the block raises, none of them is made.
+
+        Other writes, those of a sync among them, wait for it: do nothing slow in it.
+        """
+        return self._writer.writing()
+
+    def outbox(self) -> list[PendingWrite]:
+        """Every write that is not in the server's rows yet, or was refused, in order."""
+        return self._writer.entries()
+
+    def refused(self) -> list[PendingWrite]:
+        """Writes that were refused, with their reasons. The rows are the server's again, but for refused creations."""
+        return self._writer.entries(State.REFUSED)
+
+    def retry(self, number: int) -> int | None:
+        """Writes a refused write again, over the row as it is now, and behind it what depends on it.
+
+        Returns its new number, or None if the row has the values already.
 
         Raises:
-            SyncRunningError: A sync or a live stream of this Device is running.
+            OutboxError: There is no such write, or it was not refused.
+            WriteRefusedError: It breaks a rule of the model.
         """
-        self._take_turn()
-        try:
-            synchronizer = self._synchronizer(sync_pb2.SYNC_MODE_LIVE)
-            self._live = Live(synchronizer, self._syncing.release, events_max=events_max)
-        except BaseException:
-            self._syncing.release()
-            raise
-        return self._live
+        return self._writer.retry(number)
+
+    def edit(self, number: int, values: Mapping[str, object]) -> int | None:
+        """Retries a refused write with other values: these replace or join what it set."""
+        return self._writer.retry(number, values)
+
+    def discard(self, number: int) -> None:
+        """Gives a refused write up, and with a creation all writes to its row. Raises OutboxError as `retry` does."""
+        self._writer.discard(number)
+
+    # -- Reading -------------------------------------------------------------------------------------------------------
+
+    def query(self, sql: str, parameters: SqlParameters = ()) -> list[sqlite3.Row]:
+        """Runs one statement that reads, and returns all rows. Raises sqlite3.Error if SQLite refuses it."""
+        with self._readers.reading() as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    def fetch(self, fetch_xml: str, caller: Caller | None = None) -> list[sqlite3.Row]:
+        """Answers a FetchXML query from the local rows. Columns are named as the query's attributes or aliases.
+
+        Args:
+            fetch_xml: A `<fetch>`; docs/device.md lists what devices support.
+            caller: Who asks, for operators like `eq-userid` and `today`; None: somebody in the zone of this device.
+
+        Raises FetchError, whose `reason` is the one that a server gives to such a filter.
+        """
+        with self._readers.reading() as connection:
+            return Fetch(connection, caller or Caller()).rows(fetch_xml)
+
+    def connection(self) -> sqlite3.Connection:
+        """Opens a read-only connection of the caller's own, to use in this thread and to close.
+
+        Rows are `sqlite3.Row`. A statement sees the database as of one commit, and so does a transaction.
+        """
+        return open_read_only(self._path, self._key)
 
     def status(self, *, verify: bool = False) -> Status:
         """Says what the database holds and where it stands, also while it syncs.
@@ -143,23 +225,168 @@ class Device:
         With `verify`, every digest is made anew from the rows' ordinals and LSNs, which takes about a second for a
         million rows.
         """
-        return read_status(self._path, verify=verify)
+        return read_status(self._path, self._key, verify=verify)
 
-    def query(self, sql: str, parameters: SqlParameters = ()) -> list[sqlite3.Row]:
-        """Runs one statement that reads, and returns all rows. Raises sqlite3.Error if SQLite refuses it."""
-        with closing(self.connection()) as connection:
-            return connection.execute(sql, parameters).fetchall()
+    @property
+    def activity(self) -> Activity:
+        """What the device is doing now: its overall state, progress, what waits."""
+        return self._monitor.activity
 
-    def connection(self) -> sqlite3.Connection:
-        """Opens a read-only connection of the caller's own, to use in this thread and to close.
+    def on_activity(self, listener: Callable[[Activity], object]) -> Callable[[], None]:
+        """Calls `listener` whenever `activity` changes, in the thread where it happens. Returns what ends that."""
+        return self._monitor.listen(listener)
 
-        Rows are `sqlite3.Row`. A statement sees the database as of one commit, and so does a transaction.
+    def activities(self) -> Activities:
+        """Changes of `activity` to iterate over, until they are closed."""
+        return Activities(self._monitor)
+
+    # -- Syncing -------------------------------------------------------------------------------------------------------
+
+    def sync(
+        self, progress: Callable[[Progress], object] | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> SyncResult:
+        """Uploads the outbox, makes the database equal to the view of this moment, and returns what that took.
+
+        Failures that pass by themselves are retried a few times; what is committed is never fetched again. `progress`
+        is called in this thread after every event; what it raises ends the sync. If writes cannot be uploaded for a
+        reason that does not pass, rows are brought up to date all the same, and the reason is raised then.
+
+        Raises:
+            SyncRunningError: A sync or a live stream of this Device is running, or this thread is in a batch.
+            RemoteError: The server refused, or could not be reached; its subclasses say how.
+            ProtocolError: The server broke the contract.
+            DigestMismatchError: Rows disagree with the server even after they were fetched anew.
+            StoreError: The database cannot be written.
         """
-        return open_read_only(self._path)
+        self._take_turn()
+        try:
+            tally = Tally(clock)
+            self._monitor.begin()
+            refusal = self._drain(tally)
+            synchronizer = self._synchronizer(sync_pb2.SYNC_MODE_ONCE)
+            with closing(synchronizer.run()) as happenings:
+                for happening in happenings:
+                    tally.take(happening)
+                    moved = self._monitor.take(happening)
+                    if progress and moved:
+                        progress(moved)
+            if refusal:
+                raise refusal
+            return tally.result()
+        except UnavailableError as error:
+            self._monitor.lose(error)
+            raise
+        except HaversackError as error:
+            self._monitor.fail(error)
+            raise
+        finally:
+            self._syncing.release()
+            self._monitor.end()
+
+    def upload(self) -> None:
+        """Takes the outbox to the server, without a sync. Raises as `sync` does."""
+        self._take_turn()
+        try:
+            if refusal := self._drain(Tally(time.monotonic)):
+                raise refusal
+        finally:
+            self._syncing.release()
+
+    def wipe(self) -> None:
+        """Deletes every row and every write that waits. A next sync fetches what the user may have, but no write again.
+
+        Raises SyncRunningError as `sync` does.
+        """
+        self._take_turn()
+        try:
+            self._store.begin_session()
+            self._store.commit([KeepCookie(b"")])
+            self._store.wipe()
+        finally:
+            self._syncing.release()
+        self._monitor.count()
+
+    def live(self, *, events_max: int = EVENTS_MAX) -> Live:
+        """Begins to follow the view in a thread of its own, and uploads at once what is written; returns at once.
+
+        Args:
+            events_max: How many events wait for a reader before the oldest are dropped.
+
+        Raises:
+            SyncRunningError: A sync or a live stream of this Device is running, or this thread is in a batch.
+        """
+        self._take_turn()
+        try:
+            synchronizer, uploader = self._synchronizer(sync_pb2.SYNC_MODE_LIVE), self._uploader(retries_max=None)
+            self._live = Live(synchronizer, uploader, self._monitor, self._syncing.release, events_max=events_max)
+        except BaseException:
+            self._syncing.release()
+            raise
+        return self._live
+
+    def keep_synced(self) -> Keeper:
+        """Syncs in a thread of its own: now, at the interval of the profile's items, and after writes; returns at once.
+
+        Failures are states: see `activity`. A device with a live stream needs none of this.
+        """
+        if self._keeper and self._keeper.running:
+            raise SyncRunningError("this device is kept in sync already; stop that first")
+        work = Work(self.sync, self.upload, self._interrupt, self._interval_seconds, random.random)
+        self._keeper = Keeper(work, self._backoff)
+        return self._keeper
+
+    def accept_model_change(self) -> None:
+        """Lets the tables change that were told to wait: at once beside a live stream, else at the next sync."""
+        self._gate.accept()
+
+    def _on_written(self) -> None:
+        self._monitor.count()
+        if self._live and self._live.running:
+            self._live.upload_now()
+        elif self._keeper:
+            self._keeper.upload_now()
+
+    def _drain(self, tally: Tally) -> RemoteError | None:
+        """Uploads; returns what refused that, if it was not the network."""
+        uploader = self._uploader(retries_max=RETRIES_MAX)
+        try:
+            for happening in uploader.drain():
+                tally.take_upload(happening)
+                self._monitor.take_upload(happening)
+        except UnavailableError:
+            raise
+        except RemoteError as error:
+            return error
+        return None
 
     def _synchronizer(self, mode: sync_pb2.SyncMode) -> Synchronizer:
-        return Synchronizer(self._store, self._transport, mode, self._backoff, self._app)
+        synchronizer = Synchronizer(self._store, self._transport, mode, self._backoff, app=self._app, gate=self._gate)
+        self._running = synchronizer
+        return synchronizer
+
+    def _uploader(self, *, retries_max: int | None) -> Uploader:
+        install_id = self._store.facts().install_id
+        uploader = Uploader(
+            self._writer, self._transport, install_id, self._backoff, app=self._app, retries_max=retries_max
+        )
+        self._running = uploader
+        return uploader
+
+    def _interrupt(self) -> None:
+        """Ends the sync or upload that runs now."""
+        if self._running:
+            self._running.stop()
+
+    def _interval_seconds(self) -> float:
+        """The shortest interval of the entities, for a sync brings all of them up to date."""
+        with self._readers.reading() as connection:
+            serialized = read_facts(connection).model
+        tables = CarriedModel.parse(serialized).tables.values() if serialized else ()
+        minutes = [table.sync_interval_minutes for table in tables if table.sync_interval_minutes]
+        return 60.0 * min(minutes, default=INTERVAL_MINUTES_DEFAULT)
 
     def _take_turn(self) -> None:
+        if self._turn.is_mine:
+            raise SyncRunningError("this thread is in a batch of writes; end it first")
         if not self._syncing.acquire(blocking=False):
             raise SyncRunningError("this device is already syncing; stop the live stream, or let the other call end")

@@ -11,7 +11,11 @@ HaversackError
 ├── ProtocolError             the server broke the contract; nothing of the event was applied
 ├── DigestMismatchError       an entity still disagrees after it was fetched anew: report it, it is a bug
 ├── StoreError                the local database cannot be read or written, or is not a device's
-│   └── FencedError           another process syncs into this database
+│   ├── FencedError           another process syncs into this database
+│   └── KeyWrongError         the database is encrypted, and not with this key
+├── WriteRefusedError         a write breaks a rule of the model: reason, fields; nothing was written
+├── OutboxError               there is no such write in the outbox, or what is asked of it cannot be done now
+├── FetchError                a FetchXML query cannot be read or run here: reason
 ├── SyncRunningError          this Device object is already syncing
 └── TokenError                the token callable failed
 ```
@@ -85,6 +89,40 @@ class StoreError(HaversackError):
 
 class FencedError(StoreError):
     """Another process began to sync into this database; this one stopped before it wrote anything more."""
+
+
+class KeyWrongError(StoreError):
+    """The database is encrypted with another key, or not at all, or it is encrypted and no key was given."""
+
+
+class WriteRefusedError(HaversackError):
+    """A write breaks a rule of the model that the device knows. Nothing was written.
+
+    Attributes:
+        reason: Name of the ErrorReason for which the server would refuse it too.
+        fields: Columns that are not valid.
+    """
+
+    def __init__(self, reason: str, message: str, fields: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.fields = tuple(fields)
+
+
+class OutboxError(HaversackError):
+    """There is no write of this number in the outbox, or what is asked of it cannot be done now."""
+
+
+class FetchError(HaversackError):
+    """A FetchXML query cannot be read, or asks for something that a device cannot answer.
+
+    Attributes:
+        reason: Name of the ErrorReason with which a server would refuse such a filter.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class SyncRunningError(HaversackError):

@@ -32,8 +32,14 @@ class Facts:
     epoch: bytes = b""
     cookie: bytes = b""
     model: bytes = b""
+    model_version: str = ""
+    """In hexadecimal: what tells a writer that the tables have changed."""
     stage: int = Stage.REGISTERED
+    stage_times: str = "[]"
+    """When each stage was reached, as JSON: [stage, microseconds since the Unix epoch] in order."""
     checkpoint: str = "null"
+    last_number: int = 0
+    """Of the writes that were ever made here; no number is used twice."""
 
 
 @dataclass(frozen=True, slots=True)

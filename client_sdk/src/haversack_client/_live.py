@@ -9,9 +9,13 @@ from enum import Enum
 from types import TracebackType
 from typing import TypeAlias
 
+from haversack_client._backoff import Waiting
 from haversack_client._errors import RemoteError
 from haversack_client._held import Checkpoint
-from haversack_client._synchronizer import Applied, Connecting, Happening, Synchronizer, Waiting
+from haversack_client._monitor import Monitor
+from haversack_client._synchronizer import Applied, Connecting, Happening, ModelWaiting, Synchronizer
+from haversack_client._uploader import Uploaded, Uploader, UploadHappening, UploadThread
+from haversack_client._writer import PendingWrite
 
 EVENTS_MAX = 1024
 """Events kept for an application that does not read; older ones are dropped and counted."""
@@ -56,13 +60,51 @@ class CheckpointReached:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelChangeWaiting:
+    """The tables are to change, and the application said: later. `Device.accept_model_change` lets them."""
+
+
+@dataclass(frozen=True, slots=True)
+class WritesAnswered:
+    """The server has answered writes.
+
+    Attributes:
+        applied: How many it took.
+        refused: Those that it refused.
+        overruled: Those that it took but for their `fields`, where other people's values stay (the policy of merging).
+            An application that knows better writes these again.
+    """
+
+    applied: int
+    refused: tuple[PendingWrite, ...]
+    overruled: tuple[PendingWrite, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UploadFailed:
+    """Writes could not be uploaded. They are tried again after `delay_seconds`, or, if None, with the next write."""
+
+    error: Exception
+    delay_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class EventsDropped:
     """This many events were dropped here, because nobody read them in time. The database is as it should be."""
 
     count: int
 
 
-LiveEvent: TypeAlias = ConnectionChanged | RowsChanged | ModelChanged | CheckpointReached | EventsDropped
+LiveEvent: TypeAlias = (
+    ConnectionChanged
+    | RowsChanged
+    | ModelChanged
+    | ModelChangeWaiting
+    | CheckpointReached
+    | WritesAnswered
+    | UploadFailed
+    | EventsDropped
+)
 
 
 class _Events:
@@ -105,8 +147,19 @@ class Live:
     broken database): then iteration raises that error, once every event before it is read.
     """
 
-    def __init__(self, synchronizer: Synchronizer, on_end: Callable[[], None], *, events_max: int = EVENTS_MAX) -> None:
+    def __init__(
+        self,
+        synchronizer: Synchronizer,
+        uploader: Uploader,
+        monitor: Monitor,
+        on_end: Callable[[], None],
+        *,
+        events_max: int = EVENTS_MAX,
+    ) -> None:
         self._synchronizer = synchronizer
+        self._uploader = uploader
+        self._monitor = monitor
+        self._uploads: UploadThread | None = None
         self._on_end = on_end
         self._events = _Events(events_max)
         self._error: Exception | None = None
@@ -140,19 +193,44 @@ class Live:
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
+    def upload_now(self) -> None:
+        """Uploads what waits; returns at once."""
+        if self._uploads:
+            self._uploads.wake()
+
     def _run(self) -> None:
+        self._monitor.begin()
+        self._uploads = UploadThread(self._uploader, self._tell_upload, self._tell_upload_error)
         try:
             with closing(self._synchronizer.run()) as happenings:
                 for happening in happenings:
+                    self._monitor.take(happening)
                     self._tell(happening)
         except Exception as error:  # A bug must reach the reader too; nobody looks into this thread.
             self._error = error
+            self._monitor.fail(error)
         finally:
+            self._uploads.stop()
+            self._monitor.end()
             self._on_end()
             self._events.end()
 
+    def _tell_upload(self, happening: UploadHappening) -> None:
+        self._monitor.take_upload(happening)
+        match happening:
+            case Waiting(error, delay_seconds):
+                self._events.put(UploadFailed(error, delay_seconds))
+            case Uploaded(answered) if answered.applied or answered.refused:
+                self._events.put(WritesAnswered(answered.applied, answered.refused, answered.overruled))
+
+    def _tell_upload_error(self, error: Exception) -> None:
+        self._monitor.fail(error)
+        self._events.put(UploadFailed(error, None))
+
     def _tell(self, happening: Happening) -> None:
         match happening:
+            case ModelWaiting():
+                self._events.put(ModelChangeWaiting())
             case Connecting():
                 self._connected = False
                 self._events.put(ConnectionChanged(Connection.CONNECTING))
@@ -164,6 +242,8 @@ class Live:
     def _tell_applied(self, applied: Applied) -> None:
         if not self._connected:
             self._connected = True
+            if self._uploads:
+                self._uploads.hurry()
             self._events.put(ConnectionChanged(Connection.CONNECTED))
         if applied.model_changed:
             self._events.put(ModelChanged())

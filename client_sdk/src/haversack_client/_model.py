@@ -18,7 +18,7 @@ plain comparison of text that sorts by time.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from google.protobuf.message import DecodeError
@@ -92,6 +92,35 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Attribute:
+    """What may be written into an attribute's column.
+
+    Attributes:
+        name: Name of the column.
+        number: Number of the field.
+        type: The attribute's type, which says more than the column's kind.
+        companion: Name of the column that says which entity a lookup points at; empty if it can be only one.
+        target: Logical name of that one entity; empty if there are several, or if it is no lookup.
+        required: Whether a row must have a value.
+        max_length: Longest text in UTF-16 code units; 0: any.
+        options: The allowed values of a choice; empty: any.
+        creatable: Whether it may be set in a new row.
+        updatable: Whether it may be changed.
+    """
+
+    name: str
+    number: int
+    type: int
+    companion: str = ""
+    target: str = ""
+    required: bool = False
+    max_length: int = 0
+    options: frozenset[int] = frozenset()
+    creatable: bool = False
+    updatable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A table: an entity that the device carries."""
 
@@ -101,6 +130,12 @@ class Table:
     primary_id: str
     columns: tuple[Column, ...]
     mandatory: bool
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    """By name of the column; a lookup's companion has none of its own."""
+    rights: frozenset[int] = frozenset()
+    """What the user may do to rows, as `RowRight`."""
+    sync_interval_minutes: int = 0
+    """How often a device that is not live should sync; 0: as it likes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +167,14 @@ class CarriedModel:
             serialized=message.SerializeToString(deterministic=True),
         )
 
+    def has_tables_of(self, other: "CarriedModel | None") -> bool:
+        """Whether the tables are those of another model, so that they differ in rules and rights alone, if at all."""
+        return other is not None and _shapes(self) == _shapes(other)
+
+    def table(self, name: str) -> Table | None:
+        """The table of this name."""
+        return next((table for table in self.tables.values() if table.name == name), None)
+
     @classmethod
     def parse(cls, serialized: bytes) -> "CarriedModel":
         """Reads a model from `serialized`. Raises ProtocolError as `from_message` does."""
@@ -139,6 +182,14 @@ class CarriedModel:
             return cls.from_message(sync_pb2.Model.FromString(serialized))
         except DecodeError as error:
             raise ProtocolError("a model cannot be parsed") from error
+
+
+def _shapes(model: CarriedModel) -> list[tuple[object, ...]]:
+    """All that of the tables which decides what is stored of rows, and when work may begin."""
+    return [
+        (table.entity, table.name, table.message_name, table.primary_id, table.columns, table.mandatory)
+        for table in model.tables.values()
+    ]
 
 
 def _table(entity: sync_pb2.CarriedEntity) -> Table:
@@ -160,6 +211,24 @@ def _table(entity: sync_pb2.CarriedEntity) -> Table:
         primary_id=entity.primary_id_attribute,
         columns=tuple(columns),
         mandatory=entity.mandatory,
+        attributes={attribute.logical_name: _attribute(attribute) for attribute in entity.attributes},
+        rights=frozenset(entity.rights),
+        sync_interval_minutes=entity.sync_interval_minutes,
+    )
+
+
+def _attribute(attribute: sync_pb2.CarriedAttribute) -> Attribute:
+    return Attribute(
+        name=attribute.logical_name,
+        number=attribute.number,
+        type=attribute.type,
+        companion=f"{attribute.logical_name}_entity" if attribute.entity_field_number else "",
+        target=attribute.target,
+        required=attribute.required,
+        max_length=attribute.max_length,
+        options=frozenset(attribute.options),
+        creatable=attribute.creatable,
+        updatable=attribute.updatable,
     )
 
 

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass, field
 
+from haversack_client._backoff import Waiting
 from haversack_client._held import Checkpoint
 from haversack_client._progress import Clock
 from haversack_client._session import Flow
-from haversack_client._synchronizer import Applied, Happening, Waiting
+from haversack_client._synchronizer import Applied, Happening, ModelWaiting
+from haversack_client._uploader import Uploaded, UploadHappening
+from haversack_client._writer import PendingWrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,10 @@ class SyncResult:
         passes: Plans received: how often the server compared and found work.
         retries: Calls that failed and were made again.
         entities: By entity, in the order in which they first moved; those without change are left out.
+        applied: Writes of this device that the server took.
+        refused: Those that it refused; `Device.refused` has them with their reasons.
+        overruled: Writes that it took but for their `fields`, where other people's values stay (the policy of merging).
+        model_waiting: Whether the application said "later" to a new model; then nothing was brought up to date.
     """
 
     checkpoint: Checkpoint | None
@@ -52,6 +59,10 @@ class SyncResult:
     passes: int
     retries: int
     entities: tuple[EntityResult, ...]
+    applied: int = 0
+    refused: int = 0
+    overruled: tuple[PendingWrite, ...] = ()
+    model_waiting: bool = False
 
 
 @dataclass(slots=True)
@@ -74,10 +85,24 @@ class Tally:
     _retries: int = 0
     _checkpoint: Checkpoint | None = None
     _complete: bool = False
+    _applied: int = 0
+    _refused: int = 0
+    _overruled: tuple[PendingWrite, ...] = ()
+    _model_waiting: bool = False
     _entities: dict[str, _EntityCount] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._started = self._latest = self.clock()
+
+    def take_upload(self, happening: UploadHappening) -> None:
+        """Counts what happened to the outbox."""
+        match happening:
+            case Waiting():
+                self._retries += 1
+            case Uploaded(answered):
+                self._applied += answered.applied
+                self._refused += len(answered.refused)
+                self._overruled += answered.overruled
 
     def take(self, happening: Happening) -> None:
         """Counts one happening."""
@@ -86,6 +111,8 @@ class Tally:
         match happening:
             case Waiting():
                 self._retries += 1
+            case ModelWaiting():
+                self._model_waiting = True
             case Applied():
                 self._take_applied(happening, seconds)
 
@@ -120,4 +147,8 @@ class Tally:
             passes=self._passes,
             retries=self._retries,
             entities=entities,
+            applied=self._applied,
+            refused=self._refused,
+            overruled=self._overruled,
+            model_waiting=self._model_waiting,
         )

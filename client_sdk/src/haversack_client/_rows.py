@@ -54,6 +54,8 @@ class Batch:
     lsns: list[int]
     columns: list[str]
     rows: Iterator[SqlRow]
+    size: int = 0
+    """Bytes of the batch's rows as they came."""
 
 
 class RowDecoder:
@@ -84,7 +86,9 @@ class RowDecoder:
         if min(lsns) < 0 or max(lsns) > LSN_MAX:
             raise ProtocolError("an LSN of a batch is out of range")
         columns = decoder.columns(rows, decoder.present(body))
-        return Batch(ordinals, lsns, list(columns), zip(ordinals, lsns, *columns.values(), strict=True))
+        return Batch(
+            ordinals, lsns, list(columns), zip(ordinals, lsns, *columns.values(), strict=True), len(batch.rows)
+        )
 
 
 def _ordinals(deltas: Sequence[int]) -> list[int]:

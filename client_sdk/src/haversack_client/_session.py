@@ -160,8 +160,11 @@ class Session:
 
     def _on_model(self, event: sync_pb2.SyncEvent) -> Step:
         model = CarriedModel.from_message(event.model)
-        state = replace(self._state, model=model, decoder=RowDecoder(model), stage=Stage.SCHEMA_READY)
-        return self._step(state, AdoptModel(model), ReachStage(Stage.SCHEMA_READY))
+        state = replace(self._state, model=model, decoder=RowDecoder(model))
+        if state.stage >= Stage.SCHEMA_READY and model.has_tables_of(self._state.model):
+            # Other rights or rules: what was downloaded is as good as before.
+            return self._step(state, AdoptModel(model))
+        return self._step(replace(state, stage=Stage.SCHEMA_READY), AdoptModel(model), ReachStage(Stage.SCHEMA_READY))
 
     def _on_plan(self, event: sync_pb2.SyncEvent) -> Step:
         plan = event.plan

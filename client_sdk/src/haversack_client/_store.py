@@ -6,18 +6,23 @@ may lose the last few, and either way cookie and rows are of one moment, so the 
 Removed rows are overwritten with zeros (secure_delete), for a removal may mean that somebody may no longer see them.
 
 Two processes cannot write over each other: a session draws a fence when it begins, and every transaction checks it.
+
+What this device wrote lies over the server's rows (`_overlay`). It is lifted off the rows that an event touches and
+laid over them again in the event's own transaction; where nothing was written, that costs one look.
 """
 
 import json
 import os
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence, Set
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
 from haversack_client import _tables as sql
+from haversack_client import _translation
+from haversack_client._connections import Connection, Key, connect, store_errors
 from haversack_client._digest import WORD_MASK, membership_sum, version_sum
 from haversack_client._errors import FencedError
 from haversack_client._held import BlockState, EntityState, Facts
@@ -34,21 +39,21 @@ from haversack_client._operations import (
     RemoveRows,
     StartEpoch,
 )
+from haversack_client._outbox import Outbox, State
+from haversack_client._overlay import Overlay
 from haversack_client._reader import (
     read_blocks,
     read_entities,
     read_facts,
     require_device,
-    store_errors,
 )
 from haversack_client._roaring import BLOCK_BITS, Bitmap
 from haversack_client._rows import Batch
+from haversack_client._stage import Stage
+from haversack_client._turn import Turn
 
 INSTALL_ID_BYTES = 16
 FENCE_BYTES = 16
-BUSY_TIMEOUT_SECONDS = 30.0
-"""How long to wait for another writer before the database counts as locked."""
-
 CACHE_KIB = 32 * 1024
 WAL_PAGES_BEFORE_CHECKPOINT = 4000
 """16 MiB of log between copies into the main file: fewer flushes than SQLite's default of 4 MiB."""
@@ -65,17 +70,35 @@ class Changes:
 class Store:
     """The one writer. Implements `Held` for the session."""
 
-    def __init__(self, path: Path) -> None:
-        """Opens or creates the database. Raises StoreError if the file is something else or of a newer version."""
+    def __init__(
+        self,
+        path: Path,
+        key: Key | None = None,
+        *,
+        turn: Turn | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Opens or creates the database.
+
+        Raises StoreError if the file is something else or of a newer version.
+
+        Args:
+            path: The file.
+            key: The key, if it is encrypted.
+            turn: Whose turn it is to write, among the connections of this process.
+            clock: Seconds since the Unix epoch, for people.
+        """
         self._path = path
+        self._turn = turn or Turn()
+        self._clock = clock
         self._fence = b""
         self._unindexed: set[int] = set()
+        self._connection: Connection = connect(path, key)
         with store_errors(path):
-            self._connection = sqlite3.connect(
-                path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
-            )
             try:
                 self._prepare(path)
+                self._overlay = Overlay(self._connection, {})
+                self._outbox = Outbox(self._connection)
                 self._load()
             except BaseException:
                 self._connection.close()
@@ -86,7 +109,10 @@ class Store:
             if self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
                 sql.create_bookkeeping(self._connection)
                 self._remember("install_id", os.urandom(INSTALL_ID_BYTES))
-            require_device(self._connection, path)
+                self._remember("stage_times", json.dumps([[int(Stage.REGISTERED), self._now_us()]]))
+            require_device(self._connection, path, (sql.FORMAT_VERSION_READ_ONLY, sql.FORMAT_VERSION))
+            if self._connection.execute("PRAGMA user_version").fetchone() == (sql.FORMAT_VERSION_READ_ONLY,):
+                sql.add_bookkeeping_of_writes(self._connection)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA secure_delete = ON")
@@ -132,10 +158,14 @@ class Store:
         if table is None:
             return []
         first = block << BLOCK_BITS
-        query = f"SELECT _ordinal FROM {sql.quoted(table.name)} WHERE _ordinal BETWEEN ? AND ? ORDER BY _ordinal"
+        query = (
+            f"SELECT _ordinal FROM {sql.quoted(table.name)} WHERE _ordinal BETWEEN :first AND :last"
+            " UNION SELECT ordinal FROM _haversack_base WHERE entity = :entity AND ordinal BETWEEN :first AND :last"
+            " ORDER BY 1"
+        )
         with store_errors(self._path):
-            rows = self._connection.execute(query, (first, first + (1 << BLOCK_BITS) - 1))
-            return [ordinal for (ordinal,) in rows]
+            limits = {"first": first, "last": first + (1 << BLOCK_BITS) - 1, "entity": entity}
+            return [ordinal for (ordinal,) in self._connection.execute(query, limits)]
 
     def commit(self, operations: Sequence[Operation]) -> dict[int, Changes]:
         """Carries operations out in one transaction; returns what it did to rows, by entity.
@@ -156,10 +186,20 @@ class Store:
         return changes
 
     def erase(self) -> None:
-        """Deletes every row, and what the log still has of them unless a reader is in the middle of it."""
+        """Deletes every row of the server, and what the log still has of them unless a reader is in the middle of it.
+
+        The outbox stays, and rows that only exist in it: an account that was disabled may be enabled again.
+        """
         self.commit([RemoveRows(entity, None) for entity in self._tables])
         with store_errors(self._path):
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def wipe(self) -> None:
+        """As `erase`, and the outbox too: nothing of the user's is left."""
+        with store_errors(self._path), self._writing():
+            with self._overlay.lifted(self._overlay.rows_over()):
+                self._outbox.remove(entry.number for entry in self._outbox.all())
+        self.erase()
 
     def _carry_out(self, operation: Operation, changes: dict[int, Changes]) -> None:
         match operation:
@@ -171,10 +211,9 @@ class Store:
                 self._expect(self._tables[entity], rows)
             case RemoveRows(entity, ordinals):
                 if table := self._tables.get(entity):
-                    removed = self._empty(table) if ordinals is None else self._remove(table, ordinals)
-                    changes.setdefault(entity, Changes()).removed += removed
+                    changes.setdefault(entity, Changes()).removed += self._remove_beneath(table, ordinals)
             case PutRows(entity, batch):
-                self._put(self._tables[entity], batch)
+                self._put_beneath(self._tables[entity], batch)
                 changes.setdefault(entity, Changes()).written += len(batch.ordinals)
             case BuildIndexes(entities):
                 self._build_indexes(self._unindexed & entities)
@@ -184,21 +223,78 @@ class Store:
     def _record(self, operation: ReachStage | RecordCheckpoint | KeepCookie) -> None:
         match operation:
             case ReachStage(stage):
-                self._remember("stage", int(stage))
+                self._reach(stage)
             case RecordCheckpoint(checkpoint):
                 self._remember("checkpoint", json.dumps(astuple(checkpoint)))
+                self._connection.execute("UPDATE _haversack_entity SET synced_at_us = ?", (self._now_us(),))
+                self._settle(checkpoint.lsn)
             case KeepCookie(cookie):
                 self._remember("cookie", cookie)
 
+    def _reach(self, stage: Stage) -> None:
+        """Remembers a stage, and when it was reached; those behind it are yet to come, again."""
+        times = [time for time in json.loads(self.facts().stage_times) if time[0] < stage]
+        seen = {time[0] for time in times}
+        passed = [each for each in Stage if each < stage and each not in seen]
+        # Stages that take no transaction of their own: the rest is downloaded from the moment that work can begin.
+        following = [Stage.DOWNLOADING] if stage is Stage.MANDATORY_READY else []
+        now_us = self._now_us()
+        times += [[int(each), now_us] for each in (*passed, stage, *following)]
+        self._remember("stage_times", json.dumps(times))
+        self._remember("stage", int(stage))
+
+    def settle(self, lsn: int) -> None:
+        """Takes away the writes that are in the server's rows now: the device has come to this LSN."""
+        if not self._overlay.is_empty():
+            with store_errors(self._path), self._writing():
+                self._require_fence()
+                self._settle(lsn)
+
+    def _settle(self, lsn: int) -> None:
+        done = [entry for entry in self._outbox.in_state(State.APPLIED) if entry.lsn <= lsn]
+        with self._overlay.lifted(entry.row for entry in done):
+            self._outbox.remove(entry.number for entry in done)
+
     def _adopt(self, model: CarriedModel) -> None:
-        sql.migrate(self._connection, self._model, model)
-        self._remember("model", model.serialized)
-        self._use(model)
+        with self._overlay.lifted(self._overlay.rows_over()):
+            sql.migrate(self._connection, self._model, model)
+            self._remember("model", model.serialized)
+            self._remember("model_version", f"{model.version:016x}")
+            before = self._model
+            self._use(model)
+            if before:
+                _translation.translate(self._outbox, before, model)
 
     def _start_epoch(self, epoch: bytes) -> None:
-        for table in self._tables.values():
-            self._empty(table)
-        self._remember("epoch", epoch)
+        with self._overlay.lifted(self._overlay.rows_over()):
+            for table in self._tables.values():
+                self._empty(table)
+            self._remember("epoch", epoch)
+            self._remember("checkpoint", "null")
+            _translation.rebase(self._outbox)
+
+    def _put_beneath(self, table: Table, batch: Batch) -> None:
+        """Puts rows under what was written here."""
+        if self._overlay.is_empty():
+            return self._put(table, batch)
+        rows = list(batch.rows)
+        at = ["_ordinal", "_lsn", *batch.columns].index(table.primary_id)
+        over = self._overlay.rows_over_ids(table.entity, [str(row[at]) for row in rows])
+        over |= self._overlay.rows_over_ordinals(table.entity, batch.ordinals)
+        with self._overlay.lifted(over):
+            self._put(table, replace(batch, rows=iter(rows)))
+
+    def _remove_beneath(self, table: Table, bitmap: Bitmap | None) -> int:
+        """Removes rows from under what was written here; returns how many."""
+        over = set[tuple[int, str]]()
+        if not self._overlay.is_empty():
+            over = self._overlay.rows_over(table.entity) if bitmap is None else self._over(table, bitmap)
+        with self._overlay.lifted(over):
+            return self._empty(table) if bitmap is None else self._remove(table, bitmap)
+
+    def _over(self, table: Table, bitmap: Bitmap) -> set[tuple[int, str]]:
+        ordinals = (bitmap.ordinals(block) for block in bitmap.blocks())
+        return {row for each in ordinals for row in self._overlay.rows_over_ordinals(table.entity, each)}
 
     def _expect(self, table: Table, rows: int) -> None:
         """Entering ids in random order costs thrice what sorting them once does, when they are many."""
@@ -218,7 +314,7 @@ class Store:
         self._connection.executemany(sql.upsert(table, batch.columns), batch.rows)
         gained = version_sum(table.entity, ordinals, lsns)
         lost = version_sum(table.entity, list(held), list(held.values()))
-        self._account(table.entity, len(new), gained - lost)
+        self._account(table.entity, len(new), gained - lost, batch.size)
         self._account_blocks(table.entity, new, 1)
 
     def _held_lsns(self, table: Table, ordinals: list[int]) -> dict[int, int]:
@@ -253,13 +349,14 @@ class Store:
         self._connection.execute("UPDATE _haversack_entity SET count = 0, digest = 0 WHERE entity = ?", (table.entity,))
         return count
 
-    def _account(self, entity: int, rows: int, digest: int) -> None:
-        """Adds to an entity's count and digest. Sums wrap at 2^64, which SQL's do not, so they are made here."""
+    def _account(self, entity: int, rows: int, digest: int, received_bytes: int = 0) -> None:
+        """Adds to an entity's count, digest and bytes. Sums wrap at 2^64, which SQL's do not, so they are made here."""
         query = "SELECT count, digest FROM _haversack_entity WHERE entity = ?"
         count, before = self._connection.execute(query, (entity,)).fetchone()
         after = sql.signed((sql.unsigned(before) + digest) & WORD_MASK)
         self._connection.execute(
-            "UPDATE _haversack_entity SET count = ?, digest = ? WHERE entity = ?", (count + rows, after, entity)
+            "UPDATE _haversack_entity SET count = ?, digest = ?, received_bytes = received_bytes + ? WHERE entity = ?",
+            (count + rows, after, received_bytes, entity),
         )
 
     def _account_blocks(self, entity: int, ordinals: list[int], sign: int) -> None:
@@ -289,9 +386,13 @@ class Store:
 
     def _use(self, model: CarriedModel | None) -> None:
         self._model = model
+        self._overlay.use(model.tables if model else {})
         self._tables: Mapping[int, Table] = model.tables if model else {}
         indexes = {name for (name,) in self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
         self._unindexed = {entity for entity, table in self._tables.items() if sql.id_index(table) not in indexes}
+
+    def _now_us(self) -> int:
+        return int(self._clock() * 1_000_000)
 
     def _require_fence(self) -> None:
         query = "SELECT value FROM _haversack_meta WHERE key = 'fence'"
@@ -301,11 +402,12 @@ class Store:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """One transaction: all of the block, or, if it raises, nothing of it."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
+        with self._turn:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise

@@ -1,14 +1,14 @@
 """The loop around the session: calls, applies, calls again; goes on after failures that pass by themselves."""
 
-import random
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from haversack.sync.v1 import sync_pb2
 
+from haversack_client._backoff import Backoff, Waiting
 from haversack_client._errors import (
     AuthenticationError,
     NotProvisionedError,
@@ -16,6 +16,8 @@ from haversack_client._errors import (
     RemoteError,
     UnavailableError,
 )
+from haversack_client._model import CarriedModel
+from haversack_client._model_change import ModelGate
 from haversack_client._operations import AdoptModel, KeepCookie
 from haversack_client._session import Flow, Session, Step
 from haversack_client._store import Changes, Store
@@ -24,28 +26,8 @@ from haversack_client._transport import Received, Stream, Transport
 RETRIES_MAX = 5
 """Calls in a row that may fail before anything new is applied, until `sync` gives up. A live stream never does."""
 
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """How long to wait after a failed call: the server's own wish, else twice as long each time.
-
-    Attributes:
-        initial_seconds: The wait after the first failure, before jitter.
-        max_seconds: The longest wait, before jitter.
-        jitter: Returns a number from 0.0 to 1.0; the wait is shortened by up to half with it, so that devices which
-            were cut off together don't come back together. A server's own wish is lengthened instead.
-    """
-
-    initial_seconds: float = 0.5
-    max_seconds: float = 60.0
-    jitter: Callable[[], float] = random.random
-
-    def delay_seconds(self, failures: int, wished: float | None) -> float:
-        """The wait after this many failures in a row, from 1."""
-        if wished is not None:
-            return min(wished, self.max_seconds) * (1 + self.jitter() / 2)
-        wait = self.initial_seconds * float(1 << min(failures - 1, 32))
-        return min(wait, self.max_seconds) * (1 - self.jitter() / 2)
+GATE_POLL_SECONDS = 0.5
+"""How soon a live stream that waits for the application's word on a new model notices that it was stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +47,28 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A call failed; the next one comes after a delay."""
-
-    error: RemoteError
-    delay_seconds: float
+class ModelWaiting:
+    """The tables are to change, and the application says: later."""
 
 
-Happening: TypeAlias = Connecting | Applied | Waiting
+Happening: TypeAlias = Connecting | Applied | Waiting | ModelWaiting
 
 
 class Synchronizer:
     """Brings a device to its view, or keeps it there. `stop` may be called by any thread; all else by one."""
 
     def __init__(
-        self, store: Store, transport: Transport, mode: sync_pb2.SyncMode, backoff: Backoff, app: str = ""
+        self,
+        store: Store,
+        transport: Transport,
+        mode: sync_pb2.SyncMode,
+        backoff: Backoff,
+        *,
+        app: str = "",
+        gate: ModelGate | None = None,
     ) -> None:
         self._store = store
+        self._gate = gate or ModelGate()
         self._transport = transport
         self._retries_max = None if mode == sync_pb2.SYNC_MODE_LIVE else RETRIES_MAX
         self._backoff = backoff
@@ -123,6 +110,10 @@ class Synchronizer:
         try:
             events = iter(stream)
             for received in events:
+                if not self._may_apply(received):
+                    stream.cancel()
+                    yield ModelWaiting()
+                    return self._wait_for_application()
                 applied = self._apply(received)
                 yield applied
                 if applied.step.flow is Flow.CALL_AGAIN:
@@ -143,10 +134,24 @@ class Synchronizer:
                 stream.cancel()
         return stream
 
+    def _may_apply(self, received: Received) -> bool:
+        if received.event.WhichOneof("event") != "model":
+            return True
+        return self._gate.lets_in(self._store.model, CarriedModel.from_message(received.event.model))
+
+    def _wait_for_application(self) -> bool:
+        """Beside a live stream, until the application takes the new model; else not at all. Returns whether to end."""
+        while self._retries_max is None and not self._stopped.is_set():
+            if self._gate.accepted.wait(GATE_POLL_SECONDS):
+                return False
+        return True
+
     def _apply(self, received: Received) -> Applied:
         step = self._session.receive(received.event)
         changes = self._store.commit(step.operations)
         self._session.committed(step)
+        if position := _position(received.event):
+            self._store.settle(position)
         if received.event.WhichOneof("event") != "heartbeat":
             self._failures = 0
             self._may_renew_token = self._transport.renews_token
@@ -170,6 +175,8 @@ class Synchronizer:
             return Waiting(error, 0.0)
         if isinstance(error, PermissionDeniedError) and error.reason == "USER_DISABLED":
             self._store.erase()
+        if isinstance(error, PermissionDeniedError) and error.reason == "DEVICE_WIPED":
+            self._store.wipe()
         if not self._passes(error):
             raise error
         return Waiting(error, self._backoff.delay_seconds(self._failures, error.retry_delay_seconds))
@@ -182,3 +189,14 @@ class Synchronizer:
         if self._retries_max is None:
             return isinstance(error, UnavailableError | NotProvisionedError)
         return isinstance(error, UnavailableError) and self._failures <= self._retries_max
+
+
+def _position(event: sync_pb2.SyncEvent) -> int:
+    """Where the device has come to, of the events that say so and are no checkpoints; else 0."""
+    match event.WhichOneof("event"):
+        case "heartbeat":
+            return event.heartbeat.lsn
+        case "pass_complete":
+            return event.pass_complete.floor
+        case _:
+            return 0

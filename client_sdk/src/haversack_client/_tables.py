@@ -5,6 +5,8 @@
 | `_haversack_meta` | install id, epoch, cookie, model, checkpoint, stage: one row per fact |
 | `_haversack_entity` | one row per entity: its table, how many rows, their digest |
 | `_haversack_block` | one row per block with rows: how many, the sum of their membership hashes |
+| `_haversack_outbox` | one row per write that waits, or was refused: see `_outbox` |
+| `_haversack_base` | the server's version of each row that such writes lie over: see `_overlay` |
 | `<logical name>` | an entity's rows: `_ordinal`, `_lsn`, then one column per carried attribute |
 
 Digests are 64-bit words; SQLite's integers are signed, so they are stored as the signed number of the same bits.
@@ -14,16 +16,32 @@ joined everywhere. Lookups have none. Which of a table's dozen lookups an applic
 knows, and each index on random ids costs more to maintain than all the rest of a row.
 """
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
+from haversack_client._connections import Connection
 from haversack_client._model import CarriedModel, Table
 
 APPLICATION_ID = 0x48565359
 """Marks a SQLite file as a device's: "HVSY"."""
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of the device's own tables, in `PRAGMA user_version`."""
+
+FORMAT_VERSION_READ_ONLY = 1
+"""Before devices wrote; such a file gets the tables that it lacks when it is opened."""
+
+BOOKKEEPING_OF_WRITES = (
+    "CREATE TABLE _haversack_outbox (number INTEGER PRIMARY KEY, entity INTEGER NOT NULL,"
+    " id TEXT NOT NULL, kind INTEGER NOT NULL, new TEXT NOT NULL, old TEXT NOT NULL, state INTEGER NOT NULL,"
+    " sent INTEGER NOT NULL, depends_on TEXT NOT NULL, base_lsn INTEGER NOT NULL, written_at_us INTEGER NOT NULL,"
+    " lsn INTEGER NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL, fields TEXT NOT NULL, mutation BLOB NOT NULL)",
+    "CREATE INDEX _haversack_outbox_row ON _haversack_outbox (entity, id)",
+    "CREATE TABLE _haversack_base (entity INTEGER NOT NULL, id TEXT NOT NULL, ordinal INTEGER, lsn INTEGER NOT NULL,"
+    ' shown INTEGER, "row" TEXT NOT NULL, PRIMARY KEY (entity, id)) WITHOUT ROWID',
+    "CREATE INDEX _haversack_base_ordinal ON _haversack_base (entity, ordinal)",
+    "ALTER TABLE _haversack_entity ADD COLUMN received_bytes INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE _haversack_entity ADD COLUMN synced_at_us INTEGER NOT NULL DEFAULT 0",
+)
 
 BOOKKEEPING = (
     "CREATE TABLE _haversack_meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -49,12 +67,19 @@ def unsigned(number: int) -> int:
     return number & ((1 << 64) - 1)
 
 
-def create_bookkeeping(connection: sqlite3.Connection) -> None:
+def create_bookkeeping(connection: Connection) -> None:
     """Makes an empty file a device's."""
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
     for statement in BOOKKEEPING:
         connection.execute(statement)
+    add_bookkeeping_of_writes(connection)
+
+
+def add_bookkeeping_of_writes(connection: Connection) -> None:
+    """Gives a device's file the tables that writes need."""
+    for statement in BOOKKEEPING_OF_WRITES:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
 
 
 def upsert(table: Table, columns: Sequence[str]) -> str:
@@ -76,7 +101,7 @@ def id_index(table: Table) -> str:
     return f"_haversack_id_{table.name}"
 
 
-def create_id_index(connection: sqlite3.Connection, table: Table) -> None:
+def create_id_index(connection: Connection, table: Table) -> None:
     """Indexes a table's ids, unless that is done."""
     connection.execute(
         f"CREATE UNIQUE INDEX IF NOT EXISTS {quoted(id_index(table))}"
@@ -84,12 +109,12 @@ def create_id_index(connection: sqlite3.Connection, table: Table) -> None:
     )
 
 
-def drop_id_index(connection: sqlite3.Connection, table: Table) -> None:
+def drop_id_index(connection: Connection, table: Table) -> None:
     """Takes the index of a table's ids away, if there is one."""
     connection.execute(f"DROP INDEX IF EXISTS {quoted(id_index(table))}")
 
 
-def migrate(connection: sqlite3.Connection, old: CarriedModel | None, new: CarriedModel) -> None:
+def migrate(connection: Connection, old: CarriedModel | None, new: CarriedModel) -> None:
     """Makes the tables of `old` those of `new`, within the caller's transaction.
 
     A table that stays keeps its rows. New columns are NULL until the server sends the rows again, which it does
@@ -114,21 +139,23 @@ def _column_of_id(table: Table) -> object:
     return next(column for column in table.columns if column.name == table.primary_id)
 
 
-def _drop(connection: sqlite3.Connection, tables: Iterable[Table]) -> None:
+def _drop(connection: Connection, tables: Iterable[Table]) -> None:
     for table in tables:
         connection.execute(f"DROP TABLE {quoted(table.name)}")
         connection.execute("DELETE FROM _haversack_block WHERE entity = ?", (table.entity,))
         connection.execute("DELETE FROM _haversack_entity WHERE entity = ?", (table.entity,))
 
 
-def _create(connection: sqlite3.Connection, table: Table) -> None:
+def _create(connection: Connection, table: Table) -> None:
     columns = [f"{quoted(column.name)} {column.kind.sql_type}" for column in table.columns]
     own = ["_ordinal INTEGER PRIMARY KEY", "_lsn INTEGER NOT NULL"]
     connection.execute(f"CREATE TABLE {quoted(table.name)} ({', '.join([*own, *columns])})")
-    connection.execute("INSERT INTO _haversack_entity VALUES (?, ?, 0, 0)", (table.entity, table.name))
+    connection.execute(
+        'INSERT INTO _haversack_entity (entity, "table", count, digest) VALUES (?, ?, 0, 0)', (table.entity, table.name)
+    )
 
 
-def _alter(connection: sqlite3.Connection, before: Table, after: Table) -> None:
+def _alter(connection: Connection, before: Table, after: Table) -> None:
     had: Mapping[str, object] = {column.name: column for column in before.columns}
     has: Mapping[str, object] = {column.name: column for column in after.columns}
     name = quoted(after.name)

@@ -3,14 +3,14 @@
 import json
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from haversack_client._errors import RemoteError
+from haversack_client._errors import FetchError, RemoteError, WriteRefusedError
 from haversack_client._held import Checkpoint
 from haversack_client._live import (
     CheckpointReached,
@@ -18,12 +18,16 @@ from haversack_client._live import (
     EventsDropped,
     LiveEvent,
     ModelChanged,
+    ModelChangeWaiting,
     RowsChanged,
+    UploadFailed,
+    WritesAnswered,
 )
 from haversack_client._progress import Progress
 from haversack_client._reader import Status
 from haversack_client._result import SyncResult
 from haversack_client._stage import Stage
+from haversack_client._writer import PendingWrite
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -78,26 +82,81 @@ def print_result(result: SyncResult) -> None:
     table.add_section()
     table.add_row("all", *totals)
     _console_print(table)
+    if result.applied or result.refused:
+        print(f"{result.applied:,} writes were taken, {result.refused:,} refused.")
     if result.checkpoint:
         print(_checkpoint_text(result.checkpoint))
+    elif result.model_waiting:
+        print("A new model waits for the application; until then the device works on the old one.")
     else:
         print("The view kept moving. The device is usable; sync again to catch up.")
 
 
 def print_status(status: Status) -> None:
     """Draws where a device stands."""
-    table = _table("entity", "rows", "mandatory", "verified")
+    table = _table("entity", "rows", "bytes", "last sync", "waiting", "refused", "mandatory", "verified")
     marks = {None: "", True: "yes", False: "NO"}
     for entity in status.entities:
-        table.add_row(entity.name, f"{entity.rows:,}", "yes" if entity.mandatory else "", marks[entity.verified])
+        table.add_row(
+            entity.name,
+            f"{entity.rows:,}",
+            f"{entity.received_bytes:,}",
+            _moment(entity.synced_at_us) if entity.synced_at_us else "never",
+            f"{entity.waiting:,}",
+            f"{entity.refused:,}",
+            "yes" if entity.mandatory else "",
+            marks[entity.verified],
+        )
     _console_print(table)
     print(f"install id   {status.install_id.hex()}")
     print(f"stage        {int(status.stage)} of {len(Stage)}, {STAGE_TEXTS[status.stage]}")
     print(f"model        {'none' if status.model_version is None else f'{status.model_version:016x}'}")
     print(f"database     {status.database_bytes:,} bytes, {status.rows:,} rows")
     print(_checkpoint_text(status.checkpoint) if status.checkpoint else "No checkpoint yet.")
+    for reached in status.stages:
+        print(f"             {int(reached.stage)} {STAGE_TEXTS[reached.stage]}: {_moment(reached.at_us)}")
+    if status.refused:
+        print(f"{status.refused:,} writes were refused: `haversack-device outbox --refused` says why.")
     if status.verified is False:
         print("Rows were changed behind the device's back. Delete the file and sync again.")
+
+
+def print_text(text: str, name: str, *, as_json: bool) -> None:
+    """Prints one fact: bare, or as JSON under its name."""
+    print(json.dumps({name: text}) if as_json else text)
+
+
+def print_writes(writes: Sequence[PendingWrite], *, as_json: bool) -> None:
+    """Prints an outbox: a table, or one JSON object a line."""
+    from rich.text import Text
+
+    if as_json:
+        for write in writes:
+            print(json.dumps(asdict(write), ensure_ascii=False))
+        return
+    table = _table("number", "state", "what", "entity", "id", "values", "reason", numbers=False)
+    for write in writes:
+        values = ", ".join(f"{name}={value}" for name, value in write.values.items())
+        reason = f"{write.reason}: {write.message}" if write.reason else ""
+        cells = (str(write.number), write.state, write.kind, write.entity, write.id, values, reason)
+        table.add_row(*map(Text, cells))
+    _console_print(table)
+    print(f"{len(writes):,} writes")
+
+
+def print_found(rows: Sequence[sqlite3.Row], *, as_json: bool) -> None:
+    """Prints the rows of a query in FetchXML."""
+    from rich.text import Text
+
+    if as_json:
+        for row in rows:
+            print(json.dumps(dict(row), ensure_ascii=False, default=_plain))
+        return
+    table = _table(*(rows[0].keys() if rows else ()), numbers=False)
+    for row in rows[:ROWS_SHOWN_MAX]:
+        table.add_row(*(Text("" if value is None else str(value)) for value in row))
+    _console_print(table)
+    print(f"{len(rows):,} rows" if len(rows) <= ROWS_SHOWN_MAX else f"{len(rows):,} rows; add top, or --json for all.")
 
 
 def print_rows(cursor: sqlite3.Cursor) -> None:
@@ -124,13 +183,14 @@ def print_json(result: SyncResult | Status) -> None:
     """Prints a result as one JSON object."""
     document = asdict(result)
     if isinstance(result, Status):
-        document |= {"rows": result.rows, "verified": result.verified}
+        document |= {"rows": result.rows, "waiting": result.waiting, "refused": result.refused}
+        document |= {"verified": result.verified}
     print(json.dumps(document, default=_plain))
 
 
 def print_event(event: LiveEvent) -> None:
     """Prints an event of a live stream as a line for people."""
-    print(f"{datetime.now(UTC):%H:%M:%S} {_event_text(event)}", flush=True)
+    print(f"{datetime.now(UTC):%H:%M:%S} {event_text(event)}", flush=True)
 
 
 def print_event_json(event: LiveEvent) -> None:
@@ -149,29 +209,51 @@ def _failure(error: Exception) -> dict[str, str]:
     document = {"kind": type(error).__name__, "message": str(error)}
     if isinstance(error, RemoteError):
         document |= {"code": error.code, "reason": error.reason}
+    if isinstance(error, WriteRefusedError | FetchError):
+        document |= {"reason": error.reason}
     return document
 
 
-def _event_text(event: LiveEvent) -> str:
+def event_text(event: LiveEvent) -> str:
+    """An event as a line for people, without its time."""
     match event:
-        case ConnectionChanged(connection, None):
-            return connection.value
         case ConnectionChanged(connection, error, delay_seconds):
-            return f"{connection.value} {delay_seconds:.1f} s: {error}"
+            return f"{connection.value} {delay_seconds:.1f} s: {error}" if error else connection.value
         case RowsChanged(entity, written, removed):
             return f"{entity}: {written:,} written, {removed:,} removed"
         case ModelChanged():
             return "tables changed"
         case CheckpointReached(checkpoint):
             return _checkpoint_text(checkpoint)
+        case ModelChangeWaiting():
+            return "a new model waits for the application"
+        case WritesAnswered(applied, refused, _):
+            return _answers_text(applied, refused)
+        case UploadFailed(error, delay_seconds):
+            return _upload_text(error, delay_seconds)
         case EventsDropped(count):
             return f"{count:,} events were not read in time"
+
+
+def _answers_text(applied: int, refused: Sequence[PendingWrite]) -> str:
+    why = "".join(f"; {write.number} {write.reason}: {write.message}" for write in refused)
+    return f"{applied:,} writes taken, {len(refused):,} refused{why}"
+
+
+def _upload_text(error: Exception, delay_seconds: float | None) -> str:
+    if delay_seconds is None:
+        return f"upload failed: {error}"
+    return f"upload again in {delay_seconds:.1f} s: {error}"
 
 
 def _checkpoint_text(checkpoint: Checkpoint) -> str:
     instant = datetime.fromtimestamp(checkpoint.instant_us / 1e6, UTC)
     moment = instant.isoformat(" ", "seconds")
     return f"checkpoint at LSN {checkpoint.lsn:,}, revision {checkpoint.revision:,}, {moment}"
+
+
+def _moment(at_us: int) -> str:
+    return datetime.fromtimestamp(at_us / 1e6, UTC).isoformat(" ", "seconds")
 
 
 def _table(*headers: str, numbers: bool = True) -> "Table":

@@ -8,7 +8,7 @@ import ipaddress
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
-from haversack.sync.v1 import sync_pb2
+from haversack.sync.v1 import sync_pb2, upload_pb2
 
 from haversack_client._errors import (
     AuthenticationError,
@@ -30,6 +30,10 @@ from haversack_client._errors import (
 )
 
 METHOD = "/haversack.sync.v1.SyncService/Sync"
+UPLOAD_METHOD = "/haversack.sync.v1.UploadService/Upload"
+UPLOAD_SECONDS_MAX = 60.0
+"""An upload that has no answer by then is made again: the server knows what it has by its numbers."""
+
 LOOKAHEAD_BYTES = 256 * 1024
 """How much a server may send ahead of what is applied, and so what a cut stream can lose: one batch. gRPC would let it
 grow to megabytes on a quick link, and all of that would travel again."""
@@ -77,7 +81,7 @@ class Stream(Protocol):
 
 
 class Transport(Protocol):
-    """Makes Sync calls."""
+    """Makes Sync and Upload calls."""
 
     @property
     def renews_token(self) -> bool:
@@ -85,6 +89,9 @@ class Transport(Protocol):
 
     def open(self, request: sync_pb2.SyncRequest) -> Stream:
         """Starts a call. Raises TokenError if no token can be had."""
+
+    def upload(self, request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
+        """Makes an Upload call. Raises RemoteError if it fails, TokenError if no token can be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +159,21 @@ class GrpcTransport:
         metadata = (("authorization", f"Bearer {self._bearer()}"),)
         return GrpcStream(self._channel(), request, metadata, self._silence_seconds_max)
 
+    def upload(self, request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
+        """Makes an Upload call. Raises RemoteError if it fails, TokenError if no token can be had."""
+        metadata = (("authorization", f"Bearer {self._bearer()}"),)
+        with closing(self._channel()) as channel:
+            call = channel.unary_unary(
+                UPLOAD_METHOD,
+                request_serializer=upload_pb2.UploadRequest.SerializeToString,
+                response_deserializer=upload_pb2.UploadResponse.FromString,
+            )
+            try:
+                response: upload_pb2.UploadResponse = call(request, metadata=metadata, timeout=UPLOAD_SECONDS_MAX)
+            except grpc.RpcError as error:
+                raise remote_error(error.code(), error.details() or "", _pairs(error)) from error
+        return response
+
     def _bearer(self) -> str:
         if isinstance(self._token, str):
             return self._token
@@ -171,6 +193,24 @@ class GrpcTransport:
             return grpc.insecure_channel(self._endpoint.target, options)
         credentials = grpc.ssl_channel_credentials(self._root_certificates)
         return grpc.secure_channel(self._endpoint.target, credentials, options)
+
+
+class NoTransport:
+    """No server: for a device that was opened without one."""
+
+    renews_token = False
+
+    def open(self, request: sync_pb2.SyncRequest) -> Stream:
+        """Raises UnavailableError."""
+        raise _no_server()
+
+    def upload(self, request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
+        """Raises UnavailableError."""
+        raise _no_server()
+
+
+def _no_server() -> UnavailableError:
+    return UnavailableError("this device was opened without a server; use Device.open", code="UNAVAILABLE")
 
 
 class GrpcStream:

@@ -9,6 +9,18 @@ use crate::row::FieldType;
 
 pub use model::{AttributeType, Ownership};
 
+/// Attributes that the server sets when a device writes a row, and that no device sets.
+pub const STAMPED: [&str; 8] = [
+    "createdby",
+    "createdon",
+    "modifiedby",
+    "modifiedon",
+    "owningbusinessunit",
+    "owningteam",
+    "owninguser",
+    "versionnumber",
+];
+
 /// The metadata of one organization at one revision. Immutable and shared.
 #[derive(Clone, Debug, Default)]
 pub struct Schema {
@@ -50,6 +62,23 @@ pub struct Attribute {
     pub targets: Vec<String>,
     /// Field that tells a lookup's target entity, where there are several.
     pub entity_field: Option<AttributeNumber>,
+    /// What devices may write into it.
+    pub rules: WriteRules,
+}
+
+/// What devices may write into an attribute.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WriteRules {
+    /// Whether a row must have a value.
+    pub required: bool,
+    /// Whether it may not be set when a row is made.
+    pub create_forbidden: bool,
+    /// Whether it may not be changed.
+    pub update_forbidden: bool,
+    /// Longest text in UTF-16 code units; 0: any.
+    pub length_max: u32,
+    /// The values of a choice, ascending; empty: any.
+    pub options: Vec<i64>,
 }
 
 /// A link between entities, with numbers in place of names.
@@ -289,6 +318,31 @@ impl Attribute {
             targets: attribute.targets.clone(),
             entity_field: (attribute.entity_field_number != 0)
                 .then_some(AttributeNumber(attribute.entity_field_number)),
+            rules: WriteRules::from_model(attribute),
         })
     }
+
+    /// The fields that hold its value: its own, and its companion's.
+    pub fn fields(&self) -> impl Iterator<Item = AttributeNumber> {
+        std::iter::once(self.number).chain(self.entity_field)
+    }
+}
+
+impl WriteRules {
+    fn from_model(attribute: &model::Attribute) -> Self {
+        let mut options: Vec<i64> = attribute.options.iter().map(|option| option.value).collect();
+        options.sort_unstable();
+        Self {
+            required: attribute.required,
+            create_forbidden: attribute.create_forbidden || is_stamped(&attribute.logical_name),
+            update_forbidden: attribute.update_forbidden || is_stamped(&attribute.logical_name),
+            length_max: attribute.max_length,
+            options,
+        }
+    }
+}
+
+/// Whether the server alone sets an attribute, whatever the metadata says.
+fn is_stamped(name: &str) -> bool {
+    STAMPED.contains(&name)
 }

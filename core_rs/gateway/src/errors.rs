@@ -53,7 +53,7 @@ pub enum SyncError {
         several: bool,
     },
     /// The token's user is another than when the stream began.
-    #[error("the token names another user than when this stream began; call again")]
+    #[error("the token names another user than when this call began; call again")]
     UserReplaced,
     /// The user's view is empty, for a reason that the user must know.
     #[error("{}", denial_text(*.0))]
@@ -168,6 +168,22 @@ impl From<ReconcileError> for SyncError {
     }
 }
 
+impl SyncError {
+    /// The same failure for another call.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::ServerBehind { reached, wanted } => Self::ServerBehind { reached: *reached, wanted: *wanted },
+            Self::Loading(name) => Self::Loading(name.clone()),
+            Self::NotProvisioned(name) => Self::NotProvisioned(name.clone()),
+            Self::NothingPublished(name) => Self::NothingPublished(name.clone()),
+            Self::LimitReached(message) => Self::LimitReached(message.clone()),
+            Self::ServerStopping => Self::ServerStopping,
+            Self::StagingFailed(message) => Self::StagingFailed(message.clone()),
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}
+
 impl From<RowError> for SyncError {
     fn from(error: RowError) -> Self {
         Self::StagingFailed(error.to_string())
@@ -182,7 +198,11 @@ impl From<RowUnreadable> for SyncError {
 
 impl From<StagingError> for SyncError {
     fn from(error: StagingError) -> Self {
-        Self::StagingFailed(error.to_string())
+        match error {
+            StagingError::Busy => Self::LimitReached("another process keeps the staging database locked".into()),
+            StagingError::RefusalUnknown(_) => Self::RequestInvalid(error.to_string()),
+            error => Self::StagingFailed(error.to_string()),
+        }
     }
 }
 

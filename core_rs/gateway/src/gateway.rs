@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use haversack_proto::sync::sync_service_server::SERVICE_NAME;
-use haversack_staging::Staging;
+use haversack_proto::sync::upload_service_server::SERVICE_NAME as UPLOAD_SERVICE_NAME;
+use haversack_staging::{LedgerPlace, Staging};
 use parking_lot::Mutex;
+use prost::Message;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
@@ -24,6 +26,7 @@ use crate::organization::Organization;
 use crate::service::SyncEndpoint;
 use crate::statistics::Statistics;
 use crate::tls::Tls;
+use crate::upload::UploadEndpoint;
 
 /// Name of every thread of the runtime, as process viewers show it.
 const THREAD_NAME: &str = "haversack-sync";
@@ -92,6 +95,15 @@ impl Gateway {
         self.endpoint.organizations().remove(name);
     }
 
+    /// Has a refused mutation of the sync-error log judged again, as its user's and by what holds now; by force, the
+    /// device's values count whatever the row is. Returns a serialized `haversack.sync.v1.MutationAnswer`, which devices
+    /// that send the mutation again hear from now on.
+    pub fn retry_mutation(&self, name: &str, place: LedgerPlace, forced: bool) -> Result<Vec<u8>, SyncError> {
+        let organization = self.organization(name)?;
+        let answer = self.wait_for(organization.retry_mutation(place, forced))?;
+        Ok(answer.encode_to_vec())
+    }
+
     /// Builds an organization's index now, and waits for it. Fails unless this gateway has been started.
     pub fn load_organization(&self, name: &str) -> Result<(), SyncError> {
         let organization = self.organization(name)?;
@@ -133,6 +145,12 @@ impl Gateway {
         self.endpoint.statistics()
     }
 
+    /// Names of the organizations that have something to be written back, or may have: those whose devices have written
+    /// since this was asked last, and those that are served anew.
+    pub fn take_written(&self) -> Vec<String> {
+        self.endpoint.organizations().take_written()
+    }
+
     /// Ends every stream with SERVER_STOPPING, waits up to `grace` for devices to read that, and gives up everything.
     pub fn stop(&self, grace: Duration) {
         let deadline = Instant::now() + grace;
@@ -160,7 +178,9 @@ impl Drop for Gateway {
 
 impl Running {
     fn stop(self, deadline: Instant) {
-        self.runtime.block_on(self.health.set_service_status(SERVICE_NAME, ServingStatus::NotServing));
+        for service in [SERVICE_NAME, UPLOAD_SERVICE_NAME] {
+            self.runtime.block_on(self.health.set_service_status(service, ServingStatus::NotServing));
+        }
         self.stopping.send_replace(true);
         // The sender is dropped, never used: an error is what the wait is for.
         let _ = self.served.recv_timeout(deadline.saturating_duration_since(Instant::now()));
@@ -184,9 +204,12 @@ fn runtime(workers: usize) -> Result<Runtime, SyncError> {
 /// The sync service with health and reflection beside it.
 async fn routes(endpoint: SyncEndpoint) -> Result<(HealthReporter, Routes), SyncError> {
     let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_service_status(SERVICE_NAME, ServingStatus::Serving).await;
+    for service in [SERVICE_NAME, UPLOAD_SERVICE_NAME] {
+        health.set_service_status(service, ServingStatus::Serving).await;
+    }
     let broken = |error| SyncError::Internal(format!("the contract's descriptors are broken: {error}"));
-    let routes = Routes::new(endpoint)
+    let routes = Routes::new(endpoint.clone())
+        .add_service(UploadEndpoint::service(endpoint))
         .add_service(health_service)
         .add_service(reflection().build_v1().map_err(broken)?)
         .add_service(reflection().build_v1alpha().map_err(broken)?);
@@ -199,5 +222,6 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
         .register_encoded_file_descriptor_set(haversack_proto::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .with_service_name(SERVICE_NAME)
+        .with_service_name(UPLOAD_SERVICE_NAME)
         .with_service_name(tonic_health::pb::health_server::SERVICE_NAME)
 }

@@ -8,6 +8,7 @@
 //! - `service` admits a call: token, organization, cookie, limits; `wire` is its gRPC.
 //! - `stream` is one device's stream: it is asked for its next event only when the connection has room for one, so a
 //!   slow device holds back nobody and needs no queue.
+//! - `upload` takes what devices have written, and is the only part that writes.
 //! - `organization` keeps an engine and its one writer, a follower that reads commits from staging.
 
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on panics"))]
@@ -34,6 +35,7 @@ mod signal;
 mod statistics;
 mod stream;
 mod tls;
+mod upload;
 mod wire;
 
 pub use auth::{Claims, Verifier};

@@ -165,3 +165,33 @@ pub const LINT_ITEM_BYTES_DEFAULT: u64 = 1 << 30;
 
 /// Most rows that one row may pull by one association before that smells, if the request does not say.
 pub const LINT_FAN_OUT_DEFAULT: u64 = 10_000;
+
+/// Most mutations of one upload.
+pub const UPLOAD_MUTATIONS_MAX: usize = 500;
+
+/// Most bytes of an upload's mutations.
+pub const UPLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Most fields that a mutation changes.
+pub const CHANGED_FIELDS_MAX: usize = 4_096;
+
+/// Most mutations that one depends on.
+pub const DEPENDENCIES_MAX: usize = 64;
+
+/// Uploads that wait for an organization's writer; more are told to come again.
+pub const UPLOAD_QUEUE_CALLS_MAX: usize = 4_096;
+
+/// Bytes of mutations that wait for an organization's writer, likewise.
+pub const UPLOAD_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A transaction takes no further call when it has so many mutations: ingest and other servers wait for it.
+pub const UPLOAD_BATCH_MUTATIONS_MAX: usize = 1_000;
+
+/// Or so many bytes of them.
+pub const UPLOAD_BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How long a transaction of uploads waits, with the write lock held, for the engine to follow to the head.
+pub const UPLOAD_FOLLOW_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Refused mutations of a row that are looked at to tell what a device saw of it.
+pub const REFUSED_BEFORE_MAX: usize = 100;

@@ -93,27 +93,20 @@ impl SyncEndpoint {
     /// Admits a call and begins its stream; the error is the call's status. Either is logged.
     pub(crate) async fn sync(&self, metadata: &MetadataMap, request: SyncRequest) -> Result<Events, SyncError> {
         let mut labels = CallLabels::of(metadata, &request);
-        let result = self.admit(metadata, request, &mut labels).await;
+        let result = self.begin_sync(metadata, request, &mut labels).await;
         labels.log(&result);
         result
     }
 
-    async fn admit(
+    async fn begin_sync(
         &self,
         metadata: &MetadataMap,
         request: SyncRequest,
         labels: &mut CallLabels,
     ) -> Result<Events, SyncError> {
-        if self.is_stopping() {
-            return Err(SyncError::ServerStopping);
-        }
-        let verifier = Arc::clone(&self.inner.verifier.read());
-        let caller = verifier.caller(metadata, self.inner.clock.now())?;
+        let caller = self.caller(metadata)?;
         labels.know(&caller);
-        if &*caller.organization == EVERY_ORGANIZATION {
-            return Err(SyncError::TokenNotAllowed("it is an administrator's; devices need one of a user".into()));
-        }
-        let organization = self.inner.organizations.get(&caller.organization)?;
+        let organization = self.organization_of(&caller)?;
         check_lengths(&request)?;
         let install = install_id(&request)?;
         let permit = self.permit()?;
@@ -131,6 +124,23 @@ impl SyncEndpoint {
         tokio::task::spawn_blocking(move || endpoint.begin(call, cookie.as_ref(), &identity.epoch, &request))
             .await
             .map_err(|error| SyncError::Internal(format!("beginning a stream: {error}")))?
+    }
+
+    /// Who calls, by the token.
+    pub(crate) fn caller(&self, metadata: &MetadataMap) -> Result<Caller, SyncError> {
+        if self.is_stopping() {
+            return Err(SyncError::ServerStopping);
+        }
+        let verifier = Arc::clone(&self.inner.verifier.read());
+        verifier.caller(metadata, self.inner.clock.now())
+    }
+
+    /// The organization that a device's token is for.
+    pub(crate) fn organization_of(&self, caller: &Caller) -> Result<Arc<Organization>, SyncError> {
+        if &*caller.organization == EVERY_ORGANIZATION {
+            return Err(SyncError::TokenNotAllowed("it is an administrator's; devices need one of a user".into()));
+        }
+        self.inner.organizations.get(&caller.organization)
     }
 
     fn permit(&self) -> Result<OwnedSemaphorePermit, SyncError> {

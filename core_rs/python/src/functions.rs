@@ -7,9 +7,11 @@ use prost::Message;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::PyBytes;
+use serde_json::Value as Json;
 
 use crate::errors::Failure;
 use crate::models;
+use crate::rows::Reading;
 
 /// See the stub.
 #[pyfunction]
@@ -50,6 +52,17 @@ pub fn check_model(py: Python<'_>, model: &[u8]) -> Result<Vec<String>, Failure>
 #[expect(clippy::needless_pass_by_value, reason = "PyO3 makes the list anew")]
 pub fn schema_proto(py: Python<'_>, model: &[u8], entities: Vec<String>) -> Result<String, Failure> {
     py.detach(|| models::proto_source(&models::decode(model)?, &entities))
+}
+
+/// See the stub.
+#[pyfunction]
+pub fn row_json(py: Python<'_>, model: &[u8], entity: &str, row: &[u8]) -> Result<String, Failure> {
+    py.detach(|| {
+        let schema = models::schema(&models::decode(model)?)?;
+        let read = Reading::whole(&schema, entity)?.message(row);
+        let object = read.map_err(|error| Failure::request(format!("these bytes are no row of {entity}: {error}")))?;
+        Ok(Json::Object(object).to_string())
+    })
 }
 
 /// A filter as text, or as bytes of which nobody knows yet whether they are text.

@@ -7,6 +7,7 @@ mod errors;
 mod functions;
 mod logging;
 mod models;
+mod refusals;
 mod rows;
 mod server;
 mod staging;
@@ -18,7 +19,7 @@ mod _core {
     #[pymodule_export]
     use crate::errors::CoreError;
     #[pymodule_export]
-    use crate::functions::{check_model, compile_filter, describe_filter, schema_proto};
+    use crate::functions::{check_model, compile_filter, describe_filter, row_json, schema_proto};
     #[pymodule_export]
     use crate::server::SyncServer;
     #[pymodule_export]

@@ -85,9 +85,24 @@ impl<'s> Reading<'s> {
         }
     }
 
+    /// Prepares to read every attribute.
+    pub fn whole(schema: &'s Schema, entity: &str) -> Result<Self, Failure> {
+        let attributes = &models::entity(schema, entity)?.attributes;
+        let names = attributes.iter().map(|attribute| attribute.name.clone()).collect();
+        Self::new(schema, entity, names, "", Vec::new())
+    }
+
+    /// A row's message as an object without what is NULL.
+    pub fn message(&self, payload: &[u8]) -> Result<Map<String, Json>, RowError> {
+        self.read(payload).map(Option::unwrap_or_default)
+    }
+
     /// The row as an object without what is NULL; none if it is deleted or not chosen.
     fn object(&self, row: StoredRow<'_>) -> Result<Option<Map<String, Json>>, RowError> {
-        let Some(payload) = row.payload else { return Ok(None) };
+        row.payload.map_or(Ok(None), |payload| self.read(payload))
+    }
+
+    fn read(&self, payload: &[u8]) -> Result<Option<Map<String, Json>>, RowError> {
         let mut object = Map::new();
         let mut is_chosen = self.chooser.is_none();
         extract(payload, &self.fields, |place, value| {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use haversack_gateway::{Config, Gateway, SyncError};
+use haversack_staging::LedgerPlace;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -52,6 +53,10 @@ impl SyncServer {
         serde_json::to_string(&statistics).map_err(|error| Failure::internal(&error))
     }
 
+    fn take_written(&self, py: Python<'_>) -> Vec<String> {
+        py.detach(|| self.gateway.take_written())
+    }
+
     fn estimate<'py>(&self, py: Python<'py>, request: &[u8], model: Option<&[u8]>) -> Answer<'py> {
         answer(py, || self.gateway.estimate(request, model))
     }
@@ -70,6 +75,11 @@ impl SyncServer {
 
     fn lint<'py>(&self, py: Python<'py>, request: &[u8], model: Option<&[u8]>) -> Answer<'py> {
         answer(py, || self.gateway.lint(request, model))
+    }
+
+    #[pyo3(signature = (name, place, *, force))]
+    fn retry_mutation<'py>(&self, py: Python<'py>, name: &str, place: u64, force: bool) -> Answer<'py> {
+        answer(py, || self.gateway.retry_mutation(name, LedgerPlace(place), force))
     }
 
     fn stop(&self, py: Python<'_>, grace_seconds: f64) -> Result<(), Failure> {

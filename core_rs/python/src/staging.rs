@@ -9,15 +9,18 @@ use haversack_engine::schema::Schema;
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::Model;
 use haversack_staging::ingest::{self, Action, Basis, Format, Options, Outcome, Part, Report, RowError};
-use haversack_staging::{Replicated, RowId, SqliteStaging, Staging as _, replicate};
+use haversack_staging::{
+    LedgerPlace, Replicated, RowId, SqliteStaging, Staging as _, close_ledger, discard_refusal, export_ledger,
+    import_ledger, replicate, write_back,
+};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::{Value, json};
 
 use crate::errors::Failure;
-use crate::models;
 use crate::rows::Reading;
+use crate::{models, refusals};
 
 /// See the stub.
 #[pyclass(module = "haversack_server._core", frozen)]
@@ -114,6 +117,49 @@ impl Staging {
         let (staging, source) = (self.opened()?, source.opened()?);
         let done = py.detach(|| replicate(&*staging, &*source, EntityNumber(entity), rows_max))?;
         Ok(PyBytes::new(py, describe_replicated(&done).to_string().as_bytes()))
+    }
+
+    #[pyo3(signature = (record, *, rows_max))]
+    fn write_back<'py>(&self, py: Python<'py>, record: &Self, rows_max: usize) -> Result<Bound<'py, PyBytes>, Failure> {
+        let (staging, record) = (self.opened()?, record.opened()?);
+        let done = py.detach(|| write_back(&*staging, &*record, rows_max))?;
+        let answer = json!({"written": done.written, "is_last": done.is_last});
+        Ok(PyBytes::new(py, answer.to_string().as_bytes()))
+    }
+
+    #[pyo3(signature = (after, *, entries_max))]
+    fn export_ledger<'py>(
+        &self,
+        py: Python<'py>,
+        after: u64,
+        entries_max: usize,
+    ) -> Result<(Bound<'py, PyBytes>, u64), Failure> {
+        let staging = self.opened()?;
+        let (page, last) =
+            py.detach(|| export_ledger(staging.snapshot()?.as_ref(), LedgerPlace(after), entries_max))?;
+        Ok((PyBytes::new(py, &page), last.0))
+    }
+
+    fn import_ledger(&self, py: Python<'_>, page: &[u8]) -> Result<u64, Failure> {
+        let staging = self.opened()?;
+        Ok(py.detach(|| import_ledger(&*staging, page))?)
+    }
+
+    #[pyo3(signature = (after, *, entries_max))]
+    fn refusals<'py>(&self, py: Python<'py>, after: u64, entries_max: usize) -> Result<Bound<'py, PyBytes>, Failure> {
+        let staging = self.opened()?;
+        let answer = py.detach(|| refusals::list(&*staging, after, entries_max))?;
+        Ok(PyBytes::new(py, answer.to_string().as_bytes()))
+    }
+
+    fn close_ledger(&self, py: Python<'_>) -> Result<(), Failure> {
+        let staging = self.opened()?;
+        Ok(py.detach(|| close_ledger(&*staging))?)
+    }
+
+    fn discard_refusal(&self, py: Python<'_>, place: u64) -> Result<(), Failure> {
+        let staging = self.opened()?;
+        Ok(py.detach(|| discard_refusal(&*staging, LedgerPlace(place)))?)
     }
 
     fn build_indexes(&self, py: Python<'_>) -> Result<(), Failure> {

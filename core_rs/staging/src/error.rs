@@ -53,6 +53,12 @@ pub enum StagingError {
     /// The caller's: a database cannot follow itself.
     #[error("the source is the staging database itself; name the organization's record database")]
     SourceIsSelf,
+    /// The caller's: these are not the bytes of an export.
+    #[error("these bytes are no page of an exported ledger; hand over what the export gave, whole")]
+    LedgerPageInvalid,
+    /// The caller's: no mutation that was refused is there.
+    #[error("the ledger has no refused mutation at place {0}; list them again")]
+    RefusalUnknown(u64),
     /// The caller's: the row is larger than a message may be.
     #[error("a row of {bytes} bytes is larger than the limit of {limit}; shorten its values")]
     RowTooLarge {
@@ -97,9 +103,11 @@ impl StagingError {
     pub fn reason(&self) -> ErrorReason {
         match self {
             Self::Exists { .. } => ErrorReason::OrganizationExists,
-            Self::RevisionStale { .. } | Self::EntityNumberInvalid(_) | Self::SourceIsSelf => {
-                ErrorReason::RequestInvalid
-            }
+            Self::RevisionStale { .. }
+            | Self::EntityNumberInvalid(_)
+            | Self::SourceIsSelf
+            | Self::LedgerPageInvalid
+            | Self::RefusalUnknown(_) => ErrorReason::RequestInvalid,
             Self::RowTooLarge { .. } => ErrorReason::RowTooLarge,
             Self::EntityUnknown(_) => ErrorReason::EntityUnknown,
             Self::Busy | Self::OrdinalsExhausted(_) | Self::AtomicTooLarge { .. } => ErrorReason::LimitReached,

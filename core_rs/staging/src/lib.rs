@@ -2,19 +2,27 @@
 //! that fills it.
 //!
 //! [`Staging`] is the interface, and everything above this crate speaks to it alone; [`SqliteStaging`] keeps it in
-//! one file. [`ingest`] turns CSV and JSON Lines into rows; [`replicate`] brings those of another database. All calls block: an async caller makes them on a thread
-//! that may.
+//! one file. [`ingest`] turns CSV and JSON Lines into rows; [`replicate`] brings those of another database, and
+//! [`write_back`] takes there what devices have changed. What became of every mutation is in the [`Ledger`]. All calls
+//! block: an async caller makes them on a thread that may.
 
 mod error;
 pub mod ingest;
+mod ledger;
 mod replication;
 mod sqlite;
 mod store;
+mod write_back;
 
 pub use error::StagingError;
+pub use ledger::{
+    Earlier, Effect, Entry, INSTALL_ID_BYTES, LEDGER_PAGE_ENTRIES_MAX, Ledger, LedgerPlace, LedgerView, MutationHash,
+    Origin, Recorded, Resolution, Unwritten, close_ledger, discard_refusal, export_ledger, import_ledger,
+};
 pub use replication::{COMMIT_BYTES_MAX, Mark, Replicated, Stage, replicate};
 pub use sqlite::SqliteStaging;
 pub use store::{
     Change, Commit, CommitListener, EntityStatistics, Identity, Place, PublishedModel, ROW_BYTES_MAX, RowId, Snapshot,
     Staging, StoredRow,
 };
+pub use write_back::{WRITE_BACK_ENTRIES_MAX, WrittenBack, write_back};

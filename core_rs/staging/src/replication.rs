@@ -7,12 +7,16 @@
 //! A first pass copies every row in order of ordinal, which reads the source as it lies on disk; then, if the entity
 //! had rows before the pass, it sweeps those away that the source does not have; then it follows what has changed since
 //! the pass began, in order of LSN. Rows that change during a pass may be read twice, and are unchanged at one of them.
+//!
+//! What devices have changed here and the source does not have yet is put over the rows that it brings; see
+//! [`crate::write_back`].
 
 use std::ops::ControlFlow;
 
 use haversack_engine::ids::{EntityNumber, Lsn, Ordinal};
 
-use crate::{Change, Commit, Place, Snapshot, Staging, StagingError, StoredRow};
+use crate::write_back::after;
+use crate::{Change, Commit, Place, RowId, Snapshot, Staging, StagingError, StoredRow};
 
 /// Bytes of payloads that a commit reads, unless its first row alone is larger: uploads must not wait long for it.
 pub const COMMIT_BYTES_MAX: usize = 4 << 20;
@@ -97,7 +101,9 @@ pub fn replicate(
         _ => Mark::begin(epoch, snapshot.head(), allocated(&*staging.snapshot()?, entity)?),
     };
     let budget = Budget { rows: rows_max.max(1), bytes: COMMIT_BYTES_MAX };
-    let mut run = Run { commit: &mut *commit, source: &*snapshot, entity, mark, budget, done: Replicated::default() };
+    let overlaid = commit.ledger().any_unwritten()?;
+    let done = Replicated::default();
+    let mut run = Run { commit: &mut *commit, source: &*snapshot, entity, mark, budget, overlaid, done };
     let finished = run.go(staging)?;
     let Run { mark, mut done, .. } = run;
     if !finished {
@@ -169,6 +175,8 @@ struct Run<'a> {
     entity: EntityNumber,
     mark: Mark,
     budget: Budget,
+    /// Whether changes of devices may have to be put over rows.
+    overlaid: bool,
     done: Replicated,
 }
 
@@ -206,7 +214,7 @@ impl Run<'_> {
     /// Deletes rows from before the pass that the source does not have; returns whether there are no more.
     fn sweep(&mut self, staging: &dyn Staging, next: Ordinal) -> Result<bool, StagingError> {
         let (mut next, end) = (next, self.mark.sweep_end);
-        let Self { commit, source, entity, budget, done, .. } = self;
+        let Self { commit, source, entity, budget, overlaid, done, .. } = self;
         let ended = until_failure(|failed| {
             let mut ended = true;
             staging.snapshot()?.walk(*entity, Place::Ordinal(next), &mut |row| {
@@ -219,7 +227,7 @@ impl Run<'_> {
                 }
                 budget.spend(0);
                 next = row.ordinal + 1;
-                let swept = sweep_away(*commit, *source, &row).map(|swept| done.deleted += u64::from(swept));
+                let swept = sweep_away(*commit, *source, *overlaid, &row).map(|swept| done.deleted += u64::from(swept));
                 failed.note(swept)
             })?;
             Ok(ended)
@@ -230,7 +238,7 @@ impl Run<'_> {
 
     /// Applies rows of the source from a place on, telling of each; returns whether there are no more.
     fn walk(&mut self, from: Place, mut tell: impl FnMut(&StoredRow<'_>)) -> Result<bool, StagingError> {
-        let Self { commit, source, entity, budget, done, .. } = self;
+        let Self { commit, source, entity, budget, overlaid, done, .. } = self;
         until_failure(|failed| {
             let mut ended = true;
             source.walk(*entity, from, &mut |row| {
@@ -240,24 +248,68 @@ impl Run<'_> {
                 }
                 budget.spend(row.payload.map_or(0, <[u8]>::len));
                 tell(&row);
-                failed.note(apply(*commit, &row).map(|change| done.count(change, row.payload)))
+                failed.note(apply(*commit, *source, *overlaid, &row).map(|change| done.count(change, row.payload)))
             })?;
             Ok(ended)
         })
     }
 }
 
-/// Makes a row here what it is in the source.
-fn apply(commit: &mut dyn Commit, row: &StoredRow<'_>) -> Result<Change, StagingError> {
-    match row.payload {
-        Some(payload) => commit.upsert(row.entity, row.id, payload),
-        None => commit.delete(row.entity, row.id),
+/// Makes a row here what it is in the source, under what devices have changed of it.
+fn apply(
+    commit: &mut dyn Commit,
+    source: &dyn Snapshot,
+    overlaid: bool,
+    row: &StoredRow<'_>,
+) -> Result<Change, StagingError> {
+    if overlaid && !commit.ledger().unwritten_of(row.entity, row.id)?.is_empty() {
+        let payload = overlay(commit, source, row.entity, row.id, row.payload.map(<[u8]>::to_vec))?;
+        return put(commit, row.entity, row.id, payload.as_deref());
+    }
+    put(commit, row.entity, row.id, row.payload)
+}
+
+fn put(
+    commit: &mut dyn Commit,
+    entity: EntityNumber,
+    id: &RowId,
+    payload: Option<&[u8]>,
+) -> Result<Change, StagingError> {
+    match payload {
+        Some(payload) => commit.upsert(entity, id, payload),
+        None => commit.delete(entity, id),
     }
 }
 
-/// Deletes a row that the source does not have; returns whether it did.
-fn sweep_away(commit: &mut dyn Commit, source: &dyn Snapshot, row: &StoredRow<'_>) -> Result<bool, StagingError> {
-    let stays = row.payload.is_none() || source.has(row.entity, row.id)?;
+/// A row of the source with the changes of devices that the source does not have yet.
+fn overlay(
+    commit: &mut dyn Commit,
+    source: &dyn Snapshot,
+    entity: EntityNumber,
+    id: &RowId,
+    payload: Option<Vec<u8>>,
+) -> Result<Option<Vec<u8>>, StagingError> {
+    let mut payload = payload;
+    for entry in commit.ledger().unwritten_of(entity, id)? {
+        let Some(effect) = &entry.effect else { continue };
+        if !source.ledger().contains(&entry.origin)? {
+            payload = after(payload, effect)?;
+        }
+    }
+    Ok(payload)
+}
+
+/// Deletes a row that neither the source has nor a device has just made; returns whether it did.
+fn sweep_away(
+    commit: &mut dyn Commit,
+    source: &dyn Snapshot,
+    overlaid: bool,
+    row: &StoredRow<'_>,
+) -> Result<bool, StagingError> {
+    let mut stays = row.payload.is_none() || source.has(row.entity, row.id)?;
+    if !stays && overlaid {
+        stays = overlay(commit, source, row.entity, row.id, None)?.is_some();
+    }
     Ok(!stays && commit.delete(row.entity, row.id)? == Change::Deleted)
 }
 

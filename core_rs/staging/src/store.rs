@@ -13,6 +13,7 @@ use haversack_engine::ids::{EntityNumber, Lsn, Ordinal, Revision, RowKey};
 use haversack_engine::row::row_key_of_text;
 
 use crate::StagingError;
+use crate::ledger::{Ledger, LedgerView};
 use crate::replication::Mark;
 
 /// Largest encoded row in bytes: half of what a message may carry.
@@ -126,6 +127,9 @@ pub trait Snapshot: Send {
     /// # Errors
     /// If the database cannot be read.
     fn statistics(&self) -> Result<Vec<EntityStatistics>, StagingError>;
+
+    /// The ledger as of this view.
+    fn ledger(&self) -> &dyn LedgerView;
 }
 
 /// Changes that become true together. Dropped without [`Self::finish`], none of them do.
@@ -160,11 +164,25 @@ pub trait Commit {
     /// If the database fails.
     fn delete(&mut self, entity: EntityNumber, id: &RowId) -> Result<Change, StagingError>;
 
+    /// A row as it stands within this commit, with the LSN of its last change; `None` if there is none or it is deleted.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn row(&mut self, entity: EntityNumber, id: &RowId) -> Result<Option<(Lsn, Vec<u8>)>, StagingError>;
+
     /// The payload of a row as it stands within this commit; `None` if there is none or it is deleted.
     ///
     /// # Errors
     /// If the database fails.
-    fn payload(&mut self, entity: EntityNumber, id: &RowId) -> Result<Option<Vec<u8>>, StagingError>;
+    fn payload(&mut self, entity: EntityNumber, id: &RowId) -> Result<Option<Vec<u8>>, StagingError> {
+        Ok(self.row(entity, id)?.map(|(_, payload)| payload))
+    }
+
+    /// The last LSN that was drawn, by this commit or by those before it.
+    fn drawn(&self) -> Lsn;
+
+    /// The ledger as it stands within this commit.
+    fn ledger(&mut self) -> &mut dyn Ledger;
 
     /// How far an entity follows another database; `None` if it never has.
     ///

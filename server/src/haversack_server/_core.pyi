@@ -65,6 +65,49 @@ class Staging:
         more; else it is the number of rows still to look at in a first pass, and an upper bound afterwards.
         """
 
+    def write_back(self, record: Staging, *, rows_max: int) -> bytes:
+        """Takes what devices have changed here to the organization's record database, in order, each change once.
+
+        At most `rows_max` changes (at least one, at most 5,000) are taken. A replication that runs meanwhile, in
+        whatever process, undoes none of them. Call it before each `replicate`, and until it is done before this
+        database is given up. The answer is UTF-8 JSON: `written`, and `is_last`, which is true when there was nothing
+        left to write. Raises LIMIT_REACHED if another process held a write lock for too long.
+        """
+
+    def export_ledger(self, after: int, *, entries_max: int) -> tuple[bytes, int]:
+        """A page of what became of devices' mutations, and the `after` of the next page; no bytes behind the last one.
+
+        Begin with 0. At most `entries_max` entries (at most 10,000) and some MiB are in a page. Keep the pages as they
+        are for as long as the organization has no database: whoever gets none of them does old mutations twice. Changes
+        that have not been written back do not travel.
+        """
+
+    def import_ledger(self, page: bytes) -> int:
+        """Enters a page of `export_ledger`; returns how many entries are new here. Idempotent.
+
+        Raises REQUEST_INVALID for other bytes.
+        """
+
+    def refusals(self, after: int, *, entries_max: int) -> bytes:
+        """Mutations of devices that were refused, behind a place, in the order in which they were judged.
+
+        The answer is UTF-8 JSON: `last`, which is the next `after` (begin with 0), and `entries`, each with `place`,
+        `install` and `user` (UUIDs), `number`, `entity` (its number), `id`, `kind`, `outcome` and `reason` (names
+        without prefix), `message`, `fields` (numbers), `written_at_us`, `received_at_us`, `resolution` ("OPEN",
+        "RETRIED", "DISCARDED") and `mutation` (a serialized `haversack.sync.v1.Mutation`, in hexadecimal).
+        `SyncServer.retry_mutation` has one judged again.
+        """
+
+    def close_ledger(self) -> None:
+        """Has no more mutations of devices be judged here, by whatever process. Idempotent.
+
+        Uploads hear ORGANIZATION_NOT_PROVISIONED from now on. To be called before the last `write_back` and
+        `export_ledger` of a database that is about to be given up.
+        """
+
+    def discard_refusal(self, place: int) -> None:
+        """Puts a refused mutation aside. Raises REQUEST_INVALID if none is open at this place."""
+
     def build_indexes(self) -> None:
         """Makes a database that was just filled ready to serve; idempotent.
 
@@ -226,6 +269,12 @@ class SyncServer:
         Raises NOTHING_PUBLISHED, STAGING_FAILED, SERVER_STOPPING, ORGANIZATION_UNKNOWN or ORGANIZATION_NOT_PROVISIONED.
         """
 
+    def take_written(self) -> list[str]:
+        """Names of organizations that devices may have written to since this was asked last, or that are served anew.
+
+        Call `Staging.write_back` for them. It looks at one flag of each, and does not block.
+        """
+
     def statistics(self) -> str:
         """JSON: `streams`, and `organizations`, a list of objects.
 
@@ -254,6 +303,15 @@ class SyncServer:
     def lint(self, request: bytes, model: bytes | None) -> bytes:
         """Answers a serialized LintRequest with a LintResponse; see `estimate`."""
 
+    def retry_mutation(self, name: str, place: int, *, force: bool) -> bytes:
+        """Has a refused mutation of an organization judged again, as its user's, by what holds now.
+
+        `place` is that of `Staging.refusals`. With `force` the device's values count whatever the row is now;
+        privileges and rules hold all the same. Returns a serialized `haversack.sync.v1.MutationAnswer`, which the
+        device hears from now on. Raises REQUEST_INVALID if none is open at this place, USER_DISABLED and its like if
+        the user has no view.
+        """
+
     def stop(self, grace_seconds: float) -> None:
         """Ends every stream with UNAVAILABLE (SERVER_STOPPING) and waits at most this long. Idempotent."""
 
@@ -269,6 +327,9 @@ def describe_filter(model: bytes, entity: str, compiled: bytes) -> list[str]:
 
 def check_model(model: bytes) -> list[str]:
     """Loads a serialized Model as the engine would; returns every breach as a sentence, empty if it is sound."""
+
+def row_json(model: bytes, entity: str, row: bytes) -> str:
+    """Reads a row's message of an entity of a serialized Model: a JSON object by logical name, without what is NULL."""
 
 def schema_proto(model: bytes, entities: list[str]) -> str:
     """Returns proto3 source for the row messages of these entities (all offline ones if the list is empty)."""

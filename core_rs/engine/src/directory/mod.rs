@@ -33,7 +33,6 @@ use self::changes::Changes;
 use self::facts::Facts;
 use self::layout::Source;
 use self::reach::Reach;
-use self::rights::Rights;
 use self::shares::Share;
 use crate::columns::RowChange;
 use crate::ids::{EntityNumber, Ordinal, RowKey};
@@ -44,7 +43,7 @@ pub use changes::Affected;
 pub use grounds::{Ground, GroundKind};
 pub use hierarchy::HierarchyRules;
 pub use layout::{Kind, Layout};
-pub use rights::{Access, Depth, Holding, Person, Principal, Privilege, Shared};
+pub use rights::{Access, Depth, Holding, Person, Principal, Privilege, Rights, Shared};
 pub use shares::Shares;
 pub use what_if::{DirectoryChange, DirectoryChangeError};
 
@@ -207,6 +206,17 @@ impl Directory {
         Access::Some { owners: owners.into_iter().collect(), units: reach.units.into_iter().collect(), shared }
     }
 
+    /// The privileges that a person has on rows of an entity, on whichever. Those of rows that belong to other rows are the
+    /// rights to those, and all are told.
+    pub fn rights(&self, person: &Person, entity: &str, holding: Holding) -> Rights {
+        Rights::of(|privilege| {
+            holding == Holding::OfRows || {
+                let reach = Reach::of(person, entity, privilege, &self.facts);
+                reach.everything || (reach.any && holding != Holding::OfOrganization)
+            }
+        })
+    }
+
     /// Whether a person may make a row of an entity that belongs to `owner` (a user or team). It lies in `unit`, or
     /// else in the owner's business unit. Rows that belong to other rows may be made if those allow it.
     pub fn may_create(
@@ -229,6 +239,26 @@ impl Directory {
                 self.facts.can_own(owner) && reaches()
             }
         }
+    }
+
+    /// Whether rows can belong to this user or team.
+    pub fn can_own(&self, owner: RowKey) -> bool {
+        (self.facts.users.contains_key(&owner) || self.facts.teams.contains_key(&owner)) && self.facts.can_own(owner)
+    }
+
+    /// Whether it is a team.
+    pub fn is_team(&self, owner: RowKey) -> bool {
+        self.facts.teams.contains_key(&owner)
+    }
+
+    /// The business unit of a user or team.
+    pub fn unit_of(&self, owner: RowKey) -> Option<RowKey> {
+        self.facts.unit_of(owner)
+    }
+
+    /// Whether rows of this entity tell something of the directory.
+    pub fn contains(&self, entity: EntityNumber) -> bool {
+        self.layout.contains(entity)
     }
 
     /// With whom of the person's and the reports' rows are shared.

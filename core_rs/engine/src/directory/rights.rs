@@ -54,18 +54,24 @@ impl Privilege {
 }
 
 /// A set of privileges.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Rights(u8);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Rights(u8);
 
 impl Rights {
     /// The privileges of an access-rights mask.
     pub(super) fn from_mask(mask: i64) -> Self {
-        let granted = Privilege::ALL.into_iter().filter(|privilege| mask & privilege.bit() != 0);
-        Self(granted.fold(0, |rights, privilege| rights | 1 << privilege as u8))
+        Self::of(|privilege| mask & privilege.bit() != 0)
     }
 
-    pub(super) fn has(self, privilege: Privilege) -> bool {
+    /// Whether a privilege is among them.
+    pub fn has(self, privilege: Privilege) -> bool {
         self.0 & 1 << privilege as u8 != 0
+    }
+
+    /// Of all privileges, those that are as asked.
+    pub fn of(asked: impl Fn(Privilege) -> bool) -> Self {
+        let granted = Privilege::ALL.into_iter().filter(|privilege| asked(*privilege));
+        Self(granted.fold(0, |rights, privilege| rights | 1 << privilege as u8))
     }
 
     pub(super) fn is_empty(self) -> bool {

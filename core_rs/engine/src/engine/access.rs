@@ -108,7 +108,7 @@ impl Engine {
         self.person(user).is_ok_and(may)
     }
 
-    fn person(&self, user: RowKey) -> Result<Person, Denial> {
+    pub(super) fn person(&self, user: RowKey) -> Result<Person, Denial> {
         let rules = self.model.as_ref().map(|model| model.layout.hierarchy.clone()).unwrap_or_default();
         self.directory.person(user, &rules)
     }

@@ -1,10 +1,12 @@
 //! What one user's view depends on, beside the rows: users of whom it is equal share one view.
 
+use std::sync::Arc;
+
 use super::asker::{Admission, OFFLINE_PROFILE};
 use super::membership::Scope;
 use super::model::PreparedModel;
 use super::profile::{Node, Profile};
-use crate::directory::{Access, Directory, Person, Privilege};
+use crate::directory::{Access, Directory, Person, Privilege, Rights};
 use crate::filter::Holder;
 use crate::ids::RowKey;
 use crate::row::{Value, row_key};
@@ -36,6 +38,8 @@ pub(super) struct Inputs {
     zone: Option<Zone>,
     /// What the user may read, by node of the profile.
     pub(super) access: Vec<Access>,
+    /// What the user may do at all, likewise: no view depends on it, and devices are told of it with their model.
+    pub(super) rights: Arc<[Rights]>,
 }
 
 impl Inputs {
@@ -48,6 +52,7 @@ impl Inputs {
             holders: holders.collect(),
             zone: profile.mentions_time.then(zone),
             access: profile.nodes.iter().map(reads).collect(),
+            rights: profile.nodes.iter().map(|node| directory.rights(person, &node.name, node.holding)).collect(),
         }
     }
 

@@ -19,6 +19,7 @@ mod inputs;
 mod live;
 mod membership;
 mod model;
+pub mod mutation;
 mod profile;
 mod rehearsal;
 mod rule;
@@ -37,7 +38,7 @@ use self::situation::Situation;
 use self::solver::Solver;
 use self::upkeep::Upkeep;
 use crate::columns::{Index, Reading};
-use crate::directory::{Affected, Directory};
+use crate::directory::{Affected, Directory, Rights};
 use crate::ids::{EntityNumber, Instant, Lsn, Ordinal, Revision, RowKey};
 use crate::schema::Schema;
 use crate::view::{Refusal, RowFacts, View};
@@ -181,6 +182,12 @@ impl Engine {
     pub fn carried(&self, subscriber: Subscriber) -> Arc<[Carried]> {
         let inputs = self.live.of(subscriber).and_then(|live| live.standing.inputs());
         inputs.map_or_else(Arc::default, |inputs| Arc::clone(&self.situation().profile(inputs).carried))
+    }
+
+    /// What a subscriber may do to rows, by the entities of [`Self::carried`].
+    pub fn rights(&self, subscriber: Subscriber) -> Arc<[Rights]> {
+        let inputs = self.live.of(subscriber).and_then(|live| live.standing.inputs());
+        inputs.map_or_else(Arc::default, |inputs| Arc::clone(&inputs.rights))
     }
 
     /// Somebody's view as it is computed from nothing. It is what a subscriber of that asker sees; without rows for who

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use haversack_proto::model;
-use haversack_proto::model::Collation;
+use haversack_proto::model::{Collation, ConflictPolicy};
 
 use super::compile::ProfileCompiler;
 use super::membership::Membership;
@@ -37,6 +37,7 @@ pub struct PreparedModel {
     /// Organization filters as they were stated.
     limits: HashMap<EntityNumber, model::FilterNode>,
     rules: FilterRules,
+    policy: ConflictPolicy,
 }
 
 impl PreparedModel {
@@ -78,6 +79,11 @@ impl PreparedModel {
         &self.zone
     }
 
+    /// What happens to a device's write when the row has changed meanwhile.
+    pub fn conflict_policy(&self) -> ConflictPolicy {
+        self.policy
+    }
+
     pub(super) fn profile(&self, number: usize) -> &Profile {
         &self.profiles[number]
     }
@@ -117,6 +123,7 @@ impl PreparedModel {
             membership: Membership::default(),
             limits: stated_limits(model),
             rules,
+            policy: settings.conflict_policy(),
         };
         prepared.layout.name_users(&schema, &settings, breaches);
         prepared.read_profiles(model, &filters, &limits, breaches);

@@ -10,6 +10,7 @@ mod outlook;
 mod progress;
 mod registry;
 mod state;
+mod uploading;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -28,6 +29,7 @@ use tokio::sync::watch;
 use self::bell::Bell;
 use self::models::Models;
 use self::progress::{Progress, Standing, tell, wait};
+pub(crate) use self::state::{NOBODY, unknown_user};
 use self::state::{State, SubscriptionId, user_named};
 use crate::clock::Clock;
 use crate::devices::Devices;
@@ -40,6 +42,7 @@ use crate::payloads::Body;
 use crate::recent::RecentRows;
 use crate::signal::{Device, Signal, Streams};
 use crate::statistics::OrganizationStatistics;
+use crate::upload::Uploads;
 
 pub use models::ROWS_PACKAGE;
 pub(crate) use registry::Organizations;
@@ -59,6 +62,7 @@ pub(crate) struct Organization {
     devices: Devices,
     /// Whoever reads an engine of its own from staging.
     apart: Mutex<()>,
+    uploads: Uploads,
 }
 
 /// Keeps a user's view alive and exact until it is dropped.
@@ -86,7 +90,8 @@ impl Moment<'_> {
     pub(crate) fn model(&self) -> Result<Arc<Model>, SyncError> {
         let unpublished = || SyncError::Internal("there is a view without a model".into());
         let schema = self.engine.schema().ok_or_else(unpublished)?;
-        self.models.of(self.view.revision, schema, &self.engine.carried(self.subscriber))
+        let (carried, rights) = (self.engine.carried(self.subscriber), self.engine.rights(self.subscriber));
+        self.models.of(self.view.revision, schema, &carried, &rights)
     }
 }
 
@@ -101,6 +106,7 @@ impl Organization {
             staging,
             devices: Devices::new(clock.instant()),
             apart: Mutex::new(()),
+            uploads: Uploads::default(),
             clock,
             state: RwLock::default(),
             progress: watch::Sender::new(Progress::default()),
@@ -212,11 +218,7 @@ impl Organization {
     pub(crate) fn denied(&self, subscription: &Subscription, denial: Denial) -> SyncError {
         let state = self.state.read();
         match (denial, state.loaded()) {
-            (Denial::UserUnknown, Some(loaded)) => SyncError::UserUnknown {
-                name: subscription.name.to_string(),
-                attribute: loaded.engine.user_attribute().to_owned(),
-                several: loaded.engine.users_named(&subscription.name).len() > 1,
-            },
+            (Denial::UserUnknown, Some(loaded)) => unknown_user(&loaded.engine, &subscription.name),
             _ => SyncError::Denied(denial),
         }
     }
@@ -289,8 +291,9 @@ impl Organization {
         self.state.write().unload();
     }
 
-    /// Stops following, and waits until the follower has ended.
+    /// Stops writing and following, and waits until both have ended.
     pub(crate) fn close(&self) {
+        self.uploads.close();
         self.bell.stop();
         let follower = self.follower.lock().take();
         if follower.is_some_and(|follower| follower.join().is_err()) {

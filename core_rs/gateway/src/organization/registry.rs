@@ -64,6 +64,12 @@ impl Organizations {
         self.all().iter().map(|organization| organization.statistics()).collect()
     }
 
+    /// Names of those whose devices may have written since this was asked last.
+    pub(crate) fn take_written(&self) -> Vec<String> {
+        let written = self.all().into_iter().filter(|organization| organization.uploads().take_note());
+        written.map(|organization| organization.name().to_owned()).collect()
+    }
+
     /// Ends every stream, because the server stops.
     pub(crate) fn end_streams(&self) {
         self.all().iter().for_each(|organization| organization.stop());

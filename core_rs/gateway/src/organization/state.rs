@@ -7,6 +7,7 @@ use haversack_engine::engine::{Applied, Asker, Engine, Subscriber};
 use haversack_engine::ids::RowKey;
 use haversack_staging::Identity;
 
+use crate::errors::SyncError;
 use crate::signal::Signal;
 
 /// What an organization has in memory. The follower alone changes the engine; streams come and go.
@@ -38,13 +39,22 @@ struct Follower {
 }
 
 /// Stands for the user of a token that names nobody, or several. It is nobody's id: no UUID and no hash is known to be.
-const NOBODY: RowKey = RowKey(*b"nobody or more..");
+pub(crate) const NOBODY: RowKey = RowKey(*b"nobody or more..");
 
 /// Whom a token names.
 pub(super) fn user_named(engine: &Engine, name: &str) -> RowKey {
     match engine.users_named(name)[..] {
         [user] => user,
         _ => NOBODY,
+    }
+}
+
+/// What to tell whom a name stands for nobody, or for several.
+pub(crate) fn unknown_user(engine: &Engine, name: &str) -> SyncError {
+    SyncError::UserUnknown {
+        name: name.to_owned(),
+        attribute: engine.user_attribute().to_owned(),
+        several: engine.users_named(name).len() > 1,
     }
 }
 

@@ -14,4 +14,5 @@ mod replica;
 mod server;
 mod time;
 mod tokens;
+mod upload;
 mod world;

@@ -286,7 +286,7 @@ pub(crate) fn uuid_text(id: [u8; 16]) -> String {
     uuid::Uuid::from_bytes(id).to_string()
 }
 
-fn id(kind: u32, number: u32) -> [u8; 16] {
+pub(crate) fn id(kind: u32, number: u32) -> [u8; 16] {
     let mut id = [0; 16];
     id[..4].copy_from_slice(&kind.to_be_bytes());
     id[12..].copy_from_slice(&number.to_be_bytes());
@@ -390,12 +390,12 @@ fn metadata() -> Model {
     }
 }
 
-fn entity(name: &str, number: u32, ownership: Ownership) -> Entity {
+pub(crate) fn entity(name: &str, number: u32, ownership: Ownership) -> Entity {
     Entity { number, logical_name: name.into(), ownership: ownership.into(), offline: true, ..Entity::default() }
 }
 
 /// Adds attributes to an entity; the first one is its primary id.
-trait With {
+pub(crate) trait With: Sized {
     fn with(self, number: u32, name: &str, kind: AttributeType, targets: &[&str]) -> Self;
 }
 

@@ -1,15 +1,16 @@
 //! Writing: one transaction that draws LSNs and ordinals under the write lock.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, btree_map};
 
 use haversack_engine::ids::{EntityNumber, Lsn, Ordinal, Revision};
 use parking_lot::MutexGuard;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 
-use super::{SqliteStaging, failed, key_of, marks, read_head};
-use crate::{Change, Commit, Mark, ROW_BYTES_MAX, RowId, StagingError};
+use super::{SqliteStaging, failed, key_of, ledger, marks, read_head};
+use crate::{
+    Change, Commit, Earlier, Entry, Ledger, LedgerPlace, Mark, Origin, ROW_BYTES_MAX, Recorded, RowId, StagingError,
+};
 
 /// Entity numbers are below this, so that keys stay positive.
 const ENTITY_NUMBER_END: u32 = 1 << 31;
@@ -20,6 +21,8 @@ const INSERT: &str = "INSERT INTO rows (row_key, id, lsn, deleted, payload) VALU
     ON CONFLICT (entity, id) DO NOTHING";
 
 const FIND: &str = "SELECT row_key, payload FROM rows WHERE entity = ?1 AND id = ?2";
+
+const FIND_ALIVE: &str = "SELECT lsn, payload FROM rows WHERE entity = ?1 AND id = ?2 AND deleted = 0";
 
 const REPLACE: &str = "UPDATE rows SET lsn = ?2, deleted = ?3, etag = NULL, payload = ?4 WHERE row_key = ?1";
 
@@ -37,8 +40,8 @@ struct Tally {
     drawn: Lsn,
     /// Whether an LSN was drawn.
     changed: bool,
-    /// Whether a mark was moved.
-    marked: bool,
+    /// Whether a mark was moved, or the ledger was written to.
+    noted: bool,
     /// The part of `entities` that this commit has touched.
     counters: BTreeMap<EntityNumber, Counters>,
 }
@@ -65,7 +68,7 @@ impl<'a> SqliteCommit<'a> {
     pub(super) fn begin(staging: &'a SqliteStaging) -> Result<Self, StagingError> {
         let writer = staging.writer.lock();
         writer.execute_batch("BEGIN IMMEDIATE").map_err(failed("beginning a commit"))?;
-        let tally = Tally { drawn: Lsn(0), changed: false, marked: false, counters: BTreeMap::new() };
+        let tally = Tally { drawn: Lsn(0), changed: false, noted: false, counters: BTreeMap::new() };
         let mut commit = Self { staging, writer: Some(writer), tally };
         commit.tally.drawn = read_head(commit.parts().0)?;
         Ok(commit)
@@ -95,7 +98,7 @@ impl<'a> SqliteCommit<'a> {
         if tally.changed {
             tally.write(connection).map_err(failed(WRITING))?;
         }
-        if tally.changed || tally.marked {
+        if tally.changed || tally.noted {
             connection.execute_batch("COMMIT").map_err(failed("committing"))?;
         } else {
             connection.execute_batch("ROLLBACK").map_err(failed("ending a commit without changes"))?;
@@ -145,11 +148,19 @@ impl Commit for SqliteCommit<'_> {
         Ok(Change::Deleted)
     }
 
-    fn payload(&mut self, entity: EntityNumber, id: &RowId) -> Result<Option<Vec<u8>>, StagingError> {
+    fn row(&mut self, entity: EntityNumber, id: &RowId) -> Result<Option<(Lsn, Vec<u8>)>, StagingError> {
         let (connection, _) = self.parts();
-        let mut select = connection.prepare_cached(FIND).map_err(failed("reading a row"))?;
-        let payload = select.query_row((entity.0, id), |row| row.get(1)).optional();
-        Ok(payload.map_err(failed("reading a row"))?.flatten())
+        let mut select = connection.prepare_cached(FIND_ALIVE).map_err(failed("reading a row"))?;
+        let read = |row: &Row<'_>| Ok((Lsn(row.get::<_, i64>(0)? as u64), row.get(1)?));
+        select.query_row((entity.0, id), read).optional().map_err(failed("reading a row"))
+    }
+
+    fn drawn(&self) -> Lsn {
+        self.tally.drawn
+    }
+
+    fn ledger(&mut self) -> &mut dyn Ledger {
+        self
     }
 
     fn mark(&mut self, entity: EntityNumber) -> Result<Option<Mark>, StagingError> {
@@ -159,7 +170,7 @@ impl Commit for SqliteCommit<'_> {
     fn set_mark(&mut self, entity: EntityNumber, mark: Mark) -> Result<(), StagingError> {
         let (connection, tally) = self.parts();
         marks::write(connection, entity, mark)?;
-        tally.marked = true;
+        tally.noted = true;
         Ok(())
     }
 
@@ -169,6 +180,66 @@ impl Commit for SqliteCommit<'_> {
             self.staging.tell(self.tally.drawn);
         }
         Ok(self.tally.drawn)
+    }
+}
+
+impl Ledger for SqliteCommit<'_> {
+    fn find(&mut self, origin: &Origin) -> Result<Option<Recorded>, StagingError> {
+        ledger::find(self.parts().0, origin)
+    }
+
+    fn record(&mut self, entry: &Entry) -> Result<bool, StagingError> {
+        let (connection, tally) = self.parts();
+        tally.noted = true;
+        ledger::insert(connection, entry)
+    }
+
+    fn amend(&mut self, place: LedgerPlace, entry: &Entry) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        tally.noted = true;
+        ledger::amend(connection, place, entry)
+    }
+
+    fn own_change(&mut self, origin: &Origin, lsn: Lsn) -> Result<Option<Lsn>, StagingError> {
+        ledger::own_change(self.parts().0, origin, lsn)
+    }
+
+    fn refused_before(
+        &mut self,
+        origin: &Origin,
+        entity: EntityNumber,
+        id: &RowId,
+        at_most: usize,
+    ) -> Result<Vec<Earlier>, StagingError> {
+        ledger::refused_before(self.parts().0, origin, entity, id, at_most)
+    }
+
+    fn any_unwritten(&mut self) -> Result<bool, StagingError> {
+        ledger::any_unwritten(self.parts().0)
+    }
+
+    fn unwritten_of(&mut self, entity: EntityNumber, id: &RowId) -> Result<Vec<Entry>, StagingError> {
+        ledger::unwritten_of(self.parts().0, entity, id)
+    }
+
+    fn written(&mut self, places: &[LedgerPlace]) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        tally.noted = true;
+        ledger::forget_effects(connection, places)
+    }
+
+    fn is_closed(&mut self) -> Result<bool, StagingError> {
+        ledger::is_closed(self.parts().0)
+    }
+
+    fn close(&mut self) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        tally.noted = true;
+        ledger::close(connection)
+    }
+
+    fn entry(&mut self, place: LedgerPlace) -> Result<Option<Entry>, StagingError> {
+        ledger::entry(self.parts().0, place)
     }
 }
 
@@ -212,9 +283,11 @@ impl Tally {
     /// The entity's counters, read at their first use.
     fn counters(&mut self, connection: &Connection, entity: EntityNumber) -> Result<&mut Counters, StagingError> {
         match self.counters.entry(entity) {
-            Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(_) if entity.0 >= ENTITY_NUMBER_END => Err(StagingError::EntityNumberInvalid(entity)),
-            Entry::Vacant(unknown) => Ok(unknown.insert(read_counters(connection, entity)?)),
+            btree_map::Entry::Occupied(known) => Ok(known.into_mut()),
+            btree_map::Entry::Vacant(_) if entity.0 >= ENTITY_NUMBER_END => {
+                Err(StagingError::EntityNumberInvalid(entity))
+            }
+            btree_map::Entry::Vacant(unknown) => Ok(unknown.insert(read_counters(connection, entity)?)),
         }
     }
 

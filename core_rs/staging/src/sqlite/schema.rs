@@ -13,13 +13,13 @@ use crate::StagingError;
 const APPLICATION_ID: i64 = 0x4876_736b;
 
 /// Version of the tables below. A file of an earlier one is upgraded when it is opened, one of a later one is refused.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 /// How long a commit waits for another process's commit.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Statements kept prepared on each connection; the code has fewer.
-const STATEMENTS_MAX: usize = 32;
+const STATEMENTS_MAX: usize = 48;
 
 /// Page size: a row of a CRM costs a third less CPU to insert than with the default of 4,096.
 const PAGE_BYTES: u32 = 8192;
@@ -88,6 +88,38 @@ CREATE TABLE marks (
     next INTEGER NOT NULL,
     sweep_end INTEGER NOT NULL
 ) STRICT;
+";
+
+/// Version 3: what became of the devices' mutations, see [`crate::Entry`]. Their `place` is the order in which they were
+/// judged. `mutation` is there while the entry is in the log of refusals, `effect` until it is written back.
+/// `ledger_end` has its row once the ledger is closed.
+const LEDGER: &str = "
+CREATE TABLE mutations (
+    place INTEGER PRIMARY KEY,
+    install BLOB NOT NULL,
+    user BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    entity INTEGER NOT NULL,
+    id ANY NOT NULL,
+    kind INTEGER NOT NULL,
+    outcome INTEGER NOT NULL,
+    before INTEGER NOT NULL,
+    lsn INTEGER NOT NULL,
+    answer BLOB NOT NULL,
+    written_at_us INTEGER NOT NULL,
+    received_at_us INTEGER NOT NULL,
+    resolution INTEGER NOT NULL,
+    mutation BLOB,
+    effect BLOB
+) STRICT;
+CREATE UNIQUE INDEX mutations_by_number ON mutations (install, user, number);
+CREATE UNIQUE INDEX mutations_by_lsn ON mutations (lsn) WHERE lsn > 0;
+CREATE INDEX mutations_refused ON mutations (place) WHERE mutation IS NOT NULL;
+CREATE INDEX mutations_refused_by_row ON mutations (install, user, entity, id, number) WHERE mutation IS NOT NULL;
+CREATE INDEX mutations_unwritten ON mutations (place) WHERE effect IS NOT NULL;
+CREATE INDEX mutations_unwritten_by_row ON mutations (entity, id, place) WHERE effect IS NOT NULL;
+CREATE TABLE ledger_end (singleton INTEGER PRIMARY KEY CHECK (singleton = 1)) STRICT;
 ";
 
 /// What a connection is for.
@@ -161,8 +193,9 @@ fn fill(path: &Path) -> Result<(), StagingError> {
     let act = || -> rusqlite::Result<()> {
         let connection = Connection::open(path)?;
         connection.execute_batch(&format!("PRAGMA page_size = {PAGE_BYTES}; PRAGMA journal_mode = WAL;"))?;
-        connection
-            .execute_batch(&format!("BEGIN; PRAGMA application_id = {APPLICATION_ID}; {TABLES} {INDEXES} {MARKS}"))?;
+        connection.execute_batch(&format!(
+            "BEGIN; PRAGMA application_id = {APPLICATION_ID}; {TABLES} {INDEXES} {MARKS} {LEDGER}"
+        ))?;
         connection.execute("INSERT INTO meta VALUES (1, ?1, ?2, 0)", (epoch, secret))?;
         connection.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}; COMMIT"))?;
         connection.close().map_err(|(_, error)| error)
@@ -202,14 +235,17 @@ fn check_version(connection: &Connection, path: &Path) -> Result<i64, StagingErr
     }
 }
 
-/// Brings a file of version 1 to version 2, unless another process has done so meanwhile.
+/// Brings a file of an earlier version to this one, unless another process has done so meanwhile.
 fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let act = || {
         let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
-        if version < SCHEMA_VERSION {
-            connection.execute_batch(&format!("{MARKS} PRAGMA user_version = {SCHEMA_VERSION}"))?;
+        for (since, tables) in [(2, MARKS), (3, LEDGER)] {
+            if version < since {
+                connection.execute_batch(tables)?;
+            }
         }
+        connection.execute_batch(&format!("PRAGMA user_version = {}", version.max(SCHEMA_VERSION)))?;
         connection.execute_batch("COMMIT")
     };
     act().inspect_err(|_| {

@@ -7,8 +7,11 @@ use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, Rows};
 
 use super::readers::Reader;
-use super::{failed, first_key, key_of, last_key, split_key};
-use crate::{EntityStatistics, Place, PublishedModel, RowId, Snapshot, StagingError, StoredRow};
+use super::{failed, first_key, key_of, last_key, ledger, split_key};
+use crate::{
+    EntityStatistics, Entry, LedgerPlace, LedgerView, Origin, Place, PublishedModel, RowId, Snapshot, StagingError,
+    StoredRow, Unwritten,
+};
 
 /// Unwanted rows between two wanted ones that are cheaper to step over than to look the second one up.
 const GAP_MAX: u32 = 4;
@@ -104,6 +107,28 @@ impl Snapshot for SqliteSnapshot {
         let rows = select.query_map([], read).map_err(failed("reading statistics"))?;
         rows.collect::<Result<_, _>>().map_err(failed("reading statistics"))
     }
+
+    fn ledger(&self) -> &dyn LedgerView {
+        self
+    }
+}
+
+impl LedgerView for SqliteSnapshot {
+    fn contains(&self, origin: &Origin) -> Result<bool, StagingError> {
+        Ok(ledger::find(&self.reader, origin)?.is_some())
+    }
+
+    fn unwritten(&self, at_most: usize) -> Result<Vec<Unwritten>, StagingError> {
+        ledger::unwritten(&self.reader, at_most)
+    }
+
+    fn refused(&self, after: LedgerPlace, at_most: usize) -> Result<Vec<(LedgerPlace, Entry)>, StagingError> {
+        ledger::refused(&self.reader, after, at_most)
+    }
+
+    fn page(&self, after: LedgerPlace, at_most: usize) -> Result<Vec<(LedgerPlace, Entry)>, StagingError> {
+        ledger::page(&self.reader, after, at_most)
+    }
 }
 
 /// A visitor that never has enough.
@@ -134,7 +159,7 @@ fn stored_row<'a>(row: &'a Row<'_>, id: &'a RowId) -> Result<StoredRow<'a>, Stag
     Ok(StoredRow { entity, ordinal, id, key: id.key(), lsn, payload })
 }
 
-fn row_id(value: ValueRef<'_>) -> Result<RowId, StagingError> {
+pub(super) fn row_id(value: ValueRef<'_>) -> Result<RowId, StagingError> {
     match value {
         ValueRef::Blob(bytes) => match bytes.try_into() {
             Ok(uuid) => Ok(RowId::Uuid(uuid)),

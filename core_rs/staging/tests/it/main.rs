@@ -5,7 +5,9 @@
 mod contract;
 mod crash;
 mod ingest;
+mod ledger;
 mod model;
 mod replication;
 mod sqlite;
 mod world;
+mod write_back;

@@ -75,7 +75,7 @@ fn foreign_files_are_refused_by_name() {
 #[test]
 fn other_schema_versions_are_refused_by_name() {
     let world = SqliteWorld::new();
-    for version in [0, 3] {
+    for version in [0, 4] {
         rusqlite::Connection::open(world.path()).unwrap().pragma_update(None, "user_version", version).unwrap();
         let error = SqliteStaging::open(world.path()).err().unwrap();
         assert!(matches!(error, StagingError::VersionUnknown { found, .. } if found == version), "{error}");
@@ -96,15 +96,19 @@ fn foreign_lock_is_reported_as_busy() {
 }
 
 #[test]
-fn file_of_the_first_version_is_upgraded_where_it_lies() {
-    let world = SqliteWorld::new();
-    put(&*world.open(), &[(ACCOUNT, 1, b"a")]);
-    let first = rusqlite::Connection::open(world.path()).unwrap();
-    first.execute_batch("DROP TABLE marks; PRAGMA user_version = 1").unwrap();
-    drop(first);
-    let (staging, other) = (world.open(), world.open());
-    assert_eq!(staging.head().unwrap(), Lsn(1));
-    assert_eq!(other.begin().unwrap().mark(ACCOUNT).unwrap(), None);
+fn files_of_earlier_versions_are_upgraded_where_they_lie() {
+    let later = ["DROP TABLE mutations; PRAGMA user_version = 2", "DROP TABLE marks; PRAGMA user_version = 1"];
+    for steps_back in 1..=later.len() {
+        let world = SqliteWorld::new();
+        put(&*world.open(), &[(ACCOUNT, 1, b"a")]);
+        let first = rusqlite::Connection::open(world.path()).unwrap();
+        first.execute_batch(&later[..steps_back].join(";")).unwrap();
+        drop(first);
+        let (staging, other) = (world.open(), world.open());
+        assert_eq!(staging.head().unwrap(), Lsn(1));
+        assert_eq!(other.begin().unwrap().mark(ACCOUNT).unwrap(), None);
+        assert!(!staging.begin().unwrap().ledger().any_unwritten().unwrap());
+    }
 }
 
 #[test]

@@ -3068,6 +3068,179 @@ pub struct ImportedProfile {
     #[prost(string, repeated, tag = "3")]
     pub warnings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
+/// A write of a device that was refused.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SyncError {
+    /// Its number in the organization's log; ascending in the order of judging.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// What was made of it.
+    #[prost(enumeration = "SyncErrorState", tag = "2")]
+    pub state: i32,
+    /// Logical name of the row's entity; "number n" if the metadata has none of it any more.
+    #[prost(string, tag = "3")]
+    pub entity: ::prost::alloc::string::String,
+    /// The row's id, as text.
+    #[prost(string, tag = "4")]
+    pub row: ::prost::alloc::string::String,
+    /// What the device did.
+    #[prost(enumeration = "super::super::sync::v1::MutationKind", tag = "5")]
+    pub kind: i32,
+    /// What came of it when it was judged last.
+    #[prost(enumeration = "super::super::sync::v1::MutationOutcome", tag = "6")]
+    pub outcome: i32,
+    /// Why it was refused.
+    #[prost(enumeration = "super::super::error::v1::ErrorReason", tag = "7")]
+    pub reason: i32,
+    /// The same for people, with what to do next.
+    #[prost(string, tag = "8")]
+    pub message: ::prost::alloc::string::String,
+    /// Logical names of the attributes that are in conflict or not valid.
+    #[prost(string, repeated, tag = "9")]
+    pub attributes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The `systemuserid` of who wrote it.
+    #[prost(string, tag = "10")]
+    pub user: ::prost::alloc::string::String,
+    /// Install id of the device's database, as a UUID.
+    #[prost(string, tag = "11")]
+    pub install: ::prost::alloc::string::String,
+    /// The write's number on that device.
+    #[prost(uint64, tag = "12")]
+    pub mutation: u64,
+    /// When it was written by the device's clock, in microseconds since the Unix epoch.
+    #[prost(int64, tag = "13")]
+    pub written_at_us: i64,
+    /// When it was first judged, in microseconds since the Unix epoch.
+    #[prost(int64, tag = "14")]
+    pub received_at_us: i64,
+    /// The values that it sets, a JSON object by logical name, without what becomes NULL; empty if the metadata does not
+    /// have the entity any more.
+    #[prost(string, tag = "15")]
+    pub values_json: ::prost::alloc::string::String,
+    /// Logical names of the attributes that it sets to NULL.
+    #[prost(string, repeated, tag = "16")]
+    pub cleared: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// See ListSyncErrors.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListSyncErrorsRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Only those in this state; UNSPECIFIED: all.
+    #[prost(enumeration = "SyncErrorState", tag = "2")]
+    pub state: i32,
+    /// Only those of this user, by `systemuserid`; empty: everybody's.
+    #[prost(string, tag = "3")]
+    pub user: ::prost::alloc::string::String,
+    /// Only those behind this number; 0 begins.
+    #[prost(uint64, tag = "4")]
+    pub after: u64,
+    /// At most how many, up to 1,000; 0 means 200.
+    #[prost(uint32, tag = "5")]
+    pub count: u32,
+}
+/// See ListSyncErrors.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListSyncErrorsResponse {
+    /// The refused writes, ascending by number. May be fewer than asked for, or none, while there are more.
+    #[prost(message, repeated, tag = "1")]
+    pub errors: ::prost::alloc::vec::Vec<SyncError>,
+    /// The `after` of the next page; 0 if this is the last one.
+    #[prost(uint64, tag = "2")]
+    pub next_after: u64,
+}
+/// See GetSyncError.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetSyncErrorRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The number in its log.
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+}
+/// See GetSyncError.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetSyncErrorResponse {
+    /// The refused write.
+    #[prost(message, optional, tag = "1")]
+    pub error: ::core::option::Option<SyncError>,
+}
+/// See RetrySyncError.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetrySyncErrorRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The number in its log.
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+    /// Whether the device's values count whatever the row is now: no conflict is looked for. Privileges and rules hold.
+    #[prost(bool, tag = "3")]
+    pub force: bool,
+}
+/// See RetrySyncError.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetrySyncErrorResponse {
+    /// The write as it is in the log now: RETRIED if it was taken, else OPEN with the new reason.
+    #[prost(message, optional, tag = "1")]
+    pub error: ::core::option::Option<SyncError>,
+}
+/// See DiscardSyncError.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DiscardSyncErrorRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The number in its log.
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+}
+/// See DiscardSyncError.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DiscardSyncErrorResponse {
+    /// The write as it is in the log now.
+    #[prost(message, optional, tag = "1")]
+    pub error: ::core::option::Option<SyncError>,
+}
+/// What administrators have made of a refused write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SyncErrorState {
+    /// Not valid in answers; in requests, every state.
+    Unspecified = 0,
+    /// Nothing yet.
+    Open = 1,
+    /// It was judged again, and taken.
+    Retried = 2,
+    /// It was put aside.
+    Discarded = 3,
+}
+impl SyncErrorState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SYNC_ERROR_STATE_UNSPECIFIED",
+            Self::Open => "SYNC_ERROR_STATE_OPEN",
+            Self::Retried => "SYNC_ERROR_STATE_RETRIED",
+            Self::Discarded => "SYNC_ERROR_STATE_DISCARDED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SYNC_ERROR_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "SYNC_ERROR_STATE_OPEN" => Some(Self::Open),
+            "SYNC_ERROR_STATE_RETRIED" => Some(Self::Retried),
+            "SYNC_ERROR_STATE_DISCARDED" => Some(Self::Discarded),
+            _ => None,
+        }
+    }
+}
 /// One entity of one organization that follows its source.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WorkItem {

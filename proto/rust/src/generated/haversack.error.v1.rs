@@ -125,6 +125,19 @@ pub enum ErrorReason {
     CatalogUnavailable = 90,
     /// UNAVAILABLE: other changes of the organization have taken too long. Retry when they are done.
     OrganizationBusy = 91,
+    /// ABORTED: the row is not what the device saw, and the organization's policy prefers the server's. Look at the row as
+    /// it is now, and write again.
+    WriteConflict = 100,
+    /// PERMISSION_DENIED: the user may not do this to this row. An administrator grants the privilege that is named.
+    WriteForbidden = 101,
+    /// INVALID_ARGUMENT: values break a rule of the model; the message lists which. Correct them and write again.
+    ValueInvalid = 102,
+    /// NOT_FOUND: there is no such row, or the user may not know of it. Sync, and write again if it is still there.
+    RowUnknown = 103,
+    /// FAILED_PRECONDITION: a mutation that this one depends on was not taken. Mend that one, then send both anew.
+    WriteBlocked = 104,
+    /// ALREADY_EXISTS: a row has this id. Choose another id.
+    RowExists = 105,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -195,6 +208,12 @@ impl ErrorReason {
             Self::DirectoryInvalid => "ERROR_REASON_DIRECTORY_INVALID",
             Self::CatalogUnavailable => "ERROR_REASON_CATALOG_UNAVAILABLE",
             Self::OrganizationBusy => "ERROR_REASON_ORGANIZATION_BUSY",
+            Self::WriteConflict => "ERROR_REASON_WRITE_CONFLICT",
+            Self::WriteForbidden => "ERROR_REASON_WRITE_FORBIDDEN",
+            Self::ValueInvalid => "ERROR_REASON_VALUE_INVALID",
+            Self::RowUnknown => "ERROR_REASON_ROW_UNKNOWN",
+            Self::WriteBlocked => "ERROR_REASON_WRITE_BLOCKED",
+            Self::RowExists => "ERROR_REASON_ROW_EXISTS",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -264,6 +283,12 @@ impl ErrorReason {
             "ERROR_REASON_DIRECTORY_INVALID" => Some(Self::DirectoryInvalid),
             "ERROR_REASON_CATALOG_UNAVAILABLE" => Some(Self::CatalogUnavailable),
             "ERROR_REASON_ORGANIZATION_BUSY" => Some(Self::OrganizationBusy),
+            "ERROR_REASON_WRITE_CONFLICT" => Some(Self::WriteConflict),
+            "ERROR_REASON_WRITE_FORBIDDEN" => Some(Self::WriteForbidden),
+            "ERROR_REASON_VALUE_INVALID" => Some(Self::ValueInvalid),
+            "ERROR_REASON_ROW_UNKNOWN" => Some(Self::RowUnknown),
+            "ERROR_REASON_WRITE_BLOCKED" => Some(Self::WriteBlocked),
+            "ERROR_REASON_ROW_EXISTS" => Some(Self::RowExists),
             _ => None,
         }
     }

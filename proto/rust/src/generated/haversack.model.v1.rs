@@ -589,6 +589,9 @@ pub struct Settings {
     /// Logical name of the text or id attribute of `systemuser` that tokens name users by; empty means `systemuserid`.
     #[prost(string, tag = "7")]
     pub user_attribute: ::prost::alloc::string::String,
+    /// What happens to a device's write when the row has changed meanwhile.
+    #[prost(enumeration = "ConflictPolicy", tag = "8")]
+    pub conflict_policy: i32,
 }
 /// How an organization cuts its years.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -685,6 +688,15 @@ pub struct Attribute {
     /// Longest allowed text in UTF-16 code units; 0 means no limit is stated.
     #[prost(uint32, tag = "8")]
     pub max_length: u32,
+    /// Whether a row that a device writes must have a value.
+    #[prost(bool, tag = "9")]
+    pub required: bool,
+    /// Whether devices may not set it when they create a row.
+    #[prost(bool, tag = "10")]
+    pub create_forbidden: bool,
+    /// Whether devices may not change it.
+    #[prost(bool, tag = "11")]
+    pub update_forbidden: bool,
 }
 /// One allowed value of a choice.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -826,6 +838,43 @@ pub struct Association {
     /// Narrows the rows that are pulled; absent: all of them.
     #[prost(message, optional, tag = "3")]
     pub filter: ::core::option::Option<Filter>,
+}
+/// What happens to a device's write when a field that it changes is not what the device saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ConflictPolicy {
+    /// Treated as CLIENT_WINS.
+    Unspecified = 0,
+    /// No conflict is looked for: the device's write counts.
+    ClientWins = 1,
+    /// The write is refused as a conflict, and the server's row stays.
+    ServerWins = 2,
+    /// Fields that only one side changed keep that side's value; where both did, the server's stays.
+    Merge = 3,
+}
+impl ConflictPolicy {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CONFLICT_POLICY_UNSPECIFIED",
+            Self::ClientWins => "CONFLICT_POLICY_CLIENT_WINS",
+            Self::ServerWins => "CONFLICT_POLICY_SERVER_WINS",
+            Self::Merge => "CONFLICT_POLICY_MERGE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CONFLICT_POLICY_UNSPECIFIED" => Some(Self::Unspecified),
+            "CONFLICT_POLICY_CLIENT_WINS" => Some(Self::ClientWins),
+            "CONFLICT_POLICY_SERVER_WINS" => Some(Self::ServerWins),
+            "CONFLICT_POLICY_MERGE" => Some(Self::Merge),
+            _ => None,
+        }
+    }
 }
 /// A part of a fiscal year. The fiscal year is named after the calendar year in which it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

@@ -143,6 +143,9 @@ async def _check_settings(settings: model_pb2.Settings) -> None:
     if settings.hierarchy_security.model not in model_pb2.HierarchyModel.values():
         number = settings.hierarchy_security.model
         raise RequestInvalid(f"there is no hierarchy model {number}; use MANAGER or POSITION")
+    if settings.conflict_policy not in model_pb2.ConflictPolicy.values():
+        policy = settings.conflict_policy
+        raise RequestInvalid(f"there is no conflict policy {policy}; use CLIENT_WINS, SERVER_WINS or MERGE")
     breaches = await in_thread(check_model, model_pb2.Model(settings=settings).SerializeToString(deterministic=True))
     if breaches:
         raise RequestInvalid(sentences(breaches))

@@ -29,6 +29,8 @@ from haversack.admin.v1 import (
     security_pb2_grpc,
     solutions_pb2,
     solutions_pb2_grpc,
+    sync_errors_pb2,
+    sync_errors_pb2_grpc,
     work_pb2,
     work_pb2_grpc,
 )
@@ -47,6 +49,7 @@ from haversack_server.admin._profiles import ProfileService
 from haversack_server.admin._provisioning import ProvisioningService
 from haversack_server.admin._questions import QuestionService
 from haversack_server.admin._solutions import SolutionService
+from haversack_server.admin._sync_errors import SyncErrorService
 from haversack_server.admin._work import WorkService
 from haversack_server.catalog import Catalog
 from haversack_server.errors import ConfigurationInvalid, InternalFault, RequestInvalid
@@ -81,6 +84,7 @@ _CONTRACTS = (
     questions_pb2,
     security_pb2,
     solutions_pb2,
+    sync_errors_pb2,
     work_pb2,
 )
 _SERVICES = tuple(service for contract in _CONTRACTS for service in contract.DESCRIPTOR.services_by_name.values())
@@ -123,6 +127,8 @@ class AdminServer:
         questions_pb2_grpc.add_QuestionServiceServicer_to_server(questions, self._server)
         solutions_pb2_grpc.add_SolutionServiceServicer_to_server(SolutionService(catalog), self._server)
         work_pb2_grpc.add_WorkServiceServicer_to_server(WorkService(catalog), self._server)
+        sync_errors = SyncErrorService(catalog, stagings, sync)
+        sync_errors_pb2_grpc.add_SyncErrorServiceServicer_to_server(sync_errors, self._server)
         directory = DirectoryService(catalog, stagings, source, sync)
         directory_pb2_grpc.add_DirectoryServiceServicer_to_server(directory, self._server)
         access = AccessService(catalog, administrators)

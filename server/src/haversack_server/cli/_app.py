@@ -27,6 +27,7 @@ from haversack_server.cli import (
     _serve,
     _shares,
     _solutions,
+    _sync_errors,
     _teams,
     _tls,
     _token,
@@ -50,7 +51,7 @@ app = typer.Typer(
         " org entity ingest schema"
         " profile app ask filter solution"
         " user team role share unit position"
-        " work admin audit tls doctor"
+        " work sync-error admin audit tls doctor"
     ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -93,6 +94,7 @@ app.add_typer(_places.units, name="unit", rich_help_panel=PEOPLE)
 app.add_typer(_places.positions, name="position", rich_help_panel=PEOPLE)
 
 app.add_typer(_work.app, name="work", rich_help_panel=OPERATION)
+app.add_typer(_sync_errors.app, name="sync-error", rich_help_panel=OPERATION)
 app.add_typer(_admins.app, name="admin", rich_help_panel=OPERATION)
 _command("audit", _audit.audit, OPERATION, example="haversack audit --org acme --since 7d")
 app.add_typer(_tls.app, name="tls", rich_help_panel=OPERATION)

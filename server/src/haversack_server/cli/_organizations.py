@@ -64,6 +64,14 @@ class Hierarchy(StrEnum):
     POSITION = "position"
 
 
+class Conflicts(StrEnum):
+    """What happens to a device's write when the row has changed meanwhile."""
+
+    CLIENT_WINS = "client-wins"
+    SERVER_WINS = "server-wins"
+    MERGE = "merge"
+
+
 class Weekday(StrEnum):
     """The first day of a week, in the order of its numbers."""
 
@@ -107,6 +115,12 @@ UserAttributeOption = Annotated[
     str | None,
     typer.Option(metavar="ATTRIBUTE", help="Attribute of systemuser that tokens name users by; empty: systemuserid."),
 ]
+ConflictOption = Annotated[
+    Conflicts | None,
+    typer.Option(
+        "--conflict-policy", help="Whose value counts where a device's write meets another's; or each field's."
+    ),
+]
 
 
 def _show(organization: admin_pb2.Organization) -> None:
@@ -123,6 +137,7 @@ def _show(organization: admin_pb2.Organization) -> None:
         ("time zone", organization.settings.time_zone or "UTC"),
         ("week from", list(Weekday)[organization.settings.week_start].value),
         ("hierarchy", _hierarchy_name(organization.settings)),
+        ("conflicts", _conflicts_name(organization.settings)),
         ("users by", organization.settings.user_attribute or "systemuserid"),
     )
     for name, value in lines:
@@ -174,6 +189,11 @@ def _hierarchy_name(settings: model_pb2.Settings) -> str:
     return list(Hierarchy)[settings.hierarchy_security.model].value
 
 
+def _conflicts_name(settings: model_pb2.Settings) -> str:
+    # Unspecified and the first policy are the same.
+    return list(Conflicts)[max(settings.conflict_policy, 1) - 1].value
+
+
 def _change(
     settings: model_pb2.Settings,
     *,
@@ -187,6 +207,7 @@ def _change(
     hierarchy_depth: int | None,
     hierarchy_excludes: list[str] | None,
     user_attribute: str | None,
+    conflict_policy: Conflicts | None,
 ) -> None:
     """Changes what was given, and leaves the rest."""
     from haversack.model.v1 import model_pb2
@@ -201,6 +222,8 @@ def _change(
         settings.week_start = list(Weekday).index(week_start)
     if user_attribute is not None:
         settings.user_attribute = user_attribute
+    if conflict_policy is not None:
+        settings.MergeFrom(model_pb2.Settings(conflict_policy=f"CONFLICT_POLICY_{conflict_policy.name}"))
     if fiscal_start is not None:
         settings.fiscal.start_month, settings.fiscal.start_day = _month_and_day(fiscal_start)
     if fiscal_period is not None:
@@ -247,6 +270,7 @@ def create(
     hierarchy_depth: DepthOption = None,
     hierarchy_excludes: ExcludedOption = None,
     user_attribute: UserAttributeOption = None,
+    conflict_policy: ConflictOption = None,
 ) -> admin_pb2.Organization:
     """Make an organization without rows. Provision it before devices can sync."""
     from haversack.admin.v1 import admin_pb2
@@ -264,6 +288,7 @@ def create(
         hierarchy_depth=hierarchy_depth,
         hierarchy_excludes=hierarchy_excludes,
         user_attribute=user_attribute,
+        conflict_policy=conflict_policy,
     )
     answer = admin.call(admin.organizations.CreateOrganization, request, admin_pb2.CreateOrganizationResponse)
     return answer.organization
@@ -284,6 +309,7 @@ def set_settings(
     hierarchy_depth: DepthOption = None,
     hierarchy_excludes: ExcludedOption = None,
     user_attribute: UserAttributeOption = None,
+    conflict_policy: ConflictOption = None,
 ) -> admin_pb2.Organization:
     """Change the given rules of an organization; the next publish makes them count."""
     from haversack.admin.v1 import admin_pb2
@@ -303,6 +329,7 @@ def set_settings(
         hierarchy_depth=hierarchy_depth,
         hierarchy_excludes=hierarchy_excludes,
         user_attribute=user_attribute,
+        conflict_policy=conflict_policy,
     )
     answer = admin.call(admin.organizations.SetSettings, request, admin_pb2.SetSettingsResponse)
     return answer.organization

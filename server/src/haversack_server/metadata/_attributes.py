@@ -44,6 +44,9 @@ _DEFAULT_TARGETS = {
     model_pb2.ATTRIBUTE_TYPE_CUSTOMER: ("account", "contact"),
 }
 
+_REQUIRED_LEVELS = frozenset({"systemrequired", "applicationrequired", "required"})
+"""The values of `RequiredLevel`, in whatever case, under which a row must have a value; the last is a solution's."""
+
 _CHOICE_TYPES = frozenset(
     {
         model_pb2.ATTRIBUTE_TYPE_PICKLIST,
@@ -76,6 +79,9 @@ def read_attribute(name: str, source: Mapping[str, Any], listed_targets: Sequenc
         targets=_targets(kind, source, listed_targets),
         options=_options(name, source) if kind in _CHOICE_TYPES else (),
         max_length=_max_length(name, source),
+        required=_named(source.get("RequiredLevel")).lower() in _REQUIRED_LEVELS,
+        create_forbidden=source.get("IsValidForCreate") is False,
+        update_forbidden=source.get("IsValidForUpdate") is False,
     )
 
 

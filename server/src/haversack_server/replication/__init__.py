@@ -3,11 +3,13 @@
 `Source` is what a system of record must be able to do; `NativeSource` is Haversack itself, where an organization's own
 rows lie in its record database. A `Replicator` drains the queue of work items (`catalog.work_items`), beside any number
 of others, in this process and elsewhere. `catch_up` is for those who have just changed a source and wait for staging.
+`WriteBack` goes the other way, with what devices upload.
 """
 
 from haversack_server.replication._native import NATIVE, NATIVE_INTERVAL_SECONDS, NativeSource, keep_replicating
 from haversack_server.replication._replicator import Limits, Replicator
 from haversack_server.replication._source import ROWS_MAX, Feed, Source, Taken, catch_up
+from haversack_server.replication._write_back import WriteBack, write_back
 
 __all__ = [
     "NATIVE",
@@ -19,6 +21,8 @@ __all__ = [
     "Replicator",
     "Source",
     "Taken",
+    "WriteBack",
     "catch_up",
     "keep_replicating",
+    "write_back",
 ]

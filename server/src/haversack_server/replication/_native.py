@@ -13,6 +13,7 @@ from haversack_server.catalog.leases import database_clock
 from haversack_server.catalog.work_items import Counts
 from haversack_server.core import in_thread
 from haversack_server.replication._source import Taken
+from haversack_server.replication._write_back import write_back
 from haversack_server.stagings import Stagings
 
 NATIVE = "native"
@@ -42,7 +43,8 @@ class NativeFeed:
     number: int
 
     async def take(self, rows_max: int) -> Taken:
-        """See `Feed`. The Rust core does all of it, in a thread."""
+        """See `Feed`. What devices have written goes to the record database first, so that both sides have the same."""
+        await write_back(self.staging, self.record)
         answer = await in_thread(self.staging.replicate, self.record, self.number, rows_max=rows_max)
         read = json.loads(answer)
         return Taken(Counts(*(read[it.name] for it in fields(Counts))), read["left"], read["lsn"])

@@ -22,7 +22,7 @@ from haversack_server.operations import Metrics, Pages
 from haversack_server.process_role import ProcessRole
 from haversack_server.provisioning import Activation, Parts, Requests, Status, Worker
 from haversack_server.publishing import Publisher
-from haversack_server.replication import NativeSource, Replicator
+from haversack_server.replication import NativeSource, Replicator, WriteBack
 from haversack_server.runtime._tls import Tls
 from haversack_server.runtime._upkeep import follow_certificate, follow_keys, forget_audit, issuer_states, kept_up
 from haversack_server.security import Access, Limiter
@@ -90,6 +90,10 @@ class Server:
         await _recover(catalog, activation, publisher)
         parts.push_async_callback(activation.stop)
         activation.start()
+        if settings.role is not ProcessRole.REPLICATOR:
+            write_back = WriteBack(stagings, sync)
+            parts.push_async_callback(write_back.stop)
+            write_back.start()
         if settings.role is not ProcessRole.SYNC:
             replicator = Replicator(catalog, [source])
             parts.push_async_callback(replicator.stop)

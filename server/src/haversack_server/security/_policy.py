@@ -119,6 +119,12 @@ _ADMIN: dict[str, dict[str, Rule]] = {
         "RetryWorkItem": _RUN,
         "RunWorkItem": _RUN,
     },
+    "SyncErrorService": {
+        "ListSyncErrors": _LOOK,
+        "GetSyncError": _LOOK,
+        "RetrySyncError": _RUN,
+        "DiscardSyncError": _RUN,
+    },
     "DirectoryService": {
         "ListUsers": _LOOK,
         "GetUser": _LOOK,
@@ -157,7 +163,10 @@ RULES: dict[str, Rule] = {
     f"haversack.admin.v1.{service}.{method}": rule
     for service, methods in _ADMIN.items()
     for method, rule in methods.items()
-} | {"haversack.sync.v1.SyncService.Sync": _DEVICE}
+} | {
+    "haversack.sync.v1.SyncService.Sync": _DEVICE,
+    "haversack.sync.v1.UploadService.Upload": _DEVICE,
+}
 """The rule of every call, by the full name of its method."""
 
 

@@ -120,6 +120,9 @@ def _attribute(attribute: Element, entity: str, option_sets: Mapping[str, Elemen
         "DisplayName": _label(attribute.child("displaynames")),
         "IsPrimaryName": "PrimaryName" in attribute.value("DisplayMask").split("|"),
         "IsValidForRead": attribute.value("ValidForReadApi").strip() != "0",
+        "IsValidForCreate": attribute.value("ValidForCreateApi").strip() != "0",
+        "IsValidForUpdate": attribute.value("ValidForUpdateApi").strip() != "0",
+        "RequiredLevel": attribute.value("RequiredLevel").strip(),
         "OptionSet": {"Options": _options(kind, attribute, f"{entity}.{name}", option_sets)},
     }
     length = attribute.value("MaxLength").strip()

@@ -140,8 +140,13 @@ def _attribute(attribute: model_pb2.Attribute, entity: model_pb2.Entity) -> Elem
     name = attribute.logical_name
     kind = PRIMARY_KEY if name == entity.primary_id_attribute else WRITTEN_TYPES[attribute.type]
     parts = [leaf("Type", kind), leaf("Name", name), leaf("LogicalName", name)]
+    parts.append(leaf("RequiredLevel", "required" if attribute.required else "none"))
     if name == entity.primary_name_attribute:
         parts.append(leaf("DisplayMask", "PrimaryName"))
+    if attribute.create_forbidden:
+        parts.append(leaf("ValidForCreateApi", "0"))
+    if attribute.update_forbidden:
+        parts.append(leaf("ValidForUpdateApi", "0"))
     if attribute.max_length:
         parts.append(leaf("MaxLength", str(attribute.max_length)))
     if attribute.type in WRITTEN_BEHAVIORS:

@@ -1,4 +1,4 @@
-"""CREATE_STAGING: an empty staging database, with an epoch of its own."""
+"""CREATE_STAGING: a staging database with an epoch of its own, empty but for what became of earlier uploads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from haversack_server._core import Staging
 from haversack_server.core import in_thread
 from haversack_server.provisioning.context import Context
 from haversack_server.provisioning.files import StagingFile, delete_before
+from haversack_server.provisioning.ledger import take_over_ledger
 
 
 async def create_staging(context: Context) -> None:
@@ -20,4 +21,5 @@ async def create_staging(context: Context) -> None:
     file = StagingFile(context.operation.number, context.lease.fence)
     await in_thread(delete_before, folder, file)
     staging = await in_thread(Staging.create, str(folder / file.name))
+    await in_thread(take_over_ledger, folder, staging)
     await context.use_staging(str(context.folder / file.name), staging)

@@ -8,6 +8,13 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class ConflictPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CONFLICT_POLICY_UNSPECIFIED: _ClassVar[ConflictPolicy]
+    CONFLICT_POLICY_CLIENT_WINS: _ClassVar[ConflictPolicy]
+    CONFLICT_POLICY_SERVER_WINS: _ClassVar[ConflictPolicy]
+    CONFLICT_POLICY_MERGE: _ClassVar[ConflictPolicy]
+
 class FiscalPeriod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     FISCAL_PERIOD_UNSPECIFIED: _ClassVar[FiscalPeriod]
@@ -74,6 +81,10 @@ class AssociationDirection(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ASSOCIATION_DIRECTION_UNSPECIFIED: _ClassVar[AssociationDirection]
     ASSOCIATION_DIRECTION_TO_MANY: _ClassVar[AssociationDirection]
     ASSOCIATION_DIRECTION_TO_ONE: _ClassVar[AssociationDirection]
+CONFLICT_POLICY_UNSPECIFIED: ConflictPolicy
+CONFLICT_POLICY_CLIENT_WINS: ConflictPolicy
+CONFLICT_POLICY_SERVER_WINS: ConflictPolicy
+CONFLICT_POLICY_MERGE: ConflictPolicy
 FISCAL_PERIOD_UNSPECIFIED: FiscalPeriod
 FISCAL_PERIOD_ANNUAL: FiscalPeriod
 FISCAL_PERIOD_SEMESTER: FiscalPeriod
@@ -152,7 +163,7 @@ class App(_message.Message):
     def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., offline: _Optional[bool] = ..., profiles: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Settings(_message.Message):
-    __slots__ = ("time_zone", "collation", "null_never_matches", "week_start", "fiscal", "hierarchy_security", "user_attribute")
+    __slots__ = ("time_zone", "collation", "null_never_matches", "week_start", "fiscal", "hierarchy_security", "user_attribute", "conflict_policy")
     TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
     COLLATION_FIELD_NUMBER: _ClassVar[int]
     NULL_NEVER_MATCHES_FIELD_NUMBER: _ClassVar[int]
@@ -160,6 +171,7 @@ class Settings(_message.Message):
     FISCAL_FIELD_NUMBER: _ClassVar[int]
     HIERARCHY_SECURITY_FIELD_NUMBER: _ClassVar[int]
     USER_ATTRIBUTE_FIELD_NUMBER: _ClassVar[int]
+    CONFLICT_POLICY_FIELD_NUMBER: _ClassVar[int]
     time_zone: str
     collation: Collation
     null_never_matches: bool
@@ -167,7 +179,8 @@ class Settings(_message.Message):
     fiscal: FiscalCalendar
     hierarchy_security: HierarchySecurity
     user_attribute: str
-    def __init__(self, time_zone: _Optional[str] = ..., collation: _Optional[_Union[Collation, str]] = ..., null_never_matches: _Optional[bool] = ..., week_start: _Optional[int] = ..., fiscal: _Optional[_Union[FiscalCalendar, _Mapping]] = ..., hierarchy_security: _Optional[_Union[HierarchySecurity, _Mapping]] = ..., user_attribute: _Optional[str] = ...) -> None: ...
+    conflict_policy: ConflictPolicy
+    def __init__(self, time_zone: _Optional[str] = ..., collation: _Optional[_Union[Collation, str]] = ..., null_never_matches: _Optional[bool] = ..., week_start: _Optional[int] = ..., fiscal: _Optional[_Union[FiscalCalendar, _Mapping]] = ..., hierarchy_security: _Optional[_Union[HierarchySecurity, _Mapping]] = ..., user_attribute: _Optional[str] = ..., conflict_policy: _Optional[_Union[ConflictPolicy, str]] = ...) -> None: ...
 
 class FiscalCalendar(_message.Message):
     __slots__ = ("start_month", "start_day", "period")
@@ -218,7 +231,7 @@ class Entity(_message.Message):
     def __init__(self, number: _Optional[int] = ..., logical_name: _Optional[str] = ..., schema_name: _Optional[str] = ..., display_name: _Optional[str] = ..., entity_set_name: _Optional[str] = ..., primary_id_attribute: _Optional[str] = ..., primary_name_attribute: _Optional[str] = ..., ownership: _Optional[_Union[Ownership, str]] = ..., attributes: _Optional[_Iterable[_Union[Attribute, _Mapping]]] = ..., offline: _Optional[bool] = ..., organization_filter: _Optional[_Union[_filter_pb2.Filter, _Mapping]] = ..., hierarchy_attribute: _Optional[str] = ...) -> None: ...
 
 class Attribute(_message.Message):
-    __slots__ = ("number", "logical_name", "display_name", "type", "targets", "entity_field_number", "options", "max_length")
+    __slots__ = ("number", "logical_name", "display_name", "type", "targets", "entity_field_number", "options", "max_length", "required", "create_forbidden", "update_forbidden")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     LOGICAL_NAME_FIELD_NUMBER: _ClassVar[int]
     DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
@@ -227,6 +240,9 @@ class Attribute(_message.Message):
     ENTITY_FIELD_NUMBER_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     MAX_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_FIELD_NUMBER: _ClassVar[int]
+    CREATE_FORBIDDEN_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_FORBIDDEN_FIELD_NUMBER: _ClassVar[int]
     number: int
     logical_name: str
     display_name: str
@@ -235,7 +251,10 @@ class Attribute(_message.Message):
     entity_field_number: int
     options: _containers.RepeatedCompositeFieldContainer[Option]
     max_length: int
-    def __init__(self, number: _Optional[int] = ..., logical_name: _Optional[str] = ..., display_name: _Optional[str] = ..., type: _Optional[_Union[AttributeType, str]] = ..., targets: _Optional[_Iterable[str]] = ..., entity_field_number: _Optional[int] = ..., options: _Optional[_Iterable[_Union[Option, _Mapping]]] = ..., max_length: _Optional[int] = ...) -> None: ...
+    required: bool
+    create_forbidden: bool
+    update_forbidden: bool
+    def __init__(self, number: _Optional[int] = ..., logical_name: _Optional[str] = ..., display_name: _Optional[str] = ..., type: _Optional[_Union[AttributeType, str]] = ..., targets: _Optional[_Iterable[str]] = ..., entity_field_number: _Optional[int] = ..., options: _Optional[_Iterable[_Union[Option, _Mapping]]] = ..., max_length: _Optional[int] = ..., required: _Optional[bool] = ..., create_forbidden: _Optional[bool] = ..., update_forbidden: _Optional[bool] = ...) -> None: ...
 
 class Option(_message.Message):
     __slots__ = ("value", "label")

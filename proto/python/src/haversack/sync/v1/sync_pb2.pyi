@@ -19,12 +19,29 @@ class Compression(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     COMPRESSION_UNSPECIFIED: _ClassVar[Compression]
     COMPRESSION_NONE: _ClassVar[Compression]
     COMPRESSION_ZSTD: _ClassVar[Compression]
+
+class RowRight(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ROW_RIGHT_UNSPECIFIED: _ClassVar[RowRight]
+    ROW_RIGHT_CREATE: _ClassVar[RowRight]
+    ROW_RIGHT_WRITE: _ClassVar[RowRight]
+    ROW_RIGHT_DELETE: _ClassVar[RowRight]
+    ROW_RIGHT_ASSIGN: _ClassVar[RowRight]
+    ROW_RIGHT_APPEND: _ClassVar[RowRight]
+    ROW_RIGHT_APPEND_TO: _ClassVar[RowRight]
 SYNC_MODE_UNSPECIFIED: SyncMode
 SYNC_MODE_ONCE: SyncMode
 SYNC_MODE_LIVE: SyncMode
 COMPRESSION_UNSPECIFIED: Compression
 COMPRESSION_NONE: Compression
 COMPRESSION_ZSTD: Compression
+ROW_RIGHT_UNSPECIFIED: RowRight
+ROW_RIGHT_CREATE: RowRight
+ROW_RIGHT_WRITE: RowRight
+ROW_RIGHT_DELETE: RowRight
+ROW_RIGHT_ASSIGN: RowRight
+ROW_RIGHT_APPEND: RowRight
+ROW_RIGHT_APPEND_TO: RowRight
 
 class SyncRequest(_message.Message):
     __slots__ = ("install_id", "cookie", "mode", "accept", "holdings", "inventories", "mismatches", "client", "app")
@@ -119,7 +136,7 @@ class Model(_message.Message):
     def __init__(self, version: _Optional[int] = ..., revision: _Optional[int] = ..., descriptors: _Optional[bytes] = ..., entities: _Optional[_Iterable[_Union[CarriedEntity, _Mapping]]] = ...) -> None: ...
 
 class CarriedEntity(_message.Message):
-    __slots__ = ("entity", "logical_name", "message_name", "primary_id_attribute", "attributes", "fingerprint", "mandatory")
+    __slots__ = ("entity", "logical_name", "message_name", "primary_id_attribute", "attributes", "fingerprint", "mandatory", "rights", "sync_interval_minutes")
     ENTITY_FIELD_NUMBER: _ClassVar[int]
     LOGICAL_NAME_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_NAME_FIELD_NUMBER: _ClassVar[int]
@@ -127,6 +144,8 @@ class CarriedEntity(_message.Message):
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     MANDATORY_FIELD_NUMBER: _ClassVar[int]
+    RIGHTS_FIELD_NUMBER: _ClassVar[int]
+    SYNC_INTERVAL_MINUTES_FIELD_NUMBER: _ClassVar[int]
     entity: int
     logical_name: str
     message_name: str
@@ -134,21 +153,33 @@ class CarriedEntity(_message.Message):
     attributes: _containers.RepeatedCompositeFieldContainer[CarriedAttribute]
     fingerprint: int
     mandatory: bool
-    def __init__(self, entity: _Optional[int] = ..., logical_name: _Optional[str] = ..., message_name: _Optional[str] = ..., primary_id_attribute: _Optional[str] = ..., attributes: _Optional[_Iterable[_Union[CarriedAttribute, _Mapping]]] = ..., fingerprint: _Optional[int] = ..., mandatory: _Optional[bool] = ...) -> None: ...
+    rights: _containers.RepeatedScalarFieldContainer[RowRight]
+    sync_interval_minutes: int
+    def __init__(self, entity: _Optional[int] = ..., logical_name: _Optional[str] = ..., message_name: _Optional[str] = ..., primary_id_attribute: _Optional[str] = ..., attributes: _Optional[_Iterable[_Union[CarriedAttribute, _Mapping]]] = ..., fingerprint: _Optional[int] = ..., mandatory: _Optional[bool] = ..., rights: _Optional[_Iterable[_Union[RowRight, str]]] = ..., sync_interval_minutes: _Optional[int] = ...) -> None: ...
 
 class CarriedAttribute(_message.Message):
-    __slots__ = ("number", "logical_name", "type", "entity_field_number", "target")
+    __slots__ = ("number", "logical_name", "type", "entity_field_number", "target", "required", "max_length", "options", "creatable", "updatable")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     LOGICAL_NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     ENTITY_FIELD_NUMBER_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_FIELD_NUMBER: _ClassVar[int]
+    MAX_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    CREATABLE_FIELD_NUMBER: _ClassVar[int]
+    UPDATABLE_FIELD_NUMBER: _ClassVar[int]
     number: int
     logical_name: str
     type: _model_pb2.AttributeType
     entity_field_number: int
     target: str
-    def __init__(self, number: _Optional[int] = ..., logical_name: _Optional[str] = ..., type: _Optional[_Union[_model_pb2.AttributeType, str]] = ..., entity_field_number: _Optional[int] = ..., target: _Optional[str] = ...) -> None: ...
+    required: bool
+    max_length: int
+    options: _containers.RepeatedScalarFieldContainer[int]
+    creatable: bool
+    updatable: bool
+    def __init__(self, number: _Optional[int] = ..., logical_name: _Optional[str] = ..., type: _Optional[_Union[_model_pb2.AttributeType, str]] = ..., entity_field_number: _Optional[int] = ..., target: _Optional[str] = ..., required: _Optional[bool] = ..., max_length: _Optional[int] = ..., options: _Optional[_Iterable[int]] = ..., creatable: _Optional[bool] = ..., updatable: _Optional[bool] = ...) -> None: ...
 
 class Plan(_message.Message):
     __slots__ = ("epoch", "entities")

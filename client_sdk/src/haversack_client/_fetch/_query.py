@@ -1,0 +1,230 @@
+"""A `<fetch>`: which columns of which rows, in which order, and which page of them.
+
+Beside filters it may join entities (`link-entity` with `inner` or `outer`, nested), and it names columns as Dataverse
+does: those of a joined entity `alias.attribute`, unless an `<attribute>` has an alias of its own.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from haversack_client import _tables as sql
+from haversack_client._connections import Connection
+from haversack_client._fetch._caller import Caller
+from haversack_client._fetch._conditions import Scope, Statement
+from haversack_client._fetch._document import Element, parse
+from haversack_client._fetch._errors import excerpt, invalid, malformed, too_large, unsupported
+from haversack_client._fetch._filters import LINK_HINTS, Filters
+from haversack_client._fetch._operands import Family, family
+from haversack_client._fetch._text import give_functions
+from haversack_client._fetch._windows import Clock
+from haversack_client._model import CarriedModel
+from haversack_client._reader import read_facts
+from haversack_client._rows import SqlValue
+
+ROWS_OF_A_PAGE_MAX = 5_000
+JOINS_MAX = 15
+"""Joined entities of a query."""
+
+FETCH_ATTRIBUTES = ("top", "count", "page", "distinct", "aggregate")
+FETCH_HINTS = (
+    "version",
+    "output-format",
+    "mapping",
+    "no-lock",
+    "latematerialize",
+    "options",
+    "returntotalrecordcount",
+    "useraworderby",
+    "utc-offset",
+    "min-active-row-version",
+    "datasource",
+)
+
+
+class Fetch:
+    """Answers queries over one connection."""
+
+    def __init__(self, connection: Connection, caller: Caller) -> None:
+        self._connection = connection
+        self._caller = caller
+
+    def rows(self, fetch_xml: str) -> list[Any]:
+        """The rows that a `<fetch>` asks for. Raises FetchError if it cannot be read or answered."""
+        root = parse(fetch_xml)
+        if root.name != "fetch":
+            raise malformed(f"{root.place}: write a <fetch>")
+        self._connection.execute("BEGIN")
+        serialized = read_facts(self._connection).model
+        if not serialized:
+            raise unsupported("nothing is on this device yet; sync first")
+        give_functions(self._connection, self._caller.collation)
+        compiled, parameters = self.compile(CarriedModel.parse(serialized), root)
+        return self._connection.execute(compiled, parameters).fetchall()
+
+    def compile(self, model: CarriedModel, root: Element) -> tuple[str, list[SqlValue]]:
+        """A `<fetch>` as SQL, and its parameters. Raises FetchError."""
+        clock = Clock.at(self._caller.now_us, self._caller.time_zone)
+        select = Statement(model, self._caller, self._teams, clock)
+        return _Query(Filters(select), root).compile()
+
+    def _teams(self) -> tuple[str, ...]:
+        """The caller's teams: those that were given, or those that the local directory knows."""
+        if self._caller.team_ids is not None:
+            return self._caller.team_ids
+        query = "SELECT count(*) FROM _haversack_entity WHERE \"table\" = 'teammembership'"
+        if self._caller.user_id is None or not self._connection.execute(query).fetchone()[0]:
+            raise unsupported(
+                "the device does not know the caller's teams; give Caller(team_ids=...), or carry teammembership"
+            )
+        members = "SELECT teamid FROM teammembership WHERE systemuserid = ?"
+        return tuple(team for (team,) in self._connection.execute(members, (self._caller.user_id.lower(),)) if team)
+
+
+@dataclass(slots=True)
+class _Query:
+    """One query, compiled part by part. Parameters are collected in the order in which the parts stand in SQL."""
+
+    filters: Filters
+    root: Element
+    _joins: int = 0
+
+    def compile(self) -> tuple[str, list[SqlValue]]:
+        self.root.only(FETCH_ATTRIBUTES, FETCH_HINTS)
+        if _truth(self.root, "aggregate"):
+            raise unsupported(f"{self.root.place}: aggregates are not answered on devices; ask SQL with Device.query")
+        entities = [child for child in self.root.children if child.name == "entity"]
+        strangers = [child for child in self.root.children if child.name not in ("entity", "order")]
+        if len(entities) != 1 or strangers:
+            raise malformed(f"{(strangers or [self.root])[0].place}: a <fetch> has one <entity>")
+        entity = entities[0]
+        entity.only(("name",), ("enableprefiltering", "prefilterparametername"))
+        scope = Scope(self.filters.table(entity), self.filters.next_alias())
+        self._check_children(entity)
+        columns, orders = self._columns(scope, entity, ""), self._orders(scope, entity)
+        joins: list[str] = []
+        for child in entity.children:
+            if child.name == "link-entity":
+                self._join(scope, child, columns, joins, orders)
+        where = self.filters.every(scope, [child for child in entity.children if child.name == "filter"])
+        return self._assemble(scope, columns, joins, where, orders), self.filters.statement.parameters
+
+    def _assemble(
+        self, scope: Scope, columns: dict[str, str], joins: list[str], where: list[str], orders: list[str]
+    ) -> str:
+        distinct = _truth(self.root, "distinct")
+        selected = ", ".join(f"{column} AS {sql.quoted(name)}" for name, column in columns.items())
+        parts = [
+            f"SELECT {'DISTINCT ' if distinct else ''}{selected}",
+            f"FROM {sql.quoted(scope.table.name)} AS {scope.alias}",
+            *joins,
+        ]
+        if where:
+            parts.append(f"WHERE {' AND '.join(where)}")
+        # Without an order of its own a page must still not overlap with the next.
+        last = [] if distinct else [f"{scope.alias}._ordinal"]
+        if orders or last:
+            parts.append(f"ORDER BY {', '.join([*orders, *last])}")
+        return " ".join([*parts, *self._page()])
+
+    def _page(self) -> list[str]:
+        top, count, page = (_whole(self.root, name) for name in ("top", "count", "page"))
+        if top is not None:
+            if count is not None or page is not None:
+                raise malformed(f"{self.root.place}: write top, or page and count, not both")
+            return [f"LIMIT {top}"]
+        if count is None and page is None:
+            return []
+        size = count or ROWS_OF_A_PAGE_MAX
+        return [f"LIMIT {size} OFFSET {size * ((page or 1) - 1)}"]
+
+    def _columns(self, scope: Scope, element: Element, prefix: str) -> dict[str, str]:
+        """The columns that an entity gives, by name. Those of the first entity always have its id."""
+        named = [child for child in element.children if child.name == "attribute"]
+        whole = any(child.name == "all-attributes" for child in element.children)
+        if whole or (not named and not prefix):
+            return {f"{prefix}{column.name}": scope.column(column.name) for column in scope.table.columns}
+        found: dict[str, str] = {} if prefix else {scope.table.primary_id: scope.column(scope.table.primary_id)}
+        for child in named:
+            child.only(("name", "alias"), ("addedby", "build", "distinct"))
+            attribute = scope.attribute(child.required("name"), child.place)
+            alias = child.attributes.get("alias") or f"{prefix}{attribute.name}"
+            found[alias] = scope.column(attribute)
+            if attribute.companion:
+                found[f"{alias}_entity"] = scope.column(attribute.companion)
+        return found
+
+    def _orders(self, scope: Scope, element: Element) -> list[str]:
+        found = []
+        for child in element.children:
+            if child.name == "order":
+                child.only(("attribute", "descending", "entityname"))
+                name = child.attributes.get("entityname")
+                ordered = self.filters.aliases.get(name, scope) if name else scope
+                found.append(self._order(ordered, child))
+        return found
+
+    def _order(self, scope: Scope, element: Element) -> str:
+        attribute = scope.attribute(element.required("attribute"), element.place)
+        column = scope.column(attribute)
+        match family(attribute):
+            case Family.TEXT:
+                column = f"haversack_fold({column})"
+            case Family.DECIMAL:
+                column = f"{column} COLLATE haversack_decimal"
+        return f"{column} DESC" if _truth(element, "descending") else column
+
+    def _join(
+        self, scope: Scope, element: Element, columns: dict[str, str], joins: list[str], orders: list[str]
+    ) -> None:
+        """A joined entity, and those that are joined to it."""
+        self.filters.count(element)
+        self._joins += 1
+        if self._joins > JOINS_MAX:
+            raise too_large(f"{element.place}: there are more than {JOINS_MAX} joined entities; write fewer")
+        element.only(("name", "from", "to", "link-type", "alias"), LINK_HINTS)
+        kind = element.attributes.get("link-type", "inner")
+        if kind not in ("inner", "outer"):
+            raise unsupported(
+                f'{element.place}: link-type "{excerpt(kind)}" outside of a filter; write "inner" or "outer", or'
+                " move it into a <filter>"
+            )
+        self._check_children(element)
+        linked = Scope(self.filters.table(element), self.filters.next_alias())
+        alias = element.attributes.get("alias") or linked.alias
+        if alias in self.filters.aliases:
+            raise malformed(f'{element.place}: the alias "{excerpt(alias)}" is taken; choose another one')
+        self.filters.aliases[alias] = linked
+        on = [self.filters.join(scope, linked, element)]
+        on += self.filters.every(linked, [child for child in element.children if child.name == "filter"])
+        joins.append(
+            f"{'LEFT' if kind == 'outer' else 'INNER'} JOIN {sql.quoted(linked.table.name)} AS {linked.alias}"
+            f" ON {' AND '.join(on)}"
+        )
+        columns |= self._columns(linked, element, f"{alias}.")
+        orders += self._orders(linked, element)
+        for child in element.children:
+            if child.name == "link-entity":
+                self._join(linked, child, columns, joins, orders)
+
+    def _check_children(self, element: Element) -> None:
+        known = ("attribute", "all-attributes", "no-attrs", "order", "filter", "link-entity")
+        for child in element.children:
+            if child.name not in known:
+                raise malformed(f"{child.place}: <filter>, <attribute>, <order> or <link-entity> belongs here")
+
+
+def _truth(element: Element, name: str) -> bool:
+    value = element.attributes.get(name, "false").lower()
+    if value not in ("0", "1", "true", "false"):
+        raise invalid(f'{element.place}: {name} is "{excerpt(value)}"; write true or false')
+    return value in ("1", "true")
+
+
+def _whole(element: Element, name: str) -> int | None:
+    value = element.attributes.get(name)
+    if value is None:
+        return None
+    limit = 1_000_000 if name == "page" else ROWS_OF_A_PAGE_MAX
+    if not value.isascii() or not value.isdigit() or not 1 <= int(value[:9]) <= limit:
+        raise invalid(f'{element.place}: {name} is "{excerpt(value)}"; write a number from 1 to {limit}')
+    return int(value)

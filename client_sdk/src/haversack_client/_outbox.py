@@ -1,0 +1,246 @@
+"""The outbox: what was written on this device and the server has not taken yet, in order.
+
+An entry is a `Mutation`, encoded once. What becomes of it is told by its state:
+
+```
+WAITING ──sent──> WAITING ──APPLIED──> APPLIED ──the device has come to its LSN──> gone
+   |                  |────QUEUED───> QUEUED, sent again at each upload until the server says more
+   |                  |────BLOCKED──> HELD, with what it depends on
+   |                  └────refused──> REFUSED ──retry, edit──> a new WAITING; ──discard──> gone
+   └──depends on a refused one: it stays WAITING and is not sent
+```
+
+An entry that may have been sent keeps its bytes for ever: the server's ledger knows them by their number.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from haversack.sync.v1 import upload_pb2
+
+from haversack_client._connections import Connection
+from haversack_client._rows import SqlValue
+
+
+class Kind(IntEnum):
+    """What a write does; the numbers are those of `MutationKind`."""
+
+    CREATE = upload_pb2.MUTATION_KIND_CREATE
+    UPDATE = upload_pb2.MUTATION_KIND_UPDATE
+    DELETE = upload_pb2.MUTATION_KIND_DELETE
+
+
+class State(IntEnum):
+    """What has become of a write."""
+
+    WAITING = 1
+    """No answer yet."""
+    QUEUED = 2
+    """The server has it for sure, and waits for the organization's source."""
+    APPLIED = 3
+    """It is in the data; the device has not come to it yet."""
+    HELD = 4
+    """The server blocked it, because it depends on one that was refused."""
+    REFUSED = 5
+    """The server, or a change of the model, refused it. It is kept until it is retried, edited or discarded."""
+
+
+OPEN_STATES = (State.WAITING, State.QUEUED, State.HELD)
+"""States of writes that the server has yet to put into the data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One write.
+
+    Attributes:
+        number: Its position; a retried write gets a new one.
+        entity: Entity number.
+        id: The row's id, as its table has it.
+        kind: What it does.
+        new: Values by column that it sets.
+        old: What they were before, as the user saw them.
+        state: What has become of it.
+        sent: Whether the server may have it.
+        depends_on: Numbers of earlier writes without which it means nothing.
+        base_lsn: LSN of the server's row that it was based on; 0 if there was none.
+        written_at_us: When, microseconds since the Unix epoch, by this device's clock.
+        lsn: Once it is applied: where the device must have come.
+        reason: Name of the ErrorReason for which it was refused; else empty.
+        message: The same for people.
+        fields: Columns that are in conflict, or not valid.
+    """
+
+    number: int
+    entity: int
+    id: str
+    kind: Kind
+    new: Mapping[str, SqlValue]
+    old: Mapping[str, SqlValue]
+    state: State = State.WAITING
+    sent: bool = False
+    depends_on: tuple[int, ...] = ()
+    base_lsn: int = 0
+    written_at_us: int = 0
+    lsn: int = 0
+    reason: str = ""
+    message: str = ""
+    fields: tuple[str, ...] = field(default=())
+
+    @property
+    def row(self) -> tuple[int, str]:
+        """Which row it is about: (entity number, id)."""
+        return self.entity, self.id
+
+
+COLUMNS = (
+    "number, entity, id, kind, new, old, state, sent, depends_on, base_lsn, written_at_us, lsn, reason, message, fields"
+)
+
+
+class Outbox:
+    """The outbox of one database, within its caller's transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def next_number(self) -> int:
+        """The number of the next entry. None is used twice, whatever becomes of the others."""
+        row = self._connection.execute("SELECT value FROM _haversack_meta WHERE key = 'last_number'").fetchone()
+        return 1 + (row[0] if row else 0)
+
+    def add(self, entry: Entry, mutation: bytes) -> None:
+        """Adds a write with the next number."""
+        self._connection.execute(
+            f"INSERT INTO _haversack_outbox ({COLUMNS}, mutation) VALUES ({', '.join('?' * 16)})",
+            (*_encoded(entry), mutation),
+        )
+        self._connection.execute("INSERT OR REPLACE INTO _haversack_meta VALUES ('last_number', ?)", (entry.number,))
+
+    def replace(self, entry: Entry, mutation: bytes | None = None) -> None:
+        """Puts another version of an entry in its place; its bytes stay unless others are given."""
+        names = COLUMNS.split(", ")[1:]
+        values: list[object] = list(_encoded(entry)[1:])
+        if mutation is not None:
+            names, values = [*names, "mutation"], [*values, mutation]
+        assignments = ", ".join(f"{name} = ?" for name in names)
+        self._connection.execute(
+            f"UPDATE _haversack_outbox SET {assignments} WHERE number = ?", (*values, entry.number)
+        )
+
+    def remove(self, numbers: Iterable[int]) -> None:
+        """Forgets entries."""
+        self._connection.executemany("DELETE FROM _haversack_outbox WHERE number = ?", [(it,) for it in numbers])
+
+    def mark_sent(self, numbers: Iterable[int]) -> None:
+        """Remembers that the server may have these from now on."""
+        self._connection.executemany(
+            "UPDATE _haversack_outbox SET sent = 1 WHERE number = ?", [(it,) for it in numbers]
+        )
+
+    def get(self, number: int) -> Entry | None:
+        """The entry of a number, if there is one."""
+        return next(self._entries("WHERE number = ?", (number,)), None)
+
+    def all(self) -> list[Entry]:
+        """Every entry, in order."""
+        return list(self._entries("ORDER BY number"))
+
+    def of_row(self, entity: int, row_id: str) -> list[Entry]:
+        """What was written about a row, in order."""
+        return list(self._entries("WHERE entity = ? AND id = ? ORDER BY number", (entity, row_id)))
+
+    def in_state(self, *states: State) -> list[Entry]:
+        """Entries in one of these states, in order."""
+        marks = ", ".join("?" * len(states))
+        return list(self._entries(f"WHERE state IN ({marks}) ORDER BY number", tuple(map(int, states))))
+
+    def is_empty(self) -> bool:
+        """Whether nothing is in it."""
+        return self._connection.execute("SELECT 1 FROM _haversack_outbox LIMIT 1").fetchone() is None
+
+    def mutation(self, number: int) -> bytes:
+        """The bytes of an entry, as they travel."""
+        row = self._connection.execute("SELECT mutation FROM _haversack_outbox WHERE number = ?", (number,)).fetchone()
+        return bytes(row[0])
+
+    def held(self) -> set[int]:
+        """Numbers that depend, directly or not, on one that was refused or blocked; those of the blocked among them."""
+        stopped = {entry.number for entry in self.in_state(State.REFUSED, State.HELD)}
+        held = {entry.number for entry in self.in_state(State.HELD)}
+        if not stopped:
+            return held
+        query = (
+            "SELECT number, depends_on FROM _haversack_outbox"
+            " WHERE state IN (1, 2) AND depends_on <> '[]' ORDER BY number"
+        )
+        for number, depends_on in self._connection.execute(query).fetchall():
+            if not stopped.isdisjoint(json.loads(depends_on)):
+                stopped.add(number)
+                held.add(number)
+        return held
+
+    def sendable(self, after: int, count_max: int, bytes_max: int) -> list[tuple[int, bytes]]:
+        """Numbers and bytes of the next entries behind `after` that can be sent, as many as fit, at least one."""
+        held, found, size = self.held(), list[tuple[int, bytes]](), 0
+        query = "SELECT number, mutation FROM _haversack_outbox WHERE number > ? AND state IN (1, 2) ORDER BY number"
+        for number, mutation in self._connection.execute(query, (after,)):
+            if number in held:
+                continue
+            if found and (len(found) == count_max or size + len(mutation) > bytes_max):
+                break
+            found.append((number, bytes(mutation)))
+            size += len(mutation)
+        return found
+
+    def _entries(self, clause: str, parameters: Sequence[object] = ()) -> Iterator[Entry]:
+        for row in self._connection.execute(f"SELECT {COLUMNS} FROM _haversack_outbox {clause}", parameters):
+            yield _decoded(row)
+
+
+def _encoded(entry: Entry) -> tuple[object, ...]:
+    return (
+        entry.number,
+        entry.entity,
+        entry.id,
+        int(entry.kind),
+        json.dumps(entry.new, ensure_ascii=False),
+        json.dumps(entry.old, ensure_ascii=False),
+        int(entry.state),
+        int(entry.sent),
+        json.dumps(entry.depends_on),
+        entry.base_lsn,
+        entry.written_at_us,
+        entry.lsn,
+        entry.reason,
+        entry.message,
+        json.dumps(entry.fields),
+    )
+
+
+def _decoded(row: Sequence[object]) -> Entry:
+    number, entity, row_id, kind, new, old, state, sent, depends_on, base_lsn, at_us, lsn, reason, message, fields = row
+    return Entry(
+        number=_integer(number),
+        entity=_integer(entity),
+        id=str(row_id),
+        kind=Kind(_integer(kind)),
+        new=json.loads(str(new)),
+        old=json.loads(str(old)),
+        state=State(_integer(state)),
+        sent=bool(sent),
+        depends_on=tuple(json.loads(str(depends_on))),
+        base_lsn=_integer(base_lsn),
+        written_at_us=_integer(at_us),
+        lsn=_integer(lsn),
+        reason=str(reason),
+        message=str(message),
+        fields=tuple(json.loads(str(fields))),
+    )
+
+
+def _integer(value: object) -> int:
+    assert isinstance(value, int)
+    return value

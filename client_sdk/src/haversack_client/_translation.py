@@ -1,0 +1,138 @@
+"""What becomes of the outbox when what it was written against changes: the model, or the staging database.
+
+A write that the server may have keeps its bytes, because the server's ledger knows them by their number; its answer
+comes as for any other. The rest is made anew where its meaning survives, and is refused with a reason where it does
+not: no value that a user wrote is dropped in silence.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from haversack.sync.v1 import upload_pb2
+
+from haversack_client._model import CarriedModel, Column, Table
+from haversack_client._outbox import Entry, Kind, Outbox, State
+from haversack_client._rows import SqlValue
+from haversack_client._values import RowEncoder, id_bytes, stored
+
+CROSSED = -1
+"""In place of an LSN: the write was sent to another epoch, so that the LSN of its answer may be one of that."""
+
+
+def mutation(
+    table: Table, encoder: RowEncoder, entry: Entry, model_version: int, numbers: Mapping[str, int] | None = None
+) -> bytes:
+    """An entry as it travels."""
+    by_name = numbers or {column.name: column.number for column in table.columns}
+    return upload_pb2.Mutation(
+        number=entry.number,
+        entity=entry.entity,
+        id=id_bytes(entry.id),
+        kind=int(entry.kind),  # type: ignore[arg-type]
+        values=encoder.encode(table, entry.new),
+        changed=sorted(by_name[name] for name in entry.new),
+        old_values=encoder.encode(table, entry.old) if entry.kind is Kind.UPDATE else b"",
+        base_lsn=entry.base_lsn,
+        written_at_us=entry.written_at_us,
+        depends_on=entry.depends_on,
+        model_version=model_version,
+    ).SerializeToString(deterministic=True)
+
+
+def rebase(outbox: Outbox) -> None:
+    """A new epoch begins. Old values stay, positions of the old epoch mean nothing.
+
+    What was applied, but not come to, is asked again: a database that was restored from a backup may have lost it, and
+    one that has not has it in its ledger.
+    """
+    for entry in outbox.all():
+        if entry.state in (State.WAITING, State.QUEUED, State.APPLIED) and entry.sent:
+            state = State.WAITING if entry.state is State.APPLIED else entry.state
+            outbox.replace(replace(entry, state=state, lsn=CROSSED))
+        elif entry.base_lsn and not entry.sent:
+            message = upload_pb2.Mutation.FromString(outbox.mutation(entry.number))
+            message.base_lsn = 0
+            outbox.replace(replace(entry, base_lsn=0), message.SerializeToString(deterministic=True))
+
+
+def translate(outbox: Outbox, before: CarriedModel, after: CarriedModel) -> None:
+    """A new model begins: what was not sent yet is written in it, or refused."""
+    encoder = RowEncoder(after)
+    for entry in outbox.in_state(State.WAITING):
+        if entry.sent:
+            continue
+        old, new = before.tables.get(entry.entity), after.tables.get(entry.entity)
+        if new is None:
+            name = old.name if old else f"entity {entry.entity}"
+            outbox.replace(
+                _refused(entry, "ENTITY_UNKNOWN", f"{name} is not on this device any more; discard the write")
+            )
+        elif old is None or any(_column(old, name) != _column(new, name) for name in entry.new):
+            _translate(outbox, entry, new, encoder, after.version)
+
+
+def _translate(outbox: Outbox, entry: Entry, table: Table, encoder: RowEncoder, version: int) -> None:
+    gone = [name for name in entry.new if _column(table, name) is None]
+    if gone:
+        text = f"{table.name} has no {', '.join(gone)} any more; edit the write, or discard it"
+        outbox.replace(_refused(entry, "ATTRIBUTE_UNKNOWN", text, gone))
+        return
+    try:
+        changed = replace(entry, new=_converted(table, entry.new), old=_converted_or_null(table, entry.old))
+    except _NotConvertibleError as error:
+        text = f"{error.column} of {table.name} has another type now, and {error}; edit the write, or discard it"
+        outbox.replace(_refused(entry, "VALUE_INVALID", text, [error.column]))
+        return
+    outbox.replace(changed, mutation(table, encoder, changed, version))
+
+
+class _NotConvertibleError(ValueError):
+    def __init__(self, column: str, problem: ValueError) -> None:
+        super().__init__(str(problem))
+        self.column = column
+
+
+def _converted(table: Table, row: Mapping[str, SqlValue]) -> dict[str, SqlValue]:
+    found: dict[str, SqlValue] = {}
+    for name, value in row.items():
+        try:
+            found[name] = _stored(table, name, value)
+        except ValueError as error:
+            raise _NotConvertibleError(name, error) from error
+    return found
+
+
+def _converted_or_null(table: Table, row: Mapping[str, SqlValue]) -> dict[str, SqlValue]:
+    """What a field was before, where that can still be said."""
+    found: dict[str, SqlValue] = {}
+    for name, value in row.items():
+        try:
+            found[name] = _stored(table, name, value)
+        except ValueError:
+            found[name] = None
+    return found
+
+
+def _stored(table: Table, name: str, value: SqlValue) -> SqlValue:
+    """A value in the attribute's type, as it is or, where that does not fit, as the text of it."""
+    attribute = table.attributes.get(name)
+    if attribute is None or value is None:
+        return value
+    try:
+        return stored(attribute.type, value)
+    except ValueError:
+        if isinstance(value, str):
+            return stored(attribute.type, _number(value))
+        return stored(attribute.type, str(value))
+
+
+def _number(text: str) -> int:
+    return int(text)
+
+
+def _column(table: Table, name: str) -> Column | None:
+    return next((column for column in table.columns if column.name == name), None)
+
+
+def _refused(entry: Entry, reason: str, message: str, fields: list[str] | None = None) -> Entry:
+    return replace(entry, state=State.REFUSED, reason=reason, message=message, fields=tuple(fields or ()))

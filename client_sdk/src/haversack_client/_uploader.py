@@ -1,0 +1,204 @@
+"""The loop that takes the outbox to the server: in order, in bounded parts, again after failures that pass.
+
+A call whose outcome is not known is simply made again: the server has a ledger of what it took, by number.
+"""
+
+import threading
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from haversack.error.v1 import error_pb2
+from haversack.sync.v1 import upload_pb2
+
+from haversack_client._backoff import Backoff, Waiting
+from haversack_client._errors import (
+    AuthenticationError,
+    NotProvisionedError,
+    ProtocolError,
+    RemoteError,
+    UnavailableError,
+)
+from haversack_client._session import CLIENT
+from haversack_client._transport import Transport
+from haversack_client._writer import Answered, Writer
+
+MUTATIONS_MAX = 500
+BYTES_MAX = 8 * 1024 * 1024
+"""What one call may carry: the contract's limits."""
+
+RETRIES_MAX = 5
+"""Calls in a row that may fail before `sync` gives up. Beside a live stream they go on for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """The server has answered a part of the outbox."""
+
+    answered: Answered
+
+
+UploadHappening: TypeAlias = Uploaded | Waiting
+
+
+class Uploader:
+    """Uploads of one device. `stop` may be called by any thread; all else by one."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        transport: Transport,
+        install_id: bytes,
+        backoff: Backoff,
+        *,
+        app: str = "",
+        retries_max: int | None = RETRIES_MAX,
+    ) -> None:
+        """Takes what it connects.
+
+        Args:
+            writer: Has the outbox.
+            transport: Makes the calls.
+            install_id: Identity of the database.
+            backoff: How to wait after failures.
+            app: The application's name, as in a sync.
+            retries_max: Failures in a row until `drain` raises; None: it never does for those that pass.
+        """
+        self._writer = writer
+        self._transport = transport
+        self._install_id = install_id
+        self._backoff = backoff
+        self._app = app
+        self._retries_max = retries_max
+        self._failures = 0
+        self._may_renew_token = transport.renews_token
+        self._stopped = threading.Event()
+        self._hurried = threading.Event()
+
+    def stop(self) -> None:
+        """Ends `drain` after the call that is being made."""
+        self._stopped.set()
+        self._hurried.set()
+
+    def hurry(self) -> None:
+        """Makes the next call without waiting any longer: the network is back."""
+        self._hurried.set()
+
+    def drain(self) -> Generator[UploadHappening, None, None]:
+        """Sends every write that can be sent once, in order. Raises RemoteError for what does not pass by itself."""
+        after = 0
+        while not self._stopped.is_set():
+            part = self._writer.sendable(after, MUTATIONS_MAX, BYTES_MAX)
+            if not part:
+                return
+            try:
+                answered = self._send(part)
+            except RemoteError as error:
+                waiting = self._waiting(error)
+                yield waiting
+                self._hurried.wait(waiting.delay_seconds)
+                self._hurried.clear()
+                continue
+            self._failures = 0
+            self._may_renew_token = self._transport.renews_token
+            after = part[-1][0]
+            yield Uploaded(answered)
+
+    def _send(self, part: list[tuple[int, bytes]]) -> Answered:
+        request = upload_pb2.UploadRequest(
+            install_id=self._install_id, mutations=[mutation for _, mutation in part], app=self._app, client=CLIENT
+        )
+        try:
+            response = self._transport.upload(request)
+        except RemoteError as error:
+            if error.reason != "REQUEST_INVALID":
+                raise
+            return self._send_one_by_one(part, error)
+        if [answer.number for answer in response.answers] != [number for number, _ in part]:
+            raise ProtocolError(
+                f"the server answered {len(response.answers)} writes, not the {len(part)} that were sent"
+            )
+        return self._writer.answer(response.answers)
+
+    def _send_one_by_one(self, part: list[tuple[int, bytes]], error: RemoteError) -> Answered:
+        """Finds the write that the server cannot even read, so that it does not block the others."""
+        if len(part) > 1:
+            return _sum([self._send([each]) for each in part])
+        answer = upload_pb2.MutationAnswer(
+            number=part[0][0],
+            outcome=upload_pb2.MUTATION_OUTCOME_INVALID,
+            reason=error_pb2.ERROR_REASON_REQUEST_INVALID,
+            message=str(error),
+        )
+        return self._writer.answer([answer])
+
+    def _waiting(self, error: RemoteError) -> Waiting:
+        """Decides whether a failure passes by itself; raises it if not."""
+        self._failures += 1
+        if isinstance(error, AuthenticationError) and self._may_renew_token:
+            self._may_renew_token = False
+            return Waiting(error, 0.0)
+        if not self._passes(error):
+            raise error
+        return Waiting(error, self._backoff.delay_seconds(self._failures, error.retry_delay_seconds))
+
+    def _passes(self, error: RemoteError) -> bool:
+        """Whether to call again after a while; beside a live stream, even if the organization is out of service."""
+        if self._retries_max is None:
+            return isinstance(error, UnavailableError | NotProvisionedError)
+        return isinstance(error, UnavailableError) and self._failures <= self._retries_max
+
+
+class UploadThread:
+    """Uploads at once whatever is written, beside a live stream, until it is stopped."""
+
+    def __init__(
+        self, uploader: Uploader, on_happening: Callable[[UploadHappening], None], on_error: Callable[[Exception], None]
+    ) -> None:
+        self._uploader = uploader
+        self._on_happening = on_happening
+        self._on_error = on_error
+        self._wake = threading.Event()
+        self._wake.set()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="haversack-upload", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something was written."""
+        self._wake.set()
+
+    def hurry(self) -> None:
+        """The network is back."""
+        self._uploader.hurry()
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Ends the thread and waits for it."""
+        self._stopped = True
+        self._uploader.stop()
+        self._wake.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            if self._stopped:
+                return
+            try:
+                for happening in self._uploader.drain():
+                    self._on_happening(happening)
+            except Exception as error:  # Nobody looks into this thread; the next write, or the next call, tries again.
+                self._on_error(error)
+
+
+def _sum(parts: list[Answered]) -> Answered:
+    return Answered(
+        applied=sum(part.applied for part in parts),
+        queued=sum(part.queued for part in parts),
+        held=sum(part.held for part in parts),
+        refused=tuple(write for part in parts for write in part.refused),
+        overruled=tuple(write for part in parts for write in part.overruled),
+    )

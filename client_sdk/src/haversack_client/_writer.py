@@ -1,0 +1,517 @@
+"""Writing on a device: each write is checked, entered into the outbox and laid over its row in one transaction.
+
+The writer has a connection of its own, with synchronous=FULL: when a call returns, its write survives a loss of power.
+It also takes the server's answers, because they change the outbox too.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import uuid4
+
+from haversack.error.v1 import error_pb2
+from haversack.sync.v1 import upload_pb2
+
+from haversack_client import _rules
+from haversack_client._connections import Connection, Key, connect, store_errors
+from haversack_client._errors import OutboxError, WriteRefusedError
+from haversack_client._model import CarriedModel, Table
+from haversack_client._outbox import Entry, Kind, Outbox, State
+from haversack_client._overlay import Overlay
+from haversack_client._reader import read_facts
+from haversack_client._rows import SqlValue
+from haversack_client._translation import CROSSED, mutation
+from haversack_client._turn import Turn
+from haversack_client._values import RowEncoder, stored_id
+
+DEPENDENCIES_MAX = 64
+"""Writes that one may depend on; the contract's limit."""
+
+MUTATION_BYTES_MAX = 8 * 1024 * 1024 - 1024
+"""The contract's limit for a request, less what surrounds a mutation in it."""
+
+OUTBOX_ENTRIES_MAX = 100_000
+"""Writes that may wait. A device that has more has not been online for very long, and should say so."""
+
+_REASON_PREFIX = "ERROR_REASON_"
+_REASONS: Mapping[int, str] = {
+    upload_pb2.MUTATION_OUTCOME_CONFLICT: "WRITE_CONFLICT",
+    upload_pb2.MUTATION_OUTCOME_FORBIDDEN: "WRITE_FORBIDDEN",
+    upload_pb2.MUTATION_OUTCOME_INVALID: "VALUE_INVALID",
+    upload_pb2.MUTATION_OUTCOME_NOT_FOUND: "ROW_UNKNOWN",
+    upload_pb2.MUTATION_OUTCOME_BLOCKED: "WRITE_BLOCKED",
+}
+"""What an outcome means where the server gives no reason of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingWrite:
+    """A write that is not in the server's rows yet, or was refused.
+
+    Attributes:
+        number: Its position in the outbox.
+        entity: Logical name; "" if the device does not carry the entity any more.
+        id: The row's id.
+        kind: "create", "update" or "delete".
+        values: What it sets, by column.
+        old_values: What that was before.
+        state: "waiting", "held" (it depends on one that was refused), "queued" (the server has it, its source not yet),
+            "applied" (the server has it, the device has not come to it) or "refused".
+        depends_on: Numbers of writes that must be taken first.
+        reason: Why it was refused: name of an ErrorReason, else "".
+        message: The same for people, with what to do next.
+        fields: Columns in conflict, or not valid.
+        written_at_us: When it was written, microseconds since the Unix epoch.
+    """
+
+    number: int
+    entity: str
+    id: str
+    kind: str
+    values: Mapping[str, SqlValue]
+    old_values: Mapping[str, SqlValue]
+    state: str
+    depends_on: tuple[int, ...]
+    reason: str
+    message: str
+    fields: tuple[str, ...]
+    written_at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the server made of some writes.
+
+    Attributes:
+        applied: How many are in the data.
+        queued: How many wait for the organization's source.
+        held: How many depend on one that was refused.
+        refused: Those that were refused.
+        overruled: Those that were taken, but for `fields`, where the server's values stay: the policy of merging.
+    """
+
+    applied: int = 0
+    queued: int = 0
+    held: int = 0
+    refused: tuple[PendingWrite, ...] = ()
+    overruled: tuple[PendingWrite, ...] = ()
+
+
+class Writer:
+    """Writes of the application and answers of the server. Any thread may call any method."""
+
+    def __init__(
+        self,
+        path: Path,
+        key: Key | None = None,
+        *,
+        turn: Turn | None = None,
+        on_written: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Opens the database of a device, which `Store` has made.
+
+        Args:
+            path: The file.
+            key: The key, if it is encrypted.
+            turn: As for `Store`, and the same.
+            on_written: Called after every transaction with writes of the application, in its thread.
+            clock: Seconds since the Unix epoch.
+        """
+        self._path = path
+        self._turn = turn or Turn()
+        self._on_written = on_written
+        self._clock = clock
+        self._is_open = False
+        self._wrote = False
+        self._connection: Connection = connect(path, key)
+        with store_errors(path):
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("PRAGMA secure_delete = ON")
+        self._outbox = Outbox(self._connection)
+        self._overlay = Overlay(self._connection, {})
+        self._version = ""
+        self._model: CarriedModel | None = None
+        self._encoder: RowEncoder | None = None
+
+    def close(self) -> None:
+        """Closes the database."""
+        with store_errors(self._path), self._turn:
+            self._connection.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction for all writes of this thread within the block; nothing of it is left if the block raises.
+
+        Blocks may lie in each other: an inner one that raises takes only itself back.
+        """
+        with self._turn:
+            outermost = not self._is_open
+            if outermost:
+                self._begin()
+            try:
+                with self._savepoint():
+                    yield
+                if outermost:
+                    self._commit()
+            finally:
+                if outermost:
+                    self._end()
+            wrote = outermost and self._wrote
+        if wrote:
+            self._on_written()
+
+    def _begin(self) -> None:
+        with store_errors(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._is_open, self._wrote = True, False
+            try:
+                self._follow_model()
+            except BaseException:
+                self._end()
+                raise
+
+    def _commit(self) -> None:
+        with store_errors(self._path):
+            self._connection.execute("COMMIT")
+
+    def _end(self) -> None:
+        """Whatever is not committed is taken back."""
+        self._is_open = False
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+            self._wrote = False
+
+    @contextmanager
+    def _savepoint(self) -> Iterator[None]:
+        self._connection.execute("SAVEPOINT block")
+        try:
+            yield
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK TO block")
+                self._connection.execute("RELEASE block")
+            raise
+        self._connection.execute("RELEASE block")
+
+    def create(self, entity: str, values: Mapping[str, object]) -> str:
+        """Makes a row and returns its id, which is drawn unless `values` have one."""
+        with self._statement():
+            table = self._table(entity)
+            others = {name: value for name, value in values.items() if name != table.primary_id}
+            row_id = self._id(table, values.get(table.primary_id) or uuid4())
+            self._create(table, row_id, others)
+        return row_id
+
+    def update(self, entity: str, row_id: object, values: Mapping[str, object]) -> None:
+        """Changes columns of a row. Those that have the value already are left alone."""
+        with self._statement():
+            table = self._table(entity)
+            self._update(table, self._id(table, row_id), values)
+
+    def delete(self, entity: str, row_id: object) -> None:
+        """Deletes a row."""
+        with self._statement():
+            table = self._table(entity)
+            self._delete(table, self._id(table, row_id))
+
+    def entries(self, *states: State) -> list[PendingWrite]:
+        """Writes in the outbox, in order; only those in some states, if any are named."""
+        with self._statement():
+            held = self._outbox.held()
+            entries = self._outbox.in_state(*states) if states else self._outbox.all()
+            return [self._pending(entry, held) for entry in entries]
+
+    def retry(self, number: int, values: Mapping[str, object] | None = None) -> int | None:
+        """Writes a refused write again, over the row as it is now, with other `values` where some are given.
+
+        What depends on it is written again behind it. Returns the new number, or None if nothing is left to change.
+        """
+        with self._statement():
+            entry = self._stopped(number)
+            followers = self._followers(number)
+            rows = {entry.row, *(follower.row for follower in followers)}
+            with self._overlay.lifted(rows):
+                self._outbox.remove([number, *(follower.number for follower in followers)])
+            before = self._outbox.next_number()
+            self._write_again(entry, values or {})
+            written = self._outbox.next_number() > before
+            for follower in followers:
+                self._write_again(follower, {})
+            return before if written else None
+
+    def discard(self, number: int) -> None:
+        """Gives a refused write up. Writes to a row whose creation is given up go with it.
+
+        Others that depend on it are refused from here on.
+        """
+        with self._statement():
+            entry = self._stopped(number)
+            followers = self._followers(number) if entry.kind is Kind.CREATE else []
+            rows = {entry.row, *(follower.row for follower in followers)}
+            with self._overlay.lifted(rows):
+                gone = {number, *(it.number for it in followers if it.row == entry.row)}
+                self._outbox.remove(gone)
+                for follower in followers:
+                    # What depends on these in turn is held by them.
+                    if follower.number not in gone and not gone.isdisjoint(follower.depends_on):
+                        message = f"it depends on write {number}, which was discarded; edit it, or discard it too"
+                        self._outbox.replace(
+                            replace(follower, state=State.REFUSED, reason="WRITE_BLOCKED", message=message)
+                        )
+            self._wrote = True
+
+    def sendable(self, after: int, count_max: int, bytes_max: int) -> list[tuple[int, bytes]]:
+        """What to send next, as `Outbox.sendable`. From here on the server may have it."""
+        with self._statement():
+            found = self._outbox.sendable(after, count_max, bytes_max)
+            self._outbox.mark_sent(number for number, _ in found)
+        return found
+
+    def answer(self, answers: Iterable[upload_pb2.MutationAnswer]) -> Answered:
+        """Takes what the server made of writes."""
+        with self._statement():
+            pairs = [(answer, self._outbox.get(answer.number)) for answer in answers]
+            known = [
+                (answer, entry) for answer, entry in pairs if entry and entry.state in (State.WAITING, State.QUEUED)
+            ]
+            position = self._position()
+            with self._overlay.lifted(entry.row for _, entry in known):
+                after = [self._answered(answer, entry, position) for answer, entry in known]
+            states = [entry.state for entry in after]
+            return Answered(
+                applied=states.count(State.APPLIED),
+                queued=states.count(State.QUEUED),
+                held=states.count(State.HELD),
+                refused=tuple(self._pending(entry, set()) for entry in after if entry.state is State.REFUSED),
+                overruled=tuple(
+                    self._pending(entry, set()) for entry in after if entry.state is State.APPLIED and entry.fields
+                ),
+            )
+
+    @contextmanager
+    def _statement(self) -> Iterator[None]:
+        with self.writing(), store_errors(self._path):
+            yield
+
+    def _follow_model(self) -> None:
+        """Reads the model again if the tables were changed meanwhile."""
+        query = "SELECT value FROM _haversack_meta WHERE key = 'model_version'"
+        found = self._connection.execute(query).fetchone()
+        version = found[0] if found else ""
+        if version and version == self._version:
+            return
+        serialized = read_facts(self._connection).model
+        self._model = CarriedModel.parse(serialized) if serialized else None
+        self._encoder = RowEncoder(self._model) if self._model else None
+        self._overlay.use(self._model.tables if self._model else {})
+        self._version = version
+
+    def _table(self, name: str) -> Table:
+        table = self._model.table(name) if self._model else None
+        if table is None:
+            hint = "is it in the profile?" if self._model else "sync first"
+            raise WriteRefusedError("ENTITY_UNKNOWN", f"there is no entity {name!r} on this device; {hint}")
+        return table
+
+    def _id(self, table: Table, row_id: object) -> str:
+        try:
+            return stored_id(row_id)
+        except ValueError as error:
+            raise WriteRefusedError("VALUE_INVALID", f"{table.primary_id} {error}", [table.primary_id]) from error
+
+    def _create(self, table: Table, row_id: str, values: Mapping[str, object]) -> None:
+        _rules.require_right(table, Kind.CREATE)
+        found = self._stored(table, Kind.CREATE, values)
+        new = {name: value for name, value in found.items() if value is not None}
+        if self._overlay.shown(table.entity, row_id) is not None:
+            raise WriteRefusedError("ROW_EXISTS", f"{table.name} has a row {row_id} already; update it instead")
+        _rules.check_row(table, Kind.CREATE, new, new)
+        self._write(table, row_id, Kind.CREATE, new, {})
+
+    def _update(self, table: Table, row_id: str, values: Mapping[str, object]) -> None:
+        _rules.require_right(table, Kind.UPDATE)
+        row = self._required_row(table, row_id)
+        found = self._stored(table, Kind.UPDATE, values)
+        different = {name for name, value in found.items() if row.get(name) != value}
+        # A lookup and its entity are one value in two columns.
+        pairs = {(it.name, it.companion) for it in table.attributes.values() if it.companion}
+        different |= {name for pair in pairs if not different.isdisjoint(pair) for name in pair}
+        new = {name: value for name, value in found.items() if name in different}
+        if new:
+            _rules.check_row(table, Kind.UPDATE, new, {**row, **new})
+            self._write(table, row_id, Kind.UPDATE, new, {name: row.get(name) for name in new})
+
+    def _delete(self, table: Table, row_id: str) -> None:
+        _rules.require_right(table, Kind.DELETE)
+        self._required_row(table, row_id)
+        refused = [it for it in self._outbox.of_row(table.entity, row_id) if it.state is State.REFUSED]
+        creation = next((it for it in refused if it.kind is Kind.CREATE), None)
+        if creation and self._overlay.base(table.entity, row_id).ordinal is None:
+            self.discard(creation.number)
+        else:
+            self._write(table, row_id, Kind.DELETE, {}, {})
+
+    def _required_row(self, table: Table, row_id: str) -> Mapping[str, SqlValue]:
+        row = self._overlay.shown(table.entity, row_id)
+        if row is None:
+            raise WriteRefusedError("ROW_UNKNOWN", f"{table.name} has no row {row_id} on this device; was it deleted?")
+        return row
+
+    def _stored(self, table: Table, kind: Kind, values: Mapping[str, object]) -> dict[str, SqlValue]:
+        assert self._model is not None
+        return _rules.stored_values(self._model, table, kind, values)
+
+    def _write(
+        self, table: Table, row_id: str, kind: Kind, new: Mapping[str, SqlValue], old: Mapping[str, SqlValue]
+    ) -> None:
+        assert self._model is not None
+        assert self._encoder is not None
+        entry = Entry(
+            number=self._next_number(),
+            entity=table.entity,
+            id=row_id,
+            kind=kind,
+            new=new,
+            old=old,
+            depends_on=self._dependencies(table, row_id, kind, new),
+            base_lsn=self._overlay.base(table.entity, row_id).lsn,
+            written_at_us=int(self._clock() * 1_000_000),
+        )
+        encoded = mutation(table, self._encoder, entry, self._model.version)
+        if len(encoded) > MUTATION_BYTES_MAX:
+            text = f"the write has {len(encoded)} bytes; at most {MUTATION_BYTES_MAX} can be sent"
+            raise WriteRefusedError("ROW_TOO_LARGE", text)
+        with self._overlay.lifted([entry.row]):
+            self._outbox.add(entry, encoded)
+        self._wrote = True
+
+    def _next_number(self) -> int:
+        (count,) = self._connection.execute("SELECT count(*) FROM _haversack_outbox").fetchone()
+        if count >= OUTBOX_ENTRIES_MAX:
+            raise WriteRefusedError("LIMIT_REACHED", f"{count} writes wait in the outbox; sync before you write more")
+        return self._outbox.next_number()
+
+    def _dependencies(self, table: Table, row_id: str, kind: Kind, new: Mapping[str, SqlValue]) -> tuple[int, ...]:
+        """Creations that must be taken first: of the row itself, and of rows that it points at from here on."""
+        found = set() if kind is Kind.CREATE else self._creations(table.entity, row_id)
+        for entity, target_id in _rules.lookups(table, new, self._entity_number):
+            target = self._model.tables.get(entity) if self._model else None
+            if target is not None and target_id != row_id:
+                owner = target.name in ("systemuser", "team")
+                if not owner:
+                    _rules.require_append_to(target)
+                found |= self._creations(entity, target_id)
+        if len(found) > DEPENDENCIES_MAX:
+            text = f"the row points at {len(found)} rows that no server has yet; sync first"
+            raise WriteRefusedError("LIMIT_REACHED", text)
+        return tuple(sorted(found))
+
+    def _creations(self, entity: int, row_id: str) -> set[int]:
+        open_states = (State.WAITING, State.HELD, State.REFUSED)
+        entries = self._outbox.of_row(entity, row_id)
+        return {entry.number for entry in entries if entry.kind is Kind.CREATE and entry.state in open_states}
+
+    def _entity_number(self, name: str) -> int | None:
+        table = self._model.table(name) if self._model else None
+        return table.entity if table else None
+
+    def _stopped(self, number: int) -> Entry:
+        """A write that was refused, or that waits for one that was."""
+        entry = self._outbox.get(number)
+        if entry is None:
+            raise OutboxError(f"there is no write {number} in the outbox; it may be in the data already")
+        if entry.state is not State.REFUSED and number not in self._outbox.held():
+            raise OutboxError(f"write {number} was not refused; it waits for the server, so sync first")
+        return entry
+
+    def _followers(self, number: int) -> list[Entry]:
+        """Writes that depend on one, directly or not, in order."""
+        reached, found = {number}, []
+        for entry in self._outbox.in_state(State.WAITING, State.HELD, State.REFUSED):
+            if not reached.isdisjoint(entry.depends_on):
+                reached.add(entry.number)
+                found.append(entry)
+        return found
+
+    def _write_again(self, entry: Entry, values: Mapping[str, object]) -> None:
+        table = self._model.tables.get(entry.entity) if self._model else None
+        if table is None:
+            raise WriteRefusedError(
+                "ENTITY_UNKNOWN", "the device does not carry the entity any more; discard the write"
+            )
+        known = {column.name for column in table.columns}
+        merged = {name: value for name, value in entry.new.items() if name in known} | dict(values)
+        match entry.kind:
+            case Kind.CREATE:
+                self._create(table, entry.id, merged)
+            case Kind.UPDATE:
+                self._update(table, entry.id, merged)
+            case Kind.DELETE:
+                self._delete(table, entry.id)
+
+    def _position(self) -> int | None:
+        """The LSN that the device has come to; None if it has none in this epoch."""
+        checkpoint = json.loads(read_facts(self._connection).checkpoint)
+        return checkpoint[0] if checkpoint else None
+
+    def _answered(self, answer: upload_pb2.MutationAnswer, entry: Entry, position: int | None) -> Entry:
+        """Enters an answer; returns the entry as it is then."""
+        match answer.outcome:
+            case upload_pb2.MUTATION_OUTCOME_APPLIED:
+                # The LSN may be one of the epoch that the write was sent to first; then the next checkpoint will do.
+                lsn, overruled = 0 if entry.lsn == CROSSED else answer.lsn, self._names(entry, answer.overruled)
+                after = replace(entry, state=State.APPLIED, lsn=lsn, fields=overruled)
+            case upload_pb2.MUTATION_OUTCOME_QUEUED:
+                after = replace(entry, state=State.QUEUED)
+            case upload_pb2.MUTATION_OUTCOME_BLOCKED:
+                after = replace(self._explained(entry, answer), state=State.HELD)
+            case _:
+                after = replace(self._explained(entry, answer), state=State.REFUSED)
+        is_here = after.state is State.APPLIED and position is not None and after.lsn <= position
+        if is_here and entry.lsn != CROSSED:
+            self._outbox.remove([entry.number])
+        else:
+            self._outbox.replace(after)
+        return after
+
+    def _explained(self, entry: Entry, answer: upload_pb2.MutationAnswer) -> Entry:
+        fields = self._names(entry, answer.fields)
+        return replace(entry, reason=_reason(answer), message=answer.message, fields=fields)
+
+    def _names(self, entry: Entry, numbers: Iterable[int]) -> tuple[str, ...]:
+        """Columns by their fields' numbers."""
+        table = self._model.tables.get(entry.entity) if self._model else None
+        names = {column.number: column.name for column in table.columns} if table else {}
+        return tuple(names.get(number, f"field {number}") for number in numbers)
+
+    def _pending(self, entry: Entry, held: set[int]) -> PendingWrite:
+        table = self._model.tables.get(entry.entity) if self._model else None
+        state = State.HELD if entry.number in held else entry.state
+        return PendingWrite(
+            number=entry.number,
+            entity=table.name if table else "",
+            id=entry.id,
+            kind=entry.kind.name.lower(),
+            values=entry.new,
+            old_values=entry.old,
+            state=state.name.lower(),
+            depends_on=entry.depends_on,
+            reason=entry.reason,
+            message=entry.message,
+            fields=entry.fields,
+            written_at_us=entry.written_at_us,
+        )
+
+
+def _reason(answer: upload_pb2.MutationAnswer) -> str:
+    """Name of the answer's reason; of a reason that this version does not know, its number."""
+    if not answer.reason:
+        return _REASONS.get(answer.outcome, "INTERNAL")
+    try:
+        return error_pb2.ErrorReason.Name(answer.reason).removeprefix(_REASON_PREFIX)
+    except ValueError:
+        return str(answer.reason)

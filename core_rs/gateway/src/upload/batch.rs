@@ -1,0 +1,314 @@
+//! One transaction: mutations judged, rows written, and what became of each entered into the ledger.
+
+use std::collections::HashMap;
+
+use haversack_engine::engine::mutation::{Author, Barred, Refusal, Verdict, Written};
+use haversack_engine::engine::{Asker, Engine};
+use haversack_engine::ids::{AttributeNumber, EntityNumber, Instant, Lsn, RowKey};
+use haversack_proto::error::ErrorReason;
+use haversack_proto::model::ConflictPolicy;
+use haversack_proto::sync::{MutationAnswer, MutationOutcome};
+use haversack_staging::{
+    Change, Commit, Effect, Entry, LedgerPlace, Origin, ROW_BYTES_MAX, Recorded, Resolution, StagingError,
+};
+use prost::Message;
+
+use super::call::{Call, Sent};
+use super::rows::Seen;
+use crate::errors::SyncError;
+use crate::organization::{Organization, unknown_user};
+
+/// A transaction under way. The engine has followed to the head that it began at, and nothing else commits meanwhile.
+pub(crate) struct Batch<'a> {
+    organization: &'a Organization,
+    commit: Box<dyn Commit + 'a>,
+    /// Where the engine has to be.
+    head: Lsn,
+    now: Instant,
+    authors: HashMap<Asker, Author>,
+    /// Whether a row was written that privileges may depend on: the engine must be fed before it judges again.
+    moved_directory: bool,
+}
+
+/// What a mutation did to its row.
+struct Done {
+    before: Lsn,
+    lsn: Lsn,
+    effect: Option<Effect>,
+}
+
+impl<'a> Batch<'a> {
+    pub(crate) fn new(organization: &'a Organization, commit: Box<dyn Commit + 'a>, now: Instant) -> Self {
+        let head = commit.drawn();
+        Self { organization, commit, head, now, authors: HashMap::new(), moved_directory: false }
+    }
+
+    /// Takes what is left of a call, `answers` being those given before, until it is done or another transaction must
+    /// go on with it. Returns whether it is done.
+    ///
+    /// # Errors
+    /// [`SyncError::RequestInvalid`] if a number comes again with other bytes,
+    /// [`SyncError::UserUnknown`], [`SyncError::UserReplaced`], [`SyncError::Denied`] or [`SyncError::Refused`] if there is
+    /// no view for the user: then nothing was done of it here. All others cost the transaction.
+    pub(super) fn take(&mut self, call: &Call, answers: &mut Vec<MutationAnswer>) -> Result<bool, SyncError> {
+        self.check_name(call)?;
+        let rest = &call.mutations[answers.len()..];
+        let known = self.known(call, rest)?;
+        if known.iter().any(Option::is_none) {
+            self.meet(&call.asker)?;
+        }
+        for (sent, known) in rest.iter().zip(known) {
+            if self.moved_directory {
+                return Ok(false);
+            }
+            let origin = call.origin(sent.mutation.number);
+            answers.push(match known {
+                Some(recorded) => self.repeat(&recorded)?,
+                None => self.judge_and_record(&call.asker, origin, sent)?,
+            });
+        }
+        Ok(true)
+    }
+
+    /// Judges a refused mutation again; `forced` means that the device's write counts whatever the row is now.
+    ///
+    /// # Errors
+    /// [`StagingError::RefusalUnknown`] if none is open there; others as [`Self::take`].
+    pub(super) fn retry(&mut self, place: LedgerPlace, forced: bool) -> Result<MutationAnswer, SyncError> {
+        let unknown = || StagingError::RefusalUnknown(place.0);
+        let entry = self.commit.ledger().entry(place)?.filter(Entry::is_open_refusal);
+        let entry = entry.ok_or_else(unknown)?;
+        let sent = Sent::read(entry.mutation.clone().ok_or_else(unknown)?.into())?;
+        let asker = Asker::from(RowKey(entry.origin.user));
+        self.meet(&asker)?;
+        let policy = forced.then_some(ConflictPolicy::ClientWins);
+        let (answer, done) = self.judge(&asker, entry.origin, &sent, policy)?;
+        let resolution = if is_taken(answer.outcome) { Resolution::Retried } else { Resolution::Open };
+        let amended = Entry {
+            outcome: answer.outcome,
+            answer: answer.encode_to_vec(),
+            before: done.before,
+            lsn: done.lsn,
+            effect: done.effect,
+            resolution,
+            ..entry
+        };
+        self.commit.ledger().amend(place, &amended)?;
+        Ok(answer)
+    }
+
+    /// Makes everything true.
+    ///
+    /// # Errors
+    /// If the database fails; it may have become true nevertheless.
+    pub(super) fn finish(self) -> Result<(), SyncError> {
+        self.commit.finish()?;
+        Ok(())
+    }
+
+    /// Makes sure that the token's name still is the user's whose numbers these are.
+    fn check_name(&self, call: &Call) -> Result<(), SyncError> {
+        let users = self.with_engine(|engine| engine.users_named(&call.name))?;
+        match users[..] {
+            [user] if user == call.asker.user => Ok(()),
+            [_] => Err(SyncError::UserReplaced),
+            _ => self.with_engine(|engine| Err(unknown_user(engine, &call.name)))?,
+        }
+    }
+
+    /// What became of each mutation before. Fails if one comes again with other bytes.
+    fn known(&mut self, call: &Call, rest: &[Sent]) -> Result<Vec<Option<Recorded>>, SyncError> {
+        let mut known = Vec::with_capacity(rest.len());
+        for sent in rest {
+            let number = sent.mutation.number;
+            let recorded = self.commit.ledger().find(&call.origin(number))?;
+            if recorded.as_ref().is_some_and(|recorded| recorded.hash != sent.hash) {
+                return Err(SyncError::RequestInvalid(format!(
+                    "mutation {number} was sent before with other bytes; write it anew, under the next number"
+                )));
+            }
+            known.push(recorded);
+        }
+        Ok(known)
+    }
+
+    /// The answer that was given; where the row's LSN is not one of this database's commits, the head stands for it.
+    fn repeat(&self, recorded: &Recorded) -> Result<MutationAnswer, SyncError> {
+        let damaged = |error| SyncError::StagingFailed(format!("an answer in the ledger: {error}"));
+        let mut answer = MutationAnswer::decode(&recorded.answer[..]).map_err(damaged)?;
+        if answer.lsn > 0 && recorded.lsn == Lsn(0) {
+            answer.lsn = self.commit.drawn().0;
+        }
+        Ok(answer)
+    }
+
+    /// Finds out who writes, once.
+    fn meet(&mut self, asker: &Asker) -> Result<(), SyncError> {
+        if !self.authors.contains_key(asker) {
+            let author = self.with_engine(|engine| engine.author(asker))?.map_err(|barred| match barred {
+                Barred::Denied(denial) => SyncError::Denied(denial),
+                Barred::Refused(refusal) => SyncError::Refused(refusal, asker.app.to_string()),
+            })?;
+            self.authors.insert(asker.clone(), author);
+        }
+        Ok(())
+    }
+
+    fn judge_and_record(&mut self, asker: &Asker, origin: Origin, sent: &Sent) -> Result<MutationAnswer, SyncError> {
+        let (answer, done) = self.judge(asker, origin, sent, None)?;
+        let entry = Entry {
+            origin,
+            hash: sent.hash,
+            entity: EntityNumber(sent.mutation.entity),
+            id: sent.id.clone(),
+            kind: sent.mutation.kind,
+            outcome: answer.outcome,
+            before: done.before,
+            lsn: done.lsn,
+            answer: answer.encode_to_vec(),
+            written_at_us: sent.mutation.written_at_us,
+            received_at_us: self.now.0,
+            resolution: Resolution::Open,
+            mutation: (!is_taken(answer.outcome)).then(|| sent.bytes.to_vec()),
+            effect: done.effect,
+        };
+        self.commit.ledger().record(&entry)?;
+        Ok(answer)
+    }
+
+    fn judge(
+        &mut self,
+        asker: &Asker,
+        origin: Origin,
+        sent: &Sent,
+        policy: Option<ConflictPolicy>,
+    ) -> Result<(MutationAnswer, Done), SyncError> {
+        let verdict = match self.blocked(origin, sent)? {
+            Some(refusal) => Verdict::Refuse(refusal),
+            None => self.verdict(asker, origin, sent, policy)?,
+        };
+        let entity = EntityNumber(sent.mutation.entity);
+        let number = sent.mutation.number;
+        match verdict {
+            Verdict::Write(written) if written.payload.len() > ROW_BYTES_MAX => {
+                Ok(refused(number, too_large(&written)))
+            }
+            Verdict::Write(written) => self.write(number, entity, sent, written),
+            Verdict::Delete(before) => self.delete(number, entity, sent, before),
+            Verdict::Refuse(refusal) => Ok(refused(number, refusal)),
+        }
+    }
+
+    /// Why the mutation cannot be judged: one that it depends on was not taken.
+    fn blocked(&mut self, origin: Origin, sent: &Sent) -> Result<Option<Refusal>, SyncError> {
+        for &number in &sent.mutation.depends_on {
+            let other = self.commit.ledger().find(&Origin { number, ..origin })?;
+            if !other.is_some_and(|other| is_taken(other.outcome)) {
+                let message = format!(
+                    "it depends on mutation {number}, which was not taken; mend or discard that one, and send both anew"
+                );
+                return Ok(Some(Refusal::new(MutationOutcome::Blocked, ErrorReason::WriteBlocked, message)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn verdict(
+        &mut self,
+        asker: &Asker,
+        origin: Origin,
+        sent: &Sent,
+        policy: Option<ConflictPolicy>,
+    ) -> Result<Verdict, SyncError> {
+        let Self { organization, commit, head, now, authors, .. } = self;
+        let author = authors.get_mut(asker).expect("the asker was met");
+        let entity = EntityNumber(sent.mutation.entity);
+        let mut rows = Seen { commit: &mut **commit, origin, entity, id: &sent.id };
+        organization.with_engine(|engine| {
+            check_head(engine, *head)?;
+            let policy = policy.unwrap_or_else(|| engine.conflict_policy());
+            engine.judge(author, &sent.mutation, policy, *now, &mut rows)
+        })?
+    }
+
+    fn write(
+        &mut self,
+        number: u64,
+        entity: EntityNumber,
+        sent: &Sent,
+        written: Written,
+    ) -> Result<(MutationAnswer, Done), SyncError> {
+        let Written { before, payload, changed, values, overruled } = written;
+        let change = self.commit.upsert(entity, &sent.id, &payload)?;
+        let mut answer = applied(number, before, overruled);
+        let mut done = Done { before, lsn: Lsn(0), effect: None };
+        if change != Change::Unchanged {
+            done.lsn = self.commit.drawn();
+            answer.lsn = done.lsn.0;
+            let changed = changed.into_iter().map(|field| field.0).collect();
+            done.effect = Some(Effect { deleted: false, created: before == Lsn(0), changed, values });
+            self.note(entity)?;
+        }
+        Ok((answer, done))
+    }
+
+    fn delete(
+        &mut self,
+        number: u64,
+        entity: EntityNumber,
+        sent: &Sent,
+        before: Lsn,
+    ) -> Result<(MutationAnswer, Done), SyncError> {
+        self.commit.delete(entity, &sent.id)?;
+        self.note(entity)?;
+        let lsn = self.commit.drawn();
+        let effect = Some(Effect { deleted: true, ..Effect::default() });
+        Ok((applied(number, lsn, Vec::new()), Done { before, lsn, effect }))
+    }
+
+    /// A row of this entity was written.
+    fn note(&mut self, entity: EntityNumber) -> Result<(), SyncError> {
+        self.moved_directory |= self.with_engine(|engine| engine.directory_depends_on(entity))?;
+        Ok(())
+    }
+
+    /// Looks at the engine, which must still be where the transaction began.
+    fn with_engine<T>(&self, look: impl FnOnce(&Engine) -> T) -> Result<T, SyncError> {
+        self.organization.with_engine(|engine| check_head(engine, self.head).map(|()| look(engine)))?
+    }
+}
+
+/// The engine may have been given up and built anew meanwhile, but never at an earlier place.
+fn check_head(engine: &Engine, head: Lsn) -> Result<(), SyncError> {
+    let reached = engine.head();
+    if reached >= head { Ok(()) } else { Err(SyncError::ServerBehind { reached, wanted: head }) }
+}
+
+/// Whether an outcome means that the write counts.
+fn is_taken(outcome: i32) -> bool {
+    [MutationOutcome::Applied, MutationOutcome::Queued].map(|taken| taken as i32).contains(&outcome)
+}
+
+fn applied(number: u64, lsn: Lsn, overruled: Vec<AttributeNumber>) -> MutationAnswer {
+    MutationAnswer {
+        number,
+        outcome: MutationOutcome::Applied.into(),
+        lsn: lsn.0,
+        overruled: overruled.into_iter().map(|field| field.0).collect(),
+        ..MutationAnswer::default()
+    }
+}
+
+fn refused(number: u64, refusal: Refusal) -> (MutationAnswer, Done) {
+    let Refusal { outcome, reason, message, fields } = refusal;
+    let fields = fields.into_iter().map(|field| field.0).collect();
+    let (outcome, reason) = (outcome.into(), reason.into());
+    let answer = MutationAnswer { number, outcome, lsn: 0, reason, message, fields, overruled: Vec::new() };
+    (answer, Done { before: Lsn(0), lsn: Lsn(0), effect: None })
+}
+
+fn too_large(written: &Written) -> Refusal {
+    let bytes = written.payload.len();
+    let message = format!("the row would have {bytes} bytes, and may have {ROW_BYTES_MAX}; shorten its values");
+    Refusal::new(MutationOutcome::Invalid, ErrorReason::RowTooLarge, message)
+}

@@ -1,0 +1,122 @@
+//! A call's mutations, read and within bounds.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use haversack_engine::engine::Asker;
+use haversack_engine::engine::mutation::row_id;
+use haversack_engine::row::Value;
+use haversack_proto::sync::{Mutation, MutationKind, UploadRequest};
+use haversack_staging::{INSTALL_ID_BYTES, MutationHash, Origin, RowId};
+use prost::Message;
+use sha2::{Digest, Sha256};
+
+use crate::errors::SyncError;
+use crate::limits::{
+    APP_BYTES_MAX, CHANGED_FIELDS_MAX, CLIENT_BYTES_MAX, DEPENDENCIES_MAX, UPLOAD_BYTES_MAX, UPLOAD_MUTATIONS_MAX,
+};
+use crate::organization::NOBODY;
+
+/// What a device sends at once.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) install: [u8; INSTALL_ID_BYTES],
+    /// What the token names the user by.
+    pub(super) name: Arc<str>,
+    /// Who writes; nobody until the directory was asked who has the name.
+    pub(super) asker: Asker,
+    pub(super) mutations: Vec<Sent>,
+    /// Bytes of the mutations.
+    pub(super) bytes: usize,
+}
+
+/// A mutation as it was sent.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub(super) mutation: Mutation,
+    pub(super) id: RowId,
+    pub(super) bytes: Bytes,
+    pub(super) hash: MutationHash,
+}
+
+impl Call {
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// If it breaks its contract.
+    pub(super) fn read(request: UploadRequest, name: Arc<str>) -> Result<Self, SyncError> {
+        for (name, text, most) in [("client", &request.client, CLIENT_BYTES_MAX), ("app", &request.app, APP_BYTES_MAX)]
+        {
+            if text.len() > most {
+                return Err(invalid(format!("{name} is longer than {most} bytes")));
+            }
+        }
+        let asker = Asker { user: NOBODY, app: request.app.as_str().into() };
+        let wrong = |_| invalid(format!("install_id must be {INSTALL_ID_BYTES} random bytes"));
+        let install = request.install_id.as_ref().try_into().map_err(wrong)?;
+        let count = request.mutations.len();
+        if count == 0 || count > UPLOAD_MUTATIONS_MAX {
+            return Err(invalid(format!("a call takes 1 to {UPLOAD_MUTATIONS_MAX} mutations, and this has {count}")));
+        }
+        let bytes = request.mutations.iter().map(Bytes::len).sum();
+        if bytes > UPLOAD_BYTES_MAX {
+            return Err(invalid(format!("the mutations have {bytes} bytes; a call takes {UPLOAD_BYTES_MAX}")));
+        }
+        let mutations: Vec<Sent> = request.mutations.into_iter().map(Sent::read).collect::<Result<_, _>>()?;
+        if !mutations.is_sorted_by(|one, next| one.mutation.number < next.mutation.number) {
+            return Err(invalid("mutations must ascend by number".into()));
+        }
+        Ok(Self { install, name, asker, mutations, bytes })
+    }
+
+    /// Whose mutation it is.
+    pub(super) fn origin(&self, number: u64) -> Origin {
+        Origin { install: self.install, user: self.asker.user.0, number }
+    }
+}
+
+impl Sent {
+    /// Reads a serialized mutation.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub(super) fn read(bytes: Bytes) -> Result<Self, SyncError> {
+        let damaged = |error| invalid(format!("a mutation cannot be read: {error}"));
+        let mutation = Mutation::decode(bytes.clone()).map_err(damaged)?;
+        let number = mutation.number;
+        if number == 0 || i64::try_from(number).is_err() {
+            return Err(invalid("a mutation needs a number from 1 to 2^63 - 1".into()));
+        }
+        if mutation.kind() == MutationKind::Unspecified {
+            return Err(invalid(format!("mutation {number} does not say what it does")));
+        }
+        if mutation.changed.len() > CHANGED_FIELDS_MAX || !mutation.changed.is_sorted_by(|one, next| one < next) {
+            return Err(invalid(format!(
+                "mutation {number}: changed fields must ascend, at most {CHANGED_FIELDS_MAX}"
+            )));
+        }
+        if mutation.depends_on.len() > DEPENDENCIES_MAX || mutation.depends_on.iter().any(|&other| other >= number) {
+            return Err(invalid(format!(
+                "mutation {number} can depend on at most {DEPENDENCIES_MAX} others, of lower numbers"
+            )));
+        }
+        let id = row_id(&mutation.id).map(stored_id);
+        let id = id.ok_or_else(|| invalid(format!("mutation {number}: the id is neither 16 bytes nor short text")))?;
+        let digest = Sha256::digest(&bytes);
+        let (hash, _) = digest.split_first_chunk().expect("a SHA-256 digest has 32 bytes");
+        Ok(Self { hash: *hash, mutation, id, bytes })
+    }
+}
+
+/// An id as staging keeps it.
+pub(super) fn stored_id(id: Value<'_>) -> RowId {
+    match id {
+        Value::Id(uuid) => RowId::Uuid(uuid),
+        Value::IdText(text) => RowId::Text(text.into()),
+        other => unreachable!("{other:?} is no id"),
+    }
+}
+
+fn invalid(message: String) -> SyncError {
+    SyncError::RequestInvalid(message)
+}

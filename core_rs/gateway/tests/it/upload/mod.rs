@@ -1,0 +1,10 @@
+//! What devices write, over real sockets: judged, made true once, and told.
+
+mod conflicts;
+mod device;
+mod failing;
+mod outcomes;
+mod policies;
+mod repeats;
+mod rules;
+mod world;

@@ -1,0 +1,420 @@
+//! The ledger: what became of every mutation that a device has sent.
+//!
+//! An entry is written in the transaction of the mutation's own rows, refused mutations' too. So a device that sends one
+//! again, after whatever crash, gets the answer that was recorded, and nothing is done twice. Entries are never deleted:
+//! [`export_ledger`] carries them out of a database that is given up, [`import_ledger`] into the next.
+//!
+//! An entry that changed a row keeps its [`Effect`] until [`crate::write_back`] has taken it to the record database; a
+//! refused one keeps the mutation, for administrators.
+
+use haversack_engine::ids::{EntityNumber, Lsn};
+use prost::Message;
+
+use crate::{RowId, Snapshot, Staging, StagingError};
+
+/// Length of an install id, in bytes.
+pub const INSTALL_ID_BYTES: usize = 16;
+
+/// Most entries of one page of an export.
+pub const LEDGER_PAGE_ENTRIES_MAX: usize = 10_000;
+
+/// The first half of a mutation's SHA-256: what tells a repeat from another mutation under its number.
+pub type MutationHash = [u8; 16];
+
+/// Where an entry is in the ledger: from 1, in the order in which mutations were judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LedgerPlace(pub u64);
+
+/// Whose mutation it is. Numbers count per install and user, so that nobody meets another's answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin {
+    /// The device database.
+    pub install: [u8; INSTALL_ID_BYTES],
+    /// The `systemuserid` of its user.
+    pub user: [u8; 16],
+    /// The mutation's number.
+    pub number: u64,
+}
+
+/// What administrators have made of a refused mutation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Resolution {
+    /// Nothing yet, or it was not refused.
+    #[default]
+    Open,
+    /// It was judged again, and taken.
+    Retried,
+    /// It was looked at, and put aside.
+    Discarded,
+}
+
+/// What a mutation did to its row, for the record database.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Effect {
+    /// Whether the row was deleted.
+    #[prost(bool, tag = "1")]
+    pub deleted: bool,
+    /// Whether the row was made.
+    #[prost(bool, tag = "2")]
+    pub created: bool,
+    /// Field numbers that were written, ascending; one that `values` lacks became NULL.
+    #[prost(uint32, repeated, tag = "3")]
+    pub changed: Vec<u32>,
+    /// The values that were written: a row's message.
+    #[prost(bytes = "vec", tag = "4")]
+    pub values: Vec<u8>,
+}
+
+/// An entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Whose mutation it is.
+    pub origin: Origin,
+    /// What its bytes hash to.
+    pub hash: MutationHash,
+    /// The row's entity.
+    pub entity: EntityNumber,
+    /// The row.
+    pub id: RowId,
+    /// The number of its `MutationKind`.
+    pub kind: i32,
+    /// The number of its `MutationOutcome`.
+    pub outcome: i32,
+    /// LSN of the row's last change before this one; 0 if there was none.
+    pub before: Lsn,
+    /// LSN that this change drew; 0 if it drew none.
+    pub lsn: Lsn,
+    /// The `MutationAnswer` that was given.
+    pub answer: Vec<u8>,
+    /// When it was written by the device's clock, microseconds since the Unix epoch.
+    pub written_at_us: i64,
+    /// When it was judged by the server's.
+    pub received_at_us: i64,
+    /// What administrators have made of it.
+    pub resolution: Resolution,
+    /// The serialized `Mutation`, if it was refused.
+    pub mutation: Option<Vec<u8>>,
+    /// What it did, if that has yet to be written back.
+    pub effect: Option<Effect>,
+}
+
+/// What a repeat is answered by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Where it is.
+    pub place: LedgerPlace,
+    /// What the mutation's bytes hashed to.
+    pub hash: MutationHash,
+    /// The number of its `MutationOutcome`.
+    pub outcome: i32,
+    /// LSN that the change drew *in this database*; 0 if it drew none, or drew it in one that was given up.
+    pub lsn: Lsn,
+    /// The `MutationAnswer` that was given.
+    pub answer: Vec<u8>,
+}
+
+/// A refused mutation of a row, for those that come after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// Its number.
+    pub number: u64,
+    /// The serialized `Mutation`.
+    pub mutation: Vec<u8>,
+}
+
+/// A change that has yet to be written back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unwritten {
+    /// Where its entry is.
+    pub place: LedgerPlace,
+    /// The entry.
+    pub entry: Entry,
+}
+
+/// The ledger within a commit.
+pub trait Ledger {
+    /// What became of a mutation; `None` if it has not been seen.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn find(&mut self, origin: &Origin) -> Result<Option<Recorded>, StagingError>;
+
+    /// Enters what became of a mutation, at the ledger's end. Returns whether it did: an entry of this origin stays.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn record(&mut self, entry: &Entry) -> Result<bool, StagingError>;
+
+    /// An entry.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn entry(&mut self, place: LedgerPlace) -> Result<Option<Entry>, StagingError>;
+
+    /// Replaces an entry, because its mutation was judged again or put aside.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn amend(&mut self, place: LedgerPlace, entry: &Entry) -> Result<(), StagingError>;
+
+    /// If the install and user of `origin` made the change that drew this LSN: the LSN of the row before it.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn own_change(&mut self, origin: &Origin, lsn: Lsn) -> Result<Option<Lsn>, StagingError>;
+
+    /// Refused mutations of a row by the install and user of `origin`, of lower numbers, the newest first.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn refused_before(
+        &mut self,
+        origin: &Origin,
+        entity: EntityNumber,
+        id: &RowId,
+        at_most: usize,
+    ) -> Result<Vec<Earlier>, StagingError>;
+
+    /// Whether any change has yet to be written back.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn any_unwritten(&mut self) -> Result<bool, StagingError>;
+
+    /// The changes of a row that have yet to be written back, in order.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn unwritten_of(&mut self, entity: EntityNumber, id: &RowId) -> Result<Vec<Entry>, StagingError>;
+
+    /// Whether no more mutations may be judged here, by whatever process.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn is_closed(&mut self) -> Result<bool, StagingError>;
+
+    /// Has no more mutations be judged here from this commit on: the database is about to be given up. Idempotent.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn close(&mut self) -> Result<(), StagingError>;
+
+    /// These changes have been written back: their effects are forgotten.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn written(&mut self, places: &[LedgerPlace]) -> Result<(), StagingError>;
+}
+
+/// The ledger within a snapshot.
+pub trait LedgerView {
+    /// Whether there is an entry of this origin.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn contains(&self, origin: &Origin) -> Result<bool, StagingError>;
+
+    /// The first changes that have yet to be written back, in order: at least one if there are any, and no more when
+    /// they come to some MiB. Likewise the two below.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn unwritten(&self, at_most: usize) -> Result<Vec<Unwritten>, StagingError>;
+
+    /// Refused mutations behind a place, in order, whatever became of them.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn refused(&self, after: LedgerPlace, at_most: usize) -> Result<Vec<(LedgerPlace, Entry)>, StagingError>;
+
+    /// Entries behind a place, in order.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn page(&self, after: LedgerPlace, at_most: usize) -> Result<Vec<(LedgerPlace, Entry)>, StagingError>;
+}
+
+/// A page of the ledger as bytes that [`import_ledger`] reads, and the place that it ends at; empty behind the last one.
+///
+/// Effects do not travel: write everything back before a database is given up.
+///
+/// # Errors
+/// If the database cannot be read.
+pub fn export_ledger(
+    snapshot: &dyn Snapshot,
+    after: LedgerPlace,
+    at_most: usize,
+) -> Result<(Vec<u8>, LedgerPlace), StagingError> {
+    let entries = snapshot.ledger().page(after, at_most.clamp(1, LEDGER_PAGE_ENTRIES_MAX))?;
+    let last = entries.last().map_or(after, |(place, _)| *place);
+    let page = Page { entries: entries.into_iter().map(|(_, entry)| entry.into()).collect() };
+    Ok((page.encode_to_vec(), last))
+}
+
+/// Enters the entries of a page, in one commit; those that are there stay. Returns how many are new.
+///
+/// # Errors
+/// [`StagingError::LedgerPageInvalid`] if [`export_ledger`] did not write it; others as [`Staging::begin`].
+pub fn import_ledger(staging: &dyn Staging, page: &[u8]) -> Result<u64, StagingError> {
+    let page = Page::decode(page).map_err(|_| StagingError::LedgerPageInvalid)?;
+    let entries: Vec<Entry> = page.entries.into_iter().map(Entry::try_from).collect::<Result<_, _>>()?;
+    let mut commit = staging.begin()?;
+    let mut entered = 0;
+    for entry in &entries {
+        entered += u64::from(commit.ledger().record(entry)?);
+    }
+    commit.finish()?;
+    Ok(entered)
+}
+
+/// Has no more mutations be judged in a database that is about to be given up, by whatever process. Idempotent.
+///
+/// What is in the ledger then is all that [`crate::write_back`] and [`export_ledger`] have to take elsewhere.
+///
+/// # Errors
+/// As [`Staging::begin`].
+pub fn close_ledger(staging: &dyn Staging) -> Result<(), StagingError> {
+    let mut commit = staging.begin()?;
+    commit.ledger().close()?;
+    commit.finish().map(drop)
+}
+
+/// Puts a refused mutation aside: it stays in the log, and is not judged again.
+///
+/// # Errors
+/// [`StagingError::RefusalUnknown`] if none is open at this place; others as [`Staging::begin`].
+pub fn discard_refusal(staging: &dyn Staging, place: LedgerPlace) -> Result<(), StagingError> {
+    let mut commit = staging.begin()?;
+    let entry = commit.ledger().entry(place)?.filter(Entry::is_open_refusal);
+    let entry = entry.ok_or(StagingError::RefusalUnknown(place.0))?;
+    commit.ledger().amend(place, &Entry { resolution: Resolution::Discarded, ..entry })?;
+    commit.finish().map(drop)
+}
+
+impl Entry {
+    /// Whether it is of a refused mutation that nobody has settled.
+    pub fn is_open_refusal(&self) -> bool {
+        self.mutation.is_some() && self.resolution == Resolution::Open
+    }
+
+    /// The entry as another database keeps it: LSNs mean nothing there, and there is nothing to write back.
+    #[must_use]
+    pub fn elsewhere(self) -> Self {
+        Self { before: Lsn(0), lsn: Lsn(0), effect: None, ..self }
+    }
+}
+
+impl Resolution {
+    /// Its number in the database.
+    pub(crate) const fn number(self) -> i32 {
+        match self {
+            Self::Open => 0,
+            Self::Retried => 1,
+            Self::Discarded => 2,
+        }
+    }
+
+    /// The resolution of a number.
+    pub(crate) fn of(number: i32) -> Result<Self, StagingError> {
+        [Self::Open, Self::Retried, Self::Discarded]
+            .into_iter()
+            .find(|it| it.number() == number)
+            .ok_or_else(|| StagingError::Damaged(format!("a mutation has resolution {number}")))
+    }
+}
+
+/// What travels of the ledger. Field numbers stay as they are: pages are kept for as long as an organization is away.
+#[derive(Clone, PartialEq, Message)]
+struct Page {
+    #[prost(message, repeated, tag = "1")]
+    entries: Vec<Travelling>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Travelling {
+    #[prost(bytes = "vec", tag = "1")]
+    install: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    user: Vec<u8>,
+    #[prost(uint64, tag = "3")]
+    number: u64,
+    #[prost(bytes = "vec", tag = "4")]
+    hash: Vec<u8>,
+    #[prost(uint32, tag = "5")]
+    entity: u32,
+    #[prost(oneof = "TravellingId", tags = "6, 7")]
+    id: Option<TravellingId>,
+    #[prost(int32, tag = "8")]
+    kind: i32,
+    #[prost(int32, tag = "9")]
+    outcome: i32,
+    #[prost(bytes = "vec", tag = "10")]
+    answer: Vec<u8>,
+    #[prost(int64, tag = "11")]
+    written_at_us: i64,
+    #[prost(int64, tag = "12")]
+    received_at_us: i64,
+    #[prost(int32, tag = "13")]
+    resolution: i32,
+    #[prost(bytes = "vec", optional, tag = "14")]
+    mutation: Option<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum TravellingId {
+    #[prost(bytes, tag = "6")]
+    Uuid(Vec<u8>),
+    #[prost(string, tag = "7")]
+    Text(String),
+}
+
+impl From<Entry> for Travelling {
+    fn from(entry: Entry) -> Self {
+        Self {
+            install: entry.origin.install.to_vec(),
+            user: entry.origin.user.to_vec(),
+            number: entry.origin.number,
+            hash: entry.hash.to_vec(),
+            entity: entry.entity.0,
+            id: Some(match entry.id {
+                RowId::Uuid(uuid) => TravellingId::Uuid(uuid.to_vec()),
+                RowId::Text(text) => TravellingId::Text(text.into()),
+            }),
+            kind: entry.kind,
+            outcome: entry.outcome,
+            answer: entry.answer,
+            written_at_us: entry.written_at_us,
+            received_at_us: entry.received_at_us,
+            resolution: entry.resolution.number(),
+            mutation: entry.mutation,
+        }
+    }
+}
+
+impl TryFrom<Travelling> for Entry {
+    type Error = StagingError;
+
+    fn try_from(entry: Travelling) -> Result<Self, StagingError> {
+        let sixteen = |bytes: &[u8]| <[u8; 16]>::try_from(bytes).map_err(|_| StagingError::LedgerPageInvalid);
+        let id = match entry.id.ok_or(StagingError::LedgerPageInvalid)? {
+            TravellingId::Uuid(uuid) => RowId::Uuid(sixteen(&uuid)?),
+            TravellingId::Text(text) => RowId::Text(text.into()),
+        };
+        Ok(Self {
+            origin: Origin { install: sixteen(&entry.install)?, user: sixteen(&entry.user)?, number: entry.number },
+            hash: sixteen(&entry.hash)?,
+            entity: EntityNumber(entry.entity),
+            id,
+            kind: entry.kind,
+            outcome: entry.outcome,
+            before: Lsn(0),
+            lsn: Lsn(0),
+            answer: entry.answer,
+            written_at_us: entry.written_at_us,
+            received_at_us: entry.received_at_us,
+            resolution: Resolution::of(entry.resolution)?,
+            mutation: entry.mutation,
+            effect: None,
+        })
+    }
+}

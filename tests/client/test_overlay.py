@@ -1,0 +1,273 @@
+"""Local writes, syncs, answers, losses and crashes in any order: what is shown is the server's rows with what waits
+laid over them, digests are those of the server's rows, and in the end every write was taken once."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from client.memory_server import CLIENT_WINS, MERGE, SERVER_WINS, MemoryServer, Refusal
+from client.test_writes import QUICK
+from client.wire import Attribute, Entity, rows_class
+from haversack.model.v1 import model_pb2
+from haversack.sync.v1 import sync_pb2, upload_pb2
+from haversack_client import Device, PendingWrite, UnavailableError, WriteRefusedError
+from haversack_client._roaring import Bitmap
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+TASK = Entity(
+    3,
+    "task",
+    (
+        Attribute(1, "taskid", model_pb2.ATTRIBUTE_TYPE_UNIQUEIDENTIFIER),
+        Attribute(2, "title", model_pb2.ATTRIBUTE_TYPE_STRING),
+        Attribute(3, "note", model_pb2.ATTRIBUTE_TYPE_STRING),
+        Attribute(4, "parentid", model_pb2.ATTRIBUTE_TYPE_LOOKUP, target="task"),
+    ),
+)
+IDS = [UUID(int=(at + 1) << 64) for at in range(5)]
+COLUMNS = {attribute.number: attribute.name for attribute in TASK.attributes}
+
+ids = st.sampled_from(IDS)
+texts = st.sampled_from([None, "a", "b", "c"])
+changes = st.fixed_dictionaries({}, optional={"title": texts, "note": texts, "parentid": st.sampled_from([None, *IDS])})
+
+Row = dict[str, Any]
+
+
+def shown(base: Mapping[str, Row], outbox: list[PendingWrite]) -> dict[str, Row]:
+    """What a device should show: the rule of docs/device.md, written once more."""
+    rows = {row_id: dict(row) for row_id, row in base.items()}
+    for write in outbox:
+        refused = write.state == "refused"
+        if write.kind == "create" and (not refused or write.id not in base):
+            rows[write.id] = {**rows.get(write.id, {"taskid": write.id}), **write.values}
+        elif write.kind == "update" and not refused and write.id in rows:
+            rows[write.id] |= write.values
+        elif write.kind == "delete" and not refused:
+            rows.pop(write.id, None)
+    return {row_id: {name: value for name, value in row.items() if value is not None} for row_id, row in rows.items()}
+
+
+class OverlayAgainstModel(RuleBasedStateMachine):
+    """One device, one server, and somebody else who writes there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.server = MemoryServer((TASK,))
+        self.made = 0
+        self.given_up = set[int]()
+        self.base: dict[str, Row] = {}
+        self.by_ordinal: dict[int, str] = {}
+        self.epoch = b""
+        self.refusing = 0
+        self.open()
+        self.sync()
+
+    def open(self) -> None:
+        self.device = Device(Path(self.folder.name) / "device.sqlite3", self.server, backoff=QUICK)
+
+    def teardown(self) -> None:
+        self.device.close()
+        self.folder.cleanup()
+
+    @initialize(policy=st.sampled_from([CLIENT_WINS, SERVER_WINS, MERGE]))
+    def set_policy(self, policy: int) -> None:
+        self.server.policy = policy
+        for row_id in IDS[:2]:
+            self.server.put(TASK, row_id.bytes, title="first")
+
+    # What happens on the device.
+
+    def write(self, kind: str, row_id: UUID, values: Mapping[str, object]) -> None:
+        before = len(self.device.outbox())
+        try:
+            match kind:
+                case "create":
+                    self.device.create("task", {**values, "taskid": row_id})
+                case "update":
+                    self.device.update("task", row_id, values)
+                case "delete":
+                    self.device.delete("task", row_id)
+        except WriteRefusedError:
+            assert len(self.device.outbox()) == before
+
+    @rule(row_id=ids, values=changes)
+    def creates(self, row_id: UUID, values: Mapping[str, object]) -> None:
+        self.write("create", row_id, values)
+
+    @rule(row_id=ids, values=changes)
+    def updates(self, row_id: UUID, values: Mapping[str, object]) -> None:
+        self.write("update", row_id, values)
+
+    @rule(row_id=ids)
+    def deletes(self, row_id: UUID) -> None:
+        self.write("delete", row_id, {})
+
+    @precondition(lambda self: self.device.refused())
+    @rule(data=st.data(), values=changes)
+    def mends(self, data: st.DataObject, values: Mapping[str, object]) -> None:
+        number = data.draw(st.sampled_from([it.number for it in self.device.refused()]))
+        before = self.device.outbox()
+        try:
+            self.device.edit(number, values)
+        except WriteRefusedError:
+            assert self.device.outbox() == before
+
+    @precondition(lambda self: self.device.refused())
+    @rule(data=st.data())
+    def gives_up(self, data: st.DataObject) -> None:
+        self.device.discard(data.draw(st.sampled_from([it.number for it in self.device.refused()])))
+
+    @rule()
+    def crashes(self) -> None:
+        self.device.close()
+        self.open()
+
+    # What happens at the server.
+
+    @rule(row_id=ids, title=texts, note=texts)
+    def somebody_writes(self, row_id: UUID, title: str | None, note: str | None) -> None:
+        self.server.put(TASK, row_id.bytes, title=title, note=note)
+
+    @rule(row_id=ids)
+    def somebody_deletes(self, row_id: UUID) -> None:
+        if row_id.bytes in self.server.visible(TASK):
+            self.server.delete(TASK, row_id.bytes)
+
+    @rule(row_id=ids, visible=st.booleans())
+    def the_view_moves(self, row_id: UUID, visible: bool) -> None:
+        if row_id.bytes in self.server.rows.get(TASK.number, {}):
+            self.server.show(TASK, row_id.bytes, visible=visible)
+
+    @rule(every=st.sampled_from([0, 2, 3]))
+    def rights_change(self, every: int) -> None:
+        refusal = Refusal(upload_pb2.MUTATION_OUTCOME_FORBIDDEN)
+        self.server.judge = lambda mutation: refusal if every and mutation.number % every == 0 else None
+
+    @rule()
+    def the_epoch_changes(self) -> None:
+        self.server.start_epoch()
+
+    # What happens between them.
+
+    @rule()
+    def sync(self) -> None:
+        self.device.sync()
+        self.follow()
+        assert self.base == {
+            str(UUID(bytes=row_id)): named(fields) for row_id, fields in self.server.visible(TASK).items()
+        }
+
+    @rule(after=st.integers(0, 4))
+    def sync_is_cut(self, after: int) -> None:
+        """And nobody is there for a while."""
+        upload, opened = self.server.upload, self.server.open
+
+        def only_once(request: sync_pb2.SyncRequest) -> Any:
+            stream = opened(request)
+            self.server.down = True
+            return stream
+
+        self.server.cut_after = after
+        self.server.open = only_once  # type: ignore[method-assign]
+        try:
+            self.device.sync()
+        except UnavailableError:
+            pass
+        finally:
+            self.server.down, self.server.cut_after = False, None
+            self.server.open, self.server.upload = opened, upload  # type: ignore[method-assign]
+        self.follow()
+
+    @rule()
+    def uploads_and_hears_nothing(self) -> None:
+        self.server.lose_answers = 100
+        try:
+            self.device.upload()
+        except UnavailableError:
+            pass
+        finally:
+            self.server.lose_answers = 0
+
+    @rule()
+    def uploads(self) -> None:
+        self.device.upload()
+
+    def follow(self) -> None:
+        """Applies what the device has applied."""
+        for event in self.server.streamed:
+            match event.WhichOneof("event"):
+                case "plan" if event.plan.epoch != self.epoch:
+                    self.epoch, self.base, self.by_ordinal = event.plan.epoch, {}, {}
+                case "removals":
+                    for ordinal in Bitmap(event.removals.ordinals).ordinals(0):
+                        self.base.pop(self.by_ordinal.pop(ordinal, ""), None)
+                case "rows":
+                    (ordinal,) = event.rows.ordinal_deltas
+                    rows: Any = rows_class(TASK).FromString(event.rows.rows)
+                    row = named({field.number: value for field, value in rows.rows[0].ListFields()})
+                    self.by_ordinal[ordinal] = row["taskid"]
+                    self.base[row["taskid"]] = row
+        self.server.streamed.clear()
+
+    @invariant()
+    def shows_what_waits_over_what_is(self) -> None:
+        found = {
+            row["taskid"]: {name: row[name] for name in COLUMNS.values() if row[name] is not None}
+            for row in self.device.query("SELECT * FROM task")
+        }
+        assert found == shown(self.base, self.device.outbox())
+
+    @invariant()
+    def digests_are_the_servers(self) -> None:
+        status = self.device.status(verify=True)
+        assert status.verified
+        assert status.entities[0].rows == len(self.base)
+
+    @invariant()
+    def nothing_is_taken_twice(self) -> None:
+        assert len(set(self.server.applied)) == len(self.server.applied)
+
+    def quiet(self) -> None:
+        """Everybody is there again and nothing is refused any more: what is left is given up."""
+        self.server.judge = lambda _: None
+        self.device.sync()
+        while refused := self.device.refused():
+            self.device.discard(refused[0].number)
+        self.device.sync()
+        self.device.sync()
+
+
+def named(fields: Mapping[int, Any]) -> Row:
+    """A row as columns have it."""
+    return {
+        COLUMNS[number]: str(UUID(bytes=value)) if isinstance(value, bytes) else value
+        for number, value in fields.items()
+    }
+
+
+class EndsQuiet(OverlayAgainstModel):
+    """At the end of every run the device is exactly the server."""
+
+    def teardown(self) -> None:
+        try:
+            self.quiet()
+            self.follow()
+            assert [write for write in self.device.outbox() if write.state != "refused"] == []
+            while refused := self.device.refused():
+                self.device.discard(refused[0].number)
+            self.shows_what_waits_over_what_is()
+            assert self.base == {
+                str(UUID(bytes=row_id)): named(fields) for row_id, fields in self.server.visible(TASK).items()
+            }
+        finally:
+            super().teardown()
+
+
+TestOverlay = EndsQuiet.TestCase
+TestOverlay.settings = settings(deadline=None, max_examples=40, stateful_step_count=25)
