@@ -248,7 +248,12 @@ def test_a_database_that_cannot_be_used_is_refused_without_its_password(loop: Lo
 
 
 def test_a_test_run_that_is_killed_leaves_no_server_behind(tmp_path: Path) -> None:
-    script = "from postgresql import PostgresqlServer\nserver = PostgresqlServer()\nprint(server.folder, flush=True)\ninput()"
+    lines = (
+        "from postgresql import PostgresqlServer",
+        "server = PostgresqlServer()",
+        "print(server.folder, flush=True)",
+    )
+    script = "\n".join((*lines, "input()"))
     run = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert run.stdin is not None
     assert run.stdout is not None
