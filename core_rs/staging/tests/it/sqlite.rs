@@ -97,7 +97,10 @@ fn foreign_lock_is_reported_as_busy() {
 
 #[test]
 fn files_of_earlier_versions_are_upgraded_where_they_lie() {
-    let later = ["DROP TABLE mutations; PRAGMA user_version = 2", "DROP TABLE marks; PRAGMA user_version = 1"];
+    let later = [
+        "DROP TABLE mutations; DROP TABLE ledger_end; PRAGMA user_version = 2",
+        "DROP TABLE marks; PRAGMA user_version = 1",
+    ];
     for steps_back in 1..=later.len() {
         let world = SqliteWorld::new();
         put(&*world.open(), &[(ACCOUNT, 1, b"a")]);
