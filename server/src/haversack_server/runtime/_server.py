@@ -80,12 +80,10 @@ class Server:
         sync = await in_thread(SyncServer, self._sync_config(trust, tls))
         stagings = Stagings(settings.data, catalog, sync)
         parts.push_async_callback(stagings.close)
-        upkeep = [follow_keys(trust, sync)]
         if settings.role is not ProcessRole.REPLICATOR:
             self.sync_address = await in_thread(sync.start)
             parts.push_async_callback(in_thread, sync.stop, settings.stop_grace_seconds)
-            upkeep += [follow_certificate(tls, sync, metrics)] if tls else []
-        publisher, source = Publisher(catalog, stagings), NativeSource(catalog, stagings)
+        publisher, source, audit = Publisher(catalog, stagings), NativeSource(catalog, stagings), AuditLog(catalog)
         activation = Activation(catalog, stagings)
         await _recover(catalog, activation, publisher)
         parts.push_async_callback(activation.stop)
@@ -102,8 +100,6 @@ class Server:
             worker = Worker(Parts(settings.data, catalog, publisher, stagings, sync, activation))
             parts.push_async_callback(worker.stop)
             worker.start()
-            audit = AuditLog(catalog)
-            upkeep.append(forget_audit(audit, settings.audit_days))
             guard = self._guard(trust, catalog, audit, metrics)
             admin = AdminServer(
                 catalog=catalog,
@@ -118,6 +114,11 @@ class Server:
             )
             parts.push_async_callback(admin.stop, settings.stop_grace_seconds)
             self.admin_address = await admin.start(settings.admin_listen, tls.certificate if tls else None)
+        upkeep = [follow_keys(trust, sync)]
+        if tls is not None and settings.role is not ProcessRole.REPLICATOR:
+            upkeep.append(follow_certificate(tls, sync, metrics))
+        if settings.role is ProcessRole.ALL:
+            upkeep.append(forget_audit(audit, settings.audit_days))
         await parts.enter_async_context(kept_up(upkeep))
         metrics.add_sync(sync.statistics)
         metrics.add_issuers(lambda: issuer_states(trust))
