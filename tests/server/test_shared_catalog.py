@@ -7,6 +7,7 @@ own. What differs, a process that is killed, is killed here.
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -254,7 +255,10 @@ def test_a_test_run_that_is_killed_leaves_no_server_behind(tmp_path: Path) -> No
         "print(server.folder, flush=True)",
     )
     script = "\n".join((*lines, "input()"))
-    run = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    run = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    )
     assert run.stdin is not None
     assert run.stdout is not None
     folder = Path(run.stdout.readline().strip())
