@@ -76,7 +76,7 @@ def test_what_a_cut_off_ingest_had_committed_reaches_staging(server: RunningServ
     call.cancel()
     held.set()
     wait_for(lambda: organization(admin, name).lsn == before + COMMITTED)
-    wait_for(lambda: item(admin, name, "account").totals.runs == 1)
+    wait_for(lambda: item(admin, name, "account").totals.runs >= 1)
     reader.close()
 
 
