@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
@@ -30,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from haversack_server.catalog import _database
 from haversack_server.catalog._bells import CHANNEL, Bell, Bells, follow_postgresql
 from haversack_server.catalog._turns import FileTurns, LocalTurns, PostgresqlTurns, Turns
+from haversack_server.catalog.leases import database_clock
 from haversack_server.errors import CatalogFailed, CatalogUnavailable
 
 CONNECT_RETRY_SECONDS = (0.1, 0.4, 1.5)
@@ -139,10 +139,7 @@ class Catalog:
 
         It is the database's; SQLite has none but this machine's.
         """
-        if self._engine.dialect.name != "postgresql":
-            return time.time_ns() // 1_000
-        query = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
-        return int((await connection.execute(query)).scalar_one())
+        return await database_clock(connection)
 
     async def notify(self, name: str) -> None:
         """Rings the bells of a name, in every process on PostgreSQL, in this one on SQLite. To be called after commit.

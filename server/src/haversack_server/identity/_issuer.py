@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 import warnings
@@ -67,10 +66,6 @@ class DevelopmentIssuer:
         """Returns the list of issuers that a verifier takes, for one audience."""
         public_key = self._key.as_pem(private=False).decode()
         return [{"issuer": DEVELOPMENT_ISSUER, "audience": audience, "public_key_pem": public_key}]
-
-    def trust_json(self, audience: str) -> str:
-        """Returns `trust` as JSON."""
-        return json.dumps(self.trust(audience))
 
 
 def _write_key(path: Path, key: OKPKey) -> None:
