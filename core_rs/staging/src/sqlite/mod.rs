@@ -9,6 +9,7 @@ mod marks;
 mod readers;
 mod schema;
 mod snapshot;
+mod tables;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
