@@ -13,7 +13,7 @@ use crate::StagingError;
 const APPLICATION_ID: i64 = 0x4876_736b;
 
 /// Version of the tables below. A file of an earlier one is upgraded when it is opened, one of a later one is refused.
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 
 /// How long a commit waits for another process's commit.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -122,6 +122,43 @@ CREATE INDEX mutations_unwritten_by_row ON mutations (entity, id, place) WHERE e
 CREATE TABLE ledger_end (singleton INTEGER PRIMARY KEY CHECK (singleton = 1)) STRICT;
 ";
 
+/// Version 4: the registry of devices, see [`crate::About`] and [`crate::Orders`]. `standing` is the number of a
+/// [`crate::Standing`]. The version in `device_orders` rises with every order.
+const DEVICES: &str = "
+CREATE TABLE devices (
+    install BLOB NOT NULL,
+    user BLOB NOT NULL,
+    name TEXT NOT NULL,
+    app TEXT NOT NULL,
+    client TEXT NOT NULL,
+    report BLOB NOT NULL,
+    stage INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    first_seen_us INTEGER NOT NULL,
+    last_seen_us INTEGER NOT NULL,
+    checkpoint_lsn INTEGER NOT NULL,
+    checkpoint_at_us INTEGER NOT NULL,
+    full_syncs INTEGER NOT NULL,
+    block_reason TEXT,
+    blocked_at_us INTEGER NOT NULL,
+    wipe_reason TEXT,
+    wipe_ordered_us INTEGER NOT NULL,
+    offers_outbox INTEGER NOT NULL,
+    wiped_at_us INTEGER NOT NULL,
+    check_ordered_us INTEGER NOT NULL,
+    checked_at_us INTEGER NOT NULL,
+    standing INTEGER GENERATED ALWAYS AS (
+        CASE WHEN wiped_at_us > 0 THEN 4 WHEN wipe_reason IS NOT NULL THEN 3 WHEN block_reason IS NOT NULL THEN 2 ELSE 1 END
+    ) VIRTUAL,
+    PRIMARY KEY (install, user)
+) STRICT;
+CREATE INDEX devices_by_seen ON devices (last_seen_us, install, user);
+CREATE INDEX devices_by_user ON devices (user, last_seen_us);
+CREATE INDEX devices_ordered ON devices (install, user) WHERE standing > 1 OR checked_at_us < check_ordered_us;
+CREATE TABLE device_orders (singleton INTEGER PRIMARY KEY CHECK (singleton = 1), version INTEGER NOT NULL) STRICT;
+INSERT INTO device_orders VALUES (1, 0);
+";
+
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -194,7 +231,7 @@ fn fill(path: &Path) -> Result<(), StagingError> {
         let connection = Connection::open(path)?;
         connection.execute_batch(&format!("PRAGMA page_size = {PAGE_BYTES}; PRAGMA journal_mode = WAL;"))?;
         connection.execute_batch(&format!(
-            "BEGIN; PRAGMA application_id = {APPLICATION_ID}; {TABLES} {INDEXES} {MARKS} {LEDGER}"
+            "BEGIN; PRAGMA application_id = {APPLICATION_ID}; {TABLES} {INDEXES} {MARKS} {LEDGER} {DEVICES}"
         ))?;
         connection.execute("INSERT INTO meta VALUES (1, ?1, ?2, 0)", (epoch, secret))?;
         connection.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}; COMMIT"))?;
@@ -240,7 +277,7 @@ fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let act = || {
         let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
-        for (since, tables) in [(2, MARKS), (3, LEDGER)] {
+        for (since, tables) in [(2, MARKS), (3, LEDGER), (4, DEVICES)] {
             if version < since {
                 connection.execute_batch(tables)?;
             }
