@@ -259,7 +259,8 @@ pub trait DeviceRegistry {
     /// for, as they are now (or were, if they are forgotten).
     ///
     /// # Errors
-    /// [`StagingError::DeviceUnknown`]; [`StagingError::OrderImpossible`] if it was possible for none; others as
+    /// [`StagingError::DeviceUnknown`]; [`StagingError::Closed`] once the ledger is, for whatever is ordered then would be
+    /// lost; [`StagingError::OrderImpossible`] if it was possible for none; others as
     /// [`Staging::begin`].
     fn order(
         &self,
@@ -279,6 +280,12 @@ pub trait DeviceRegistry {
         behind: Option<DevicePlace>,
         at_most: usize,
     ) -> Result<Vec<KnownDevice>, StagingError>;
+
+    /// Devices behind one, in the order of their keys, which no call changes; at most [`DEVICES_PAGE_MAX`].
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn page(&self, behind: Option<DeviceKey>) -> Result<Vec<KnownDevice>, StagingError>;
 
     /// Counts them.
     ///
@@ -305,10 +312,10 @@ pub trait DeviceRegistry {
 /// If the database cannot be read.
 pub fn export_devices(
     staging: &dyn Staging,
-    behind: Option<DevicePlace>,
-) -> Result<Option<(Vec<u8>, DevicePlace)>, StagingError> {
-    let devices = staging.devices().list(&DeviceFilter::default(), behind, DEVICES_PAGE_MAX)?;
-    let Some(last) = devices.last().map(KnownDevice::place) else { return Ok(None) };
+    behind: Option<DeviceKey>,
+) -> Result<Option<(Vec<u8>, DeviceKey)>, StagingError> {
+    let devices = staging.devices().page(behind)?;
+    let Some(last) = devices.last().map(|device| device.key) else { return Ok(None) };
     let devices = devices.into_iter().map(|device| TravellingDevice::from(device.elsewhere())).collect();
     Ok(Some((Page { entries: Vec::new(), devices }.encode_to_vec(), last)))
 }

@@ -3,7 +3,8 @@
     HaversackError
     ├── TokenRefused     TokenMissing, TokenInvalid, TokenExpired, TokenNotAllowed, RoleInsufficient
     ├── NotFound         OrganizationUnknown, EntityUnknown, AttributeUnknown, RelationshipUnknown, ProfileUnknown,
-    │                    RevisionUnknown, AppUnknown, WorkItemUnknown, DirectoryRowUnknown
+    │                    RevisionUnknown, AppUnknown, WorkItemUnknown, DirectoryRowUnknown,
+    │                    DeviceUnknown
     ├── AlreadyExists    OrganizationExists, ProfileExists
     ├── RequestRefused   RequestInvalid, MetadataInvalid, ProfileInvalid, SolutionInvalid, DirectoryInvalid,
     │   │                ConfigurationInvalid, RowsInvalid, RowTooLarge
@@ -12,7 +13,8 @@
     ├── NotReady         NothingPublished, EntityNotEnabled, EntityInUse, EntityNotMobile, MetadataIncompatible,
     │                    AppNotEnabled, UserInOtherProfile, ProfilePublished, ProfileInUse,
     │                    OrganizationNotProvisioned, TransitionIllegal, ConsentMissing,
-    │                    OrganizationKindRefused, WorkItemNotDead, DirectoryReadOnly
+    │                    OrganizationKindRefused, WorkItemNotDead, DirectoryReadOnly,
+    │                    DeviceOrderImpossible
     ├── TryLater         LimitReached, DraftChanged, ServerStopping, CatalogUnavailable, OrganizationBusy
     └── ServerFault      StagingFailed, InternalFault
         └── InternalFault CatalogFailed
@@ -140,6 +142,12 @@ class DirectoryRowUnknown(NotFound):
     """The directory has no such row."""
 
     reason = "DIRECTORY_ROW_UNKNOWN"
+
+
+class DeviceUnknown(NotFound):
+    """No device of the organization has this install id."""
+
+    reason = "DEVICE_UNKNOWN"
 
 
 class AlreadyExists(HaversackError):
@@ -336,6 +344,12 @@ class WorkItemNotDead(NotReady):
     """Only a work item that has been given up can be retried."""
 
     reason = "WORK_ITEM_NOT_DEAD"
+
+
+class DeviceOrderImpossible(NotReady):
+    """The device is not in a state from which this can be ordered."""
+
+    reason = "DEVICE_ORDER_IMPOSSIBLE"
 
 
 class DirectoryReadOnly(NotReady):

@@ -102,8 +102,13 @@ impl DeviceRegistry for SqliteStaging {
     ) -> Result<Vec<KnownDevice>, StagingError> {
         let filter = DeviceFilter { install: Some(install), user, ..DeviceFilter::default() };
         let ordered = self.register(|connection| {
+            if connection.query_row("SELECT EXISTS (SELECT 1 FROM ledger_end)", [], |row| row.get(0))? {
+                return Ok(Err(StagingError::Closed));
+            }
             let known = select(connection, &filter, None, DEVICES_PAGE_MAX)?;
-            let is_any = !known.is_empty();
+            if known.is_empty() {
+                return Ok(Err(StagingError::DeviceUnknown(hexadecimal(&install))));
+            }
             let mut ordered = Vec::new();
             for KnownDevice { key, mut about } in known {
                 let Some(orders) = about.orders.after(order, now_us) else { continue };
@@ -111,19 +116,14 @@ impl DeviceRegistry for SqliteStaging {
                 carry_out(connection, &key, order, &about.orders)?;
                 ordered.push(KnownDevice { key, about });
             }
-            if !ordered.is_empty() {
-                connection.execute("UPDATE device_orders SET version = version + 1", [])?;
+            if ordered.is_empty() {
+                return Ok(Err(StagingError::OrderImpossible(order.needs())));
             }
-            Ok((is_any, ordered))
-        })?;
-        match ordered {
-            (false, _) => Err(StagingError::DeviceUnknown(install.iter().map(|byte| format!("{byte:02x}")).collect())),
-            (true, ordered) if ordered.is_empty() => Err(StagingError::OrderImpossible(order.needs())),
-            (true, ordered) => {
-                self.tell(read_head(&*self.readers.begin()?)?);
-                Ok(ordered)
-            }
-        }
+            connection.execute("UPDATE device_orders SET version = version + 1", [])?;
+            Ok(Ok(ordered))
+        })??;
+        self.tell(read_head(&*self.readers.begin()?)?);
+        Ok(ordered)
     }
 
     fn list(
@@ -134,6 +134,20 @@ impl DeviceRegistry for SqliteStaging {
     ) -> Result<Vec<KnownDevice>, StagingError> {
         let reader = self.readers.begin()?;
         select(&reader, filter, behind, at_most.min(DEVICES_PAGE_MAX)).map_err(failed(READING))
+    }
+
+    fn page(&self, behind: Option<DeviceKey>) -> Result<Vec<KnownDevice>, StagingError> {
+        let reader = self.readers.begin()?;
+        let read = || {
+            let condition = if behind.is_some() { "(install, user) > (?2, ?3)" } else { "?2 IS ?3" };
+            let sql = format!("{DEVICE} WHERE {condition} ORDER BY install, user LIMIT ?1");
+            let (install, user) = behind.map(|key| (key.install, key.user)).unzip();
+            let mut select = reader.prepare(&sql)?;
+            let devices = select.query_map(params![DEVICES_PAGE_MAX as i64, install, user], device_of)?;
+            devices.collect()
+        };
+        let devices: rusqlite::Result<_> = read();
+        devices.map_err(failed(READING))
     }
 
     fn counts(&self, now_us: i64) -> Result<DeviceCounts, StagingError> {
@@ -317,6 +331,10 @@ fn select(
     let mut select = connection.prepare(&sql)?;
     let devices = select.query_map(&values[..], device_of)?;
     devices.collect()
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn device_of(row: &Row<'_>) -> rusqlite::Result<KnownDevice> {

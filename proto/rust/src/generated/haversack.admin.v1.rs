@@ -658,9 +658,9 @@ pub struct ListDevicesRequest {
     /// At most how many, up to 1,000; 0 means 200.
     #[prost(uint32, tag = "8")]
     pub count: u32,
-    /// `next_page` of the answer before; empty begins.
+    /// `next_page_token` of the answer before; empty begins.
     #[prost(string, tag = "9")]
-    pub page: ::prost::alloc::string::String,
+    pub page_token: ::prost::alloc::string::String,
 }
 /// See ListDevices.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -668,9 +668,9 @@ pub struct ListDevicesResponse {
     /// The devices, those that called last first.
     #[prost(message, repeated, tag = "1")]
     pub devices: ::prost::alloc::vec::Vec<Device>,
-    /// The `page` of the next call; empty if this is the last page.
+    /// The `page_token` of the next call; empty if this is the last page.
     #[prost(string, tag = "2")]
-    pub next_page: ::prost::alloc::string::String,
+    pub next_page_token: ::prost::alloc::string::String,
 }
 /// See GetDevice.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

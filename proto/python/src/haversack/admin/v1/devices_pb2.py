@@ -25,49 +25,49 @@ _sym_db = _symbol_database.Default()
 from haversack.sync.v1 import report_pb2 as haversack_dot_sync_dot_v1_dot_report__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n haversack/admin/v1/devices.proto\x12\x12haversack.admin.v1\x1a\x1ehaversack/sync/v1/report.proto\"\xb8\x03\n\x06\x44\x65vice\x12\x0f\n\x07install\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x11\n\tuser_name\x18\x03 \x01(\t\x12\x0b\n\x03\x61pp\x18\x04 \x01(\t\x12\x0e\n\x06\x63lient\x18\x05 \x01(\t\x12/\n\x06report\x18\x06 \x01(\x0b\x32\x1f.haversack.sync.v1.DeviceReport\x12\x15\n\rfirst_seen_us\x18\x07 \x01(\x03\x12\x14\n\x0clast_seen_us\x18\x08 \x01(\x03\x12\x16\n\x0e\x63heckpoint_lsn\x18\t \x01(\x04\x12\x18\n\x10\x63heckpoint_at_us\x18\n \x01(\x03\x12\x12\n\nfull_syncs\x18\x0b \x01(\r\x12\x34\n\x08standing\x18\x0c \x01(\x0e\x32\".haversack.admin.v1.DeviceStanding\x12\x0e\n\x06reason\x18\r \x01(\t\x12\x15\n\rordered_at_us\x18\x0e \x01(\x03\x12\x13\n\x0bwiped_at_us\x18\x0f \x01(\x03\x12\x15\n\roffers_outbox\x18\x10 \x01(\x08\x12\x1b\n\x13\x63heck_ordered_at_us\x18\x11 \x01(\x03\x12\x15\n\rchecked_at_us\x18\x12 \x01(\x03\"\xd6\x01\n\x12ListDevicesRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x0b\n\x03\x61pp\x18\x03 \x01(\t\x12\r\n\x05stage\x18\x04 \x01(\r\x12\x12\n\nwith_error\x18\x05 \x01(\x08\x12\x34\n\x08standing\x18\x06 \x01(\x0e\x32\".haversack.admin.v1.DeviceStanding\x12\x19\n\x11not_seen_since_us\x18\x07 \x01(\x03\x12\r\n\x05\x63ount\x18\x08 \x01(\r\x12\x0c\n\x04page\x18\t \x01(\t\"U\n\x13ListDevicesResponse\x12+\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x1a.haversack.admin.v1.Device\x12\x11\n\tnext_page\x18\x02 \x01(\t\"G\n\x10GetDeviceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0f\n\x07install\x18\x02 \x01(\t\x12\x0c\n\x04user\x18\x03 \x01(\t\"@\n\x11GetDeviceResponse\x12+\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x1a.haversack.admin.v1.Device\"L\n\x15\x46orceFullCheckRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0f\n\x07install\x18\x02 \x01(\t\x12\x0c\n\x04user\x18\x03 \x01(\t\"E\n\x16\x46orceFullCheckResponse\x12+\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x1a.haversack.admin.v1.Device\"Y\n\x12\x42lockDeviceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0f\n\x07install\x18\x02 \x01(\t\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"B\n\x13\x42lockDeviceResponse\x12+\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x1a.haversack.admin.v1.Device\"K\n\x14UnblockDeviceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0f\n\x07install\x18\x02 \x01(\t\x12\x0c\n\x04user\x18\x03 \x01(\t\"D\n\x15UnblockDeviceResponse\x12+\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x1a.haversack.admin.v1.Device\"X\n\x11WipeDeviceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0f\n\x07install\x18\x02 \x01(\t\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"A\n\x12WipeDeviceResponse\x12+\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x1a.haversack.admin.v1.Device\"H\n\x11\x43\x61ncelWipeRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0f\n\x07install\x18\x02 \x01(\t\x12\x0c\n\x04user\x18\x03 \x01(\t\"A\n\x12\x43\x61ncelWipeResponse\x12+\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x1a.haversack.admin.v1.Device\"J\n\x13\x46orgetDeviceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0f\n\x07install\x18\x02 \x01(\t\x12\x0c\n\x04user\x18\x03 \x01(\t\"C\n\x14\x46orgetDeviceResponse\x12+\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x1a.haversack.admin.v1.Device*\xa9\x01\n\x0e\x44\x65viceStanding\x12\x1f\n\x1b\x44\x45VICE_STANDING_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45VICE_STANDING_ADMITTED\x10\x01\x12\x1b\n\x17\x44\x45VICE_STANDING_BLOCKED\x10\x02\x12 \n\x1c\x44\x45VICE_STANDING_WIPE_PENDING\x10\x03\x12\x19\n\x15\x44\x45VICE_STANDING_WIPED\x10\x04\x32\x95\x06\n\rDeviceService\x12^\n\x0bListDevices\x12&.haversack.admin.v1.ListDevicesRequest\x1a\'.haversack.admin.v1.ListDevicesResponse\x12X\n\tGetDevice\x12$.haversack.admin.v1.GetDeviceRequest\x1a%.haversack.admin.v1.GetDeviceResponse\x12g\n\x0e\x46orceFullCheck\x12).haversack.admin.v1.ForceFullCheckRequest\x1a*.haversack.admin.v1.ForceFullCheckResponse\x12^\n\x0b\x42lockDevice\x12&.haversack.admin.v1.BlockDeviceRequest\x1a\'.haversack.admin.v1.BlockDeviceResponse\x12\x64\n\rUnblockDevice\x12(.haversack.admin.v1.UnblockDeviceRequest\x1a).haversack.admin.v1.UnblockDeviceResponse\x12[\n\nWipeDevice\x12%.haversack.admin.v1.WipeDeviceRequest\x1a&.haversack.admin.v1.WipeDeviceResponse\x12[\n\nCancelWipe\x12%.haversack.admin.v1.CancelWipeRequest\x1a&.haversack.admin.v1.CancelWipeResponse\x12\x61\n\x0c\x46orgetDevice\x12\'.haversack.admin.v1.ForgetDeviceRequest\x1a(.haversack.admin.v1.ForgetDeviceResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n haversack/admin/v1/devices.proto\x12\x12haversack.admin.v1\x1a\x1ehaversack/sync/v1/report.proto\"\xb8\x03\n\x06\x44\x65vice\x12\x0f\n\x07install\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x11\n\tuser_name\x18\x03 \x01(\t\x12\x0b\n\x03\x61pp\x18\x04 \x01(\t\x12\x0e\n\x06\x63lient\x18\x05 \x01(\t\x12/\n\x06report\x18\x06 \x01(\x0b\x32\x1f.haversack.sync.v1.DeviceReport\x12\x15\n\rfirst_seen_us\x18\x07 \x01(\x03\x12\x14\n\x0clast_seen_us\x18\x08 \x01(\x03\x12\x16\n\x0e\x63heckpoint_lsn\x18\t \x01(\x04\x12\x18\n\x10\x63heckpoint_at_us\x18\n \x01(\x03\x12\x12\n\nfull_syncs\x18\x0b \x01(\r\x12\x34\n\x08standing\x18\x0c \x01(\x0e\x32\".haversack.admin.v1.DeviceStanding\x12\x0e\n\x06reason\x18\r \x01(\t\x12\x15\n\rordered_at_us\x18\x0e \x01(\x03\x12\x13\n\x0bwiped_at_us\x18\x0f \x01(\x03\x12\x15\n\roffers_outbox\x18\x10 \x01(\x08\x12\x1b\n\x13\x63heck_ordered_at_us\x18\x11 \x01(\x03\x12\x15\n\rchecked_at_us\x18\x12 \x01(\x03\"\xdc\x01\n\x12ListDevicesRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x0b\n\x03\x61pp\x18\x03 \x01(\t\x12\r\n\x05stage\x18\x04 \x01(\r\x12\x12\n\nwith_error\x18\x05 \x01(\x08\x12\x34\n\x08standing\x18\x06 \x01(\x0e\x32\".haversack.admin.v1.DeviceStanding\x12\x19\n\x11not_seen_since_us\x18\x07 \x01(\x03\x12\r\n\x05\x63ount\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"[\n\x13ListDevicesResponse\x12+\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x1a.haversack.admin.v1.Device\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"G\n\x10GetDeviceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0f\n\x07install\x18\x02 \x01(\t\x12\x0c\n\x04user\x18\x03 \x01(\t\"@\n\x11GetDeviceResponse\x12+\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x1a.haversack.admin.v1.Device\"L\n\x15\x46orceFullCheckRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0f\n\x07install\x18\x02 \x01(\t\x12\x0c\n\x04user\x18\x03 \x01(\t\"E\n\x16\x46orceFullCheckResponse\x12+\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x1a.haversack.admin.v1.Device\"Y\n\x12\x42lockDeviceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0f\n\x07install\x18\x02 \x01(\t\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"B\n\x13\x42lockDeviceResponse\x12+\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x1a.haversack.admin.v1.Device\"K\n\x14UnblockDeviceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0f\n\x07install\x18\x02 \x01(\t\x12\x0c\n\x04user\x18\x03 \x01(\t\"D\n\x15UnblockDeviceResponse\x12+\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x1a.haversack.admin.v1.Device\"X\n\x11WipeDeviceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0f\n\x07install\x18\x02 \x01(\t\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"A\n\x12WipeDeviceResponse\x12+\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x1a.haversack.admin.v1.Device\"H\n\x11\x43\x61ncelWipeRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0f\n\x07install\x18\x02 \x01(\t\x12\x0c\n\x04user\x18\x03 \x01(\t\"A\n\x12\x43\x61ncelWipeResponse\x12+\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x1a.haversack.admin.v1.Device\"J\n\x13\x46orgetDeviceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0f\n\x07install\x18\x02 \x01(\t\x12\x0c\n\x04user\x18\x03 \x01(\t\"C\n\x14\x46orgetDeviceResponse\x12+\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x1a.haversack.admin.v1.Device*\xa9\x01\n\x0e\x44\x65viceStanding\x12\x1f\n\x1b\x44\x45VICE_STANDING_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44\x45VICE_STANDING_ADMITTED\x10\x01\x12\x1b\n\x17\x44\x45VICE_STANDING_BLOCKED\x10\x02\x12 \n\x1c\x44\x45VICE_STANDING_WIPE_PENDING\x10\x03\x12\x19\n\x15\x44\x45VICE_STANDING_WIPED\x10\x04\x32\x95\x06\n\rDeviceService\x12^\n\x0bListDevices\x12&.haversack.admin.v1.ListDevicesRequest\x1a\'.haversack.admin.v1.ListDevicesResponse\x12X\n\tGetDevice\x12$.haversack.admin.v1.GetDeviceRequest\x1a%.haversack.admin.v1.GetDeviceResponse\x12g\n\x0e\x46orceFullCheck\x12).haversack.admin.v1.ForceFullCheckRequest\x1a*.haversack.admin.v1.ForceFullCheckResponse\x12^\n\x0b\x42lockDevice\x12&.haversack.admin.v1.BlockDeviceRequest\x1a\'.haversack.admin.v1.BlockDeviceResponse\x12\x64\n\rUnblockDevice\x12(.haversack.admin.v1.UnblockDeviceRequest\x1a).haversack.admin.v1.UnblockDeviceResponse\x12[\n\nWipeDevice\x12%.haversack.admin.v1.WipeDeviceRequest\x1a&.haversack.admin.v1.WipeDeviceResponse\x12[\n\nCancelWipe\x12%.haversack.admin.v1.CancelWipeRequest\x1a&.haversack.admin.v1.CancelWipeResponse\x12\x61\n\x0c\x46orgetDevice\x12\'.haversack.admin.v1.ForgetDeviceRequest\x1a(.haversack.admin.v1.ForgetDeviceResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'haversack.admin.v1.devices_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DEVICESTANDING']._serialized_start=1873
-  _globals['_DEVICESTANDING']._serialized_end=2042
+  _globals['_DEVICESTANDING']._serialized_start=1885
+  _globals['_DEVICESTANDING']._serialized_end=2054
   _globals['_DEVICE']._serialized_start=89
   _globals['_DEVICE']._serialized_end=529
   _globals['_LISTDEVICESREQUEST']._serialized_start=532
-  _globals['_LISTDEVICESREQUEST']._serialized_end=746
-  _globals['_LISTDEVICESRESPONSE']._serialized_start=748
-  _globals['_LISTDEVICESRESPONSE']._serialized_end=833
-  _globals['_GETDEVICEREQUEST']._serialized_start=835
-  _globals['_GETDEVICEREQUEST']._serialized_end=906
-  _globals['_GETDEVICERESPONSE']._serialized_start=908
-  _globals['_GETDEVICERESPONSE']._serialized_end=972
-  _globals['_FORCEFULLCHECKREQUEST']._serialized_start=974
-  _globals['_FORCEFULLCHECKREQUEST']._serialized_end=1050
-  _globals['_FORCEFULLCHECKRESPONSE']._serialized_start=1052
-  _globals['_FORCEFULLCHECKRESPONSE']._serialized_end=1121
-  _globals['_BLOCKDEVICEREQUEST']._serialized_start=1123
-  _globals['_BLOCKDEVICEREQUEST']._serialized_end=1212
-  _globals['_BLOCKDEVICERESPONSE']._serialized_start=1214
-  _globals['_BLOCKDEVICERESPONSE']._serialized_end=1280
-  _globals['_UNBLOCKDEVICEREQUEST']._serialized_start=1282
-  _globals['_UNBLOCKDEVICEREQUEST']._serialized_end=1357
-  _globals['_UNBLOCKDEVICERESPONSE']._serialized_start=1359
-  _globals['_UNBLOCKDEVICERESPONSE']._serialized_end=1427
-  _globals['_WIPEDEVICEREQUEST']._serialized_start=1429
-  _globals['_WIPEDEVICEREQUEST']._serialized_end=1517
-  _globals['_WIPEDEVICERESPONSE']._serialized_start=1519
-  _globals['_WIPEDEVICERESPONSE']._serialized_end=1584
-  _globals['_CANCELWIPEREQUEST']._serialized_start=1586
-  _globals['_CANCELWIPEREQUEST']._serialized_end=1658
-  _globals['_CANCELWIPERESPONSE']._serialized_start=1660
-  _globals['_CANCELWIPERESPONSE']._serialized_end=1725
-  _globals['_FORGETDEVICEREQUEST']._serialized_start=1727
-  _globals['_FORGETDEVICEREQUEST']._serialized_end=1801
-  _globals['_FORGETDEVICERESPONSE']._serialized_start=1803
-  _globals['_FORGETDEVICERESPONSE']._serialized_end=1870
-  _globals['_DEVICESERVICE']._serialized_start=2045
-  _globals['_DEVICESERVICE']._serialized_end=2834
+  _globals['_LISTDEVICESREQUEST']._serialized_end=752
+  _globals['_LISTDEVICESRESPONSE']._serialized_start=754
+  _globals['_LISTDEVICESRESPONSE']._serialized_end=845
+  _globals['_GETDEVICEREQUEST']._serialized_start=847
+  _globals['_GETDEVICEREQUEST']._serialized_end=918
+  _globals['_GETDEVICERESPONSE']._serialized_start=920
+  _globals['_GETDEVICERESPONSE']._serialized_end=984
+  _globals['_FORCEFULLCHECKREQUEST']._serialized_start=986
+  _globals['_FORCEFULLCHECKREQUEST']._serialized_end=1062
+  _globals['_FORCEFULLCHECKRESPONSE']._serialized_start=1064
+  _globals['_FORCEFULLCHECKRESPONSE']._serialized_end=1133
+  _globals['_BLOCKDEVICEREQUEST']._serialized_start=1135
+  _globals['_BLOCKDEVICEREQUEST']._serialized_end=1224
+  _globals['_BLOCKDEVICERESPONSE']._serialized_start=1226
+  _globals['_BLOCKDEVICERESPONSE']._serialized_end=1292
+  _globals['_UNBLOCKDEVICEREQUEST']._serialized_start=1294
+  _globals['_UNBLOCKDEVICEREQUEST']._serialized_end=1369
+  _globals['_UNBLOCKDEVICERESPONSE']._serialized_start=1371
+  _globals['_UNBLOCKDEVICERESPONSE']._serialized_end=1439
+  _globals['_WIPEDEVICEREQUEST']._serialized_start=1441
+  _globals['_WIPEDEVICEREQUEST']._serialized_end=1529
+  _globals['_WIPEDEVICERESPONSE']._serialized_start=1531
+  _globals['_WIPEDEVICERESPONSE']._serialized_end=1596
+  _globals['_CANCELWIPEREQUEST']._serialized_start=1598
+  _globals['_CANCELWIPEREQUEST']._serialized_end=1670
+  _globals['_CANCELWIPERESPONSE']._serialized_start=1672
+  _globals['_CANCELWIPERESPONSE']._serialized_end=1737
+  _globals['_FORGETDEVICEREQUEST']._serialized_start=1739
+  _globals['_FORGETDEVICEREQUEST']._serialized_end=1813
+  _globals['_FORGETDEVICERESPONSE']._serialized_start=1815
+  _globals['_FORGETDEVICERESPONSE']._serialized_end=1882
+  _globals['_DEVICESERVICE']._serialized_start=2057
+  _globals['_DEVICESERVICE']._serialized_end=2846
 # @@protoc_insertion_point(module_scope)

@@ -62,7 +62,7 @@ class Device(_message.Message):
     def __init__(self, install: _Optional[str] = ..., user: _Optional[str] = ..., user_name: _Optional[str] = ..., app: _Optional[str] = ..., client: _Optional[str] = ..., report: _Optional[_Union[_report_pb2.DeviceReport, _Mapping]] = ..., first_seen_us: _Optional[int] = ..., last_seen_us: _Optional[int] = ..., checkpoint_lsn: _Optional[int] = ..., checkpoint_at_us: _Optional[int] = ..., full_syncs: _Optional[int] = ..., standing: _Optional[_Union[DeviceStanding, str]] = ..., reason: _Optional[str] = ..., ordered_at_us: _Optional[int] = ..., wiped_at_us: _Optional[int] = ..., offers_outbox: _Optional[bool] = ..., check_ordered_at_us: _Optional[int] = ..., checked_at_us: _Optional[int] = ...) -> None: ...
 
 class ListDevicesRequest(_message.Message):
-    __slots__ = ("organization", "user", "app", "stage", "with_error", "standing", "not_seen_since_us", "count", "page")
+    __slots__ = ("organization", "user", "app", "stage", "with_error", "standing", "not_seen_since_us", "count", "page_token")
     ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
     APP_FIELD_NUMBER: _ClassVar[int]
@@ -71,7 +71,7 @@ class ListDevicesRequest(_message.Message):
     STANDING_FIELD_NUMBER: _ClassVar[int]
     NOT_SEEN_SINCE_US_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
-    PAGE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     organization: str
     user: str
     app: str
@@ -80,16 +80,16 @@ class ListDevicesRequest(_message.Message):
     standing: DeviceStanding
     not_seen_since_us: int
     count: int
-    page: str
-    def __init__(self, organization: _Optional[str] = ..., user: _Optional[str] = ..., app: _Optional[str] = ..., stage: _Optional[int] = ..., with_error: _Optional[bool] = ..., standing: _Optional[_Union[DeviceStanding, str]] = ..., not_seen_since_us: _Optional[int] = ..., count: _Optional[int] = ..., page: _Optional[str] = ...) -> None: ...
+    page_token: str
+    def __init__(self, organization: _Optional[str] = ..., user: _Optional[str] = ..., app: _Optional[str] = ..., stage: _Optional[int] = ..., with_error: _Optional[bool] = ..., standing: _Optional[_Union[DeviceStanding, str]] = ..., not_seen_since_us: _Optional[int] = ..., count: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListDevicesResponse(_message.Message):
-    __slots__ = ("devices", "next_page")
+    __slots__ = ("devices", "next_page_token")
     DEVICES_FIELD_NUMBER: _ClassVar[int]
-    NEXT_PAGE_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     devices: _containers.RepeatedCompositeFieldContainer[Device]
-    next_page: str
-    def __init__(self, devices: _Optional[_Iterable[_Union[Device, _Mapping]]] = ..., next_page: _Optional[str] = ...) -> None: ...
+    next_page_token: str
+    def __init__(self, devices: _Optional[_Iterable[_Union[Device, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class GetDeviceRequest(_message.Message):
     __slots__ = ("organization", "install", "user")
