@@ -133,8 +133,8 @@ class Staging:
     def close_ledger(self) -> None:
         """Has no more mutations of devices be judged here, by whatever process. Idempotent.
 
-        Uploads, and orders for devices, hear ORGANIZATION_NOT_PROVISIONED from now on. To be called before the last `write_back` and
-        `export_ledger` of a database that is about to be given up.
+        Uploads, and orders for devices, hear ORGANIZATION_NOT_PROVISIONED from now on. To be called before the last
+        `write_back` and `export_ledger` of a database that is about to be given up.
         """
 
     def discard_refusal(self, place: int) -> None:
