@@ -12,11 +12,12 @@ use futures_util::Stream;
 use futures_util::stream::{once, try_unfold};
 use haversack_engine::reconcile::{Fetch, Session, Step};
 use haversack_proto::sync::sync_event::Event;
-use haversack_proto::sync::{Heartbeat, InventoryRequired, SyncEvent};
+use haversack_proto::sync::{Answers, Heartbeat, InventoryRequired, SyncEvent};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tonic::Status;
 
+use crate::answers::Answering;
 use crate::clock::Clock;
 use crate::cookie::Seal;
 use crate::errors::SyncError;
@@ -35,6 +36,8 @@ pub(crate) struct DeviceStream {
     pub subscription: Subscription,
     /// Decides what comes next.
     pub session: Session,
+    /// What the device has yet to hear of its mutations.
+    pub answering: Answering,
     /// Seals the cookies.
     pub seal: Seal,
     /// How the stream is reached.
@@ -80,6 +83,10 @@ impl Running {
     async fn next(&mut self) -> Result<Option<SyncEvent>, SyncError> {
         let event = loop {
             self.check_end()?;
+            if let Some(answers) = self.answers()? {
+                self.sent = Instant::now();
+                return Ok(Some(SyncEvent { event: Some(Event::Answers(answers)), ..SyncEvent::default() }));
+            }
             self.stream.presence.signal.settle();
             match self.step()? {
                 Step::Send(event) => break event,
@@ -109,6 +116,15 @@ impl Running {
         }
         let expired = self.stream.clock.until(self.stream.expires).is_zero();
         if expired { Err(SyncError::TokenExpired) } else { Ok(()) }
+    }
+
+    /// What has become of the device's mutations, as far as it has not been told.
+    fn answers(&mut self) -> Result<Option<Answers>, SyncError> {
+        let DeviceStream { organization, answering, presence, .. } = &mut self.stream;
+        if presence.signal.take_answered() {
+            answering.look(organization)?;
+        }
+        Ok(answering.next())
     }
 
     /// What to do next. The model goes before the first step on a view of it, so both are taken from one moment.

@@ -7,6 +7,7 @@ mod errors;
 mod functions;
 mod logging;
 mod models;
+mod queue;
 mod refusals;
 mod rows;
 mod server;

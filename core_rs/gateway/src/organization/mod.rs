@@ -22,7 +22,7 @@ use haversack_engine::reconcile::Fetch;
 use haversack_engine::row::ColumnSelection;
 use haversack_engine::view::{Denial, RowFacts, View};
 use haversack_proto::sync::Model;
-use haversack_staging::{Identity, Staging};
+use haversack_staging::{Identity, Snapshot, Staging};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
@@ -63,6 +63,8 @@ pub(crate) struct Organization {
     /// Whoever reads an engine of its own from staging.
     apart: Mutex<()>,
     uploads: Uploads,
+    /// Whether devices' writes wait for a source outside.
+    queues_writes: bool,
 }
 
 /// Keeps a user's view alive and exact until it is dropped.
@@ -97,7 +99,7 @@ impl Moment<'_> {
 
 impl Organization {
     /// Reads nothing yet: the index is built when [`Self::ready`] is first awaited.
-    pub(crate) fn new(name: &str, staging: Arc<dyn Staging>, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub(crate) fn new(name: &str, staging: Arc<dyn Staging>, queues_writes: bool, clock: Arc<dyn Clock>) -> Arc<Self> {
         let bell = Arc::<Bell>::default();
         let rung = Arc::clone(&bell);
         staging.on_commit(Box::new(move |_| rung.ring()));
@@ -107,6 +109,7 @@ impl Organization {
             devices: Devices::new(clock.instant()),
             apart: Mutex::new(()),
             uploads: Uploads::default(),
+            queues_writes,
             clock,
             state: RwLock::default(),
             progress: watch::Sender::new(Progress::default()),
@@ -136,6 +139,11 @@ impl Organization {
     /// A device was sent a checkpoint of its view.
     pub(crate) fn checkpoint_sent(&self, device: Device, subscription: &Subscription, view: &View) {
         self.devices.reached(device, &subscription.asker.app, view, self.clock.instant());
+    }
+
+    /// Staging as it is now.
+    pub(crate) fn snapshot(&self) -> Result<Box<dyn Snapshot>, SyncError> {
+        Ok(self.staging.snapshot()?)
     }
 
     /// LSN of the last commit.

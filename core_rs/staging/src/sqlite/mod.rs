@@ -6,6 +6,7 @@ mod commit;
 mod intake;
 mod ledger;
 mod marks;
+mod queue;
 mod readers;
 mod schema;
 mod snapshot;

@@ -13,7 +13,7 @@ use crate::StagingError;
 const APPLICATION_ID: i64 = 0x4876_736b;
 
 /// Version of the tables below. A file of an earlier one is upgraded when it is opened, one of a later one is refused.
-const SCHEMA_VERSION: i64 = 5;
+const SCHEMA_VERSION: i64 = 6;
 
 /// How long a commit waits for another process's commit.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -134,6 +134,33 @@ CREATE TABLE passes (
 CREATE TABLE seen (row_key INTEGER PRIMARY KEY) STRICT;
 ";
 
+/// Version 6: mutations that wait for a source outside, see [`crate::queue`], in order of `turn`; `depends_on` has the numbers
+/// of the device's mutations, eight bytes each, big endian. `settled` counts the answers that became final after the first.
+const QUEUE: &str = "
+CREATE TABLE queue (
+    turn INTEGER PRIMARY KEY AUTOINCREMENT,
+    place INTEGER NOT NULL UNIQUE,
+    install BLOB NOT NULL,
+    user BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    entity INTEGER NOT NULL,
+    id ANY NOT NULL,
+    kind INTEGER NOT NULL,
+    judged_at_us INTEGER NOT NULL,
+    depends_on BLOB NOT NULL,
+    mutation BLOB NOT NULL,
+    effect BLOB NOT NULL,
+    old BLOB NOT NULL,
+    etag TEXT,
+    policy INTEGER NOT NULL
+) STRICT;
+CREATE INDEX queue_by_row ON queue (entity, id, turn);
+CREATE INDEX queue_by_device ON queue (install, user, turn);
+ALTER TABLE mutations ADD COLUMN settled INTEGER;
+CREATE UNIQUE INDEX mutations_settled ON mutations (settled) WHERE settled IS NOT NULL;
+CREATE INDEX mutations_settled_by_device ON mutations (install, user, settled) WHERE settled IS NOT NULL;
+";
+
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -206,7 +233,7 @@ fn fill(path: &Path) -> Result<(), StagingError> {
         let connection = Connection::open(path)?;
         connection.execute_batch(&format!("PRAGMA page_size = {PAGE_BYTES}; PRAGMA journal_mode = WAL;"))?;
         connection.execute_batch(&format!(
-            "BEGIN; PRAGMA application_id = {APPLICATION_ID}; {TABLES} {INDEXES} {MARKS} {LEDGER} {INTAKE}"
+            "BEGIN; PRAGMA application_id = {APPLICATION_ID}; {TABLES} {INDEXES} {MARKS} {LEDGER} {INTAKE} {QUEUE}"
         ))?;
         connection.execute("INSERT INTO meta VALUES (1, ?1, ?2, 0)", (epoch, secret))?;
         connection.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}; COMMIT"))?;
@@ -252,7 +279,7 @@ fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let act = || {
         let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
-        for (since, tables) in [(2, MARKS), (3, LEDGER), (5, INTAKE)] {
+        for (since, tables) in [(2, MARKS), (3, LEDGER), (5, INTAKE), (6, QUEUE)] {
             if version < since {
                 connection.execute_batch(tables)?;
             }
