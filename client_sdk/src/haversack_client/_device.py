@@ -360,7 +360,9 @@ class Device:
         return None
 
     def _synchronizer(self, mode: sync_pb2.SyncMode) -> Synchronizer:
-        synchronizer = Synchronizer(self._store, self._transport, mode, self._backoff, app=self._app, gate=self._gate)
+        synchronizer = Synchronizer(
+            self._store, self._writer, self._transport, mode, self._backoff, app=self._app, gate=self._gate
+        )
         self._running = synchronizer
         return synchronizer
 
