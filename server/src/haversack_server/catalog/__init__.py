@@ -1,7 +1,7 @@
 """The catalog: what the control plane remembers, in SQL. SQLite by default; PostgreSQL is a URL away.
 
 `Catalog` opens it and migrates it; `_database` says what transactions promise. The modules `organizations`, `entities`,
-`profiles`, `apps`, `publishes`, `provisioning`, `operations`, `work_items`, `grants` and `audits` have the queries, as
+`profiles`, `apps`, `publishes`, `provisioning`, `operations`, `work_items`, `write_backs`, `grants` and `audits` have the queries, as
 functions that take the connection of a transaction that `Catalog.begin` or `Catalog.snapshot` opened. Messages of the
 contract (`Entity`, `Profile`, `Model`) are stored serialized: SQL holds what is looked up by, and no second form of the
 rest.
@@ -19,6 +19,7 @@ from haversack_server.catalog import (
     provisioning,
     publishes,
     work_items,
+    write_backs,
 )
 from haversack_server.catalog._bells import OPERATIONS_BELL, ORGANIZATIONS_BELL, Bell, provisioning_bell
 from haversack_server.catalog._catalog import Catalog, Watcher, newest_schema, watching
@@ -47,4 +48,5 @@ __all__ = [
     "watching",
     "without_password",
     "work_items",
+    "write_backs",
 ]
