@@ -10,6 +10,7 @@ mod queue;
 mod readers;
 mod schema;
 mod snapshot;
+mod tables;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

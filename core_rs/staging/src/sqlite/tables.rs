@@ -1,0 +1,126 @@
+//! The tables of the SQLite file, version by version.
+
+/// `rows` is keyed by entity and ordinal in one integer, so that a run of ordinals is one range of the table.
+/// `entity` and `ordinal` take no space. A deleted row keeps its key, id and LSN, so that followers hear of it.
+/// `entities` is written with every commit: the next ordinal, and counters that make statistics cheap.
+pub(super) const TABLES: &str = "
+CREATE TABLE meta (
+    singleton INTEGER PRIMARY KEY CHECK (singleton = 1),
+    epoch BLOB NOT NULL,
+    secret BLOB NOT NULL,
+    head INTEGER NOT NULL
+) STRICT;
+CREATE TABLE rows (
+    row_key INTEGER PRIMARY KEY,
+    entity INTEGER GENERATED ALWAYS AS (row_key >> 32) VIRTUAL,
+    ordinal INTEGER GENERATED ALWAYS AS (row_key & 4294967295) VIRTUAL,
+    id ANY NOT NULL,
+    lsn INTEGER NOT NULL,
+    deleted INTEGER NOT NULL,
+    etag TEXT,
+    payload BLOB
+) STRICT;
+CREATE TABLE entities (
+    entity INTEGER PRIMARY KEY,
+    next_ordinal INTEGER NOT NULL,
+    row_count INTEGER NOT NULL,
+    byte_count INTEGER NOT NULL
+) STRICT;
+CREATE TABLE models (
+    revision INTEGER PRIMARY KEY,
+    lsn INTEGER NOT NULL,
+    model BLOB NOT NULL
+) STRICT;
+";
+
+/// By id to find rows, by LSN to follow them.
+pub(super) const INDEXES: &str = "
+CREATE UNIQUE INDEX IF NOT EXISTS rows_by_id ON rows (entity, id);
+CREATE INDEX IF NOT EXISTS rows_by_lsn ON rows (lsn);
+";
+
+/// What later versions have added, in order.
+pub(super) const ADDED: [(i64, &str); 3] = [(2, MARKS), (3, LEDGER), (5, INTAKE), (6, QUEUE)];
+
+/// Version 2: how far each entity follows another database. `stage` and `next` are a [`crate::Stage`].
+const MARKS: &str = "
+CREATE TABLE marks (
+    entity INTEGER PRIMARY KEY,
+    source BLOB NOT NULL,
+    lsn INTEGER NOT NULL,
+    stage INTEGER NOT NULL,
+    next INTEGER NOT NULL,
+    sweep_end INTEGER NOT NULL
+) STRICT;
+";
+
+/// Version 3: what became of the devices' mutations, see [`crate::Entry`]. Their `place` is the order in which they were
+/// judged. `mutation` is there while the entry is in the log of refusals, `effect` until it is written back.
+/// `ledger_end` has its row once the ledger is closed.
+const LEDGER: &str = "
+CREATE TABLE mutations (
+    place INTEGER PRIMARY KEY,
+    install BLOB NOT NULL,
+    user BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    entity INTEGER NOT NULL,
+    id ANY NOT NULL,
+    kind INTEGER NOT NULL,
+    outcome INTEGER NOT NULL,
+    before INTEGER NOT NULL,
+    lsn INTEGER NOT NULL,
+    answer BLOB NOT NULL,
+    written_at_us INTEGER NOT NULL,
+    received_at_us INTEGER NOT NULL,
+    resolution INTEGER NOT NULL,
+    mutation BLOB,
+    effect BLOB
+) STRICT;
+CREATE UNIQUE INDEX mutations_by_number ON mutations (install, user, number);
+CREATE UNIQUE INDEX mutations_by_lsn ON mutations (lsn) WHERE lsn > 0;
+CREATE INDEX mutations_refused ON mutations (place) WHERE mutation IS NOT NULL;
+CREATE INDEX mutations_refused_by_row ON mutations (install, user, entity, id, number) WHERE mutation IS NOT NULL;
+CREATE INDEX mutations_unwritten ON mutations (place) WHERE effect IS NOT NULL;
+CREATE INDEX mutations_unwritten_by_row ON mutations (entity, id, place) WHERE effect IS NOT NULL;
+CREATE TABLE ledger_end (singleton INTEGER PRIMARY KEY CHECK (singleton = 1)) STRICT;
+";
+
+/// Version 5: what follows a source outside, see [`crate::Intake`]. `positions` has 0 for the whole organization. `seen` has
+/// rows below the end of their entity's pass, and not below `next`, which is where its sweep goes on.
+const INTAKE: &str = "
+CREATE TABLE positions (entity INTEGER PRIMARY KEY, position BLOB NOT NULL) STRICT;
+CREATE TABLE passes (
+    entity INTEGER PRIMARY KEY,
+    sweep_end INTEGER NOT NULL,
+    next INTEGER NOT NULL
+) STRICT;
+CREATE TABLE seen (row_key INTEGER PRIMARY KEY) STRICT;
+";
+
+/// Version 6: mutations that wait for a source outside, see [`crate::queue`], in order of `turn`; `depends_on` has the numbers
+/// of the device's mutations, eight bytes each, big endian. `settled` counts the answers that became final after the first.
+const QUEUE: &str = "
+CREATE TABLE queue (
+    turn INTEGER PRIMARY KEY AUTOINCREMENT,
+    place INTEGER NOT NULL UNIQUE,
+    install BLOB NOT NULL,
+    user BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    entity INTEGER NOT NULL,
+    id ANY NOT NULL,
+    kind INTEGER NOT NULL,
+    judged_at_us INTEGER NOT NULL,
+    depends_on BLOB NOT NULL,
+    mutation BLOB NOT NULL,
+    effect BLOB NOT NULL,
+    old BLOB NOT NULL,
+    etag TEXT,
+    policy INTEGER NOT NULL
+) STRICT;
+CREATE INDEX queue_by_row ON queue (entity, id, turn);
+CREATE INDEX queue_by_device ON queue (install, user, turn);
+ALTER TABLE mutations ADD COLUMN settled INTEGER;
+CREATE UNIQUE INDEX mutations_settled ON mutations (settled) WHERE settled IS NOT NULL;
+CREATE INDEX mutations_settled_by_device ON mutations (install, user, settled) WHERE settled IS NOT NULL;
+";
