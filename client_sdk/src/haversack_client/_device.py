@@ -414,6 +414,7 @@ class Device:
     def _synchronizer(self, mode: sync_pb2.SyncMode) -> Synchronizer:
         synchronizer = Synchronizer(
             self._store,
+            self._writer,
             self._transport,
             mode,
             self._backoff,

@@ -15,7 +15,7 @@ from haversack_client._held import Checkpoint
 from haversack_client._monitor import Monitor
 from haversack_client._synchronizer import Applied, Connecting, Happening, ModelWaiting, Synchronizer
 from haversack_client._uploader import Uploaded, Uploader, UploadHappening, UploadThread
-from haversack_client._writer import PendingWrite
+from haversack_client._writer import Answered, PendingWrite
 
 EVENTS_MAX = 1024
 """Events kept for an application that does not read; older ones are dropped and counted."""
@@ -73,11 +73,13 @@ class WritesAnswered:
         refused: Those that it refused.
         overruled: Those that it took but for their `fields`, where other people's values stay (the policy of merging).
             An application that knows better writes these again.
+        queued: How many are at the server and wait for the organization's source; another event tells their end.
     """
 
     applied: int
     refused: tuple[PendingWrite, ...]
     overruled: tuple[PendingWrite, ...] = ()
+    queued: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +238,14 @@ class Live:
         match happening:
             case Waiting(error, delay_seconds):
                 self._events.put(UploadFailed(error, delay_seconds))
-            case Uploaded(answered) if answered.applied or answered.refused:
-                self._events.put(WritesAnswered(answered.applied, answered.refused, answered.overruled))
+            case Uploaded(answered):
+                self._tell_answered(answered)
+
+    def _tell_answered(self, answered: Answered) -> None:
+        if answered.applied or answered.queued or answered.refused:
+            self._events.put(
+                WritesAnswered(answered.applied, answered.refused, answered.overruled, queued=answered.queued)
+            )
 
     def _tell_upload_error(self, error: Exception) -> None:
         self._monitor.fail(error)
@@ -261,6 +269,9 @@ class Live:
             if self._uploads:
                 self._uploads.hurry()
             self._events.put(ConnectionChanged(Connection.CONNECTED))
+        if applied.answered:
+            self._tell_answered(applied.answered)
+            self.upload_now()  # Of what the server has lost, if anything.
         if applied.model_changed:
             self._events.put(ModelChanged())
         for entity, changes in applied.changes.items():

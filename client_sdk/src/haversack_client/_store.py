@@ -56,6 +56,10 @@ from haversack_client._turn import Turn
 
 INSTALL_ID_BYTES = 16
 FENCE_BYTES = 16
+
+UNANSWERED_MAX = 10_000
+"""Writes that a request may ask about; the contract's limit."""
+
 CACHE_KIB = 32 * 1024
 WAL_PAGES_BEFORE_CHECKPOINT = 4000
 """16 MiB of log between copies into the main file: fewer flushes than SQLite's default of 4 MiB."""
@@ -153,6 +157,11 @@ class Store:
         """Count and digest of every entity that has a table."""
         with store_errors(self._path):
             return read_entities(self._connection)
+
+    def unanswered(self) -> list[int]:
+        """Numbers of writes whose last answer is not known, ascending."""
+        with store_errors(self._path):
+            return self._outbox.unanswered(UNANSWERED_MAX)
 
     def ordinals(self, entity: int, block: int) -> list[int]:
         """The ordinals held within a block, ascending."""

@@ -89,8 +89,16 @@ impl Gateway {
     }
 
     /// Serves an organization from now on. Its index is built at first use.
-    pub fn add_organization(&self, name: &str, staging: Arc<dyn Staging>) -> Result<(), SyncError> {
-        self.endpoint.organizations().add(name, staging)
+    ///
+    /// With `queues_writes` its rows are a source's outside: what devices write is judged and queued for that, and
+    /// changes no row here.
+    pub fn add_organization(
+        &self,
+        name: &str,
+        staging: Arc<dyn Staging>,
+        queues_writes: bool,
+    ) -> Result<(), SyncError> {
+        self.endpoint.organizations().add(name, staging, queues_writes)
     }
 
     /// Serves an organization no longer: its streams end, and every later call hears that it is not provisioned, until

@@ -23,7 +23,7 @@ use haversack_engine::reconcile::Fetch;
 use haversack_engine::row::ColumnSelection;
 use haversack_engine::view::{Denial, RowFacts, View};
 use haversack_proto::sync::Model;
-use haversack_staging::{Identity, Staging};
+use haversack_staging::{Identity, Snapshot, Staging};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
@@ -66,6 +66,8 @@ pub(crate) struct Organization {
     /// Whoever reads an engine of its own from staging.
     apart: Mutex<()>,
     uploads: Uploads,
+    /// Whether devices' writes wait for a source outside.
+    queues_writes: bool,
 }
 
 /// Keeps a user's view alive and exact until it is dropped.
@@ -100,7 +102,7 @@ impl Moment<'_> {
 
 impl Organization {
     /// Reads nothing yet: the index is built when [`Self::ready`] is first awaited.
-    pub(crate) fn new(name: &str, staging: Arc<dyn Staging>, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub(crate) fn new(name: &str, staging: Arc<dyn Staging>, queues_writes: bool, clock: Arc<dyn Clock>) -> Arc<Self> {
         let bell = Arc::<Bell>::default();
         let rung = Arc::clone(&bell);
         staging.on_commit(Box::new(move |_| rung.ring()));
@@ -111,6 +113,7 @@ impl Organization {
             contacts: Contacts::default(),
             apart: Mutex::new(()),
             uploads: Uploads::default(),
+            queues_writes,
             clock,
             state: RwLock::default(),
             progress: watch::Sender::new(Progress::default()),
@@ -141,6 +144,11 @@ impl Organization {
     pub(crate) fn checkpoint_sent(self: &Arc<Self>, visitor: &Visitor, view: &View) {
         self.devices.reached(visitor.device, &visitor.app, view, self.clock.instant());
         self.note_checkpoint(visitor, view.lsn);
+    }
+
+    /// Staging as it is now.
+    pub(crate) fn snapshot(&self) -> Result<Box<dyn Snapshot>, SyncError> {
+        Ok(self.staging.snapshot()?)
     }
 
     /// LSN of the last commit.
