@@ -169,6 +169,22 @@ def test_a_lost_privilege_refuses_what_waits_until_it_comes_back(field: Field) -
         assert names(ada)[ACCOUNTS[0]] == "Mine"
 
 
+def test_a_device_asks_as_its_user_and_follows_what_becomes_of_that_user(field: Field) -> None:
+    mine = "<condition attribute='ownerid' operator='{}'/>"
+    xml = f"<fetch><entity name='account'><filter>{mine}</filter></entity></fetch>"
+    with field.device(ADA, "ada.db") as ada, field.device(BOB, "bob.db") as bob:
+        received = [ada.sync().rows, bob.sync().rows]
+        assert [len(device.fetch(xml.format("eq-userid"))) for device in (ada, bob)] == [received[0], 0]
+        assert len(bob.fetch(xml.format("ne-userid"))) == received[1]
+        assert bob.user is not None
+        assert (bob.user.id, bob.user.name, bob.user.business_unit_id, bob.user.team_ids) == (BOB, BOB, UNIT, ())
+        settings = f"systemuserid,timezonename,uilanguageid\n{BOB},Europe/Copenhagen,1030\n"
+        report = field.admin.ingest(field.name, "usersettings", settings.encode())
+        assert not report.rejected, report.errors
+        assert bob.sync().rows == 0, "nothing is fetched again"
+        assert (bob.user.time_zone, bob.user.language) == ("Europe/Copenhagen", 1030)
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 def test_two_who_change_one_attribute_end_equal_under_every_policy(field: Field, policy: str) -> None:
     field.set_policy(policy)

@@ -40,7 +40,7 @@ from haversack_client._errors import (
     UnavailableError,
     WriteRefusedError,
 )
-from haversack_client._fetch import Caller, Collation
+from haversack_client._fetch import Caller, Collation, FiscalCalendar
 from haversack_client._held import Checkpoint
 from haversack_client._keeper import Keeper
 from haversack_client._live import (
@@ -54,8 +54,10 @@ from haversack_client._live import (
     ModelChangeWaiting,
     RowsChanged,
     UploadFailed,
+    UserChanged,
     WritesAnswered,
 )
+from haversack_client._model import User
 from haversack_client._model_change import EntityChange, ModelAnswer, ModelChange
 from haversack_client._monitor import Activities, Activity, OverallState
 from haversack_client._progress import Progress
@@ -83,6 +85,7 @@ __all__ = [
     "EventsDropped",
     "FencedError",
     "FetchError",
+    "FiscalCalendar",
     "HaversackError",
     "Keeper",
     "KeyWrongError",
@@ -111,6 +114,8 @@ __all__ = [
     "TokenError",
     "UnavailableError",
     "UploadFailed",
+    "User",
+    "UserChanged",
     "WriteRefusedError",
     "WritesAnswered",
     "keyring_key",

@@ -18,7 +18,7 @@ from haversack_client._errors import HaversackError, RemoteError, SyncRunningErr
 from haversack_client._fetch import Caller, Fetch
 from haversack_client._keeper import INTERVAL_MINUTES_DEFAULT, Keeper, Work
 from haversack_client._live import EVENTS_MAX, Live
-from haversack_client._model import CarriedModel
+from haversack_client._model import CarriedModel, User
 from haversack_client._model_change import ModelGate, OnModelChange
 from haversack_client._monitor import Activities, Activity, Monitor
 from haversack_client._operations import KeepCookie
@@ -205,12 +205,19 @@ class Device:
 
         Args:
             fetch_xml: A `<fetch>`; docs/device.md lists what devices support.
-            caller: Who asks, for operators like `eq-userid` and `today`; None: somebody in the zone of this device.
+            caller: Who asks, for operators like `eq-userid` and `today`; None: the user of this device.
 
         Raises FetchError, whose `reason` is the one that a server gives to such a filter.
         """
         with self._readers.reading() as connection:
-            return Fetch(connection, caller or Caller()).rows(fetch_xml)
+            return Fetch(connection, caller).rows(fetch_xml)
+
+    @property
+    def user(self) -> User | None:
+        """Whose device it is, as the server told with the last model; None before the first sync."""
+        with self._readers.reading() as connection:
+            serialized = read_facts(connection).model
+        return CarriedModel.parse(serialized).user if serialized else None
 
     def connection(self) -> sqlite3.Connection:
         """Opens a read-only connection of the caller's own, to use in this thread and to close.

@@ -53,6 +53,11 @@ class ModelChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class UserChanged:
+    """The user has other rights, teams or settings: `Device.user`. Tables and rows are as they were."""
+
+
+@dataclass(frozen=True, slots=True)
 class CheckpointReached:
     """The device equals its view."""
 
@@ -100,6 +105,7 @@ LiveEvent: TypeAlias = (
     | RowsChanged
     | ModelChanged
     | ModelChangeWaiting
+    | UserChanged
     | CheckpointReached
     | WritesAnswered
     | UploadFailed
@@ -247,6 +253,8 @@ class Live:
             self._events.put(ConnectionChanged(Connection.CONNECTED))
         if applied.model_changed:
             self._events.put(ModelChanged())
+        if applied.user_changed:
+            self._events.put(UserChanged())
         for entity, changes in applied.changes.items():
             if changes.written or changes.removed:
                 self._events.put(RowsChanged(entity, changes.written, changes.removed))
