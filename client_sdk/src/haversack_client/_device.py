@@ -16,7 +16,7 @@ from haversack_client._backoff import Backoff
 from haversack_client._connections import Key
 from haversack_client._errors import HaversackError, RemoteError, SyncRunningError, UnavailableError
 from haversack_client._fetch import Caller, Fetch
-from haversack_client._keeper import INTERVAL_MINUTES_DEFAULT, Keeper, Work
+from haversack_client._keeper import Keeper, Work
 from haversack_client._live import EVENTS_MAX, Live
 from haversack_client._model import CarriedModel, User
 from haversack_client._model_change import ModelGate, OnModelChange
@@ -27,6 +27,7 @@ from haversack_client._progress import Progress
 from haversack_client._reader import Status, open_read_only, read_facts, read_status
 from haversack_client._readers import Readers
 from haversack_client._result import SyncResult, Tally
+from haversack_client._schedule import MICROS_PER_SECOND, Due, read_due
 from haversack_client._store import Store
 from haversack_client._synchronizer import Synchronizer
 from haversack_client._transport import GrpcTransport, NoTransport, Token, Transport
@@ -332,13 +333,14 @@ class Device:
         return self._live
 
     def keep_synced(self) -> Keeper:
-        """Syncs in a thread of its own: now, at the interval of the profile's items, and after writes; returns at once.
+        """Syncs in a thread of its own whenever an entity is as old as its item lets it get, and uploads after writes.
 
-        Failures are states: see `activity`. A device with a live stream needs none of this.
+        Returns at once. What was synced when the device was last open counts; `Keeper.sync_now` does not wait. Failures
+        are states: see `activity`. A device with a live stream needs none of this.
         """
         if self._keeper and self._keeper.running:
             raise SyncRunningError("this device is kept in sync already; stop that first")
-        work = Work(self.sync, self.upload, self._interrupt, self._interval_seconds, random.random)
+        work = Work(lambda: self.sync().complete, self.upload, self._interrupt, self._due, random.random)
         self._keeper = Keeper(work, self._backoff)
         return self._keeper
 
@@ -384,13 +386,9 @@ class Device:
         if self._running:
             self._running.stop()
 
-    def _interval_seconds(self) -> float:
-        """The shortest interval of the entities, for a sync brings all of them up to date."""
+    def _due(self, cut: float) -> Due:
         with self._readers.reading() as connection:
-            serialized = read_facts(connection).model
-        tables = CarriedModel.parse(serialized).tables.values() if serialized else ()
-        minutes = [table.sync_interval_minutes for table in tables if table.sync_interval_minutes]
-        return 60.0 * min(minutes, default=INTERVAL_MINUTES_DEFAULT)
+            return read_due(connection, int(time.time() * MICROS_PER_SECOND), cut=cut)
 
     def _take_turn(self) -> None:
         if self._turn.is_mine:
