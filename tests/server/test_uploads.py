@@ -16,6 +16,7 @@ from haversack.admin.v1 import admin_pb2, entities_pb2, provisioning_pb2, sync_e
 from haversack.model.v1 import model_pb2
 from haversack.sync.v1 import upload_pb2
 from haversack_client import Backoff, Device, NotProvisionedError, WriteRefusedError
+from haversack_client._conflicts import OnConflict
 from haversack_server._core import Staging
 from server.refusals import refused
 from server.running import STEP_SECONDS_MAX, Admin, RunningServer
@@ -43,10 +44,11 @@ class Field:
     name: str
     folder: Path
 
-    def device(self, user: str, file: str) -> Device:
+    def device(self, user: str, file: str, on_conflict: OnConflict | None = None) -> Device:
         """Opens a device of a user's."""
         token = self.server.device_token(self.name, user)
-        return Device.open(self.folder / file, self.server.settings.sync_listen, token, backoff=Backoff(0.01, 0.1))
+        endpoint, backoff = self.server.settings.sync_listen, Backoff(0.01, 0.1)
+        return Device.open(self.folder / file, endpoint, token, backoff=backoff, on_conflict=on_conflict)
 
     def recorded(self) -> dict[str, str]:
         """Names of the accounts in the record database."""

@@ -14,11 +14,13 @@ with Device.open("crm.sqlite3", "https://sync.example.com", token) as device:
   database that one session writes, `_reader` what everybody reads of it, `_tables` its tables; `_rows`, `_model`,
   `_roaring` and `_digest` are the forms in which rows, tables and sets travel.
 - Writes go: `_writer` checks them (`_rules`, `_values`) and enters them into the `_outbox`; `_overlay` lays them over
-  the server's rows; `_uploader` is the loop that sends; `_translation` is what a new model or epoch makes of them.
+  the server's rows; `_uploader` is the loop that sends; `_conflicts` has what the application decides; `_translation`
+  is what a new model or epoch makes of them.
 - `_fetch` answers FetchXML. `_transport` is gRPC, `_connections` is SQLite or SQLCipher.
 """
 
 from haversack_client._backoff import Backoff
+from haversack_client._conflicts import Conflict, FieldConflict
 from haversack_client._device import Device
 from haversack_client._encryption import keyring_key
 from haversack_client._errors import (
@@ -75,6 +77,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointReached",
     "Collation",
+    "Conflict",
     "Connection",
     "ConnectionChanged",
     "Device",
@@ -85,6 +88,7 @@ __all__ = [
     "EventsDropped",
     "FencedError",
     "FetchError",
+    "FieldConflict",
     "FiscalCalendar",
     "HaversackError",
     "Keeper",

@@ -13,6 +13,7 @@ from types import TracebackType
 from haversack.sync.v1 import sync_pb2
 
 from haversack_client._backoff import Backoff
+from haversack_client._conflicts import ROUNDS_MAX, OnConflict
 from haversack_client._connections import Key
 from haversack_client._errors import HaversackError, RemoteError, SyncRunningError, UnavailableError
 from haversack_client._fetch import Caller, Fetch
@@ -53,6 +54,7 @@ class Device:
         app: str = "",
         key: Key | None = None,
         on_model_change: OnModelChange | None = None,
+        on_conflict: OnConflict | None = None,
     ) -> None:
         """Use `Device.open`."""
         self._app = app
@@ -63,7 +65,10 @@ class Device:
         self._turn = Turn()
         self._gate = ModelGate(on_model_change)
         self._store = Store(path, key, turn=self._turn)
-        self._writer = Writer(path, key, turn=self._turn, on_written=self._on_written)
+        self._on_conflict = on_conflict
+        self._writer = Writer(
+            path, key, turn=self._turn, on_written=self._on_written, keeps_conflicts=on_conflict is not None
+        )
         self._readers = Readers(path, key)
         self._monitor = Monitor(self._readers, time.monotonic)
         self._syncing = Lock()
@@ -83,6 +88,7 @@ class Device:
         backoff: Backoff | None = None,
         key: Key | None = None,
         on_model_change: OnModelChange | None = None,
+        on_conflict: OnConflict | None = None,
     ) -> "Device":
         """Opens the database at `path`, or makes it. Nothing is sent yet.
 
@@ -96,6 +102,8 @@ class Device:
             backoff: How to wait between failed calls.
             key: Encrypts the file with SQLCipher (`haversack-client[encrypted]`); see `keyring_key`.
             on_model_change: Asked before tables change, in the thread that syncs; None means now.
+            on_conflict: Decides on fields that gave way to somebody else's, where the organization merges, in the
+                thread that syncs or uploads; None means that the server's values stay.
 
         Raises:
             ValueError: The endpoint is none.
@@ -105,8 +113,15 @@ class Device:
         """
         trusted = Path(ca_file).read_bytes() if ca_file else None
         transport = GrpcTransport(endpoint, token, root_certificates=trusted)
-        backoff = backoff or Backoff()
-        return cls(Path(path), transport, backoff=backoff, app=app, key=key, on_model_change=on_model_change)
+        return cls(
+            Path(path),
+            transport,
+            backoff=backoff or Backoff(),
+            app=app,
+            key=key,
+            on_model_change=on_model_change,
+            on_conflict=on_conflict,
+        )
 
     @classmethod
     def offline(cls, path: str | PathLike[str], *, key: Key | None = None) -> "Device":
@@ -270,14 +285,11 @@ class Device:
         try:
             tally = Tally(clock)
             self._monitor.begin()
-            refusal = self._drain(tally)
-            synchronizer = self._synchronizer(sync_pb2.SYNC_MODE_ONCE)
-            with closing(synchronizer.run()) as happenings:
-                for happening in happenings:
-                    tally.take(happening)
-                    moved = self._monitor.take(happening)
-                    if progress and moved:
-                        progress(moved)
+            for _ in range(ROUNDS_MAX):
+                refusal = self._drain(tally)
+                self._download(tally, progress)
+                if refusal or not self._resolve():
+                    break
             if refusal:
                 raise refusal
             return tally.result()
@@ -326,7 +338,14 @@ class Device:
         self._take_turn()
         try:
             synchronizer, uploader = self._synchronizer(sync_pb2.SYNC_MODE_LIVE), self._uploader(retries_max=None)
-            self._live = Live(synchronizer, uploader, self._monitor, self._syncing.release, events_max=events_max)
+            self._live = Live(
+                synchronizer,
+                uploader,
+                self._monitor,
+                self._syncing.release,
+                resolve=self._resolve,
+                events_max=events_max,
+            )
         except BaseException:
             self._syncing.release()
             raise
@@ -354,6 +373,24 @@ class Device:
             self._live.upload_now()
         elif self._keeper:
             self._keeper.upload_now()
+
+    def _download(self, tally: Tally, progress: Callable[[Progress], object] | None) -> None:
+        synchronizer = self._synchronizer(sync_pb2.SYNC_MODE_ONCE)
+        with closing(synchronizer.run()) as happenings:
+            for happening in happenings:
+                tally.take(happening)
+                moved = self._monitor.take(happening)
+                if progress and moved:
+                    progress(moved)
+
+    def _resolve(self) -> bool:
+        """Asks the application about conflicts. Returns whether something was written that can be uploaded."""
+        decide = self._on_conflict
+        if decide is None or not (conflicts := self._writer.conflicts()):
+            return False
+        decided = [(conflict, decide(conflict)) for conflict in conflicts]
+        written = [self._writer.resolve(conflict, values) and bool(values) for conflict, values in decided]
+        return any(written)
 
     def _drain(self, tally: Tally) -> RemoteError | None:
         """Uploads; returns what refused that, if it was not the network."""

@@ -160,12 +160,14 @@ class Live:
         monitor: Monitor,
         on_end: Callable[[], None],
         *,
+        resolve: Callable[[], object],
         events_max: int = EVENTS_MAX,
     ) -> None:
         self._synchronizer = synchronizer
         self._uploader = uploader
         self._monitor = monitor
         self._uploads: UploadThread | None = None
+        self._resolve = resolve
         self._on_end = on_end
         self._events = _Events(events_max)
         self._error: Exception | None = None
@@ -206,7 +208,7 @@ class Live:
 
     def _run(self) -> None:
         self._monitor.begin()
-        self._uploads = UploadThread(self._uploader, self._tell_upload, self._tell_upload_error)
+        self._uploads = UploadThread(self._uploader, self._resolve, self._tell_upload, self._tell_upload_error)
         try:
             with closing(self._synchronizer.run()) as happenings:
                 for happening in happenings:
@@ -259,4 +261,5 @@ class Live:
             if changes.written or changes.removed:
                 self._events.put(RowsChanged(entity, changes.written, changes.removed))
         if applied.step.checkpoint:
+            self.upload_now()  # What gave way can be decided on now.
             self._events.put(CheckpointReached(applied.step.checkpoint))

@@ -136,7 +136,7 @@ class Table:
     rights: frozenset[int] = frozenset()
     """What the user may do to rows, as `RowRight`."""
     sync_interval_minutes: int = 0
-    """How often a device that is not live should sync; 0: as it likes."""
+    """How often a device that is not live should sync; 0: as is usual."""
 
 
 @dataclass(frozen=True, slots=True)

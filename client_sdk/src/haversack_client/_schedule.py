@@ -12,7 +12,7 @@ from haversack_client._model import CarriedModel
 from haversack_client._reader import read_facts
 
 INTERVAL_MINUTES_DEFAULT = 10
-"""Where no item of the profile says how often."""
+"""Where an item of the profile does not say how often."""
 
 MICROS_PER_SECOND = 1_000_000
 
@@ -41,9 +41,7 @@ def read_due(connection: Connection, now_us: int, *, cut: float = 0.0) -> Due:
     """
     serialized = read_facts(connection).model
     tables = CarriedModel.parse(serialized).tables.values() if serialized else ()
-    stated = {table.entity: table.sync_interval_minutes for table in tables if table.sync_interval_minutes}
-    # Where no item says how often, any of them does.
-    minutes = stated or dict.fromkeys((table.entity for table in tables), INTERVAL_MINUTES_DEFAULT)
+    minutes = {table.entity: table.sync_interval_minutes or INTERVAL_MINUTES_DEFAULT for table in tables}
     synced = dict(connection.execute("SELECT entity, synced_at_us FROM _haversack_entity"))
     lefts = [_remaining(60.0 * each * (1 - cut), synced[entity], now_us) for entity, each in minutes.items()]
     return Due(60.0 * min(minutes.values(), default=INTERVAL_MINUTES_DEFAULT), min(lefts, default=0.0))

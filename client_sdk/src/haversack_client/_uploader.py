@@ -150,12 +150,17 @@ class Uploader:
 
 
 class UploadThread:
-    """Uploads at once whatever is written, beside a live stream, until it is stopped."""
+    """Uploads at once whatever is written, beside a live stream, until it is stopped. It has conflicts decided, too."""
 
     def __init__(
-        self, uploader: Uploader, on_happening: Callable[[UploadHappening], None], on_error: Callable[[Exception], None]
+        self,
+        uploader: Uploader,
+        resolve: Callable[[], object],
+        on_happening: Callable[[UploadHappening], None],
+        on_error: Callable[[Exception], None],
     ) -> None:
         self._uploader = uploader
+        self._resolve = resolve
         self._on_happening = on_happening
         self._on_error = on_error
         self._wake = threading.Event()
@@ -187,11 +192,18 @@ class UploadThread:
             self._wake.clear()
             if self._stopped:
                 return
-            try:
-                for happening in self._uploader.drain():
-                    self._on_happening(happening)
-            except Exception as error:  # Nobody looks into this thread; the next write, or the next call, tries again.
-                self._on_error(error)
+            self._guarded(self._resolve)
+            self._guarded(self._drain)
+
+    def _drain(self) -> None:
+        for happening in self._uploader.drain():
+            self._on_happening(happening)
+
+    def _guarded(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except Exception as error:  # Nobody looks into this thread; the next write, or the next call, tries again.
+            self._on_error(error)
 
 
 def _sum(parts: list[Answered]) -> Answered:
