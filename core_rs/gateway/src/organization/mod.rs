@@ -28,7 +28,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use self::bell::Bell;
-use self::models::Models;
+use self::models::{Models, Told};
 use self::progress::{Progress, Standing, tell, wait};
 pub(crate) use self::state::{NOBODY, unknown_user};
 use self::state::{State, SubscriptionId, user_named};
@@ -87,16 +87,24 @@ pub(crate) struct Moment<'a> {
     pub facts: &'a dyn RowFacts,
     engine: &'a Engine,
     subscriber: Subscriber,
+    /// What the token names the user by.
+    name: &'a str,
     models: &'a Models,
 }
 
 impl Moment<'_> {
-    /// What the device is to be told of its tables.
-    pub(crate) fn model(&self) -> Result<Arc<Model>, SyncError> {
+    /// What the device is to be told of its tables and of its user.
+    pub(crate) fn model(&self) -> Result<Told, SyncError> {
         let unpublished = || SyncError::Internal("there is a view without a model".into());
         let schema = self.engine.schema().ok_or_else(unpublished)?;
         let (carried, rights) = (self.engine.carried(self.subscriber), self.engine.rights(self.subscriber));
-        self.models.of(self.view.revision, schema, &carried, &rights)
+        let tables = self.models.of(self.view.revision, schema, &carried, &rights)?;
+        Ok(Told { tables, user: self.engine.device_user(self.subscriber) })
+    }
+
+    /// A model as a message.
+    pub(crate) fn message(&self, told: &Told) -> Model {
+        told.message(self.name)
     }
 }
 
@@ -252,7 +260,7 @@ impl Organization {
             return Err(SyncError::UserReplaced);
         }
         let view = engine.view(subscriber).ok_or_else(|| self.loading())?;
-        Ok(look(&Moment { view, facts: engine, engine, subscriber, models: &self.models }))
+        Ok(look(&Moment { view, facts: engine, engine, subscriber, name: &subscription.name, models: &self.models }))
     }
 
     /// Reads the rows of a fetch, cut to the columns that the device carries.
