@@ -40,7 +40,7 @@ CREATE INDEX IF NOT EXISTS rows_by_lsn ON rows (lsn);
 ";
 
 /// What later versions have added, in order.
-pub(super) const ADDED: [(i64, &str); 3] = [(2, MARKS), (3, LEDGER), (5, INTAKE), (6, QUEUE)];
+pub(super) const ADDED: [(i64, &str); 4] = [(2, MARKS), (3, LEDGER), (5, INTAKE), (6, QUEUE)];
 
 /// Version 2: how far each entity follows another database. `stage` and `next` are a [`crate::Stage`].
 const MARKS: &str = "

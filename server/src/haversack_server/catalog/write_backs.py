@@ -1,7 +1,8 @@
 """Queries on write-backs to sources outside: who writes for which organization, and how that goes.
 
-One worker at a time takes an organization's queued writes to its source, under a lease (`leases` says what those promise).
-The writes themselves are in the staging database. Every function works inside the transaction of `connection`.
+One worker at a time takes an organization's queued writes to its source, under a lease (`leases` says what those
+promise). The writes themselves are in the staging database. Every function works inside the transaction of
+`connection`.
 """
 
 from __future__ import annotations
@@ -99,6 +100,7 @@ async def fail(
     lease: Lease,
     tally: Tally,
     error: HaversackError,
+    *,
     retry_seconds: float | None = None,
 ) -> None:
     """Gives it back to be tried again after `retry_seconds`, or with a growing delay. Raises LeaseLost.
@@ -107,7 +109,7 @@ async def fail(
     """
     attempt = 1 if tally.written else lease.attempt
     wait = min(BACKOFF_SECONDS_MIN * 2.0 ** min(attempt - 1, 30), BACKOFF_SECONDS_MAX)
-    wait *= 1 - random.random() / 2  # noqa: S311 (spreads load, guards nothing)
+    wait *= 1 - random.random() / 2
     if retry_seconds is not None:
         wait = max(wait, min(retry_seconds, RETRY_SECONDS_MAX))
     now_us = await held.clock(connection)

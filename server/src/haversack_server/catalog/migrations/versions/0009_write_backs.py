@@ -21,7 +21,9 @@ def upgrade() -> None:
         sa.Column("error", sa.Text, nullable=False, comment="why the last attempt failed; empty if it did not"),
         sa.Column("error_reason", sa.String(64), nullable=False, comment="name of the ErrorReason without prefix"),
         sa.Column("failed_at_us", sa.BigInteger, nullable=False, comment="when that was; 0 if it did not"),
-        sa.Column("written_at_us", sa.BigInteger, nullable=False, comment="when the source last took a write; 0 if never"),
+        sa.Column(
+            "written_at_us", sa.BigInteger, nullable=False, comment="when the source last took a write; 0 if never"
+        ),
         sa.Column("total_written", sa.BigInteger, nullable=False, comment="writes that the source took"),
         sa.Column(
             "total_refused",
