@@ -6,11 +6,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from haversack.admin.v1 import admin_pb2, sync_errors_pb2
+from haversack.admin.v1 import admin_pb2, provisioning_pb2, sync_errors_pb2
 from haversack.model.v1 import model_pb2
-from haversack_client import Backoff, Device
+from haversack_client import Backoff, Device, WritesAnswered
 from haversack_server import runtime
 from haversack_server.catalog import Catalog, sources
 from haversack_server.catalog.sources import StoredSource
