@@ -228,7 +228,7 @@ fn enter(connection: &Connection, contact: &Contact) -> rusqlite::Result<bool> {
     if count.query_row([user], |row| row.get::<_, i64>(0))? >= DEVICES_PER_USER_MAX as i64 {
         return Ok(false);
     }
-    let Contact { key, name, app, client, said, seen_us, checkpoint, full_syncs } = contact.clone();
+    let Contact { key, name, app, client, said, first_us, seen_us, checkpoint, full_syncs } = contact.clone();
     let (report, stage, failed) = said.map_or_else(Default::default, |said| (said.report, said.stage, said.failed));
     let (Lsn(checkpoint_lsn), checkpoint_at_us) = checkpoint.unwrap_or((Lsn(0), 0));
     let about = About {
@@ -238,7 +238,7 @@ fn enter(connection: &Connection, contact: &Contact) -> rusqlite::Result<bool> {
         report,
         stage,
         failed,
-        first_seen_us: seen_us,
+        first_seen_us: first_us,
         last_seen_us: seen_us,
         checkpoint_lsn,
         checkpoint_at_us,
