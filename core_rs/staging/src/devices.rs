@@ -423,11 +423,10 @@ impl Order {
                 "a device that is to be wiped, or was, takes no other order; cancel the wipe"
             }
             Self::Unblock => "the device is not blocked",
-            Self::Wipe { .. } => "the device has been wiped already",
+            Self::Wipe { .. } | Self::Wiped => "the device has been wiped already",
             Self::CancelWipe => "no wipe is pending; one that was carried out cannot be taken back",
             Self::Forget => "the device is blocked or about to be wiped; unblock it or cancel the wipe first",
             Self::Checked { .. } => "no such check is pending",
-            Self::Wiped => "the device has been wiped already",
         }
     }
 }
