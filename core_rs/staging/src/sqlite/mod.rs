@@ -4,11 +4,13 @@
 
 mod commit;
 mod devices;
+mod intake;
 mod ledger;
 mod marks;
 mod readers;
 mod schema;
 mod snapshot;
+mod tables;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
