@@ -153,7 +153,9 @@ impl Organization {
         let settled = |progress: &Progress| progress.standing != Standing::Loading;
         wait(&self.progress, LOAD_WAIT_MAX, settled).await;
         let (progress, _) = wait(&self.progress, FRESH_WAIT_MAX, |progress| progress.lsn >= head).await;
-        progress.check(&self.name)
+        progress.check(&self.name)?;
+        self.let_time_pass();
+        Ok(())
     }
 
     /// Waits until the index is built, however large it is.
@@ -205,7 +207,24 @@ impl Organization {
     ) -> Result<Subscription, SyncError> {
         let (organization, name) = (Arc::clone(self), Arc::clone(name));
         let id = self.state.write().subscribe(asker.clone(), Arc::clone(&name), signal);
+        // The view may look at windows in a time zone that nobody had followed, as of when time last changed something.
+        self.let_time_pass();
         Ok(Subscription { organization, asker, name, id: id.ok_or_else(|| self.loading())? })
+    }
+
+    /// Lets time go on to now, if that may change what whoever asks next is to see: the follower wakes for views that
+    /// are followed, and for no others.
+    fn let_time_pass(&self) {
+        let now = self.clock.instant();
+        let state = self.state.read();
+        let lags = state.is_asleep(now) || state.is_due(now);
+        drop(state);
+        if !lags {
+            return;
+        }
+        let touched = self.state.write().advance(now);
+        tell(&self.progress, |progress| progress.instant = progress.instant.max(now));
+        Signal::touch_all(&touched);
     }
 
     /// Whom a token names; who stands for nobody, if that is nobody or several.
