@@ -288,6 +288,7 @@ impl Organization {
             let engine = loaded.engine.statistics();
             statistics.loaded = true;
             statistics.lsn = loaded.engine.head().0;
+            statistics.instant_us = loaded.engine.instant().0;
             statistics.revision = loaded.engine.revision().0;
             statistics.rows = engine.rows;
             statistics.index_bytes = engine.index.total() as u64;
