@@ -102,17 +102,17 @@ impl Simulation {
     /// One thing happens.
     async fn step(&mut self) {
         match self.draw.below(1_000) {
-            0..=259 => self.poll().await,
-            260..=459 => self.apply(),
-            460..=559 => self.open().await,
-            560..=679 => self.write(),
-            680..=779 => self.upload().await,
-            780..=789 => self.bring_delayed().await,
-            790..=809 => self.look_into_outbox(),
-            810..=824 => self.poll_doubled().await,
-            825..=904 => self.change_the_world(),
-            905..=964 => self.follow(),
-            965..=969 => self.take_other_devices(),
+            0..=209 => self.poll().await,
+            210..=359 => self.apply(),
+            360..=449 => self.open().await,
+            450..=629 => self.write(),
+            630..=769 => self.upload().await,
+            770..=789 => self.bring_delayed().await,
+            790..=814 => self.look_into_outbox(),
+            815..=829 => self.poll_doubled().await,
+            830..=904 => self.change_the_world(),
+            905..=959 => self.follow(),
+            960..=964 => self.take_other_devices(),
             _ => self.mishap().await,
         }
     }

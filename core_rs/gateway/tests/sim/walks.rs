@@ -18,11 +18,12 @@ const DEVICES: &str = "HAVERSACK_SIMULATION_DEVICES";
 const STEPS: &str = "HAVERSACK_SIMULATION_STEPS";
 
 /// The worlds of every run: seeds, devices, steps.
-const RUN: [(u64, Size); 4] = [
-    (1, Size { devices: 24, steps: 1_500 }),
-    (2, Size { devices: 24, steps: 1_500 }),
-    (3, Size { devices: 60, steps: 1_500 }),
+const RUN: [(u64, Size); 5] = [
+    (1, Size { devices: 24, steps: 2_000 }),
+    (2, Size { devices: 24, steps: 2_000 }),
+    (3, Size { devices: 60, steps: 2_000 }),
     (4, Size { devices: 200, steps: 2_000 }),
+    (5, Size { devices: 24, steps: 2_000 }),
 ];
 
 /// The size of worlds under `make sim`.
