@@ -115,6 +115,8 @@ def print_status(status: Status) -> None:
     print(_checkpoint_text(status.checkpoint) if status.checkpoint else "No checkpoint yet.")
     for reached in status.stages:
         print(f"             {int(reached.stage)} {STAGE_TEXTS[reached.stage]}: {_moment(reached.at_us)}")
+    if status.wiped:
+        print(f"wiped        {_moment(status.wiped.at_us)}: {status.wiped.message}")
     if status.refused:
         print(f"{status.refused:,} writes were refused: `haversack-device outbox --refused` says why.")
     if status.verified is False:
