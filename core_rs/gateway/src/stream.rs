@@ -12,11 +12,12 @@ use futures_util::Stream;
 use futures_util::stream::{once, try_unfold};
 use haversack_engine::reconcile::{Fetch, Session, Step};
 use haversack_proto::sync::sync_event::Event;
-use haversack_proto::sync::{FullCheckRequired, Heartbeat, InventoryRequired, SyncEvent};
+use haversack_proto::sync::{Answers, FullCheckRequired, Heartbeat, InventoryRequired, SyncEvent};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tonic::Status;
 
+use crate::answers::Answering;
 use crate::clock::Clock;
 use crate::contacts::Visitor;
 use crate::cookie::Seal;
@@ -37,6 +38,8 @@ pub(crate) struct DeviceStream {
     pub subscription: Subscription,
     /// Decides what comes next.
     pub session: Session,
+    /// What the device has yet to hear of its mutations.
+    pub answering: Answering,
     /// Seals the cookies.
     pub seal: Seal,
     /// How the stream is reached.
@@ -113,6 +116,10 @@ impl Running {
                 self.ended = true;
                 return Ok(Some(full_check(check)));
             }
+            if let Some(answers) = self.answers()? {
+                self.sent = Instant::now();
+                return Ok(Some(SyncEvent { event: Some(Event::Answers(answers)), ..SyncEvent::default() }));
+            }
             self.stream.presence.signal.settle();
             match self.step()? {
                 Step::Send(event) => break event,
@@ -150,21 +157,30 @@ impl Running {
         if presence.signal.take_order() { organization.admit(presence.device) } else { Ok(None) }
     }
 
+    /// What has become of the device's mutations, as far as it has not been told.
+    fn answers(&mut self) -> Result<Option<Answers>, SyncError> {
+        let DeviceStream { organization, answering, presence, .. } = &mut self.stream;
+        if presence.signal.take_answered() {
+            answering.look(organization)?;
+        }
+        Ok(answering.next())
+    }
+
     /// What to do next. The model goes before the first step on a view of it, so both are taken from one moment.
     fn step(&mut self) -> Result<Step, SyncError> {
         let DeviceStream { organization, subscription, session, visitor, .. } = &mut self.stream;
         organization.with_view(subscription, |moment| {
             let model = moment.model()?;
             // Who is denied everything keeps the tables, and is told to empty them.
-            if session.model_version() == model.version || moment.view.denial.is_some() {
+            if session.model_version() == model.version() || moment.view.denial.is_some() {
                 let step = session.step(moment.view, moment.facts);
                 if let Step::Send(Event::Checkpoint(_)) = &step {
                     organization.checkpoint_sent(visitor, moment.view);
                 }
                 return Ok(step);
             }
-            session.model_sent(model.version);
-            Ok(Step::Send(Event::Model(model.as_ref().clone())))
+            session.model_sent(model.version());
+            Ok(Step::Send(Event::Model(moment.message(&model))))
         })?
     }
 

@@ -7,6 +7,7 @@ mod devices;
 mod intake;
 mod ledger;
 mod marks;
+mod queue;
 mod readers;
 mod schema;
 mod snapshot;

@@ -434,7 +434,7 @@ pub struct UploadResponse {
     #[prost(message, repeated, tag = "1")]
     pub answers: ::prost::alloc::vec::Vec<MutationAnswer>,
 }
-/// What became of a mutation. It is recorded, and a repeat gets the same again.
+/// What became of a mutation. It is recorded, and a repeat gets the same again; after QUEUED, what became of it since.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MutationAnswer {
     /// The mutation's number.
@@ -514,7 +514,8 @@ pub enum MutationOutcome {
     NotFound = 5,
     /// It depends on one that was not taken.
     Blocked = 6,
-    /// It is durable, and waits for the organization's source to take it.
+    /// It was judged and is durable, and waits for the organization's source to take it. The last word comes by
+    /// `SyncEvent.answers`, or to whoever sends the mutation again.
     Queued = 7,
 }
 impl MutationOutcome {
@@ -899,6 +900,11 @@ pub struct SyncRequest {
     /// How the device is, for administrators to look at.
     #[prost(message, optional, tag = "10")]
     pub report: ::core::option::Option<DeviceReport>,
+    /// Numbers of this install's mutations whose answer was not the last word: those that were QUEUED, and those that were
+    /// refused, which an administrator may have had judged again. Ascending, each once, the lowest first if there are more
+    /// than 10,000. What has become of them since is told by `Answers`, before anything else.
+    #[prost(uint64, repeated, tag = "11")]
+    pub unanswered: ::prost::alloc::vec::Vec<u64>,
     /// The number of the last `FullCheckRequired` that the device has carried out; 0 if there was none. A device says it until
     /// it is told another.
     #[prost(uint64, tag = "12")]
@@ -958,7 +964,7 @@ pub struct SyncEvent {
     #[prost(bytes = "bytes", tag = "15")]
     pub cookie: ::prost::bytes::Bytes,
     /// What happened.
-    #[prost(oneof = "sync_event::Event", tags = "1, 2, 3, 4, 5, 6, 7, 8, 12")]
+    #[prost(oneof = "sync_event::Event", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 12")]
     pub event: ::core::option::Option<sync_event::Event>,
 }
 /// Nested message and enum types in `SyncEvent`.
@@ -990,6 +996,9 @@ pub mod sync_event {
         /// Nothing has happened for a while.
         #[prost(message, tag = "8")]
         Heartbeat(super::Heartbeat),
+        /// What has become of mutations that were sent before.
+        #[prost(message, tag = "9")]
+        Answers(super::Answers),
         /// An administrator wants the device to count its rows anew; the stream ends after this.
         #[prost(message, tag = "12")]
         FullCheckRequired(super::FullCheckRequired),
@@ -1010,6 +1019,46 @@ pub struct Model {
     /// The entities to keep, in download order. A device drops tables that are not listed.
     #[prost(message, repeated, tag = "4")]
     pub entities: ::prost::alloc::vec::Vec<CarriedEntity>,
+    /// Whose device it is. A part of `version`: when it changes, a device is told at once, and no row is sent again.
+    #[prost(message, optional, tag = "5")]
+    pub user: ::core::option::Option<User>,
+}
+/// Whose device it is, and by which rules the organization compares: what filters need that are answered on a device.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct User {
+    /// The user's `systemuserid`: the 16 bytes of a UUID. An id of another form is its key, which equals no row's text.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub id: ::prost::bytes::Bytes,
+    /// What the token names the user by.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Logical name of the attribute of users that holds `name`.
+    #[prost(string, tag = "3")]
+    pub name_attribute: ::prost::alloc::string::String,
+    /// The user's business unit, in the form of `id`; empty if there is none.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub business_unit: ::prost::bytes::Bytes,
+    /// The user's teams of every type, in the form of `id`, ascending.
+    #[prost(bytes = "bytes", repeated, tag = "5")]
+    pub teams: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// The language that the user has chosen, as a locale id (`usersettings.uilanguageid`); 0 if there is none.
+    #[prost(int64, tag = "6")]
+    pub language: i64,
+    /// IANA name of the zone in which the user's days begin: that of the user, or else that of the organization.
+    #[prost(string, tag = "7")]
+    pub time_zone: ::prost::alloc::string::String,
+    /// How texts compare.
+    #[prost(enumeration = "super::super::model::v1::Collation", tag = "8")]
+    pub collation: i32,
+    /// Whether NULL fails negative operators, which it passes by default.
+    #[prost(bool, tag = "9")]
+    pub null_never_matches: bool,
+    /// First day of a week, 0 (Sunday) to 6.
+    #[prost(uint32, tag = "10")]
+    pub week_start: u32,
+    /// The fiscal calendar, every part of it stated.
+    #[prost(message, optional, tag = "11")]
+    pub fiscal: ::core::option::Option<super::super::model::v1::FiscalCalendar>,
 }
 /// An entity that a device carries.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1212,6 +1261,20 @@ pub struct Heartbeat {
     /// The position that the device equals.
     #[prost(uint64, tag = "2")]
     pub lsn: u64,
+}
+/// What has become of this install's mutations that Upload answered with QUEUED, or that were refused and judged again. Sent
+/// at the beginning of a stream for what the request named, and on a live stream as soon as it is known. It comes without
+/// a cookie, changes no rows, and may come more than once. At most 256 KiB, unless one answer alone is larger.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Answers {
+    /// Final answers, as Upload gives them to a repeat; ascending by number. With APPLIED, `lsn` is that of the row as the
+    /// source has it: until the device has come that far, what it shows is its own write.
+    #[prost(message, repeated, tag = "1")]
+    pub answers: ::prost::alloc::vec::Vec<MutationAnswer>,
+    /// Numbers of `SyncRequest.unanswered` that the server has no entry of, because it has lost its history: the device sends
+    /// these mutations again, with the bytes that they have. Ascending.
+    #[prost(uint64, repeated, tag = "2")]
+    pub unknown: ::prost::alloc::vec::Vec<u64>,
 }
 /// How long a stream lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
