@@ -24,6 +24,7 @@ from server.running import STEP_SECONDS_MAX, Admin, RunningServer
 from server.test_cli import Line
 
 CREATE, WRITE = 1, 3
+NOBODY = str(uuid.UUID(int=1))
 ADMITTED, BLOCKED, WIPE_PENDING, WIPED = (
     devices_pb2.DEVICE_STANDING_ADMITTED,
     devices_pb2.DEVICE_STANDING_BLOCKED,
@@ -82,8 +83,8 @@ class Fleet:
         assert isinstance(ordered, devices_pb2.Device)
         return ordered
 
-    def set_wipe_policy(self, policy: model_pb2.WipePolicy) -> None:
-        settings = model_pb2.Settings(wipe_policy=policy)
+    def set_wipe_policy(self, policy: str) -> None:
+        settings = model_pb2.Settings(wipe_policy=f"WIPE_POLICY_{policy}")
         request = admin_pb2.SetSettingsRequest(organization=self.name, settings=settings)
         self.crew.admin.call("organizations", "SetSettings", request)
 
@@ -130,16 +131,19 @@ def test_administrators_see_how_devices_are(fleet: Fleet) -> None:
         assert 0 < known.first_seen_us <= known.checkpoint_at_us <= known.last_seen_us
         bob.sync()
         first = fleet.known(bob)
-        for fields in ({"user": ADA}, {"stage": 7}, {"not_seen_since_us": first.last_seen_us}):
+        telling: list[dict[str, Any]] = [{"user": ADA}, {"stage": 7}, {"not_seen_since_us": first.last_seen_us}]
+        for fields in telling:
             assert [it.user for it in fleet.call("ListDevices", **fields).devices] == [ADA], fields
-        for fields in ({"with_error": True}, {"app": "visits"}, {"standing": BLOCKED}, {"user": str(uuid.uuid4())}):
+        empty: list[dict[str, Any]] = [{"with_error": True}, {"app": "x"}, {"standing": BLOCKED}, {"user": NOBODY}]
+        for fields in empty:
             assert not fleet.call("ListDevices", **fields).devices, fields
         page = fleet.call("ListDevices", count=1)
         assert [it.user for it in page.devices] == [BOB], "who called last comes first"
         page = fleet.call("ListDevices", count=1, page_token=page.next_page_token)
         assert [it.user for it in page.devices] == [ADA]
         assert not fleet.call("ListDevices", count=1, page_token=page.next_page_token).devices
-        for fields in ({"count": 1_001}, {"page_token": "there"}, {"user": "ada"}, {"standing": 9}):
+        wrong: list[dict[str, Any]] = [{"count": 1_001}, {"page_token": "there"}, {"user": "ada"}, {"standing": 9}]
+        for fields in wrong:
             with refused(grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID"):
                 fleet.call("ListDevices", **fields)
         with refused(grpc.StatusCode.NOT_FOUND, "DEVICE_UNKNOWN"):
@@ -190,7 +194,7 @@ def test_a_blocked_device_keeps_what_it_has_and_nothing_moves(fleet: Fleet) -> N
 @pytest.mark.parametrize("key", [None, "correct horse battery staple"], ids=["plain", "encrypted"])
 @pytest.mark.parametrize("policy", ["OFFER_OUTBOX", "DISCARD_OUTBOX"])
 def test_a_wiped_device_is_empty_and_stays_refused(fleet: Fleet, policy: str, key: str | None) -> None:
-    fleet.set_wipe_policy(model_pb2.WipePolicy.Value(f"WIPE_POLICY_{policy}"))
+    fleet.set_wipe_policy(policy)
     offers = policy == "OFFER_OUTBOX"
     with fleet.open(ADA, "ada.db", key=key) as ada:
         ada.sync()
