@@ -15,6 +15,7 @@ from grpc_status import rpc_status
 from haversack.admin.v1 import (
     admin_pb2,
     apps_pb2,
+    devices_pb2,
     directory_pb2,
     entities_pb2,
     profiles_pb2,
@@ -25,7 +26,7 @@ from haversack.admin.v1 import (
     sync_errors_pb2,
     work_pb2,
 )
-from haversack.sync.v1 import sync_pb2, upload_pb2
+from haversack.sync.v1 import report_pb2, sync_pb2, upload_pb2
 from haversack_server.errors import LimitReached, RoleInsufficient, TokenNotAllowed
 from haversack_server.security import RULES, Caller, HeldGrant, Limiter, Place, Role, Rule, admit, uncovered
 from haversack_server.security._policy import table
@@ -39,6 +40,7 @@ CODE = grpc.StatusCode
 CONTRACTS = (
     admin_pb2,
     apps_pb2,
+    devices_pb2,
     directory_pb2,
     entities_pb2,
     profiles_pb2,
@@ -48,6 +50,7 @@ CONTRACTS = (
     solutions_pb2,
     sync_errors_pb2,
     work_pb2,
+    report_pb2,
     sync_pb2,
     upload_pb2,
 )
