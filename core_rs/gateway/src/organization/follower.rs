@@ -13,7 +13,7 @@ use bytes::Bytes;
 use haversack_engine::engine::{Admission, Applied, Commit, Engine, PreparedModel, RowChange, RowUnreadable};
 use haversack_engine::ids::{EntityNumber, Instant, Lsn, Ordinal, Revision, RowKey};
 use haversack_proto::model;
-use haversack_staging::{Identity, Origin, Snapshot, StoredRow};
+use haversack_staging::{DeviceKey, Identity, Origin, Snapshot, StoredRow};
 use prost::Message;
 
 use super::bell::Heard;
@@ -32,6 +32,8 @@ struct Follower {
     organization: Arc<Organization>,
     /// A revision that cannot be followed; the one before it stays.
     refused: Revision,
+    /// The orders for devices that streams have been told of; none yet.
+    orders: u64,
     retry_delay: Duration,
     /// The last settlement whose device was told.
     settled: u64,
@@ -45,8 +47,13 @@ impl Organization {
             return Ok(());
         }
         let organization = Arc::clone(self);
-        let follower =
-            Follower { organization, refused: Revision(0), retry_delay: FOLLOWER_RETRY_DELAY_MIN, settled: 0 };
+        let follower = Follower {
+            organization,
+            refused: Revision(0),
+            orders: u64::MAX,
+            settled: 0,
+            retry_delay: FOLLOWER_RETRY_DELAY_MIN,
+        };
         let started = Builder::new().name("haversack-follow".into()).spawn(|| follower.run());
         *running = Some(started.map_err(|error| SyncError::Internal(format!("starting a follower: {error}")))?);
         Ok(())
@@ -74,6 +81,7 @@ impl Follower {
     /// Brings the engine to the head of staging and to `instant`.
     fn look(&mut self, instant: Instant) -> Result<(), SyncError> {
         let organization = Arc::clone(&self.organization);
+        self.tell_orders()?;
         let identity = organization.staging.identity()?;
         let Some((head, known)) = self.position().filter(|(_, known)| *known == identity) else {
             return self.rebuild(organization.staging.snapshot()?.as_ref(), identity, instant);
@@ -90,6 +98,17 @@ impl Follower {
             return self.follow(organization.staging.snapshot()?.as_ref(), identity, instant);
         }
         self.advance(instant);
+        Ok(())
+    }
+
+    /// Has streams look at what their devices were ordered, by whatever process.
+    fn tell_orders(&mut self) -> Result<(), SyncError> {
+        let Some((version, devices)) = self.organization.staging.devices().ordered_since(self.orders)? else {
+            return Ok(());
+        };
+        let device = |key: DeviceKey| Device { user: RowKey(key.user), install: key.install };
+        self.organization.streams.order(devices.into_iter().map(device));
+        self.orders = version;
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod models;
 mod outlook;
 mod progress;
 mod registry;
+mod standing;
 mod state;
 mod uploading;
 
@@ -27,11 +28,12 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use self::bell::Bell;
-use self::models::Models;
+use self::models::{Models, Told};
 use self::progress::{Progress, Standing, tell, wait};
 pub(crate) use self::state::{NOBODY, unknown_user};
 use self::state::{State, SubscriptionId, user_named};
 use crate::clock::Clock;
+use crate::contacts::{Contacts, Visitor};
 use crate::devices::Devices;
 use crate::errors::SyncError;
 use crate::limits::{
@@ -40,7 +42,7 @@ use crate::limits::{
 };
 use crate::payloads::Body;
 use crate::recent::RecentRows;
-use crate::signal::{Device, Signal, Streams};
+use crate::signal::{Signal, Streams};
 use crate::statistics::OrganizationStatistics;
 use crate::upload::Uploads;
 
@@ -60,6 +62,7 @@ pub(crate) struct Organization {
     recent: RecentRows,
     models: Models,
     devices: Devices,
+    contacts: Contacts,
     /// Whoever reads an engine of its own from staging.
     apart: Mutex<()>,
     uploads: Uploads,
@@ -84,16 +87,24 @@ pub(crate) struct Moment<'a> {
     pub facts: &'a dyn RowFacts,
     engine: &'a Engine,
     subscriber: Subscriber,
+    /// What the token names the user by.
+    name: &'a str,
     models: &'a Models,
 }
 
 impl Moment<'_> {
-    /// What the device is to be told of its tables.
-    pub(crate) fn model(&self) -> Result<Arc<Model>, SyncError> {
+    /// What the device is to be told of its tables and of its user.
+    pub(crate) fn model(&self) -> Result<Told, SyncError> {
         let unpublished = || SyncError::Internal("there is a view without a model".into());
         let schema = self.engine.schema().ok_or_else(unpublished)?;
         let (carried, rights) = (self.engine.carried(self.subscriber), self.engine.rights(self.subscriber));
-        self.models.of(self.view.revision, schema, &carried, &rights)
+        let tables = self.models.of(self.view.revision, schema, &carried, &rights)?;
+        Ok(Told { tables, user: self.engine.device_user(self.subscriber) })
+    }
+
+    /// A model as a message.
+    pub(crate) fn message(&self, told: &Told) -> Model {
+        told.message(self.name)
     }
 }
 
@@ -107,6 +118,7 @@ impl Organization {
             name: name.to_owned(),
             staging,
             devices: Devices::new(clock.instant()),
+            contacts: Contacts::default(),
             apart: Mutex::new(()),
             uploads: Uploads::default(),
             queues_writes,
@@ -137,8 +149,9 @@ impl Organization {
     }
 
     /// A device was sent a checkpoint of its view.
-    pub(crate) fn checkpoint_sent(&self, device: Device, subscription: &Subscription, view: &View) {
-        self.devices.reached(device, &subscription.asker.app, view, self.clock.instant());
+    pub(crate) fn checkpoint_sent(self: &Arc<Self>, visitor: &Visitor, view: &View) {
+        self.devices.reached(visitor.device, &visitor.app, view, self.clock.instant());
+        self.note_checkpoint(visitor, view.lsn);
     }
 
     /// Staging as it is now.
@@ -247,7 +260,7 @@ impl Organization {
             return Err(SyncError::UserReplaced);
         }
         let view = engine.view(subscriber).ok_or_else(|| self.loading())?;
-        Ok(look(&Moment { view, facts: engine, engine, subscriber, models: &self.models }))
+        Ok(look(&Moment { view, facts: engine, engine, subscriber, name: &subscription.name, models: &self.models }))
     }
 
     /// Reads the rows of a fetch, cut to the columns that the device carries.
@@ -267,12 +280,9 @@ impl Organization {
 
     /// What is going on.
     pub(crate) fn statistics(&self) -> OrganizationStatistics {
+        let mut statistics =
+            OrganizationStatistics { name: self.name.clone(), streams: self.streams.len(), ..self.count_devices() };
         let state = self.state.read();
-        let mut statistics = OrganizationStatistics {
-            name: self.name.clone(),
-            streams: self.streams.len(),
-            ..OrganizationStatistics::default()
-        };
         if let Some(loaded) = state.loaded() {
             let engine = loaded.engine.statistics();
             statistics.loaded = true;
@@ -302,6 +312,7 @@ impl Organization {
     /// Stops writing and following, and waits until both have ended.
     pub(crate) fn close(&self) {
         self.uploads.close();
+        self.write_contacts();
         self.bell.stop();
         let follower = self.follower.lock().take();
         if follower.is_some_and(|follower| follower.join().is_err()) {

@@ -121,7 +121,8 @@ impl State {
         let is_other =
             |it: &Follower| self.loaded().is_some_and(|to| user_named(&to.engine, &it.name) != it.asker.user);
         let is_touched = |follower: &&Follower| {
-            applied.touched.binary_search(&follower.subscriber).is_ok() || (applied.renamed && is_other(follower))
+            let among = |subscribers: &[Subscriber]| subscribers.binary_search(&follower.subscriber).is_ok();
+            among(&applied.touched) || among(&applied.retold) || (applied.renamed && is_other(follower))
         };
         self.followers.values().filter(is_touched).map(|follower| Arc::clone(&follower.signal)).collect()
     }

@@ -40,7 +40,7 @@ CREATE INDEX IF NOT EXISTS rows_by_lsn ON rows (lsn);
 ";
 
 /// What later versions have added, in order.
-pub(super) const ADDED: [(i64, &str); 4] = [(2, MARKS), (3, LEDGER), (5, INTAKE), (6, QUEUE)];
+pub(super) const ADDED: [(i64, &str); 5] = [(2, MARKS), (3, LEDGER), (4, DEVICES), (5, INTAKE), (6, QUEUE)];
 
 /// Version 2: how far each entity follows another database. `stage` and `next` are a [`crate::Stage`].
 const MARKS: &str = "
@@ -84,6 +84,43 @@ CREATE INDEX mutations_refused_by_row ON mutations (install, user, entity, id, n
 CREATE INDEX mutations_unwritten ON mutations (place) WHERE effect IS NOT NULL;
 CREATE INDEX mutations_unwritten_by_row ON mutations (entity, id, place) WHERE effect IS NOT NULL;
 CREATE TABLE ledger_end (singleton INTEGER PRIMARY KEY CHECK (singleton = 1)) STRICT;
+";
+
+/// Version 4: the registry of devices, see [`crate::About`] and [`crate::Orders`]. `standing` is the number of a
+/// [`crate::Standing`]. The version in `device_orders` rises with every order.
+const DEVICES: &str = "
+CREATE TABLE devices (
+    install BLOB NOT NULL,
+    user BLOB NOT NULL,
+    name TEXT NOT NULL,
+    app TEXT NOT NULL,
+    client TEXT NOT NULL,
+    report BLOB NOT NULL,
+    stage INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    first_seen_us INTEGER NOT NULL,
+    last_seen_us INTEGER NOT NULL,
+    checkpoint_lsn INTEGER NOT NULL,
+    checkpoint_at_us INTEGER NOT NULL,
+    full_syncs INTEGER NOT NULL,
+    block_reason TEXT,
+    blocked_at_us INTEGER NOT NULL,
+    wipe_reason TEXT,
+    wipe_ordered_us INTEGER NOT NULL,
+    offers_outbox INTEGER NOT NULL,
+    wiped_at_us INTEGER NOT NULL,
+    check_ordered_us INTEGER NOT NULL,
+    checked_at_us INTEGER NOT NULL,
+    standing INTEGER GENERATED ALWAYS AS (
+        CASE WHEN wiped_at_us > 0 THEN 4 WHEN wipe_reason IS NOT NULL THEN 3 WHEN block_reason IS NOT NULL THEN 2 ELSE 1 END
+    ) VIRTUAL,
+    PRIMARY KEY (install, user)
+) STRICT;
+CREATE INDEX devices_by_seen ON devices (last_seen_us, install, user);
+CREATE INDEX devices_by_user ON devices (user, last_seen_us);
+CREATE INDEX devices_ordered ON devices (install, user) WHERE standing > 1 OR checked_at_us < check_ordered_us;
+CREATE TABLE device_orders (singleton INTEGER PRIMARY KEY CHECK (singleton = 1), version INTEGER NOT NULL) STRICT;
+INSERT INTO device_orders VALUES (1, 0);
 ";
 
 /// Version 5: what follows a source outside, see [`crate::Intake`]. `positions` has 0 for the whole organization. `seen` has

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use haversack_engine::ids::{EntityNumber, Lsn, Ordinal, Revision};
 use haversack_staging::queue::Queue;
 use haversack_staging::{
-    Change, Commit, CommitListener, Earlier, Entry, Identity, Ledger, LedgerPlace, Mark, Origin, Passes, Recorded,
-    RowId, Snapshot, SqliteStaging, Staging, StagingError,
+    Change, Commit, CommitListener, DeviceRegistry, Earlier, Entry, Identity, Ledger, LedgerPlace, Mark, Origin,
+    Passes, Recorded, RowId, Snapshot, SqliteStaging, Staging, StagingError,
 };
 
 /// Fails once, at the n-th step of its commits from now; a finish is two steps, before and after it became true.
@@ -76,6 +76,10 @@ impl Staging for Failing {
 
     fn on_commit(&self, listener: CommitListener) {
         self.inner.on_commit(listener);
+    }
+
+    fn devices(&self) -> &dyn DeviceRegistry {
+        self.inner.devices()
     }
 }
 
