@@ -52,6 +52,7 @@ class SystemOfRecord:
     Attributes:
         path: Its database.
         down: Whether nobody answers.
+        takes_writes: Whether those who write are answered.
         throttled: How many calls are asked to come back later.
         lose_answers: How many writes are done but not answered.
         refuse: Says of a write why it is refused, as (outcome, message), if it is.
@@ -61,6 +62,7 @@ class SystemOfRecord:
 
     path: Path
     down: bool = False
+    takes_writes: bool = True
     throttled: int = 0
     lose_answers: int = 0
     refuse: Callable[[Row], tuple[str, str] | None] = lambda _: None
@@ -190,7 +192,7 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self, work: Callable[[], object]) -> None:
         """Does what is asked, or what the test wants instead."""
         system = self.server.system
-        if system.down:
+        if system.down or not (system.takes_writes or self.command == "GET"):
             self.close_connection = True
             return
         if system.throttled:
@@ -246,7 +248,8 @@ class RecordFeed:
 
     async def take(self, rows_max: int) -> Taken:
         """See `Feed`. Rows and position are two commits here; what was taken twice is unchanged."""
-        after = int((await in_thread(self.staging.position, self.number)) or b"0")
+        position = await in_thread(self.staging.position, self.number)
+        after = int(position or b"0")
         changes = await call(self.client, "GET", "/changes", params={"entity": self.entity, "after": after})
         changes, rest = changes[:rows_max], changes[rows_max:]
         counts = Counts(read=len(changes))

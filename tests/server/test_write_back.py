@@ -58,7 +58,8 @@ class Field:
     def standing(self) -> sync_errors_pb2.WriteBack:
         """How write-back stands."""
         request = sync_errors_pb2.GetWriteBackRequest(organization=self.name)
-        return self.admin.call("sync_errors", "GetWriteBack", request).write_back
+        answer: sync_errors_pb2.GetWriteBackResponse = self.admin.call("sync_errors", "GetWriteBack", request)
+        return answer.write_back
 
     def names(self) -> dict[str, str]:
         """Names of the accounts as the system has them."""
@@ -286,16 +287,17 @@ def test_what_depends_on_a_refused_creation_is_blocked_and_sent_anew_with_it(fie
 def test_conflicts_with_what_the_source_has_got_meanwhile(field: Field, policy: str) -> None:
     system = field.system
     field.set_policy(policy)
-    with field.device(ADA, "ada.db") as ada:
+    with field.device(ADA, "ada.db") as ada, field.device(BOB, "bob.db") as bob:
         ada.sync()
-        system.down = True
+        system.takes_writes = False
         ada.update("account", ACCOUNTS[0], {"name": "Ada's", "telephone1": "1"})
         ada.update("account", ACCOUNTS[0], {"telephone1": "2"})
         ada.delete("account", ACCOUNTS[1])
         ada.sync()
         system.put("account", ACCOUNTS[0], name="Theirs")
         system.put("account", ACCOUNTS[1], name="Theirs")
-        system.down = False
+        synced(bob, lambda: names(bob) == field.names())
+        system.takes_writes = True
         synced(ada, lambda: set(states(ada)) <= {"refused"})
         row = system.row("account", ACCOUNTS[0])
         assert row is not None
