@@ -174,7 +174,9 @@ impl Organization {
         let settled = |progress: &Progress| progress.standing != Standing::Loading;
         wait(&self.progress, LOAD_WAIT_MAX, settled).await;
         let (progress, _) = wait(&self.progress, FRESH_WAIT_MAX, |progress| progress.lsn >= head).await;
-        progress.check(&self.name)
+        progress.check(&self.name)?;
+        self.let_time_pass();
+        Ok(())
     }
 
     /// Waits until the index is built, however large it is.
@@ -226,7 +228,24 @@ impl Organization {
     ) -> Result<Subscription, SyncError> {
         let (organization, name) = (Arc::clone(self), Arc::clone(name));
         let id = self.state.write().subscribe(asker.clone(), Arc::clone(&name), signal);
+        // The view may look at windows in a time zone that nobody had followed, as of when time last changed something.
+        self.let_time_pass();
         Ok(Subscription { organization, asker, name, id: id.ok_or_else(|| self.loading())? })
+    }
+
+    /// Lets time go on to now, if that may change what whoever asks next is to see: the follower wakes for views that
+    /// are followed, and for no others.
+    fn let_time_pass(&self) {
+        let now = self.clock.instant();
+        let state = self.state.read();
+        let lags = state.is_asleep(now) || state.is_due(now);
+        drop(state);
+        if !lags {
+            return;
+        }
+        let touched = self.state.write().advance(now);
+        tell(&self.progress, |progress| progress.instant = progress.instant.max(now));
+        Signal::touch_all(&touched);
     }
 
     /// Whom a token names; who stands for nobody, if that is nobody or several.
@@ -287,6 +306,7 @@ impl Organization {
             let engine = loaded.engine.statistics();
             statistics.loaded = true;
             statistics.lsn = loaded.engine.head().0;
+            statistics.instant_us = loaded.engine.instant().0;
             statistics.revision = loaded.engine.revision().0;
             statistics.rows = engine.rows;
             statistics.index_bytes = engine.index.total() as u64;

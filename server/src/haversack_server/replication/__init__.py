@@ -32,6 +32,8 @@ from haversack_server.replication._source import (
     Written,
     catch_up,
 )
+from haversack_server.replication._sources import Sources, Wanted
+from haversack_server.replication._status import SourceStatus, work_item_state
 from haversack_server.replication._write_back import write_back
 
 __all__ = [
@@ -55,10 +57,13 @@ __all__ = [
     "Replicator",
     "Scope",
     "Source",
+    "SourceStatus",
+    "Sources",
     "Standing",
     "Taken",
     "Unmapped",
     "Verdict",
+    "Wanted",
     "WriteBack",
     "WriteBackStanding",
     "Written",
@@ -66,6 +71,7 @@ __all__ = [
     "keep_replicating",
     "last_writes",
     "refuse_foreign_rows",
+    "work_item_state",
     "write_back",
     "write_back_standing",
 ]
