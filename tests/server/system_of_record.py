@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -26,7 +26,7 @@ from haversack_server.catalog.work_items import Counts
 from haversack_server.core import in_thread
 from haversack_server.errors import Refusal, SourceRefused, SourceThrottled, SourceUnavailable
 from haversack_server.metadata import read_document, standard_documents
-from haversack_server.replication import Change, Checked, Described, Standing, Taken, Written
+from haversack_server.replication import Change, Checked, Described, Scope, Standing, Taken, Written
 
 Row = dict[str, Any]
 
@@ -283,7 +283,7 @@ class RecordSource:
     """The system, as an organization's source."""
 
     kind = "record"
-    scope: Literal["entity"] = "entity"
+    scope: Scope = "entity"
     interval_seconds = 1
 
     def __init__(self, settings: Mapping[str, Any], secrets: Mapping[str, str], mapping: str) -> None:

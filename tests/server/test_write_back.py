@@ -12,7 +12,6 @@ import pytest
 from haversack.admin.v1 import admin_pb2, provisioning_pb2, sync_errors_pb2
 from haversack.model.v1 import model_pb2
 from haversack_client import Backoff, Device, WritesAnswered
-from haversack_server import runtime
 from haversack_server.catalog import Catalog, sources
 from haversack_server.catalog.sources import StoredSource
 from haversack_server.sealing import Seal
@@ -94,10 +93,8 @@ def record_server(loop: LoopThread, tmp_path_factory: pytest.TempPathFactory) ->
         admin_listen="127.0.0.1:0",
         sync_listen="127.0.0.1:0",
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runtime._server, "CONNECTORS", {"record": RecordSource})
-        with running(loop, settings) as started:
-            yield started
+    with running(loop, settings, {"record": RecordSource}) as started:
+        yield started
 
 
 @pytest.fixture
