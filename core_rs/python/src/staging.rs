@@ -216,6 +216,23 @@ impl Staging {
         Ok(PyBytes::new(py, describe_outcome(&outcome).to_string().as_bytes()))
     }
 
+    fn position<'py>(&self, py: Python<'py>, entity: u32) -> Result<Option<Bound<'py, PyBytes>>, Failure> {
+        let staging = self.opened()?;
+        let position = py.detach(|| staging.snapshot()?.position(EntityNumber(entity)))?;
+        Ok(position.map(|position| PyBytes::new(py, &position)))
+    }
+
+    fn set_position(&self, py: Python<'_>, entity: u32, position: Option<&[u8]>) -> Result<(), Failure> {
+        let staging = self.opened()?;
+        let set = || {
+            let mut commit = staging.begin()?;
+            commit.set_position(EntityNumber(entity), position)?;
+            commit.finish()
+        };
+        py.detach(set)?;
+        Ok(())
+    }
+
     fn close(&self, py: Python<'_>) {
         py.detach(|| drop(self.opened.lock().take()));
     }

@@ -3,11 +3,12 @@
 //!
 //! [`Staging`] is the interface, and everything above this crate speaks to it alone; [`SqliteStaging`] keeps it in
 //! one file. [`ingest`] turns CSV and JSON Lines into rows; [`replicate`] brings those of another database, and
-//! [`write_back`] takes there what devices have changed. What became of every mutation is in the [`Ledger`]. All calls
+//! [`write_back`] takes there what devices have changed; an [`Intake`] takes what a source outside of Haversack gives. What became of every mutation is in the [`Ledger`]. All calls
 //! block: an async caller makes them on a thread that may.
 
 mod error;
 pub mod ingest;
+mod intake;
 mod ledger;
 mod replication;
 mod sqlite;
@@ -15,6 +16,7 @@ mod store;
 mod write_back;
 
 pub use error::StagingError;
+pub use intake::{Arrival, INTAKE_ROWS_MAX, Intake, Pass, Passes, Swept, Taken, WHOLE_ORGANIZATION};
 pub use ledger::{
     Earlier, Effect, Entry, INSTALL_ID_BYTES, LEDGER_PAGE_ENTRIES_MAX, Ledger, LedgerPlace, LedgerView, MutationHash,
     Origin, Recorded, Resolution, Unwritten, close_ledger, discard_refusal, export_ledger, import_ledger,

@@ -13,6 +13,7 @@ use haversack_engine::ids::{EntityNumber, Lsn, Ordinal, Revision, RowKey};
 use haversack_engine::row::row_key_of_text;
 
 use crate::StagingError;
+use crate::intake::Passes;
 use crate::ledger::{Ledger, LedgerView};
 use crate::replication::Mark;
 
@@ -128,6 +129,12 @@ pub trait Snapshot: Send {
     /// If the database cannot be read.
     fn statistics(&self) -> Result<Vec<EntityStatistics>, StagingError>;
 
+    /// How far an entity follows a source outside; see [`Commit::position`].
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn position(&self, entity: EntityNumber) -> Result<Option<Vec<u8>>, StagingError>;
+
     /// The ledger as of this view.
     fn ledger(&self) -> &dyn LedgerView;
 }
@@ -145,6 +152,19 @@ pub trait Commit {
         &mut self,
         entity: EntityNumber,
         rows: &[(&RowId, &[u8])],
+        tell: &mut dyn FnMut(usize, Change),
+    ) -> Result<(), StagingError>;
+
+    /// Inserts or replaces rows as [`Self::upsert_all`] does, with what their source calls their version.
+    ///
+    /// A row that is unchanged keeps its LSN, but gets the new version.
+    ///
+    /// # Errors
+    /// See [`Self::upsert_all`].
+    fn upsert_versions(
+        &mut self,
+        entity: EntityNumber,
+        rows: &[(&RowId, &[u8], Option<&str>)],
         tell: &mut dyn FnMut(usize, Change),
     ) -> Result<(), StagingError>;
 
@@ -195,6 +215,28 @@ pub trait Commit {
     /// # Errors
     /// If the database fails.
     fn set_mark(&mut self, entity: EntityNumber, mark: Mark) -> Result<(), StagingError>;
+
+    /// How far an entity follows a source outside; opaque but to that source's reader. `None` if it never has.
+    /// [`crate::WHOLE_ORGANIZATION`] stands for all entities at once.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn position(&mut self, entity: EntityNumber) -> Result<Option<Vec<u8>>, StagingError>;
+
+    /// Says how far an entity follows a source outside from this commit on; `None` forgets it. Draws no LSN.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn set_position(&mut self, entity: EntityNumber, position: Option<&[u8]>) -> Result<(), StagingError>;
+
+    /// What its source calls the version of a row; `None` if the row is not there or its source has not said.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn etag(&mut self, entity: EntityNumber, id: &RowId) -> Result<Option<String>, StagingError>;
+
+    /// Full reads of entities under way. Those who take rows use [`crate::Intake`].
+    fn passes(&mut self) -> &mut dyn Passes;
 
     /// Makes the changes true and durable, and returns the head. A commit without changes leaves it as it was.
     ///

@@ -65,6 +65,12 @@ class Staging:
         more; else it is the number of rows still to look at in a first pass, and an upper bound afterwards.
         """
 
+    def position(self, entity: int) -> bytes | None:
+        """Returns how far an entity follows its source outside, or with 0 the whole organization; None if it never has."""
+
+    def set_position(self, entity: int, position: bytes | None) -> None:
+        """Replaces such a position, or forgets it, in a commit of its own: a source is then read from the beginning."""
+
     def write_back(self, record: Staging, *, rows_max: int) -> bytes:
         """Takes what devices have changed here to the organization's record database, in order, each change once.
 

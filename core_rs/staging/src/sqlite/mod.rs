@@ -3,6 +3,7 @@
 //! Other processes may use the same file: a commit takes SQLite's own write lock and reads the head anew.
 
 mod commit;
+mod intake;
 mod ledger;
 mod marks;
 mod readers;

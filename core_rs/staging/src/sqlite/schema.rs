@@ -13,7 +13,7 @@ use crate::StagingError;
 const APPLICATION_ID: i64 = 0x4876_736b;
 
 /// Version of the tables below. A file of an earlier one is upgraded when it is opened, one of a later one is refused.
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 5;
 
 /// How long a commit waits for another process's commit.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -122,6 +122,18 @@ CREATE INDEX mutations_unwritten_by_row ON mutations (entity, id, place) WHERE e
 CREATE TABLE ledger_end (singleton INTEGER PRIMARY KEY CHECK (singleton = 1)) STRICT;
 ";
 
+/// Version 5: what follows a source outside, see [`crate::Intake`]. `positions` has 0 for the whole organization. `seen` has
+/// rows below the end of their entity's pass, and not below `next`, which is where its sweep goes on.
+const INTAKE: &str = "
+CREATE TABLE positions (entity INTEGER PRIMARY KEY, position BLOB NOT NULL) STRICT;
+CREATE TABLE passes (
+    entity INTEGER PRIMARY KEY,
+    sweep_end INTEGER NOT NULL,
+    next INTEGER NOT NULL
+) STRICT;
+CREATE TABLE seen (row_key INTEGER PRIMARY KEY) STRICT;
+";
+
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -194,7 +206,7 @@ fn fill(path: &Path) -> Result<(), StagingError> {
         let connection = Connection::open(path)?;
         connection.execute_batch(&format!("PRAGMA page_size = {PAGE_BYTES}; PRAGMA journal_mode = WAL;"))?;
         connection.execute_batch(&format!(
-            "BEGIN; PRAGMA application_id = {APPLICATION_ID}; {TABLES} {INDEXES} {MARKS} {LEDGER}"
+            "BEGIN; PRAGMA application_id = {APPLICATION_ID}; {TABLES} {INDEXES} {MARKS} {LEDGER} {INTAKE}"
         ))?;
         connection.execute("INSERT INTO meta VALUES (1, ?1, ?2, 0)", (epoch, secret))?;
         connection.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}; COMMIT"))?;
@@ -240,7 +252,7 @@ fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let act = || {
         let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
-        for (since, tables) in [(2, MARKS), (3, LEDGER)] {
+        for (since, tables) in [(2, MARKS), (3, LEDGER), (5, INTAKE)] {
             if version < since {
                 connection.execute_batch(tables)?;
             }

@@ -5,6 +5,7 @@
 mod contract;
 mod crash;
 mod ingest;
+mod intake;
 mod ledger;
 mod model;
 mod replication;
