@@ -138,6 +138,9 @@ pub enum ErrorReason {
     WriteBlocked = 104,
     /// ALREADY_EXISTS: a row has this id. Choose another id.
     RowExists = 105,
+    /// UNAVAILABLE: a source outside answered something that its protocol does not allow, or led elsewhere. It is asked
+    /// again; if it stays so, operators look at what is between Haversack and the source.
+    SourceAnswerInvalid = 130,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -214,6 +217,7 @@ impl ErrorReason {
             Self::RowUnknown => "ERROR_REASON_ROW_UNKNOWN",
             Self::WriteBlocked => "ERROR_REASON_WRITE_BLOCKED",
             Self::RowExists => "ERROR_REASON_ROW_EXISTS",
+            Self::SourceAnswerInvalid => "ERROR_REASON_SOURCE_ANSWER_INVALID",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -289,6 +293,7 @@ impl ErrorReason {
             "ERROR_REASON_ROW_UNKNOWN" => Some(Self::RowUnknown),
             "ERROR_REASON_WRITE_BLOCKED" => Some(Self::WriteBlocked),
             "ERROR_REASON_ROW_EXISTS" => Some(Self::RowExists),
+            "ERROR_REASON_SOURCE_ANSWER_INVALID" => Some(Self::SourceAnswerInvalid),
             _ => None,
         }
     }

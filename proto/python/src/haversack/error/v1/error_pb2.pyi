@@ -72,6 +72,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_ROW_UNKNOWN: _ClassVar[ErrorReason]
     ERROR_REASON_WRITE_BLOCKED: _ClassVar[ErrorReason]
     ERROR_REASON_ROW_EXISTS: _ClassVar[ErrorReason]
+    ERROR_REASON_SOURCE_ANSWER_INVALID: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_TOKEN_MISSING: ErrorReason
 ERROR_REASON_TOKEN_INVALID: ErrorReason
@@ -138,3 +139,4 @@ ERROR_REASON_VALUE_INVALID: ErrorReason
 ERROR_REASON_ROW_UNKNOWN: ErrorReason
 ERROR_REASON_WRITE_BLOCKED: ErrorReason
 ERROR_REASON_ROW_EXISTS: ErrorReason
+ERROR_REASON_SOURCE_ANSWER_INVALID: ErrorReason
