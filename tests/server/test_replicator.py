@@ -12,7 +12,7 @@ from haversack_server.catalog import work_items
 from haversack_server.catalog.leases import LEASE_SECONDS
 from haversack_server.catalog.work_items import WORK_BELL, Counts, WorkItem
 from haversack_server.errors import EntityUnknown
-from haversack_server.replication import Feed, Limits, Replicator, Taken
+from haversack_server.replication import Feed, Limits, Replicator, Standing, Taken
 from server.running import STEP_SECONDS_MAX
 from server.test_work_items import Queue, queue
 from server.test_work_machine import Rows
@@ -38,6 +38,11 @@ class RowsFeed:
 
     rows: Rows
     gate: Gate | None
+    live: bool = False
+    standing: Standing = Standing("rows")
+
+    async def close(self) -> None:
+        """Holds nothing."""
 
     async def take(self, rows_max: int) -> Taken:
         if self.gate is not None:

@@ -66,7 +66,7 @@ class Staging:
         """
 
     def position(self, entity: int) -> bytes | None:
-        """Returns how far an entity follows its source outside, or with 0 the whole organization; None if it never has."""
+        """Returns how far an entity follows its source outside, with 0 all of them together; None if it never has."""
 
     def set_position(self, entity: int, position: bytes | None) -> None:
         """Replaces such a position, or forgets it, in a commit of its own: a source is then read from the beginning."""

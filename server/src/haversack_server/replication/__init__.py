@@ -8,20 +8,52 @@ of others, in this process and elsewhere. `catch_up` is for those who have just 
 
 from haversack_server.replication._native import NATIVE, NATIVE_INTERVAL_SECONDS, NativeSource, keep_replicating
 from haversack_server.replication._replicator import Limits, Replicator
-from haversack_server.replication._source import ROWS_MAX, Feed, Source, Taken, catch_up
+from haversack_server.replication._source import (
+    CHECK_SECONDS_MAX,
+    LIVE_SECONDS_MAX,
+    ROWS_MAX,
+    Change,
+    Checked,
+    Connect,
+    Described,
+    EntityStanding,
+    Feed,
+    Finding,
+    Scope,
+    Source,
+    Standing,
+    Taken,
+    Unmapped,
+    Verdict,
+    Written,
+    catch_up,
+)
 from haversack_server.replication._write_back import WriteBack, write_back
 
 __all__ = [
+    "CHECK_SECONDS_MAX",
+    "LIVE_SECONDS_MAX",
     "NATIVE",
     "NATIVE_INTERVAL_SECONDS",
     "ROWS_MAX",
+    "Change",
+    "Checked",
+    "Connect",
+    "Described",
+    "EntityStanding",
     "Feed",
+    "Finding",
     "Limits",
     "NativeSource",
     "Replicator",
+    "Scope",
     "Source",
+    "Standing",
     "Taken",
+    "Unmapped",
+    "Verdict",
     "WriteBack",
+    "Written",
     "catch_up",
     "keep_replicating",
     "write_back",

@@ -12,7 +12,7 @@ from haversack_server.catalog import Catalog, entities, organizations, work_item
 from haversack_server.catalog.leases import database_clock
 from haversack_server.catalog.work_items import Counts
 from haversack_server.core import in_thread
-from haversack_server.replication._source import Taken
+from haversack_server.replication._source import Standing, Taken
 from haversack_server.replication._write_back import write_back
 from haversack_server.stagings import Stagings
 
@@ -41,6 +41,8 @@ class NativeFeed:
     record: Staging
     staging: Staging
     number: int
+    live = False
+    standing = Standing("record database")
 
     async def take(self, rows_max: int) -> Taken:
         """See `Feed`. What devices have written goes to the record database first, so that both sides have the same."""
@@ -48,6 +50,9 @@ class NativeFeed:
         answer = await in_thread(self.staging.replicate, self.record, self.number, rows_max=rows_max)
         read = json.loads(answer)
         return Taken(Counts(*(read[it.name] for it in fields(Counts))), read["left"], read["lsn"])
+
+    async def close(self) -> None:
+        """See `Feed`. Both databases are others'."""
 
 
 class NativeSource:

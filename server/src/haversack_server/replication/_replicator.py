@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Protocol
 
 import structlog
 
@@ -16,9 +17,18 @@ from haversack_server.catalog import Bell, Catalog, work_items
 from haversack_server.catalog.leases import HEARTBEAT_SECONDS, LeaseLost, Leases
 from haversack_server.catalog.work_items import WORK_BELL, Claimed, Counts
 from haversack_server.errors import HaversackError, InternalFault
-from haversack_server.replication._source import ROWS_MAX, Source
+from haversack_server.replication._source import ROWS_MAX, Feed
 
 _log = structlog.get_logger()
+
+
+class Feeds(Protocol):
+    """Where the feeds of one kind of source are opened."""
+
+    kind: str
+
+    async def open(self, organization: str, entity: str) -> Feed:
+        """Opens one; raises OrganizationUnknown, OrganizationNotProvisioned, EntityUnknown or the source's failures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +74,7 @@ class Replicator:
     """Claims due work items and carries them out, on the event loop that starts it."""
 
     def __init__(
-        self, catalog: Catalog, sources: Sequence[Source], *, leases: Leases | None = None, limits: Limits | None = None
+        self, catalog: Catalog, sources: Sequence[Feeds], *, leases: Leases | None = None, limits: Limits | None = None
     ) -> None:
         """Prepares; `leases` are those of the table of work items, with another clock if a test has one."""
         self._catalog = catalog
