@@ -50,6 +50,11 @@ impl OdataPage {
     }
 
     #[getter]
+    fn has_versions(&self) -> bool {
+        self.page.has_versions()
+    }
+
+    #[getter]
     fn rows(&self) -> u64 {
         self.page.read
     }

@@ -191,6 +191,10 @@ class OdataPage:
         """Latest instant of the watermark's column, in microseconds since the Unix epoch."""
 
     @property
+    def has_versions(self) -> bool:
+        """Whether rows say which version of them this is."""
+
+    @property
     def rows(self) -> int:
         """Rows of the page, refused ones and deletions among them."""
 

@@ -155,6 +155,7 @@ impl Encoder {
             (Action::Delete, Some(Slot::Value(index))) if index == self.primary => Ok(Slot::Value(index)),
             (Action::Delete, _) => Ok(Slot::Ignored),
             (_, Some(slot)) => Ok(slot),
+            (_, None) if self.lenient => Ok(Slot::Ignored),
             (_, None) => Err(self.unknown(name)),
         }
     }

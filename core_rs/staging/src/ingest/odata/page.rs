@@ -110,6 +110,11 @@ impl Page {
         (self.refusals.count, told.collect())
     }
 
+    /// Whether rows say which version of them this is.
+    pub fn has_versions(&self) -> bool {
+        !self.etags.is_empty()
+    }
+
     /// A row of the batch, as it arrives.
     pub(super) fn arrival<'a>(&'a self, entry: &'a Entry) -> Arrival<'a> {
         match entry {

@@ -123,17 +123,22 @@ def read_csdl(content: bytes) -> Csdl:
     root = _parse(content)
     schemas = [it for it in root.iter(f"{_EDM}Schema")]
     if not schemas:
-        raise SourceAnswerInvalid("$metadata has no Schema of OData v4 in it; check that `url` is the root of a v4 service")
+        raise SourceAnswerInvalid(
+            "$metadata has no Schema of OData v4 in it; check that `url` is the root of a v4 service"
+        )
     return _Reading(schemas).read()
 
 
 def _parse(content: bytes) -> etree._Element:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True
+    )
     try:
         root = etree.fromstring(content, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise SourceAnswerInvalid(f"$metadata is no XML: {error}") from error
-    if root.getroottree().docinfo.doctype:
+    document = root.getroottree().docinfo
+    if document is not None and document.doctype:
         raise SourceAnswerInvalid("$metadata has a DOCTYPE, which no OData service sends; it is refused")
     return root
 
@@ -155,7 +160,9 @@ class _Reading:
             for element in schema:
                 self._note(schema.get("Namespace", ""), element)
         types = {name: self._type(name, ()) for name in self._elements}
-        return Csdl(types, tuple(self._sets(types)), frozenset(self._enums), self._definitions, frozenset(self._actions))
+        return Csdl(
+            types, tuple(self._sets(types)), frozenset(self._enums), self._definitions, frozenset(self._actions)
+        )
 
     def _note(self, namespace: str, element: etree._Element) -> None:
         name = f"{namespace}.{element.get('Name')}"
@@ -179,7 +186,9 @@ class _Reading:
         if known is not None:
             return known
         if name in below or len(below) > INHERITANCE_DEPTH_MAX:
-            raise SourceAnswerInvalid(f"$metadata derives {name} from itself, or from more than {INHERITANCE_DEPTH_MAX} types")
+            raise SourceAnswerInvalid(
+                f"$metadata derives {name} from itself, or from more than {INHERITANCE_DEPTH_MAX} types"
+            )
         element = self._elements[name]
         base_name = self._full(element.get("BaseType", ""))
         base = self._type(base_name, (*below, name)) if base_name in self._elements else None

@@ -58,6 +58,8 @@ _HEADERS = {
 TOO_MANY_REQUESTS = 429
 UNAUTHORIZED = 401
 SERVER_FAULT = 500
+NOT_IMPLEMENTED = 501
+UNAVAILABLE = 503
 
 
 @dataclass(frozen=True)
@@ -157,19 +159,16 @@ class Client:
         """Reads; raises SourceUnavailable or SourceThrottled, and SourceInvalid if it cannot sign in."""
         return await self._again("GET", url, headers or {}, b"")
 
-    async def send(self, method: str, url: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]) -> Answer:
+    async def send(self, method: str, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
         """Writes, once: what may have been carried out is not repeated. Raises as `get`, and LostAnswer."""
-        content = b"" if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
-        typed = {**headers, "Content-Type": "application/json"} if body is not None else dict(headers)
+        typed = {**headers, "Content-Type": "application/json"} if content else dict(headers)
         async with self._room:
             answer = await self._signed(method, url, typed, content)
         wait = _retry_after(answer)
-        if answer.status == TOO_MANY_REQUESTS or (answer.status == 503 and wait is not None):
+        if answer.status == TOO_MANY_REQUESTS or (answer.status == UNAVAILABLE and wait is not None):
             raise SourceThrottled(_throttled(answer, wait), retry_seconds=wait or WAIT_SECONDS_MAX)
-        if answer.status == 503:
-            raise SourceUnavailable(f"{url} answers 503: {answer.words}; it is tried again")
-        if answer.status >= SERVER_FAULT and answer.status != 501:
-            raise LostAnswer(f"{url} answers {answer.status}: {answer.words}; whether it wrote is looked up")
+        if answer.status >= SERVER_FAULT and answer.status != NOT_IMPLEMENTED:
+            raise LostAnswer(f"{url} answers {answer.status}: {answer.words}")
         return answer
 
     async def _again(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
@@ -180,7 +179,9 @@ class Client:
             try:
                 async with self._room:
                     answer = await self._signed(method, url, headers, content)
-                if answer.status != TOO_MANY_REQUESTS and (answer.status < SERVER_FAULT or answer.status == 501):
+                if answer.status != TOO_MANY_REQUESTS and (
+                    answer.status < SERVER_FAULT or answer.status == NOT_IMPLEMENTED
+                ):
                     return answer
                 wait = _retry_after(answer)
                 failure = (

@@ -40,11 +40,14 @@ class Position:
         filter: What limits the rows that are read.
         next: The link at which a read under way goes on, or "".
         delta: The link by which changes are asked for, or "".
+        coming: The first such link that the read under way has met: later ones may be past what its pages have told.
+        again: Whether a full read is not the first one.
         watermark_us: Changes were read up to here.
         high_us: The latest change that a read under way has met.
         read_at_us: When the full read, or comparison, under way or last made began.
         kept_at_us: When this was written.
-        skipped: Rows that could not be taken in the full read under way or last made.
+        rows: Rows of the full read, or comparison, under way or last made.
+        skipped: Those of them that could not be taken.
     """
 
     mode: Mode
@@ -53,10 +56,13 @@ class Position:
     filter: str = ""
     next: str = ""
     delta: str = ""
+    coming: str = ""
+    again: bool = False
     watermark_us: int = 0
     high_us: int = 0
     read_at_us: int = 0
     kept_at_us: int = 0
+    rows: int = 0
     skipped: int = 0
 
     def to_bytes(self) -> bytes:

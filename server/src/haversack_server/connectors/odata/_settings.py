@@ -77,7 +77,9 @@ def read_settings(source: Mapping[str, Any]) -> OdataSettings:
     """Reads the settings of a source of kind `odata`; raises SourceInvalid, which says what is wrong and what is right."""
     unknown = sorted(set(source) - _KNOWN)
     if unknown:
-        raise SourceInvalid(f"a source of kind odata has no setting {unknown[0]!r}; there are {', '.join(sorted(_KNOWN))}")
+        raise SourceInvalid(
+            f"a source of kind odata has no setting {unknown[0]!r}; there are {', '.join(sorted(_KNOWN))}"
+        )
     url = _address(source, "url")
     auth = _choice(source, "auth", get_args(SignIn), "none")
     settings = OdataSettings(
@@ -107,14 +109,16 @@ def _address(source: Mapping[str, Any], name: str) -> str:
         host = parts.hostname or ""
         _ = parts.port
     except ValueError as error:
-        raise SourceInvalid(f"{name} is no address: {error}; give one like https://org.crm.dynamics.com/api/data/v9.2/") from error
+        raise SourceInvalid(
+            f"{name} is no address: {error}; give one like https://org.crm.dynamics.com/api/data/v9.2/"
+        ) from error
     if parts.username or parts.password:
         raise SourceInvalid(f"{name} has a user or a password in it; leave them out, and give secrets as secrets")
     if parts.query or parts.fragment:
         raise SourceInvalid(f"{name} has a query or a fragment; give the address without it")
     if parts.scheme == "https" and host:
         return text
-    if parts.scheme == "http" and is_loopback(host):
+    if parts.scheme == "http" and is_loopback(f"{host}:80"):
         return text
     raise SourceInvalid(f"{name} must be an https address (http is for this machine alone), and is {text!r}")
 

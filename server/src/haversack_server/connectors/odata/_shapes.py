@@ -1,7 +1,7 @@
 """How the rows of an entity look on the wire: the one place where logical names and the service's own meet.
 
-Dataverse's `_x_value` is the lookup `x`. Other services' names become logical ones by writing them in lower case, so that
-the core finds a name again without a table. What has no place in a row is left out, with the reason.
+Dataverse's `_x_value` is the lookup `x`. Other services' names become logical ones by writing them in lower case, so
+that the core finds a name again without a table. What has no place in a row is left out, with the reason.
 """
 
 from __future__ import annotations
@@ -84,6 +84,11 @@ class Column:
     max_length: int = 0
     nullable: bool = True
     targets: tuple[Target, ...] = ()
+
+    @property
+    def is_shadow(self) -> bool:
+        """Whether it is `_x_value`: it is read, and written by its navigation property."""
+        return _LOOKUP.fullmatch(self.wire) is not None
 
 
 @dataclass(frozen=True)
@@ -169,9 +174,7 @@ def _chosen_sets(csdl: Csdl, shapes: Shapes) -> dict[str, EntitySet]:
     return chosen
 
 
-def _shape(
-    csdl: Csdl, entity: str, entity_set: EntitySet, entities: Mapping[str, str], shapes: Shapes
-) -> Shape | None:
+def _shape(csdl: Csdl, entity: str, entity_set: EntitySet, entities: Mapping[str, str], shapes: Shapes) -> Shape | None:
     type_ = entity_set.type
     key = _key(csdl, type_)
     if isinstance(key, str):
