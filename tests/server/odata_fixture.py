@@ -202,7 +202,9 @@ class OdataFixture:
             return _error(404, "no such entity")
         definition = self.definitions[name]
         if "/Attributes/" not in path:
-            plain = [{k: v for k, v in it.items() if k not in ("OptionSet", "Targets")} for it in definition["Attributes"]]
+            plain = [
+                {k: v for k, v in it.items() if k not in ("OptionSet", "Targets")} for it in definition["Attributes"]
+            ]
             return 200, {}, {**definition, "Attributes": plain}
         kind = path.rpartition("Microsoft.Dynamics.CRM.")[2].removesuffix("AttributeMetadata")
         return 200, {}, {"value": [it for it in definition["Attributes"] if it["AttributeType"] == kind]}
@@ -217,7 +219,7 @@ class OdataFixture:
         prefer = asked.headers.get("Prefer", "")
         tracks = "odata.track-changes" in prefer and served.tracked
         if tracks and {"$filter", "$orderby"} & set(options):
-            return _error(400, "The \"$filter\" query parameter isn't supported when Change Tracking is enabled.")
+            return _error(400, 'The "$filter" query parameter isn\'t supported when Change Tracking is enabled.')
         rows = list(table.rows.values())
         if "$filter" in options:
             test = parsed_filter(options["$filter"], served.properties)
@@ -234,7 +236,7 @@ class OdataFixture:
         body["value"] = [self._shown(served, it, columns, prefer) for it in page]
         kept = {name: value for name, value in options.items() if name != "$skiptoken"}
         if start + size < len(rows):
-            token = f"<cookie page=\"{len(self._cursors)}\"/>"
+            token = f'<cookie page="{len(self._cursors)}"/>'
             self._cursors[token] = (place(rows[start + size - 1]), began)
             body["@odata.nextLink"] = self._link(served.name, {**kept, "$skiptoken": token})
         elif tracks:
@@ -287,9 +289,7 @@ class OdataFixture:
                 shown[f"{name}@{ANNOTATION}"] = target
         return shown
 
-    def _row(
-        self, asked: Asked, table: Table, key: str, options: dict[str, str]
-    ) -> tuple[int, dict[str, str], Any]:
+    def _row(self, asked: Asked, table: Table, key: str, options: dict[str, str]) -> tuple[int, dict[str, str], Any]:
         row = table.rows.get(key)
         if asked.method == "GET":
             if row is None:
@@ -324,14 +324,18 @@ class OdataFixture:
             if bound:
                 target, here, _ = table.served.links[link]
                 changes[here] = value.partition("(")[2].removesuffix(")") if value else None
-                changes[f"{here}@{ANNOTATION}"] = value.partition("(")[0].strip("/").removesuffix("s") if value else None
+                changes[f"{here}@{ANNOTATION}"] = (
+                    value.partition("(")[0].strip("/").removesuffix("s") if value else None
+                )
             elif name in table.served.properties:
                 changes[name] = value
             else:
                 return _error(400, f"Could not find a property named '{name}' on type '{table.served.type}'.")
         if len(str(changes.get("name", ""))) > 160:
             return _error(400, "A validation error occurred.  The length of the 'name' attribute exceeded 160.")
-        changes.setdefault(table.served.key, key if table.served.properties[table.served.key] != "Edm.Int32" else int(key))
+        changes.setdefault(
+            table.served.key, key if table.served.properties[table.served.key] != "Edm.Int32" else int(key)
+        )
         row = self.put(table.served.name, changes)
         prefer = asked.headers.get("Prefer", "")
         if "return=representation" in prefer:
@@ -396,5 +400,3 @@ def _handler(fixture: OdataFixture) -> type[BaseHTTPRequestHandler]:
     for method in ("GET", "POST", "PATCH", "DELETE"):
         setattr(Handler, f"do_{method}", Handler._serve)
     return Handler
-
-

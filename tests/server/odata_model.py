@@ -50,9 +50,7 @@ def dataverse() -> list[Served]:
         **{"_primarycontactid_value": guid, **owned},
     }
     contact = {"fullname": text, "_parentcustomerid_value": guid, **owned}
-    parents = {
-        f"parentcustomerid_{it}": (it, "_parentcustomerid_value", f"{it}id") for it in ("account", "contact")
-    }
+    parents = {f"parentcustomerid_{it}": (it, "_parentcustomerid_value", f"{it}id") for it in ("account", "contact")}
     primary = {"primarycontactid": ("contact", "_primarycontactid_value", "contactid")}
     unit = {"businessunitid": ("businessunit", "_businessunitid_value", "businessunitid")}
     user = {

@@ -347,6 +347,7 @@ def test_an_older_page_does_not_undo_a_write(world: OdataWorld) -> None:
 
 def test_two_that_read_at_once_repeat_nothing(world: OdataWorld) -> None:
     one, other = world.feed("account"), world.feed("account")
+
     async def both() -> None:
         for _ in range(20):
             taken = await asyncio.gather(one.take(16_384), other.take(16_384))

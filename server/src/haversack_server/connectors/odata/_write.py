@@ -26,6 +26,9 @@ TARGET_ANNOTATION = "Microsoft.Dynamics.CRM.lookuplogicalname"
 
 _GONE, _FAILED, _REQUIRED = 404, 412, 428
 
+_NO_UPSERT = frozenset({404, 405, 501})
+"""What services answer to an update that is to create a row, if they do not do that."""
+
 _OUTCOMES = {
     400: Refusal.INVALID,
     403: Refusal.FORBIDDEN,
@@ -72,12 +75,12 @@ class Writer:
         body = _encoded({**_body(change, shape, shapes), shape.key.wire: _wire(shape.key, change.id)})
         headers = {**caller, **_returning(shape)}
         try:
+            answer = None
             if shape.is_dataverse:
                 # An upsert that may not update: the id is the device's, so a repeat finds the row.
-                answer = await self._client.send(
-                    "PATCH", self._row(shape, change.id), body, {**headers, "If-None-Match": "*"}
-                )
-            else:
+                url = self._row(shape, change.id)
+                answer = await self._client.send("PATCH", url, body, {**headers, "If-None-Match": "*"})
+            if answer is None or answer.status in _NO_UPSERT:
                 answer = await self._client.send("POST", self._client.resolve(shape.set_name), body, headers)
         except LostAnswer as lost:
             return await self._looked_up(change, shape, lost)
@@ -118,12 +121,13 @@ class Writer:
         if _has(row, change.values, shape):
             return Written(_ingest_row(row, shape), version)
         untouched = bool(change.old_values) and _has(row, change.old_values, shape)
-        if (change.detect_conflicts and not untouched) or not version:
+        if change.detect_conflicts and not untouched:
             raise SourceRefused(Refusal.CONFLICT, words)
         # The row has moved on, but not in what the change is about: it is judged against the row as it is now, once.
+        # A service without versions can only be asked whether the row is there.
         try:
             again = await self._client.send(
-                "PATCH", self._row(shape, change.id), body, {**headers, "If-Match": version}
+                "PATCH", self._row(shape, change.id), body, {**headers, "If-Match": version or "*"}
             )
         except LostAnswer as lost:
             return await self._looked_up(change, shape, lost)
