@@ -26,7 +26,14 @@ from haversack_server.provisioning import Activation, Parts, Requests, Status, W
 from haversack_server.publishing import Publisher
 from haversack_server.replication import Connect, Connections, Replicator, Sources, SourceStatus, WriteBack
 from haversack_server.runtime._tls import Tls
-from haversack_server.runtime._upkeep import follow_certificate, follow_keys, forget_audit, issuer_states, kept_up
+from haversack_server.runtime._upkeep import (
+    follow_certificate,
+    follow_keys,
+    forget_audit,
+    forget_devices,
+    issuer_states,
+    kept_up,
+)
 from haversack_server.sealing import Seal
 from haversack_server.security import Access, Limiter
 from haversack_server.settings import ServerSettings
@@ -129,6 +136,7 @@ class Server:
             upkeep.append(follow_certificate(tls, sync, metrics))
         if settings.role is ProcessRole.ALL:
             upkeep.append(forget_audit(audit, settings.audit_days))
+            upkeep.append(forget_devices(stagings, settings.device_days))
         await parts.enter_async_context(kept_up(upkeep))
         metrics.add_sync(sync.statistics)
         metrics.add_issuers(lambda: issuer_states(trust))
