@@ -1,8 +1,8 @@
 """An OData service of the tests' own, over real sockets, that misbehaves when it is told to.
 
-It does what Dataverse does and odatapy does not: delta links on the last page, tokens that expire, `$filter` refused under
-change tracking, throttling, client credentials that end. And what the network does: answers that are cut off, damaged, or
-lost after they have had their effect.
+It does what Dataverse does and odatapy does not: delta links on the last page, tokens that expire, `$filter` refused
+under change tracking, throttling, client credentials that end. And what the network does: answers that are cut off,
+damaged, or lost after they have had their effect.
 """
 
 from __future__ import annotations
@@ -322,8 +322,8 @@ class OdataFixture:
         for name, value in body.items():
             link, bound, _ = name.partition("@odata.bind")
             if bound:
-                target, here, _ = table.served.links[link]
-                changes[here] = value.partition("(")[2].removesuffix(")") if value else None
+                _, here, _ = table.served.links[link]
+                changes[here] = value.partition("(")[2].removesuffix(")").strip("'") if value else None
                 changes[f"{here}@{ANNOTATION}"] = (
                     value.partition("(")[0].strip("/").removesuffix("s") if value else None
                 )

@@ -19,7 +19,6 @@ from haversack_server.connectors.odata._settings import read_settings
 from haversack_server.connectors.odata._source import OdataSource
 from haversack_server.metadata import merge_entity
 from haversack_server.replication import Change, Feed, Standing, Taken, Written
-
 from server.odata_fixture import ANNOTATION, SECRET, OdataFixture
 
 _Result = TypeVar("_Result")

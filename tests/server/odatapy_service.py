@@ -32,9 +32,15 @@ def main(document: str) -> None:
     from odatapy.server import OData
     from odatapy.server.adapters import ODataWSGIApp
     from odatapy.server.inmemory import InMemoryDataStore, InMemoryProcessor
+    from odatapy.server.processor import CustomETagSupport
+
+    class Versioned(CustomETagSupport):
+        def has_etag(self, entity_set_or_singleton: object) -> bool:
+            return True
 
     odata = OData.new_instance()
     handler = odata.create_handler(odata.create_service_metadata(XmlEdmProvider.from_file(document)))
+    handler.register(Versioned())
     handler.register(InMemoryProcessor(InMemoryDataStore(), page_size=500))
     with make_server("127.0.0.1", 0, ODataWSGIApp(handler), server_class=_Server, handler_class=_Quiet) as server:
         print(f"http://127.0.0.1:{server.server_port}/", flush=True)

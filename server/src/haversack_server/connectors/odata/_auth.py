@@ -79,10 +79,10 @@ class ClientCredentials:
                 f"{self._settings.token_url} does not answer ({type(error).__name__}); it is tried again"
             ) from error
         body = _object(answer)
-        if answer.status_code >= 500 or answer.status_code == 429:
+        if answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
             raise SourceUnavailable(f"{self._settings.token_url} answers {answer.status_code}; it is tried again")
         value = body.get("access_token")
-        if answer.status_code != 200 or not isinstance(value, str) or not value:
+        if not answer.is_success or not isinstance(value, str) or not value:
             raise SourceInvalid(
                 f"{self._settings.token_url} gives client {self._settings.client_id} no token:"
                 f" {_words(answer, body)}; check token_url, client_id, scope and the secret"

@@ -20,6 +20,9 @@ DOCUMENT_BYTES_MAX = 64 << 20
 INHERITANCE_DEPTH_MAX = 32
 """How far a type may be derived."""
 
+LENGTH_DIGITS_MAX = 9
+"""Digits of a `MaxLength` that is believed."""
+
 _EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
 
 
@@ -137,8 +140,7 @@ def _parse(content: bytes) -> etree._Element:
         root = etree.fromstring(content, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise SourceAnswerInvalid(f"$metadata is no XML: {error}") from error
-    document = root.getroottree().docinfo
-    if document is not None and document.doctype:
+    if root.getroottree().docinfo.doctype:  # type: ignore[union-attr]  # the stubs' elements may have no tree
         raise SourceAnswerInvalid("$metadata has a DOCTYPE, which no OData service sends; it is refused")
     return root
 
@@ -215,7 +217,9 @@ class _Reading:
                 type=self._full(written),
                 many=many,
                 nullable=it.get("Nullable") != "false",
-                max_length=int(length) if length.isascii() and length.isdigit() and len(length) < 10 else 0,
+                max_length=int(length)
+                if length.isascii() and length.isdigit() and len(length) <= LENGTH_DIGITS_MAX
+                else 0,
             )
         return read
 

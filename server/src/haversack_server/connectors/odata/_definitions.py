@@ -1,8 +1,8 @@
 """EntityDefinitions: what Dataverse knows of its entities beyond `$metadata`.
 
-One request lists the entities; for each one that is wanted, one has its columns and relationships, and one for each type
-of column with options or targets has those, since these need a cast (Microsoft, "Query schema definitions using the Web
-API"). Services that have no EntityDefinitions answer 404, and are no Dataverse.
+One request lists the entities; for each one that is wanted, one has its columns and relationships, and one for each
+type of column with options or targets has those, since these need a cast (Microsoft, "Query schema definitions using
+the Web API"). Services that have no EntityDefinitions answer 404, and are no Dataverse.
 """
 
 from __future__ import annotations

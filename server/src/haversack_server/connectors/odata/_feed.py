@@ -4,8 +4,8 @@
                               ^                        |
                               +------ COMPARING <------+  where changes are not tracked: keys alone, at a slower beat
 
-Each `take` asks for one page and commits it with the position behind it. Rows that are as they were draw no LSN, so a full
-read that follows a lost token costs devices nothing.
+Each `take` asks for one page and commits it with the position behind it. Rows that are as they were draw no LSN, so a
+full read that follows a lost token costs devices nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from haversack_server.errors import OrganizationBusy, SourceAnswerInvalid, Sourc
 from haversack_server.replication import EntityStanding, Standing, Taken
 
 TURNS_MAX = 5
-"""How often a step is begun anew, because somebody else has gone on meanwhile or the service wants to be asked in another way."""
+"""How often a step is begun anew: because somebody else has gone on, or the service wants to be asked otherwise."""
 
 PAGE_ATTEMPTS_MAX = 3
 """How often a page is asked for that arrives damaged."""
@@ -40,6 +40,9 @@ KEPT_SECONDS_MAX = 600
 
 TOKEN_CHARACTERS_MAX = 24
 """As much of a token as people are shown."""
+
+PAUSE_US = 1_000_000
+"""The least between two comparisons of all versions, so that a run comes to an end."""
 
 _NOT_LOST = frozenset({401, 403, 429})
 """Statuses in the 400s that say nothing about a link."""
@@ -150,7 +153,7 @@ class OdataFeed:
         if position.mode is Mode.TRACKED:
             return False
         if position.mode is Mode.VERSIONS:
-            return self._clock() - position.kept_at_us >= 1_000_000
+            return self._clock() - position.kept_at_us >= PAUSE_US
         return self._clock() - position.read_at_us >= self._service.settings.reconcile_minutes * 60_000_000
 
     def _comparison(self, position: Position) -> Stage:

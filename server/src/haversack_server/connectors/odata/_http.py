@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -81,7 +82,7 @@ class Answer:
     @property
     def ok(self) -> bool:
         """Whether it is what was asked for."""
-        return 200 <= self.status < 300
+        return httpx.codes.is_success(self.status)
 
     @property
     def words(self) -> str:
@@ -150,7 +151,7 @@ class Client:
         climbs = ".." in unquote(parts.path).split("/")
         if parts.username or parts.password or climbs or not same or not parts.path.startswith(root.path):
             raise SourceAnswerInvalid(
-                f"the service sent a link to {link[:200]!r}, which is outside of {self.settings.url}; it is not followed:"
+                f"the service sent a link to {link[:200]!r}, outside of {self.settings.url}; it is not followed:"
                 " check that `url` is spelt as the service spells itself in its links"
             )
         return url
@@ -201,11 +202,14 @@ class Client:
         """Asks with a token, and with a new one if that is refused."""
         http = self._opened()
         token = await self._credentials.token(http)
-        answer = await self._once(http, method, url, headers, content, token)
+        answer = await self._once(
+            http.build_request(method, url, headers=_sent(headers, token), content=content or None)
+        )
         if answer.status == UNAUTHORIZED and token:
             fresh = await self._credentials.token(http, refused=token)
             if fresh != token:
-                answer = await self._once(http, method, url, headers, content, fresh)
+                again = http.build_request(method, url, headers=_sent(headers, fresh), content=content or None)
+                answer = await self._once(again)
         if answer.status == UNAUTHORIZED:
             raise SourceInvalid(
                 f"{self.settings.url} refuses the sign-in: {answer.words}; check `auth`, the secret, and that the"
@@ -213,21 +217,15 @@ class Client:
             )
         return answer
 
-    async def _once(
-        self, http: httpx.AsyncClient, method: str, url: str, headers: Mapping[str, str], content: bytes, token: str
-    ) -> Answer:
-        sent = {**_HEADERS, **headers, **({"Authorization": f"Bearer {token}"} if token else {})}
+    async def _once(self, request: httpx.Request) -> Answer:
+        url = str(request.url)
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
-                async with http.stream(method, url, headers=sent, content=content or None) as answer:
-                    body = bytearray()
-                    async for piece in answer.aiter_bytes():
-                        body += piece
-                        if len(body) > BODY_BYTES_MAX:
-                            raise SourceAnswerInvalid(
-                                f"{url} answers with more than {BODY_BYTES_MAX >> 20} MiB; lower `page_size`"
-                            )
-                    return Answer(url, answer.status_code, dict(answer.headers), bytes(body))
+                answer = await self._opened().send(request, stream=True)
+                try:
+                    return Answer(url, answer.status_code, dict(answer.headers), await _whole(answer))
+                finally:
+                    await answer.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             # Nothing was sent, so nothing can have been carried out.
             raise _Unreached(f"{self.settings.origin} cannot be reached: {error or type(error).__name__}") from error
@@ -242,6 +240,23 @@ class Client:
                 verify=_authorities(self.settings), timeout=timeout, limits=limits, follow_redirects=False
             )
         return self._http
+
+
+def _sent(headers: Mapping[str, str], token: str) -> dict[str, str]:
+    """All headers of a request."""
+    return {**_HEADERS, **headers, **({"Authorization": f"Bearer {token}"} if token else {})}
+
+
+async def _whole(answer: httpx.Response) -> bytes:
+    """The body of an answer, unpacked and bounded."""
+    body = bytearray()
+    async for piece in answer.aiter_bytes():
+        body += piece
+        if len(body) > BODY_BYTES_MAX:
+            raise SourceAnswerInvalid(
+                f"{answer.url} answers with more than {BODY_BYTES_MAX >> 20} MiB; lower `page_size`"
+            )
+    return bytes(body)
 
 
 class _Unreached(LostAnswer):
@@ -279,7 +294,7 @@ def _retry_after(answer: Answer) -> float | None:
             seconds = (parsedate_to_datetime(text) - date).total_seconds()
         except (ValueError, TypeError):
             return None
-    return min(max(seconds, 0.0), RETRY_AFTER_SECONDS_MAX) if seconds == seconds else None
+    return min(max(seconds, 0.0), RETRY_AFTER_SECONDS_MAX) if not math.isnan(seconds) else None
 
 
 def _throttled(answer: Answer, wait: float | None) -> str:

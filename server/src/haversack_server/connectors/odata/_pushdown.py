@@ -1,13 +1,14 @@
 """Organization filters as `$filter`: what a service can leave out before it sends it.
 
-The engine judges every row anyway, so what is pushed down need not be exact; it must only never leave out a row that the
-filter takes. So a group of `and` is pushed as far as its parts can be, one of `or` if all of them can, and a part that
-depends on the user, on the clock, on other rows, or on how texts compare, cannot.
+The engine judges every row anyway, so what is pushed down need not be exact; it must only never leave out a row that
+the filter takes. So a group of `and` is pushed as far as its parts can be, one of `or` if all of them can, and a part
+that depends on the user, on the clock, on other rows, or on how texts compare, cannot.
 """
 
 from __future__ import annotations
 
 import datetime
+import uuid
 
 from haversack.model.v1 import filter_pb2, model_pb2
 
@@ -74,8 +75,9 @@ def _condition(condition: filter_pb2.FilterCondition, names: dict[int, str], sha
         return f"{column.wire} ne {values[0]} or {column.wire} eq null"
     if operator == filter_pb2.FILTER_OPERATOR_IN:
         return " or ".join(f"{column.wire} eq {it}" for it in values)
-    if operator == filter_pb2.FILTER_OPERATOR_BETWEEN and len(values) == 2:
-        return f"{column.wire} ge {values[0]} and {column.wire} le {values[1]}"
+    if operator == filter_pb2.FILTER_OPERATOR_BETWEEN:
+        least, most = values
+        return f"{column.wire} ge {least} and {column.wire} le {most}"
     return None
 
 
@@ -89,9 +91,8 @@ def _value(operand: filter_pb2.FilterOperand, column: Column) -> str | None:
         return str(value)
     if column.type == "Edm.Boolean" and isinstance(value, bool):
         return "true" if value else "false"
-    if column.type == "Edm.Guid" and isinstance(value, bytes) and len(value) == 16:
-        text = value.hex()
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    if column.type == "Edm.Guid" and isinstance(value, bytes):
+        return str(uuid.UUID(bytes=value))
     if column.type == "Edm.DateTimeOffset" and isinstance(value, int) and column.kind == "DateTime":
         return instant(value)
     return None

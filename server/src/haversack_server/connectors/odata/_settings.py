@@ -19,6 +19,9 @@ REQUESTS_AT_ONCE_MAX = 52
 REQUESTS_AT_ONCE = 8
 """Requests at once unless said otherwise."""
 
+INTERVAL_SECONDS = 10
+"""From one look for changes to the next, unless said otherwise: half of Dataverse's allowance for 100 entities."""
+
 SignIn = Literal["client-credentials", "bearer", "none"]
 
 CallerHeader = Literal["MSCRMCallerID", "CallerObjectId"]
@@ -26,7 +29,7 @@ CallerHeader = Literal["MSCRMCallerID", "CallerObjectId"]
 
 _KNOWN = frozenset(
     "url auth token_url client_id scope ca_file page_size concurrency impersonate caller_header entities push_filters"
-    " reconcile_minutes overlap_seconds".split()
+    " interval_seconds reconcile_minutes overlap_seconds".split()
 )
 
 
@@ -47,6 +50,8 @@ class OdataSettings:
         caller_header: How they say for whom.
         entities: Patterns of the logical names that are taken, as `fnmatch` reads them; empty: what the service offers.
         push_filters: Whether organization filters limit what is read, where that loses nothing.
+        interval_seconds: From the end of one look for changes to the next, of each entity. Each look is a request, and
+            Dataverse allows 6,000 of them in 5 minutes.
         reconcile_minutes: How often deletions are looked for where the service does not tell of them.
         overlap_seconds: How far a watermark reads back, for clocks that differ and transactions that take long.
     """
@@ -63,6 +68,7 @@ class OdataSettings:
     caller_header: CallerHeader = "MSCRMCallerID"
     entities: tuple[str, ...] = field(default=())
     push_filters: bool = True
+    interval_seconds: int = INTERVAL_SECONDS
     reconcile_minutes: int = 60
     overlap_seconds: int = 300
 
@@ -74,7 +80,7 @@ class OdataSettings:
 
 
 def read_settings(source: Mapping[str, Any]) -> OdataSettings:
-    """Reads the settings of a source of kind `odata`; raises SourceInvalid, which says what is wrong and what is right."""
+    """Reads the settings of a source of kind `odata`; raises SourceInvalid, which says what would be right."""
     unknown = sorted(set(source) - _KNOWN)
     if unknown:
         raise SourceInvalid(
@@ -95,6 +101,7 @@ def read_settings(source: Mapping[str, Any]) -> OdataSettings:
         caller_header=_choice(source, "caller_header", get_args(CallerHeader), "MSCRMCallerID"),  # type: ignore[arg-type]
         entities=_patterns(source),
         push_filters=_flag(source, "push_filters", True),
+        interval_seconds=_number(source, "interval_seconds", INTERVAL_SECONDS, 1, 24 * 3600),
         reconcile_minutes=_number(source, "reconcile_minutes", 60, 1, 7 * 24 * 60),
         overlap_seconds=_number(source, "overlap_seconds", 300, 0, 24 * 3600),
     )

@@ -27,18 +27,15 @@ from haversack_server.replication import Change, Checked, Described, Feed, Scope
 
 KIND = "odata"
 
-INTERVAL_SECONDS = 5
-"""From the end of one look for changes to the next: an entity costs one small request."""
-
 
 class OdataSource:
     """See `haversack_server.replication.Source`."""
 
     kind = KIND
     scope: Scope = "entity"
-    interval_seconds = INTERVAL_SECONDS
 
     def __init__(self, client: Client, mapping: OdataMapping) -> None:
+        self.interval_seconds = client.settings.interval_seconds
         self._service = Service(client)
         self._mapping = mapping
         self._writer = Writer(self._service)

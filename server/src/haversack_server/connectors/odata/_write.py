@@ -2,8 +2,9 @@
 
 Every request says what it presupposes: a creation that the row is not there (`If-None-Match: *`, with the id that the
 device chose), an update or deletion the version that it was judged against (`If-Match`), or only that the row is there
-(`If-Match: *`) where the policy looks for no conflicts. So what may have been carried out is never simply repeated: when
-an answer is lost, or a condition fails, the row is read back; if it is as the change would have made it, it was made so.
+(`If-Match: *`) where the policy looks for no conflicts. So what may have been carried out is never simply repeated:
+when an answer is lost, or a condition fails, the row is read back; if it is as the change would have made it, it was
+made so.
 """
 
 from __future__ import annotations
