@@ -144,7 +144,7 @@ def _show_status(provisioning: provisioning_pb2.Provisioning) -> None:
 def status(
     admin: AdminEndpoint, *, name: NameArgument, watch: WatchOption = False
 ) -> provisioning_pb2.Provisioning | Iterator[provisioning_pb2.Provisioning]:
-    """Show where provisioning stands: steps, failures, what can be done next; and how far each entity follows its source."""
+    """Show where provisioning stands: steps, failures, what to do next; and how far each entity follows its source."""
     return _watched(admin, name) if watch else _get(admin, name)
 
 
