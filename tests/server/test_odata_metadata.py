@@ -208,4 +208,4 @@ def test_entities_are_chosen_by_patterns_and_the_directory_comes_along(fixture: 
         names = {it.logical_name for it in world.model.entities}
         assert "account" in names
         assert "contact" not in names
-        assert {"systemuser", "role", "roleprivileges", "usersettings"} <= names
+        assert {"systemuser", "role", "roleprivileges", "usersettings", "mobileofflineprofile"} <= names

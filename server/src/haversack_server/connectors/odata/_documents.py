@@ -18,6 +18,9 @@ from haversack_server.metadata import standard_documents
 DERIVED = ("roleprivileges", "usersettings")
 """Directory entities whose rows are made from the service's, so that their documents are Haversack's."""
 
+OFFLINE_PROFILE = "mobileofflineprofile"
+"""The entity on which a user needs the right to read in order to sync; its rows do not matter."""
+
 DIRECTORY = (
     "systemuser businessunit team teammembership role systemuserroles teamroles principalobjectaccess position"
 ).split()
@@ -58,6 +61,7 @@ def documents(
             made[name] = _document(shape, known)
     if "role" in made and shapes.by_entity["role"].is_dataverse:
         made |= {name: shipped[name] for name in DERIVED}
+        made.setdefault(OFFLINE_PROFILE, shipped[OFFLINE_PROFILE])
     return made
 
 

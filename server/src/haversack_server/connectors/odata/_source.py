@@ -12,7 +12,7 @@ from haversack_server.catalog.work_items import Counts
 from haversack_server.connectors.odata._auth import credentials
 from haversack_server.connectors.odata._check import check
 from haversack_server.connectors.odata._derived import DerivedFeed, role_privileges, user_settings
-from haversack_server.connectors.odata._documents import DERIVED, documents
+from haversack_server.connectors.odata._documents import DERIVED, OFFLINE_PROFILE, documents
 from haversack_server.connectors.odata._feed import OdataFeed
 from haversack_server.connectors.odata._http import Client, Pace
 from haversack_server.connectors.odata._mapping import OdataMapping, check_mapping, read_mapping, write_mapping
@@ -49,7 +49,8 @@ class OdataSource:
         """See `Source`."""
         shapes, made = await self._documents()
         check_mapping(self._mapping, shapes)
-        taken = {name: it for name, it in made.items() if name in DERIVED or self._mapping.of(name).take}
+        always = (*DERIVED, OFFLINE_PROFILE)
+        taken = {name: it for name, it in made.items() if name in always or self._mapping.of(name).take}
         read = [document_of(name, it) for name, it in sorted(taken.items())]
         unmapped = [Unmapped(it.subject, it.why) for it in shapes.not_mapped if _is_about(it.subject, taken, shapes)]
         unmapped += [Unmapped(it.entity.logical_name, note) for it in read for note in it.notes]
