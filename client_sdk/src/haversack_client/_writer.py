@@ -280,7 +280,7 @@ class Writer:
             return self.answer(answers.answers, of_this_epoch=True)
 
     def answer(self, answers: Iterable[upload_pb2.MutationAnswer], *, of_this_epoch: bool = False) -> Answered:
-        """Takes what the server made of writes. A repeat may have the LSN of an epoch that is gone; a stream does not."""
+        """Takes what the server made of writes; only on a stream are LSNs sure to be of this epoch."""
         with self._statement():
             pairs = [(answer, self._outbox.get(answer.number)) for answer in answers]
             known = [(answer, entry) for answer, entry in pairs if entry and _is_news(answer, entry)]

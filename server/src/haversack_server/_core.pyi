@@ -141,16 +141,17 @@ class Staging:
     def queued_writes(self, model: bytes, *, except_places: list[int] = ..., writes_max: int) -> bytes:
         """Mutations that wait for a source outside and that nothing before them holds up, in turn.
 
-        At most `writes_max`, without those at `except_places` of the ledger (those that are being written, say). Of each row
-        there is one at most. `model` is a serialized Model with the organization's metadata.
+        At most `writes_max`, without those at `except_places` of the ledger (those that are being written, say). Of
+        each row there is one at most. `model` is a serialized Model with the organization's metadata.
 
-        The answer is a UTF-8 JSON list of objects: `place`, `key` (stable, of no other mutation), `entity` (its logical name),
-        `id`, `kind` ("create", "update", "delete"), `values` and `old_values` (by logical name, as an ingest reads them: dates
-        as text, sets of choices as "1,2", decimals as text, lookups with `<name>_type`; null for NULL; the primary key is
-        not among them), `etag` (what the source calls the version of staging's row, or null), `user` (a systemuserid),
-        `detect_conflicts` (whether the organization's policy looks for them), `merges` (whether it merges), `conflicts` (names
-        of attributes that others have changed since it was judged, and which `values` lacks) and `is_overtaken` (a
-        deletion of a row that others have changed since). Raises STAGING_FAILED, LIMIT_REACHED, EntityUnknown.
+        The answer is a UTF-8 JSON list of objects: `place`, `key` (stable, of no other mutation), `entity` (its logical
+        name), `id`, `kind` ("create", "update", "delete"), `values` and `old_values` (by logical name, as an ingest
+        reads them: dates as text, sets of choices as "1,2", decimals as text, lookups with `<name>_type`; null for
+        NULL; the primary key is not among them), `etag` (what the source calls the version of staging's row, or null),
+        `user` (a systemuserid), `detect_conflicts` (whether the organization's policy looks for them), `merges`
+        (whether it merges), `conflicts` (names of attributes that others have changed since it was judged, and which
+        `values` lacks) and `is_overtaken` (a deletion of a row that others have changed since). Raises STAGING_FAILED,
+        LIMIT_REACHED, EntityUnknown.
         """
 
     def settle_write(self, model: bytes, entity: str, place: int, settlement: str) -> bytes:
@@ -164,7 +165,7 @@ class Staging:
         """
 
     def queue_standing(self) -> bytes:
-        """How the queue for a source outside stands, as UTF-8 JSON: `waiting` (mutations) and `oldest_at_us` (0: none)."""
+        """How the queue for a source outside stands: UTF-8 JSON, `waiting` (mutations) and `oldest_at_us` (0: none)."""
 
     def close_ledger(self) -> None:
         """Has no more mutations of devices be judged here, by whatever process. Idempotent.
@@ -391,8 +392,8 @@ class SyncServer:
     def add_organization(self, name: str, staging: Staging, *, queues_writes: bool = False) -> None:
         """Serves an organization from now on. Its index is loaded at first use. May be called before `start`.
 
-        With `queues_writes` its rows are a source's outside: what devices write is judged, answered with QUEUED and queued
-        for that source (`Staging.queued_writes`), and changes no row here.
+        With `queues_writes` its rows are a source's outside: what devices write is judged, answered with QUEUED and
+        queued for that source (`Staging.queued_writes`), and changes no row here.
 
         Raises ORGANIZATION_EXISTS if it is served already; remove it first to serve another database under its name.
         """

@@ -8,6 +8,7 @@ mod ingest;
 mod intake;
 mod ledger;
 mod model;
+mod queue;
 mod replication;
 mod sqlite;
 mod world;

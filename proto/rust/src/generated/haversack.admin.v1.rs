@@ -3985,7 +3985,7 @@ pub struct SyncError {
     /// What the device did.
     #[prost(enumeration = "super::super::sync::v1::MutationKind", tag = "5")]
     pub kind: i32,
-    /// What came of it when it was judged last.
+    /// What came of it when it was judged last; QUEUED while it waits for the source after a retry.
     #[prost(enumeration = "super::super::sync::v1::MutationOutcome", tag = "6")]
     pub outcome: i32,
     /// Why it was refused.
@@ -4102,6 +4102,51 @@ pub struct DiscardSyncErrorResponse {
     /// The write as it is in the log now.
     #[prost(message, optional, tag = "1")]
     pub error: ::core::option::Option<SyncError>,
+}
+/// See GetWriteBack.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetWriteBackRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+}
+/// See GetWriteBack.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetWriteBackResponse {
+    /// How it stands.
+    #[prost(message, optional, tag = "1")]
+    pub write_back: ::core::option::Option<WriteBack>,
+}
+/// How write-back to a source outside stands. Times are microseconds since the Unix epoch, 0 where there is none.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WriteBack {
+    /// Writes of devices that the source has yet to take.
+    #[prost(uint64, tag = "1")]
+    pub waiting: u64,
+    /// When the one that waits longest was uploaded.
+    #[prost(int64, tag = "2")]
+    pub oldest_at_us: i64,
+    /// Why the last attempt failed, or what keeps a write that was put aside; empty if nothing did.
+    #[prost(string, tag = "3")]
+    pub error: ::prost::alloc::string::String,
+    /// The same as a reason; unspecified if nothing did.
+    #[prost(enumeration = "super::super::error::v1::ErrorReason", tag = "4")]
+    pub reason: i32,
+    /// When it failed.
+    #[prost(int64, tag = "5")]
+    pub failed_at_us: i64,
+    /// When it is tried again; 0 or in the past: at once.
+    #[prost(int64, tag = "6")]
+    pub next_run_at_us: i64,
+    /// When the source last took a write.
+    #[prost(int64, tag = "7")]
+    pub written_at_us: i64,
+    /// Writes that it has taken.
+    #[prost(uint64, tag = "8")]
+    pub total_written: u64,
+    /// Writes that it refused, or that had become conflicts meanwhile.
+    #[prost(uint64, tag = "9")]
+    pub total_refused: u64,
 }
 /// What administrators have made of a refused write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

@@ -1,7 +1,8 @@
 """Queries on write-backs to sources outside: who writes for which organization, and how that goes.
 
-One worker at a time takes an organization's queued writes to its source, under a lease (`leases` says what those promise).
-The writes themselves are in the staging database. Every function works inside the transaction of `connection`.
+One worker at a time takes an organization's queued writes to its source, under a lease (`leases` says what those
+promise). The writes themselves are in the staging database. Every function works inside the transaction of
+`connection`.
 """
 
 from __future__ import annotations
@@ -99,6 +100,7 @@ async def fail(
     lease: Lease,
     tally: Tally,
     error: HaversackError,
+    *,
     retry_seconds: float | None = None,
 ) -> None:
     """Gives it back to be tried again after `retry_seconds`, or with a growing delay. Raises LeaseLost.

@@ -1,8 +1,8 @@
 """Write-back to a source outside: queued writes of devices, taken to it in order, each once, and settled with its row.
 
 An `Outgoing` is one run for one organization. What waits, and in which order, the core says (`Staging.queued_writes`);
-what the source makes of a write is entered by `Staging.settle_write`, in one commit with the source's row. A run that is
-killed between the two leaves a write that is sent again under its key, which the source knows (see `Source.write`).
+what the source makes of a write is entered by `Staging.settle_write`, in one commit with the source's row. A run that
+is killed between the two leaves a write that is sent again under its key, which the source knows (see `Source.write`).
 
 Writes of different rows go at once, within bounds. A source that cannot be reached ends the run; a write that fails by
 itself is put aside, so that it holds up its own row alone.

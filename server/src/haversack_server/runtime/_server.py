@@ -103,10 +103,9 @@ class Server:
         await _recover(catalog, activation, publisher)
         parts.push_async_callback(activation.stop)
         activation.start()
-        if settings.role is not ProcessRole.REPLICATOR:
-            write_back = WriteBack(stagings, sync)
-            parts.push_async_callback(write_back.stop)
-            write_back.start()
+        write_back = WriteBack(catalog, stagings, connections, sync)
+        parts.push_async_callback(write_back.stop)
+        write_back.start()
         if settings.role is not ProcessRole.SYNC:
             replicator = Replicator(catalog, connections)
             parts.push_async_callback(replicator.stop)

@@ -139,6 +139,7 @@ _ADMIN: dict[str, dict[str, Rule]] = {
         "GetSyncError": _LOOK,
         "RetrySyncError": _RUN,
         "DiscardSyncError": _RUN,
+        "GetWriteBack": _LOOK,
     },
     "DeviceService": {
         "ListDevices": _LOOK,
