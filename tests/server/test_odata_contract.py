@@ -108,12 +108,13 @@ class TestDataverse(SourceContract):
             yield FixtureHarness(fixture)
 
 
-class TestOdatapy(SourceContract):
-    @pytest.fixture(scope="class")
-    def address(self) -> Iterator[str]:
-        with odatapy(GOLDEN / "csdl.xml") as address:
-            yield address
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with odatapy(GOLDEN / "csdl.xml") as address:
+        yield address
 
+
+class TestOdatapy(SourceContract):
     @pytest.fixture
     def harness(self, address: str) -> Iterator[OdatapyHarness]:
         harness = OdatapyHarness(address)

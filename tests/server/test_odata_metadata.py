@@ -52,6 +52,8 @@ def test_every_entity_of_a_whole_document_is_mapped() -> None:
     customer = next(it for it in contact.attributes if it.logical_name == "parentcustomerid")
     assert (customer.type, sorted(customer.targets)) == (model_pb2.ATTRIBUTE_TYPE_CUSTOMER, ["account", "contact"])
     assert read["task"].relationships
+    for it in read.values():
+        assert len({one.schema_name for one in it.relationships}) == len(it.relationships), it.entity.logical_name
     assert not shapes.not_mapped or all(it.why for it in shapes.not_mapped)
 
 

@@ -176,18 +176,24 @@ def _many_to_one(
     lookups = {name for name, it in attributes.items() if it["AttributeType"] in _LOOKUP_KINDS}
     listed = [dict(it) for it in known.get("ManyToOneRelationships") or () if it.get("ReferencingAttribute") in lookups]
     have = {(it.get("ReferencingAttribute"), it.get("ReferencedEntity")) for it in listed}
+    names = {it.get("SchemaName") for it in listed}
     for name in sorted(lookups):
         for target in shape.columns[name].targets:
-            if (name, target.entity) not in have:
-                navigation = shape.type.navigations[target.navigation]
-                listed.append(
-                    {
-                        "SchemaName": _schema_name(shape, navigation.partner, target.navigation),
-                        "ReferencingAttribute": name,
-                        "ReferencedEntity": target.entity,
-                        "IsHierarchical": False,
-                    }
-                )
+            if (name, target.entity) in have:
+                continue
+            navigation = shape.type.navigations[target.navigation]
+            # One property can lead to rows of several entities (owners), and names are unique.
+            schema_name = _schema_name(shape, navigation.partner, target.navigation)
+            schema_name = f"{schema_name}_{target.entity}" if schema_name in names else schema_name
+            names.add(schema_name)
+            listed.append(
+                {
+                    "SchemaName": schema_name,
+                    "ReferencingAttribute": name,
+                    "ReferencedEntity": target.entity,
+                    "IsHierarchical": False,
+                }
+            )
     return listed
 
 
