@@ -77,6 +77,9 @@ class MemoryServer:
     renews_token: bool = False
     epoch: bytes = b"epoch-0000000001"
     version: int = 1
+    other_tables: bool = True
+    """Whether the next version has other tables, so that rows are sent again."""
+    user: sync_pb2.User | None = None
     head: int = 0
     rows: dict[int, dict[bytes, ServerRow]] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=dict)
@@ -164,14 +167,16 @@ class MemoryServer:
         epoch, version, floor = (*request.cookie.split(b"/"), b"0")[:3] if request.cookie else (b"", b"0", b"0")
         since = int(floor) if epoch == self.epoch else 0
         if int(version) != self.version:
-            yield sync_pb2.SyncEvent(model=model(*self.entities, version=self.version))
+            told = model(*self.entities, version=self.version)
+            if self.user:
+                told.user.CopyFrom(self.user)
+            yield sync_pb2.SyncEvent(model=told)
         yield plan({entity: len(self.visible(entity)) for entity in self.entities}, epoch=self.epoch)
         if not request.holdings:
             since = -1
+        renewed = int(version) != self.version and self.other_tables
         for entity in self.entities:
-            changed = [
-                it for it in self.rows.get(entity.number, {}).values() if it.lsn > since or int(version) != self.version
-            ]
+            changed = [it for it in self.rows.get(entity.number, {}).values() if it.lsn > since or renewed]
             gone = sorted(it.ordinal for it in changed if not (it.alive and it.visible))
             if gone:
                 yield removals(entity, encode_block(0, gone))

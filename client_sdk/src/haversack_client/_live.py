@@ -53,6 +53,11 @@ class ModelChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class UserChanged:
+    """The user has other rights, teams or settings: `Device.user`. Tables and rows are as they were."""
+
+
+@dataclass(frozen=True, slots=True)
 class CheckpointReached:
     """The device equals its view."""
 
@@ -102,6 +107,7 @@ LiveEvent: TypeAlias = (
     | RowsChanged
     | ModelChanged
     | ModelChangeWaiting
+    | UserChanged
     | CheckpointReached
     | WritesAnswered
     | UploadFailed
@@ -156,6 +162,7 @@ class Live:
         monitor: Monitor,
         on_end: Callable[[], None],
         *,
+        resolve: Callable[[], object],
         events_max: int = EVENTS_MAX,
         on_error: Callable[[Exception], Exception] = lambda error: error,
         refresh: Callable[[], float | None] = lambda: None,
@@ -177,6 +184,7 @@ class Live:
         self._uploader = uploader
         self._monitor = monitor
         self._uploads: UploadThread | None = None
+        self._resolve = resolve
         self._on_end = on_end
         self._events = _Events(events_max)
         self._error: Exception | None = None
@@ -217,7 +225,9 @@ class Live:
 
     def _run(self) -> None:
         self._monitor.begin()
-        self._uploads = UploadThread(self._uploader, self._tell_upload, self._tell_upload_error, self._refresh)
+        self._uploads = UploadThread(
+            self._uploader, self._resolve, self._tell_upload, self._tell_upload_error, self._refresh
+        )
         try:
             with closing(self._synchronizer.run()) as happenings:
                 for happening in happenings:
@@ -274,9 +284,11 @@ class Live:
             self.upload_now()  # Of what the server has lost, if anything.
         if applied.model_changed:
             self._events.put(ModelChanged())
+        if applied.user_changed:
+            self._events.put(UserChanged())
         for entity, changes in applied.changes.items():
             if changes.written or changes.removed:
                 self._events.put(RowsChanged(entity, changes.written, changes.removed))
         if applied.step.checkpoint:
-            self.upload_now()  # Which also says how the device is now.
+            self.upload_now()  # What gave way can be decided on now; it also says how the device is.
             self._events.put(CheckpointReached(applied.step.checkpoint))

@@ -116,9 +116,10 @@ class Store:
                 sql.create_bookkeeping(self._connection)
                 self._remember("install_id", os.urandom(INSTALL_ID_BYTES))
                 self._remember("stage_times", json.dumps([[int(Stage.REGISTERED), self._now_us()]]))
-            require_device(self._connection, path, (sql.FORMAT_VERSION_READ_ONLY, sql.FORMAT_VERSION))
-            if self._connection.execute("PRAGMA user_version").fetchone() == (sql.FORMAT_VERSION_READ_ONLY,):
-                sql.add_bookkeeping_of_writes(self._connection)
+            require_device(self._connection, path, (*sql.UPGRADES, sql.FORMAT_VERSION))
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+            if version != sql.FORMAT_VERSION:
+                sql.upgrade(self._connection, version)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA secure_delete = ON")
@@ -210,6 +211,7 @@ class Store:
         with store_errors(self._path), self._writing():
             with self._overlay.lifted(self._overlay.rows_over()):
                 self._outbox.remove(entry.number for entry in self._outbox.all())
+            self._connection.execute("DELETE FROM _haversack_conflict")
         self.erase()
 
     def begin_wipe(self, wipe: Wipe) -> None:

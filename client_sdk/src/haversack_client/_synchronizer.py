@@ -44,6 +44,9 @@ class Applied:
     changes: Mapping[str, Changes]
     """What happened to rows, by the logical name of the entity."""
     model_changed: bool
+    """Whether tables came, went or have other columns."""
+    user_changed: bool
+    """Whether the user has other rights, or stands elsewhere."""
     received_bytes: int
     answered: Answered | None = None
     """What the server has told of writes that were sent before, if it has."""
@@ -157,6 +160,7 @@ class Synchronizer:
 
     def _apply(self, received: Received) -> Applied:
         step = self._session.receive(received.event)
+        before = self._store.model
         changes = self._store.commit(step.operations)
         self._session.committed(step)
         answered = self._writer.take(step.answers) if step.answers is not None else None
@@ -166,10 +170,13 @@ class Synchronizer:
             self._failures = 0
             self._may_renew_token = self._transport.renews_token
         tables = self._store.model.tables if self._store.model else {}
+        adopted = any(isinstance(operation, AdoptModel) for operation in step.operations)
+        stays = adopted and self._store.model is not None and self._store.model.has_tables_of(before)
         return Applied(
             step=step,
             changes={tables[entity].name: change for entity, change in changes.items()},
-            model_changed=any(isinstance(operation, AdoptModel) for operation in step.operations),
+            model_changed=adopted and not stays,
+            user_changed=stays,
             received_bytes=received.size,
             answered=answered,
         )

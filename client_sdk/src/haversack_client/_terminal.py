@@ -21,6 +21,7 @@ from haversack_client._live import (
     ModelChangeWaiting,
     RowsChanged,
     UploadFailed,
+    UserChanged,
     WritesAnswered,
 )
 from haversack_client._progress import Progress
@@ -230,6 +231,8 @@ def event_text(event: LiveEvent) -> str:
             return "tables changed"
         case CheckpointReached(checkpoint):
             return _checkpoint_text(checkpoint)
+        case UserChanged():
+            return "the user's rights, teams or settings changed"
         case ModelChangeWaiting():
             return "a new model waits for the application"
         case WritesAnswered(applied, refused, _, queued):

@@ -16,6 +16,7 @@ from haversack.error.v1 import error_pb2
 from haversack.sync.v1 import sync_pb2, upload_pb2
 
 from haversack_client import _rules
+from haversack_client._conflicts import Conflict, Conflicts, FieldConflict, Overruled
 from haversack_client._connections import Connection, Key, connect, store_errors
 from haversack_client._errors import DeviceWipedError, OutboxError, WriteRefusedError
 from haversack_client._held import Wipe
@@ -111,6 +112,7 @@ class Writer:
         *,
         turn: Turn | None = None,
         on_written: Callable[[], None] = lambda: None,
+        keeps_conflicts: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Opens the database of a device, which `Store` has made.
@@ -120,11 +122,13 @@ class Writer:
             key: The key, if it is encrypted.
             turn: As for `Store`, and the same.
             on_written: Called after every transaction with writes of the application, in its thread.
+            keeps_conflicts: Whether fields that gave way to the server's are kept for `conflicts`.
             clock: Seconds since the Unix epoch.
         """
         self._path = path
         self._turn = turn or Turn()
         self._on_written = on_written
+        self._keeps_conflicts = keeps_conflicts
         self._clock = clock
         self._is_open = False
         self._wrote = False
@@ -133,6 +137,7 @@ class Writer:
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA secure_delete = ON")
         self._outbox = Outbox(self._connection)
+        self._conflicts = Conflicts(self._connection)
         self._overlay = Overlay(self._connection, {})
         self._version = ""
         self._wipe: Wipe | None = None
@@ -304,6 +309,60 @@ class Writer:
             entry = self._outbox.get(number)
             if entry and entry.state is State.QUEUED:
                 self._outbox.replace(replace(entry, state=State.WAITING))
+
+    def conflicts(self) -> list[Conflict]:
+        """What the application has to decide on, by the rows as they are now. What is moot by now is forgotten.
+
+        Nothing is decided while a new epoch is on its way.
+        """
+        with self._statement():
+            if self._position() is None:
+                return []
+            pairs = [(kept, self._conflict(kept)) for kept in self._conflicts.ready()]
+            self._conflicts.remove(kept.number for kept, conflict in pairs if conflict is None)
+            return [conflict for _, conflict in pairs if conflict]
+
+    def resolve(self, conflict: Conflict, values: Mapping[str, object]) -> bool:
+        """Writes what the application decided, unless the row has moved meanwhile. Returns whether it is decided.
+
+        Raises WriteRefusedError if the decision breaks a rule of the model; then nothing is decided.
+        """
+        with self._statement():
+            kept = next((it for it in self._conflicts.ready() if it.number == conflict.number), None)
+            if kept is None or self._conflict(kept) != conflict:
+                return False
+            if values:
+                table = self._table(conflict.entity)
+                self._update(table, conflict.id, values)
+            self._conflicts.remove([conflict.number])
+            return True
+
+    def _keep_conflict(self, entry: Entry) -> None:
+        """Keeps the fields that gave way, if somebody is to decide on them."""
+        table = self._model.tables.get(entry.entity) if self._model else None
+        if not (self._keeps_conflicts and entry.fields and table):
+            return
+        # A lookup and its entity are one value in two columns.
+        pairs = [{it.name, it.companion} for it in table.attributes.values() if it.companion]
+        names = set(entry.fields).union(*(pair for pair in pairs if not pair.isdisjoint(entry.fields)))
+        mine = {name: value for name, value in entry.new.items() if name in names}
+        base = {name: entry.old.get(name) for name in mine}
+        self._conflicts.add(Overruled(entry.number, entry.entity, entry.id, base, mine))
+
+    def _conflict(self, kept: Overruled) -> Conflict | None:
+        """A conflict by the row as it is now; None if nothing is left of it."""
+        table = self._model.tables.get(kept.entity) if self._model else None
+        row = self._overlay.shown(kept.entity, kept.id) if table else None
+        if table is None or row is None:
+            return None
+        later = [it for it in self._outbox.of_row(kept.entity, kept.id) if it.state is not State.REFUSED]
+        theirs = self._overlay.base(kept.entity, kept.id).row
+        fields = {
+            name: FieldConflict(kept.base.get(name), mine, theirs.get(name))
+            for name, mine in kept.mine.items()
+            if name in row and mine != theirs.get(name) and not any(name in it.new for it in later)
+        }
+        return Conflict(kept.number, table.name, kept.id, fields, row) if fields else None
 
     @contextmanager
     def _statement(self) -> Iterator[None]:
@@ -484,6 +543,7 @@ class Writer:
                 # The LSN may be one of the epoch that the write was sent to first; then the next checkpoint will do.
                 lsn, overruled = 0 if crossed else answer.lsn, self._names(entry, answer.overruled)
                 after = replace(entry, state=State.APPLIED, lsn=lsn, reason="", message="", fields=overruled)
+                self._keep_conflict(after)
             case upload_pb2.MUTATION_OUTCOME_QUEUED:
                 after = replace(entry, state=State.QUEUED)
             case upload_pb2.MUTATION_OUTCOME_BLOCKED:

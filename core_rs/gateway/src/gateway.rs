@@ -174,6 +174,12 @@ impl Gateway {
         self.endpoint.organizations().close();
     }
 
+    /// What is served, for whoever brings a transport and a runtime of its own: nothing listens, and nothing need be
+    /// started. Ends with this gateway.
+    pub async fn services(&self) -> Result<Routes, SyncError> {
+        routes(self.endpoint.clone()).await.map(|(_, routes)| routes)
+    }
+
     fn listen(&self, runtime: &Runtime) -> Result<(TcpListener, SocketAddr), SyncError> {
         let failed = |error| SyncError::RequestInvalid(format!("cannot listen on {:?}: {error}", self.config.listen));
         let _entered = runtime.enter();

@@ -172,15 +172,15 @@ impl Running {
         organization.with_view(subscription, |moment| {
             let model = moment.model()?;
             // Who is denied everything keeps the tables, and is told to empty them.
-            if session.model_version() == model.version || moment.view.denial.is_some() {
+            if session.model_version() == model.version() || moment.view.denial.is_some() {
                 let step = session.step(moment.view, moment.facts);
                 if let Step::Send(Event::Checkpoint(_)) = &step {
                     organization.checkpoint_sent(visitor, moment.view);
                 }
                 return Ok(step);
             }
-            session.model_sent(model.version);
-            Ok(Step::Send(Event::Model(model.as_ref().clone())))
+            session.model_sent(model.version());
+            Ok(Step::Send(Event::Model(moment.message(&model))))
         })?
     }
 

@@ -420,7 +420,7 @@ class SyncServer:
     def statistics(self) -> str:
         """JSON: `streams`, and `organizations`, a list of objects.
 
-        Each has name, streams, loaded, lsn, revision, rows, index_bytes, live_views. It looks at every bitmap of the
+        Each has name, streams, loaded, lsn, instant_us, revision, rows, index_bytes, live_views. It looks at every bitmap of the
         index: not for every second.
         """
 

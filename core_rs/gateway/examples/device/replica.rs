@@ -22,7 +22,7 @@ const BLOCK_BITS: u32 = 16;
 const ABSENT: u64 = 0;
 
 /// A device database without its rows.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Replica {
     install: Bytes,
     /// What the server gave with the last applied event.

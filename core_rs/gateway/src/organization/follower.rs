@@ -179,26 +179,21 @@ impl Follower {
 
     /// Lets time go on, if that changes a view or if a device has seen a later instant elsewhere.
     fn advance(&self, instant: Instant) {
-        let is_due = |engine: &Engine| engine.next_boundary().is_some_and(|boundary| boundary <= instant);
         let state = self.organization.state.read();
-        let due = state.loaded().is_some_and(|loaded| is_due(&loaded.engine) || self.owes(&loaded.engine, instant));
+        let due = state.is_due(instant) || self.owes(instant);
         drop(state);
         if !due {
             return;
         }
-        let mut state = self.organization.state.write();
-        let Some(loaded) = state.loaded_mut() else { return };
-        let applied = loaded.engine.advance(instant);
-        let touched = state.touched(&applied);
-        drop(state);
+        let touched = self.organization.state.write().advance(instant);
         self.tell(Standing::Following);
         Signal::touch_all(&touched);
     }
 
-    /// Whether a device has seen a later instant than views are judged at.
-    fn owes(&self, engine: &Engine, instant: Instant) -> bool {
+    /// Whether a device has seen a later instant than it was told that views are judged at.
+    fn owes(&self, instant: Instant) -> bool {
         let floor = self.organization.bell.instant_floor();
-        floor > engine.instant() && instant >= floor
+        floor > self.organization.progress.borrow().instant && instant >= floor
     }
 
     /// Builds an engine from all of a snapshot and puts it in place.

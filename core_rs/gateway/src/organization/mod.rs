@@ -28,7 +28,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use self::bell::Bell;
-use self::models::Models;
+use self::models::{Models, Told};
 use self::progress::{Progress, Standing, tell, wait};
 pub(crate) use self::state::{NOBODY, unknown_user};
 use self::state::{State, SubscriptionId, user_named};
@@ -87,16 +87,24 @@ pub(crate) struct Moment<'a> {
     pub facts: &'a dyn RowFacts,
     engine: &'a Engine,
     subscriber: Subscriber,
+    /// What the token names the user by.
+    name: &'a str,
     models: &'a Models,
 }
 
 impl Moment<'_> {
-    /// What the device is to be told of its tables.
-    pub(crate) fn model(&self) -> Result<Arc<Model>, SyncError> {
+    /// What the device is to be told of its tables and of its user.
+    pub(crate) fn model(&self) -> Result<Told, SyncError> {
         let unpublished = || SyncError::Internal("there is a view without a model".into());
         let schema = self.engine.schema().ok_or_else(unpublished)?;
         let (carried, rights) = (self.engine.carried(self.subscriber), self.engine.rights(self.subscriber));
-        self.models.of(self.view.revision, schema, &carried, &rights)
+        let tables = self.models.of(self.view.revision, schema, &carried, &rights)?;
+        Ok(Told { tables, user: self.engine.device_user(self.subscriber) })
+    }
+
+    /// A model as a message.
+    pub(crate) fn message(&self, told: &Told) -> Model {
+        told.message(self.name)
     }
 }
 
@@ -166,7 +174,9 @@ impl Organization {
         let settled = |progress: &Progress| progress.standing != Standing::Loading;
         wait(&self.progress, LOAD_WAIT_MAX, settled).await;
         let (progress, _) = wait(&self.progress, FRESH_WAIT_MAX, |progress| progress.lsn >= head).await;
-        progress.check(&self.name)
+        progress.check(&self.name)?;
+        self.let_time_pass();
+        Ok(())
     }
 
     /// Waits until the index is built, however large it is.
@@ -218,7 +228,24 @@ impl Organization {
     ) -> Result<Subscription, SyncError> {
         let (organization, name) = (Arc::clone(self), Arc::clone(name));
         let id = self.state.write().subscribe(asker.clone(), Arc::clone(&name), signal);
+        // The view may look at windows in a time zone that nobody had followed, as of when time last changed something.
+        self.let_time_pass();
         Ok(Subscription { organization, asker, name, id: id.ok_or_else(|| self.loading())? })
+    }
+
+    /// Lets time go on to now, if that may change what whoever asks next is to see: the follower wakes for views that
+    /// are followed, and for no others.
+    fn let_time_pass(&self) {
+        let now = self.clock.instant();
+        let state = self.state.read();
+        let lags = state.is_asleep(now) || state.is_due(now);
+        drop(state);
+        if !lags {
+            return;
+        }
+        let touched = self.state.write().advance(now);
+        tell(&self.progress, |progress| progress.instant = progress.instant.max(now));
+        Signal::touch_all(&touched);
     }
 
     /// Whom a token names; who stands for nobody, if that is nobody or several.
@@ -252,7 +279,7 @@ impl Organization {
             return Err(SyncError::UserReplaced);
         }
         let view = engine.view(subscriber).ok_or_else(|| self.loading())?;
-        Ok(look(&Moment { view, facts: engine, engine, subscriber, models: &self.models }))
+        Ok(look(&Moment { view, facts: engine, engine, subscriber, name: &subscription.name, models: &self.models }))
     }
 
     /// Reads the rows of a fetch, cut to the columns that the device carries.
@@ -279,6 +306,7 @@ impl Organization {
             let engine = loaded.engine.statistics();
             statistics.loaded = true;
             statistics.lsn = loaded.engine.head().0;
+            statistics.instant_us = loaded.engine.instant().0;
             statistics.revision = loaded.engine.revision().0;
             statistics.rows = engine.rows;
             statistics.index_bytes = engine.index.total() as u64;

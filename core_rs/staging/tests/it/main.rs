@@ -4,6 +4,7 @@
 
 mod contract;
 mod crash;
+mod devices;
 mod ingest;
 mod intake;
 mod ledger;

@@ -1019,6 +1019,46 @@ pub struct Model {
     /// The entities to keep, in download order. A device drops tables that are not listed.
     #[prost(message, repeated, tag = "4")]
     pub entities: ::prost::alloc::vec::Vec<CarriedEntity>,
+    /// Whose device it is. A part of `version`: when it changes, a device is told at once, and no row is sent again.
+    #[prost(message, optional, tag = "5")]
+    pub user: ::core::option::Option<User>,
+}
+/// Whose device it is, and by which rules the organization compares: what filters need that are answered on a device.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct User {
+    /// The user's `systemuserid`: the 16 bytes of a UUID. An id of another form is its key, which equals no row's text.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub id: ::prost::bytes::Bytes,
+    /// What the token names the user by.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Logical name of the attribute of users that holds `name`.
+    #[prost(string, tag = "3")]
+    pub name_attribute: ::prost::alloc::string::String,
+    /// The user's business unit, in the form of `id`; empty if there is none.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub business_unit: ::prost::bytes::Bytes,
+    /// The user's teams of every type, in the form of `id`, ascending.
+    #[prost(bytes = "bytes", repeated, tag = "5")]
+    pub teams: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// The language that the user has chosen, as a locale id (`usersettings.uilanguageid`); 0 if there is none.
+    #[prost(int64, tag = "6")]
+    pub language: i64,
+    /// IANA name of the zone in which the user's days begin: that of the user, or else that of the organization.
+    #[prost(string, tag = "7")]
+    pub time_zone: ::prost::alloc::string::String,
+    /// How texts compare.
+    #[prost(enumeration = "super::super::model::v1::Collation", tag = "8")]
+    pub collation: i32,
+    /// Whether NULL fails negative operators, which it passes by default.
+    #[prost(bool, tag = "9")]
+    pub null_never_matches: bool,
+    /// First day of a week, 0 (Sunday) to 6.
+    #[prost(uint32, tag = "10")]
+    pub week_start: u32,
+    /// The fiscal calendar, every part of it stated.
+    #[prost(message, optional, tag = "11")]
+    pub fiscal: ::core::option::Option<super::super::model::v1::FiscalCalendar>,
 }
 /// An entity that a device carries.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -136,16 +136,44 @@ class SyncEvent(_message.Message):
     def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., plan: _Optional[_Union[Plan, _Mapping]] = ..., removals: _Optional[_Union[Removals, _Mapping]] = ..., rows: _Optional[_Union[RowBatch, _Mapping]] = ..., checkpoint: _Optional[_Union[Checkpoint, _Mapping]] = ..., pass_complete: _Optional[_Union[PassComplete, _Mapping]] = ..., inventory_required: _Optional[_Union[InventoryRequired, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., answers: _Optional[_Union[Answers, _Mapping]] = ..., full_check_required: _Optional[_Union[FullCheckRequired, _Mapping]] = ..., cookie: _Optional[bytes] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("version", "revision", "descriptors", "entities")
+    __slots__ = ("version", "revision", "descriptors", "entities", "user")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTORS_FIELD_NUMBER: _ClassVar[int]
     ENTITIES_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
     version: int
     revision: int
     descriptors: bytes
     entities: _containers.RepeatedCompositeFieldContainer[CarriedEntity]
-    def __init__(self, version: _Optional[int] = ..., revision: _Optional[int] = ..., descriptors: _Optional[bytes] = ..., entities: _Optional[_Iterable[_Union[CarriedEntity, _Mapping]]] = ...) -> None: ...
+    user: User
+    def __init__(self, version: _Optional[int] = ..., revision: _Optional[int] = ..., descriptors: _Optional[bytes] = ..., entities: _Optional[_Iterable[_Union[CarriedEntity, _Mapping]]] = ..., user: _Optional[_Union[User, _Mapping]] = ...) -> None: ...
+
+class User(_message.Message):
+    __slots__ = ("id", "name", "name_attribute", "business_unit", "teams", "language", "time_zone", "collation", "null_never_matches", "week_start", "fiscal")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    NAME_ATTRIBUTE_FIELD_NUMBER: _ClassVar[int]
+    BUSINESS_UNIT_FIELD_NUMBER: _ClassVar[int]
+    TEAMS_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
+    COLLATION_FIELD_NUMBER: _ClassVar[int]
+    NULL_NEVER_MATCHES_FIELD_NUMBER: _ClassVar[int]
+    WEEK_START_FIELD_NUMBER: _ClassVar[int]
+    FISCAL_FIELD_NUMBER: _ClassVar[int]
+    id: bytes
+    name: str
+    name_attribute: str
+    business_unit: bytes
+    teams: _containers.RepeatedScalarFieldContainer[bytes]
+    language: int
+    time_zone: str
+    collation: _model_pb2.Collation
+    null_never_matches: bool
+    week_start: int
+    fiscal: _model_pb2.FiscalCalendar
+    def __init__(self, id: _Optional[bytes] = ..., name: _Optional[str] = ..., name_attribute: _Optional[str] = ..., business_unit: _Optional[bytes] = ..., teams: _Optional[_Iterable[bytes]] = ..., language: _Optional[int] = ..., time_zone: _Optional[str] = ..., collation: _Optional[_Union[_model_pb2.Collation, str]] = ..., null_never_matches: _Optional[bool] = ..., week_start: _Optional[int] = ..., fiscal: _Optional[_Union[_model_pb2.FiscalCalendar, _Mapping]] = ...) -> None: ...
 
 class CarriedEntity(_message.Message):
     __slots__ = ("entity", "logical_name", "message_name", "primary_id_attribute", "attributes", "fingerprint", "mandatory", "rights", "sync_interval_minutes")
