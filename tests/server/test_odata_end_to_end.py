@@ -1,4 +1,4 @@
-"""From an OData service to a device and back: a whole server, its source set by a call, a device that syncs and writes."""
+"""From an OData service to a device and back: a whole server, its source set by a call, a device that also writes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from server.test_profiles import publish, save
 from server.test_uploads import eventually, names
 
 USER, ROLE, UNIT = guid(900), guid(100), guid(50)
-PRIVILEGES = ("prvReadAccount", "prvCreateAccount", "prvWriteAccount", "prvDeleteAccount", "prvReadMobileOfflineProfile")
+RIGHTS = ("ReadAccount", "CreateAccount", "WriteAccount", "DeleteAccount", "ReadMobileOfflineProfile")
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ def fixture() -> Iterator[OdataFixture]:
         started.put("systemusers", user)
         started.put("roles", {"roleid": ROLE, "name": "Salesperson", "_businessunitid_value": UNIT})
         started.put("systemuserrolescollection", {"systemuserroleid": guid(1), "systemuserid": USER, "roleid": ROLE})
-        for number, name in enumerate(PRIVILEGES, 200):
-            started.put("privileges", {"privilegeid": guid(number), "name": name})
+        for number, name in enumerate(RIGHTS, 200):
+            started.put("privileges", {"privilegeid": guid(number), "name": f"prv{name}"})
             granted = {"roleid": ROLE, "privilegeid": guid(number), "privilegedepthmask": 8}
             started.put("roleprivilegescollection", {"roleprivilegeid": guid(number + 100), **granted})
         for number in range(1, 6):
