@@ -7,9 +7,8 @@ use std::borrow::Cow;
 pub(super) fn key_in(id: &str) -> Option<Cow<'_, str>> {
     let last = id.rsplit('/').next().unwrap_or(id);
     let last = last.split(['?', '#']).next().unwrap_or(last);
-    let written = match last.strip_suffix(')').and_then(|rest| rest.split_once('(')) {
-        Some((_, key)) => key,
-        None => return Some(unescaped(last)),
+    let Some((_, written)) = last.strip_suffix(')').and_then(|rest| rest.split_once('(')) else {
+        return Some(unescaped(last));
     };
     let value = match written.split_once('=') {
         Some((name, value)) if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') => value,

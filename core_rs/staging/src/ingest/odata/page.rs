@@ -153,21 +153,18 @@ impl Reader {
     fn take(&mut self, row: &Row<'_>) {
         self.page.read += 1;
         let line = self.page.read;
-        if let Some(gone) = row.gone() {
-            match gone.map(|id| self.encoder.id_of(&id)) {
-                Some(Some(id)) => self.page.entries.push(Entry::Gone(id)),
-                // A link of a relationship, which comes as a row of its own entity if it has one.
-                None => {}
-                Some(None) => self.page.refusals.add(line, Fault::row("a row was deleted whose id cannot be read")),
+        match row.about() {
+            About::Row => {
+                if let Err(fault) = self.encode(line, row) {
+                    self.page.refusals.add(line, fault);
+                    self.page.refused.extend(self.id_in(row));
+                }
             }
-            return;
-        }
-        match self.encode(line, row) {
-            Ok(()) => {}
-            Err(fault) => {
-                self.page.refusals.add(line, fault);
-                self.page.refused.extend(self.id_in(row));
-            }
+            About::Gone(id) => match self.encoder.id_of(&id) {
+                Some(id) => self.page.entries.push(Entry::Gone(id)),
+                None => self.page.refusals.add(line, Fault::row("a row was deleted whose id cannot be read")),
+            },
+            About::Link => {}
         }
     }
 
@@ -325,6 +322,16 @@ impl<'de> Visitor<'de> for &mut Row<'de> {
     }
 }
 
+/// What a member of `value` is about.
+enum About<'a> {
+    /// A row that is there.
+    Row,
+    /// A row that is gone: its id, empty if it is not told.
+    Gone(Cow<'a, str>),
+    /// A link of a relationship, which comes as a row of its own entity if it has one.
+    Link,
+}
+
 impl<'de> Row<'de> {
     fn member(&self, names: [&str; 2]) -> Option<&'de RawValue> {
         self.members.iter().find(|(name, _)| names.contains(&&**name)).map(|(_, value)| *value)
@@ -335,24 +342,24 @@ impl<'de> Row<'de> {
         read_text(self.member(["@odata.etag", "@etag"])?)
     }
 
-    /// If this is no row but tells that one is gone: its id; or nothing, if it is about something else than a row.
-    fn gone(&self) -> Option<Option<Cow<'de, str>>> {
+    /// What this is about.
+    fn about(&self) -> About<'de> {
         // Rows begin with their version; only what is none has one of these two.
         let removed = self.member(["@odata.removed", "@removed"]).is_some();
         let context = self.member(["@odata.context", "@context"]).and_then(read_text);
         let about = context.as_deref().and_then(|context| context.rsplit_once("/$")).map_or("", |(_, about)| about);
         match about {
             "deletedEntity" => {}
-            "link" | "deletedLink" => return Some(None),
+            "link" | "deletedLink" => return About::Link,
             _ if removed => {}
-            _ => return None,
+            _ => return About::Row,
         }
         let id = self.member(["@odata.id", "@id"]).or_else(|| self.member(["id", "id"])).and_then(read_text);
         let key = id.and_then(|id| match id {
             Cow::Borrowed(id) => key_in(id),
             Cow::Owned(id) => key_in(&id).map(|key| Cow::Owned(key.into_owned())),
         });
-        Some(Some(key.unwrap_or_default()))
+        About::Gone(key.unwrap_or_default())
     }
 }
 
