@@ -7,6 +7,7 @@ mod errors;
 mod functions;
 mod logging;
 mod models;
+mod postgres;
 mod refusals;
 mod rows;
 mod server;
@@ -20,6 +21,8 @@ mod _core {
     use crate::errors::CoreError;
     #[pymodule_export]
     use crate::functions::{check_model, compile_filter, describe_filter, row_json, schema_proto};
+    #[pymodule_export]
+    use crate::postgres::PostgresFeed;
     #[pymodule_export]
     use crate::server::SyncServer;
     #[pymodule_export]

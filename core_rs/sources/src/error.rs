@@ -9,7 +9,7 @@ pub enum SourceError {
     /// Nobody's, or the operator's: the source cannot be reached, or ended the connection. Try again.
     #[error("{0}; it is tried again")]
     Unavailable(String),
-    /// The source's administrator's: it answered, and refuses.
+    /// The source's administrator's: it answered, and does not let us.
     #[error("{0}")]
     Refused(String),
     /// The operator's: the settings or the mapping cannot be used.
@@ -28,8 +28,7 @@ impl SourceError {
     pub fn reason(&self) -> ErrorReason {
         match self {
             Self::Unavailable(_) => ErrorReason::SourceUnavailable,
-            Self::Refused(_) => ErrorReason::SourceRefused,
-            Self::Invalid(_) => ErrorReason::SourceInvalid,
+            Self::Refused(_) | Self::Invalid(_) => ErrorReason::SourceInvalid,
             Self::MappingInvalid(_) => ErrorReason::MappingInvalid,
             Self::Staging(error) => error.reason(),
         }

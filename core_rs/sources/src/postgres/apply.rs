@@ -178,7 +178,8 @@ impl Applier {
         position: &mut Position,
         relations: &[u32],
     ) -> Result<(), SourceError> {
-        for told in relations.iter().flat_map(|relation| self.told(*relation, position)) {
+        let told: Vec<_> = relations.iter().flat_map(|relation| self.told(*relation, position)).collect();
+        for told in told {
             let entity = self.layout.entities[told.entity].entity;
             intake.begin_pass(entity)?;
             if !position.sweeping.contains(&entity.0) {

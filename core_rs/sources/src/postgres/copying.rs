@@ -1,14 +1,14 @@
 //! Copies tables by binary COPY within one exported snapshot, a batch of rows at a time.
 
 use std::collections::HashMap;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use haversack_staging::RowId;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, CopyOutStream};
 
 use super::apply::Missing;
 use super::batch::Batch;
@@ -81,7 +81,10 @@ pub(super) async fn fetch(
         let condition: Vec<_> = entity.key.iter().zip(&it.key).map(equal).collect();
         let mut notes = Notes::default();
         let sql = format!("{} WHERE {}", table.select(), condition.join(" AND "));
-        table.read(&client, &sql, async |tuple| table.put(tuple, &mut batch, &mut notes)).await?;
+        let mut tuples = Tuples::query(&client, &sql).await?;
+        while let Some(tuple) = tuples.next().await? {
+            table.put(&tuple, &mut batch, &mut notes)?;
+        }
         rows.push(batch.get(entity.entity, &it.id).flatten().map(<[u8]>::to_vec));
     }
     Ok(rows)
@@ -114,14 +117,13 @@ impl Copying {
     async fn table(&self, client: &Client, place: usize) -> Result<Notes, SourceError> {
         let table = TableCopy::prepare(client, &self.layout.entities[place]).await?;
         let (mut batch, mut notes) = (Batch::default(), Notes::default());
-        let row = async |tuple: &Bytes| {
-            table.put(tuple, &mut batch, &mut notes)?;
+        let mut tuples = Tuples::query(client, &table.select()).await?;
+        while let Some(tuple) = tuples.next().await? {
+            table.put(&tuple, &mut batch, &mut notes)?;
             if batch.is_full(self.rows_max) {
                 self.hand_over(place, std::mem::take(&mut batch)).await?;
             }
-            Ok(())
-        };
-        table.read(client, &table.select(), row).await?;
+        }
         if batch.len() > 0 {
             self.hand_over(place, batch).await?;
         }
@@ -133,8 +135,8 @@ impl Copying {
         let layout = &self.layout.entities[place];
         let (mut batch, mut notes) = (Batch::default(), Notes::default());
         for row in rows {
-            let cell = |text: &Option<String>| text.as_ref().map_or(Cell::Null, |text| Cell::Text(text.as_bytes()));
-            put(layout, &row.iter().map(cell).collect::<Vec<_>>(), &mut batch, &mut notes);
+            let cells = row.iter().map(|text| text.as_ref().map_or(Cell::Null, |text| Cell::Text(text.as_bytes())));
+            put(layout, &cells.collect::<Vec<_>>(), &mut batch, &mut notes);
         }
         // If there is nobody to hand it to, telling of the end fails too.
         let _ = self.hand_over(place, batch).await;
@@ -186,30 +188,6 @@ impl<'l> TableCopy<'l> {
         format!("SELECT {} FROM {}", columns.collect::<Vec<_>>().join(", "), self.layout.relation())
     }
 
-    /// Reads the rows of a query; PostgreSQL sends each in a piece of its own.
-    async fn read(
-        &self,
-        client: &Client,
-        sql: &str,
-        mut take: impl AsyncFnMut(&Bytes) -> Result<(), SourceError>,
-    ) -> Result<(), SourceError> {
-        let sql = format!("COPY ({sql}) TO STDOUT (FORMAT binary)");
-        let pieces = client.copy_out(&sql).await.map_err(|error| query_failed(&error))?;
-        let mut pieces = pin!(pieces);
-        let mut is_first = true;
-        while let Some(piece) = pieces.next().await {
-            let mut piece = piece.map_err(|error| query_failed(&error))?;
-            if std::mem::take(&mut is_first) {
-                piece = piece.slice_ref(piece.strip_prefix(HEADER).ok_or_else(broken)?);
-            }
-            // The end is told by a count of -1.
-            if !piece.is_empty() && piece[..] != [0xff, 0xff] {
-                take(&piece).await?;
-            }
-        }
-        Ok(())
-    }
-
     fn put(&self, tuple: &Bytes, batch: &mut Batch, notes: &mut Notes) -> Result<(), SourceError> {
         let cells = self.cells(tuple).ok_or_else(broken)?;
         put(self.layout, &cells, batch, notes);
@@ -234,6 +212,34 @@ impl<'l> TableCopy<'l> {
             });
         }
         rest.is_empty().then_some(cells)
+    }
+}
+
+/// The rows of a query; PostgreSQL sends each in a piece of its own.
+struct Tuples {
+    pieces: Pin<Box<CopyOutStream>>,
+    is_first: bool,
+}
+
+impl Tuples {
+    async fn query(client: &Client, sql: &str) -> Result<Self, SourceError> {
+        let sql = format!("COPY ({sql}) TO STDOUT (FORMAT binary)");
+        let pieces = client.copy_out(&sql).await.map_err(|error| query_failed(&error))?;
+        Ok(Self { pieces: Box::pin(pieces), is_first: true })
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, SourceError> {
+        while let Some(piece) = self.pieces.next().await {
+            let mut piece = piece.map_err(|error| query_failed(&error))?;
+            if std::mem::take(&mut self.is_first) {
+                piece = piece.slice_ref(piece.strip_prefix(HEADER).ok_or_else(broken)?);
+            }
+            // The end is told by a count of -1.
+            if !piece.is_empty() && piece[..] != [0xff, 0xff] {
+                return Ok(Some(piece));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -239,7 +239,8 @@ impl Feed {
     }
 
     fn copy(&mut self, mut copying: Copying, deadline: Instant) -> Result<Taken, SourceError> {
-        let received = self.runtime.block_on(tokio::time::timeout_at(deadline, copying.batches.recv()));
+        let batches = &mut copying.batches;
+        let received = self.runtime.block_on(async { tokio::time::timeout_at(deadline, batches.recv()).await });
         let Ok(received) = received else {
             self.doing = Doing::Copying(copying);
             return self.told(Counts::default(), self.left(), Stage::Copying);
@@ -307,7 +308,8 @@ impl Feed {
             following.stream.caught_up();
         }
         self.doing = Doing::Following(following);
-        self.told(counts, u64::from(gathered.has_more), Stage::Following)
+        let has_more = gathered.has_more || !self.position().sweeping.is_empty();
+        self.told(counts, u64::from(has_more), Stage::Following)
     }
 
     /// Commits what was gathered, and lets the source forget it.
@@ -441,7 +443,7 @@ async fn open(
 ) -> Result<Opened, SourceError> {
     let client = connect(&settings.connection).await?;
     slot::publish(&client, settings, layout).await?;
-    slot::release(&client, &settings.slot).await?;
+    slot::release(&client, &settings.slot, before.as_ref().is_some_and(|before| before.slot == settings.slot)).await?;
     let commander = Commander::connect(settings).await?;
     let found = slot::find(&client, &settings.slot).await?;
     let reason = why_anew(before.as_ref(), found.as_ref(), &commander.system, &settings.slot);

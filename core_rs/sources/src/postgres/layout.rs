@@ -1,6 +1,6 @@
 //! The mapping made ready: which columns are read of which table, and which fields they become.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use haversack_engine::ids::{AttributeNumber, EntityNumber};
 use haversack_engine::schema::{Attribute, AttributeType, Entity, Schema};
@@ -110,8 +110,8 @@ impl EntityLayout {
                 }
                 let id = entity.attribute_by_number(entity.primary_id).map_or("", |it| it.name.as_str());
                 let key = vec![columns.place(id)];
-                let cells = |row| columns.0.iter().map(|name| Option::cloned(std::collections::BTreeMap::get(row, name)));
-                (key, None, None, Origin::Mapping(mapping.rows.iter().map(|row| cells(row).collect()).collect()))
+                let cells = |row: &BTreeMap<String, String>| columns.0.iter().map(|name| row.get(name).cloned()).collect();
+                (key, None, None, Origin::Mapping(mapping.rows.iter().map(cells).collect()))
             }
         };
         if key.is_empty() {

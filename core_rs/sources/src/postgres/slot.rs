@@ -84,10 +84,16 @@ pub(super) async fn find(client: &Client, slot: &str) -> Result<Option<Slot>, So
     }))
 }
 
-/// Sees to it that nobody uses a slot: what a killed worker has left behind, or one that lost its lease.
-pub(super) async fn release(client: &Client, slot: &str) -> Result<(), SourceError> {
+/// Sees to it that nobody uses a slot: what a killed worker has left behind, or one that lost its lease. If the slot is not
+/// known to be ours, whoever uses it is left alone.
+pub(super) async fn release(client: &Client, slot: &str, is_ours: bool) -> Result<(), SourceError> {
     for _ in 0..RELEASE_TRIES_MAX {
         let Some(Slot { user: Some(user), .. }) = find(client, slot).await? else { return Ok(()) };
+        if !is_ours {
+            return Err(SourceError::Refused(format!(
+                "the slot {slot} is in use by process {user} of the source; give each organization a slot of its own"
+            )));
+        }
         let sql = "SELECT pg_terminate_backend($1)";
         client.query_one(sql, &[&user]).await.map_err(|error| query_failed(&error))?;
         tokio::time::sleep(RELEASE_PAUSE).await;
