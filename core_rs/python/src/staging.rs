@@ -11,7 +11,7 @@ use haversack_proto::model::Model;
 use haversack_staging::ingest::{self, Action, Basis, Format, Options, Outcome, Part, Report, RowError};
 use haversack_staging::{
     LedgerPlace, Replicated, RowId, SqliteStaging, Staging as _, close_ledger, discard_refusal, export_ledger,
-    import_ledger, replicate, write_back,
+    import_ledger, replicate, replicate_anew, write_back,
 };
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -214,6 +214,11 @@ impl Staging {
         let basis = Basis { seen: Lsn(seen), entities: entities.collect::<Result<_, Failure>>()? };
         let outcome = py.detach(|| ingest::write_together(&staging, &schema, &parts, &basis))?;
         Ok(PyBytes::new(py, describe_outcome(&outcome).to_string().as_bytes()))
+    }
+
+    fn replicate_anew(&self, py: Python<'_>, entity: u32) -> Result<(), Failure> {
+        let staging = self.opened()?;
+        Ok(py.detach(|| replicate_anew(&*staging, EntityNumber(entity)))?)
     }
 
     fn position<'py>(&self, py: Python<'py>, entity: u32) -> Result<Option<Bound<'py, PyBytes>>, Failure> {

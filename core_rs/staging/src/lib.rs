@@ -21,7 +21,7 @@ pub use ledger::{
     Earlier, Effect, Entry, INSTALL_ID_BYTES, LEDGER_PAGE_ENTRIES_MAX, Ledger, LedgerPlace, LedgerView, MutationHash,
     Origin, Recorded, Resolution, Unwritten, close_ledger, discard_refusal, export_ledger, import_ledger,
 };
-pub use replication::{COMMIT_BYTES_MAX, Mark, Replicated, Stage, replicate};
+pub use replication::{COMMIT_BYTES_MAX, Mark, Replicated, Stage, replicate, replicate_anew};
 pub use sqlite::SqliteStaging;
 pub use store::{
     Change, Commit, CommitListener, EntityStatistics, Identity, Place, PublishedModel, ROW_BYTES_MAX, RowId, Snapshot,

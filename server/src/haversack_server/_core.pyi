@@ -65,6 +65,9 @@ class Staging:
         more; else it is the number of rows still to look at in a first pass, and an upper bound afterwards.
         """
 
+    def replicate_anew(self, entity: int) -> None:
+        """Has the next `replicate` of an entity begin anew: what is as it was draws no LSN, what is gone there goes."""
+
     def position(self, entity: int) -> bytes | None:
         """Returns how far an entity follows its source outside, with 0 all of them together; None if it never has."""
 

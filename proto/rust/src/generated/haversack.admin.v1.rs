@@ -3068,179 +3068,6 @@ pub struct ImportedProfile {
     #[prost(string, repeated, tag = "3")]
     pub warnings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
-/// A write of a device that was refused.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct SyncError {
-    /// Its number in the organization's log; ascending in the order of judging.
-    #[prost(uint64, tag = "1")]
-    pub number: u64,
-    /// What was made of it.
-    #[prost(enumeration = "SyncErrorState", tag = "2")]
-    pub state: i32,
-    /// Logical name of the row's entity; "number n" if the metadata has none of it any more.
-    #[prost(string, tag = "3")]
-    pub entity: ::prost::alloc::string::String,
-    /// The row's id, as text.
-    #[prost(string, tag = "4")]
-    pub row: ::prost::alloc::string::String,
-    /// What the device did.
-    #[prost(enumeration = "super::super::sync::v1::MutationKind", tag = "5")]
-    pub kind: i32,
-    /// What came of it when it was judged last.
-    #[prost(enumeration = "super::super::sync::v1::MutationOutcome", tag = "6")]
-    pub outcome: i32,
-    /// Why it was refused.
-    #[prost(enumeration = "super::super::error::v1::ErrorReason", tag = "7")]
-    pub reason: i32,
-    /// The same for people, with what to do next.
-    #[prost(string, tag = "8")]
-    pub message: ::prost::alloc::string::String,
-    /// Logical names of the attributes that are in conflict or not valid.
-    #[prost(string, repeated, tag = "9")]
-    pub attributes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// The `systemuserid` of who wrote it.
-    #[prost(string, tag = "10")]
-    pub user: ::prost::alloc::string::String,
-    /// Install id of the device's database, as a UUID.
-    #[prost(string, tag = "11")]
-    pub install: ::prost::alloc::string::String,
-    /// The write's number on that device.
-    #[prost(uint64, tag = "12")]
-    pub mutation: u64,
-    /// When it was written by the device's clock, in microseconds since the Unix epoch.
-    #[prost(int64, tag = "13")]
-    pub written_at_us: i64,
-    /// When it was first judged, in microseconds since the Unix epoch.
-    #[prost(int64, tag = "14")]
-    pub received_at_us: i64,
-    /// The values that it sets, a JSON object by logical name, without what becomes NULL; empty if the metadata does not
-    /// have the entity any more.
-    #[prost(string, tag = "15")]
-    pub values_json: ::prost::alloc::string::String,
-    /// Logical names of the attributes that it sets to NULL.
-    #[prost(string, repeated, tag = "16")]
-    pub cleared: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-}
-/// See ListSyncErrors.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ListSyncErrorsRequest {
-    /// The organization's name.
-    #[prost(string, tag = "1")]
-    pub organization: ::prost::alloc::string::String,
-    /// Only those in this state; UNSPECIFIED: all.
-    #[prost(enumeration = "SyncErrorState", tag = "2")]
-    pub state: i32,
-    /// Only those of this user, by `systemuserid`; empty: everybody's.
-    #[prost(string, tag = "3")]
-    pub user: ::prost::alloc::string::String,
-    /// Only those behind this number; 0 begins.
-    #[prost(uint64, tag = "4")]
-    pub after: u64,
-    /// At most how many, up to 1,000; 0 means 200.
-    #[prost(uint32, tag = "5")]
-    pub count: u32,
-}
-/// See ListSyncErrors.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ListSyncErrorsResponse {
-    /// The refused writes, ascending by number. May be fewer than asked for, or none, while there are more.
-    #[prost(message, repeated, tag = "1")]
-    pub errors: ::prost::alloc::vec::Vec<SyncError>,
-    /// The `after` of the next page; 0 if this is the last one.
-    #[prost(uint64, tag = "2")]
-    pub next_after: u64,
-}
-/// See GetSyncError.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetSyncErrorRequest {
-    /// The organization's name.
-    #[prost(string, tag = "1")]
-    pub organization: ::prost::alloc::string::String,
-    /// The number in its log.
-    #[prost(uint64, tag = "2")]
-    pub number: u64,
-}
-/// See GetSyncError.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetSyncErrorResponse {
-    /// The refused write.
-    #[prost(message, optional, tag = "1")]
-    pub error: ::core::option::Option<SyncError>,
-}
-/// See RetrySyncError.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RetrySyncErrorRequest {
-    /// The organization's name.
-    #[prost(string, tag = "1")]
-    pub organization: ::prost::alloc::string::String,
-    /// The number in its log.
-    #[prost(uint64, tag = "2")]
-    pub number: u64,
-    /// Whether the device's values count whatever the row is now: no conflict is looked for. Privileges and rules hold.
-    #[prost(bool, tag = "3")]
-    pub force: bool,
-}
-/// See RetrySyncError.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RetrySyncErrorResponse {
-    /// The write as it is in the log now: RETRIED if it was taken, else OPEN with the new reason.
-    #[prost(message, optional, tag = "1")]
-    pub error: ::core::option::Option<SyncError>,
-}
-/// See DiscardSyncError.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct DiscardSyncErrorRequest {
-    /// The organization's name.
-    #[prost(string, tag = "1")]
-    pub organization: ::prost::alloc::string::String,
-    /// The number in its log.
-    #[prost(uint64, tag = "2")]
-    pub number: u64,
-}
-/// See DiscardSyncError.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct DiscardSyncErrorResponse {
-    /// The write as it is in the log now.
-    #[prost(message, optional, tag = "1")]
-    pub error: ::core::option::Option<SyncError>,
-}
-/// What administrators have made of a refused write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
-#[repr(i32)]
-pub enum SyncErrorState {
-    /// Not valid in answers; in requests, every state.
-    Unspecified = 0,
-    /// Nothing yet.
-    Open = 1,
-    /// It was judged again, and taken.
-    Retried = 2,
-    /// It was put aside.
-    Discarded = 3,
-}
-impl SyncErrorState {
-    /// String value of the enum field names used in the ProtoBuf definition.
-    ///
-    /// The values are not transformed in any way and thus are considered stable
-    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
-    pub fn as_str_name(&self) -> &'static str {
-        match self {
-            Self::Unspecified => "SYNC_ERROR_STATE_UNSPECIFIED",
-            Self::Open => "SYNC_ERROR_STATE_OPEN",
-            Self::Retried => "SYNC_ERROR_STATE_RETRIED",
-            Self::Discarded => "SYNC_ERROR_STATE_DISCARDED",
-        }
-    }
-    /// Creates an enum from field names used in the ProtoBuf definition.
-    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
-        match value {
-            "SYNC_ERROR_STATE_UNSPECIFIED" => Some(Self::Unspecified),
-            "SYNC_ERROR_STATE_OPEN" => Some(Self::Open),
-            "SYNC_ERROR_STATE_RETRIED" => Some(Self::Retried),
-            "SYNC_ERROR_STATE_DISCARDED" => Some(Self::Discarded),
-            _ => None,
-        }
-    }
-}
 /// One entity of one organization that follows its source.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WorkItem {
@@ -3455,6 +3282,568 @@ impl WorkItemState {
             "WORK_ITEM_STATE_RUNNING" => Some(Self::Running),
             "WORK_ITEM_STATE_RETRYING" => Some(Self::Retrying),
             "WORK_ITEM_STATE_DEAD" => Some(Self::Dead),
+            _ => None,
+        }
+    }
+}
+/// A source outside, without its secrets.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Source {
+    /// Whose it is.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// What speaks to it: "odata" or "postgres".
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    /// Its settings as one JSON object; docs/sources.md lists those of each kind.
+    #[prost(string, tag = "3")]
+    pub settings_json: ::prost::alloc::string::String,
+    /// Names of the secrets that are stored.
+    #[prost(string, repeated, tag = "4")]
+    pub secret_names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether there is a mapping; MapSource shows it.
+    #[prost(bool, tag = "5")]
+    pub has_mapping: bool,
+    /// Whether it is paused.
+    #[prost(bool, tag = "6")]
+    pub paused: bool,
+    /// Rises with every change of it.
+    #[prost(uint64, tag = "7")]
+    pub revision: u64,
+    /// When it last changed, in microseconds since the Unix epoch.
+    #[prost(int64, tag = "8")]
+    pub changed_at_us: i64,
+}
+/// Asks to give an organization a source.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetSourceRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// What speaks to it: "odata" or "postgres".
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    /// Its settings as one JSON object, at most 64 KiB; replaces those that it has. No secrets.
+    #[prost(string, tag = "3")]
+    pub settings_json: ::prost::alloc::string::String,
+    /// Its secrets by name, at most 16 of at most 64 KiB. Those that are not named stay as they are while the kind stays.
+    #[prost(map = "string, string", tag = "4")]
+    pub secrets: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// Names of secrets to forget.
+    #[prost(string, repeated, tag = "5")]
+    pub forgotten_secrets: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// A mapping file (YAML), at most 1 MiB. Empty: the one that it has stays while the kind stays.
+    #[prost(string, tag = "6")]
+    pub mapping: ::prost::alloc::string::String,
+    /// Judge the request, and change nothing.
+    #[prost(bool, tag = "7")]
+    pub dry_run: bool,
+}
+/// The source as it is now, or would be.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetSourceResponse {
+    /// The source.
+    #[prost(message, optional, tag = "1")]
+    pub source: ::core::option::Option<Source>,
+    /// Sentences about what is worth knowing.
+    #[prost(string, repeated, tag = "2")]
+    pub notes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Asks for an organization's source.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetSourceRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+}
+/// An organization's source.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetSourceResponse {
+    /// The source.
+    #[prost(message, optional, tag = "1")]
+    pub source: ::core::option::Option<Source>,
+}
+/// Asks to take an organization's source away.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveSourceRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+}
+/// The source is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveSourceResponse {}
+/// Asks what will work.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CheckSourceRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+}
+/// Something that was found.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CheckSourceResponse {
+    /// What was found.
+    #[prost(message, optional, tag = "1")]
+    pub finding: ::core::option::Option<SourceFinding>,
+}
+/// What a check found.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SourceFinding {
+    /// What was looked at: a setting, an entity, a part of the source.
+    #[prost(string, tag = "1")]
+    pub subject: ::prost::alloc::string::String,
+    /// Whether it will work.
+    #[prost(enumeration = "SourceVerdict", tag = "2")]
+    pub verdict: i32,
+    /// What was found.
+    #[prost(string, tag = "3")]
+    pub what: ::prost::alloc::string::String,
+    /// What to do about it; empty if there is nothing to do.
+    #[prost(string, tag = "4")]
+    pub remedy: ::prost::alloc::string::String,
+}
+/// Asks for a mapping file.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MapSourceRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Return the mapping in force as it was set, and ask the source nothing.
+    #[prost(bool, tag = "2")]
+    pub in_force: bool,
+}
+/// A mapping file.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MapSourceResponse {
+    /// YAML, with comments.
+    #[prost(string, tag = "1")]
+    pub mapping: ::prost::alloc::string::String,
+}
+/// Asks for another mapping.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetMappingRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// YAML, at most 1 MiB; empty means none.
+    #[prost(string, tag = "2")]
+    pub mapping: ::prost::alloc::string::String,
+}
+/// The source with its new mapping.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetMappingResponse {
+    /// The source.
+    #[prost(message, optional, tag = "1")]
+    pub source: ::core::option::Option<Source>,
+}
+/// Asks to take in what the source says of its entities.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportSourceMetadataRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Say what would change, and change nothing.
+    #[prost(bool, tag = "2")]
+    pub dry_run: bool,
+}
+/// What became of the source's metadata.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ImportSourceMetadataResponse {
+    /// Entities that are new, by logical name.
+    #[prost(string, repeated, tag = "1")]
+    pub added: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Entities that have changed.
+    #[prost(string, repeated, tag = "2")]
+    pub changed: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Entities that are as they were.
+    #[prost(string, repeated, tag = "3")]
+    pub unchanged: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Sentences about what was made of it.
+    #[prost(string, repeated, tag = "4")]
+    pub notes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What the source has and Haversack does not keep.
+    #[prost(message, repeated, tag = "5")]
+    pub unmapped: ::prost::alloc::vec::Vec<SourceUnmapped>,
+}
+/// Something of a source that is not kept.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SourceUnmapped {
+    /// An entity, or "entity.attribute", or what the source calls it.
+    #[prost(string, tag = "1")]
+    pub subject: ::prost::alloc::string::String,
+    /// Why not, and what would help if anything would.
+    #[prost(string, tag = "2")]
+    pub why: ::prost::alloc::string::String,
+}
+/// Asks to leave a source alone.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PauseSourceRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+}
+/// The source, paused.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PauseSourceResponse {
+    /// The source.
+    #[prost(message, optional, tag = "1")]
+    pub source: ::core::option::Option<Source>,
+}
+/// Asks to go on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResumeSourceRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+}
+/// The source, active.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResumeSourceResponse {
+    /// The source.
+    #[prost(message, optional, tag = "1")]
+    pub source: ::core::option::Option<Source>,
+}
+/// Asks to read an entity in full again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResyncEntityRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The entity's logical name.
+    #[prost(string, tag = "2")]
+    pub entity: ::prost::alloc::string::String,
+}
+/// It will be read in full.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResyncEntityResponse {
+    /// The work item that will do so.
+    #[prost(message, optional, tag = "1")]
+    pub item: ::core::option::Option<WorkItem>,
+}
+/// How far staging follows a source.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SourceStatus {
+    /// Whose source it is.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// "native" if the organization is its own source.
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    /// Whether it is paused.
+    #[prost(bool, tag = "3")]
+    pub paused: bool,
+    /// Each entity that has a work item of its own; or the whole organization, with an empty name, and behind it the
+    /// entities that have rows. By name.
+    #[prost(message, repeated, tag = "4")]
+    pub entities: ::prost::alloc::vec::Vec<EntityFeed>,
+    /// Mutations of devices that the source has not answered yet.
+    #[prost(uint64, tag = "5")]
+    pub queued_writes: u64,
+    /// When the oldest of these was received, in microseconds since the Unix epoch; 0 if there are none.
+    #[prost(int64, tag = "6")]
+    pub oldest_queued_at_us: i64,
+    /// Why the last of them could not be written; empty if it could, or none was tried. It is tried again by itself.
+    #[prost(string, tag = "7")]
+    pub write_error: ::prost::alloc::string::String,
+    /// When this was looked at, in microseconds since the Unix epoch.
+    #[prost(int64, tag = "8")]
+    pub checked_at_us: i64,
+}
+/// How far staging follows a source with one entity, or with all of them.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct EntityFeed {
+    /// Logical name; empty for all entities together.
+    #[prost(string, tag = "1")]
+    pub entity: ::prost::alloc::string::String,
+    /// The work item; 0 for an entity that is followed with all others, by the item of the empty name.
+    #[prost(uint64, tag = "2")]
+    pub item: u64,
+    /// What the item is about to do; UNSPECIFIED without one.
+    #[prost(enumeration = "WorkItemState", tag = "3")]
+    pub state: i32,
+    /// How it is followed: "delta links", "watermark", "logical replication", "record database" ...; empty before the
+    /// first run.
+    #[prost(string, tag = "4")]
+    pub mode: ::prost::alloc::string::String,
+    /// How far it has come: a shortened token, a time, a position; empty before the first run.
+    #[prost(string, tag = "5")]
+    pub position: ::prost::alloc::string::String,
+    /// How far it is behind the source, in seconds, by the source's clock; absent if that is not known.
+    #[prost(double, optional, tag = "6")]
+    pub lag_seconds: ::core::option::Option<f64>,
+    /// Rows in the staging database.
+    #[prost(uint64, tag = "7")]
+    pub rows: u64,
+    /// Rows that the full read under way has read; 0 if none is.
+    #[prost(uint64, tag = "8")]
+    pub rows_done: u64,
+    /// Rows that it is expected to read; 0 if that is not known, or none is.
+    #[prost(uint64, tag = "9")]
+    pub rows_total: u64,
+    /// Rows of staging that were changed since the item was made.
+    #[prost(uint64, tag = "10")]
+    pub changes: u64,
+    /// When it is due, in microseconds since the Unix epoch; 0 without an item, or if that is dead.
+    #[prost(int64, tag = "11")]
+    pub next_run_at_us: i64,
+    /// When its last run ended, or what it is doing was last told of, in microseconds since the Unix epoch; 0 before that.
+    #[prost(int64, tag = "12")]
+    pub heard_at_us: i64,
+    /// Why the last attempt failed and what to do next; empty if it did not.
+    #[prost(string, tag = "13")]
+    pub error: ::prost::alloc::string::String,
+    /// The same for programs.
+    #[prost(enumeration = "super::super::error::v1::ErrorReason", tag = "14")]
+    pub error_reason: i32,
+}
+/// Asks how far staging follows.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetSourceStatusRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+}
+/// How far staging follows.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetSourceStatusResponse {
+    /// As it is now.
+    #[prost(message, optional, tag = "1")]
+    pub status: ::core::option::Option<SourceStatus>,
+}
+/// Asks how far staging follows, from now on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchSourceStatusRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+}
+/// How far staging follows.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchSourceStatusResponse {
+    /// As it is now.
+    #[prost(message, optional, tag = "1")]
+    pub status: ::core::option::Option<SourceStatus>,
+}
+/// Asks for a new key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RotateSourceKeyRequest {}
+/// The key was exchanged.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RotateSourceKeyResponse {
+    /// Sources whose secrets were encrypted anew.
+    #[prost(uint32, tag = "1")]
+    pub sources: u32,
+}
+/// Whether a thing that was checked will work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SourceVerdict {
+    /// Not used.
+    Unspecified = 0,
+    /// It will.
+    Ok = 1,
+    /// It will, in a way that is worth knowing.
+    Warning = 2,
+    /// It will not.
+    Failure = 3,
+}
+impl SourceVerdict {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SOURCE_VERDICT_UNSPECIFIED",
+            Self::Ok => "SOURCE_VERDICT_OK",
+            Self::Warning => "SOURCE_VERDICT_WARNING",
+            Self::Failure => "SOURCE_VERDICT_FAILURE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SOURCE_VERDICT_UNSPECIFIED" => Some(Self::Unspecified),
+            "SOURCE_VERDICT_OK" => Some(Self::Ok),
+            "SOURCE_VERDICT_WARNING" => Some(Self::Warning),
+            "SOURCE_VERDICT_FAILURE" => Some(Self::Failure),
+            _ => None,
+        }
+    }
+}
+/// A write of a device that was refused.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SyncError {
+    /// Its number in the organization's log; ascending in the order of judging.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// What was made of it.
+    #[prost(enumeration = "SyncErrorState", tag = "2")]
+    pub state: i32,
+    /// Logical name of the row's entity; "number n" if the metadata has none of it any more.
+    #[prost(string, tag = "3")]
+    pub entity: ::prost::alloc::string::String,
+    /// The row's id, as text.
+    #[prost(string, tag = "4")]
+    pub row: ::prost::alloc::string::String,
+    /// What the device did.
+    #[prost(enumeration = "super::super::sync::v1::MutationKind", tag = "5")]
+    pub kind: i32,
+    /// What came of it when it was judged last.
+    #[prost(enumeration = "super::super::sync::v1::MutationOutcome", tag = "6")]
+    pub outcome: i32,
+    /// Why it was refused.
+    #[prost(enumeration = "super::super::error::v1::ErrorReason", tag = "7")]
+    pub reason: i32,
+    /// The same for people, with what to do next.
+    #[prost(string, tag = "8")]
+    pub message: ::prost::alloc::string::String,
+    /// Logical names of the attributes that are in conflict or not valid.
+    #[prost(string, repeated, tag = "9")]
+    pub attributes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The `systemuserid` of who wrote it.
+    #[prost(string, tag = "10")]
+    pub user: ::prost::alloc::string::String,
+    /// Install id of the device's database, as a UUID.
+    #[prost(string, tag = "11")]
+    pub install: ::prost::alloc::string::String,
+    /// The write's number on that device.
+    #[prost(uint64, tag = "12")]
+    pub mutation: u64,
+    /// When it was written by the device's clock, in microseconds since the Unix epoch.
+    #[prost(int64, tag = "13")]
+    pub written_at_us: i64,
+    /// When it was first judged, in microseconds since the Unix epoch.
+    #[prost(int64, tag = "14")]
+    pub received_at_us: i64,
+    /// The values that it sets, a JSON object by logical name, without what becomes NULL; empty if the metadata does not
+    /// have the entity any more.
+    #[prost(string, tag = "15")]
+    pub values_json: ::prost::alloc::string::String,
+    /// Logical names of the attributes that it sets to NULL.
+    #[prost(string, repeated, tag = "16")]
+    pub cleared: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// See ListSyncErrors.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListSyncErrorsRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Only those in this state; UNSPECIFIED: all.
+    #[prost(enumeration = "SyncErrorState", tag = "2")]
+    pub state: i32,
+    /// Only those of this user, by `systemuserid`; empty: everybody's.
+    #[prost(string, tag = "3")]
+    pub user: ::prost::alloc::string::String,
+    /// Only those behind this number; 0 begins.
+    #[prost(uint64, tag = "4")]
+    pub after: u64,
+    /// At most how many, up to 1,000; 0 means 200.
+    #[prost(uint32, tag = "5")]
+    pub count: u32,
+}
+/// See ListSyncErrors.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListSyncErrorsResponse {
+    /// The refused writes, ascending by number. May be fewer than asked for, or none, while there are more.
+    #[prost(message, repeated, tag = "1")]
+    pub errors: ::prost::alloc::vec::Vec<SyncError>,
+    /// The `after` of the next page; 0 if this is the last one.
+    #[prost(uint64, tag = "2")]
+    pub next_after: u64,
+}
+/// See GetSyncError.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetSyncErrorRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The number in its log.
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+}
+/// See GetSyncError.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetSyncErrorResponse {
+    /// The refused write.
+    #[prost(message, optional, tag = "1")]
+    pub error: ::core::option::Option<SyncError>,
+}
+/// See RetrySyncError.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetrySyncErrorRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The number in its log.
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+    /// Whether the device's values count whatever the row is now: no conflict is looked for. Privileges and rules hold.
+    #[prost(bool, tag = "3")]
+    pub force: bool,
+}
+/// See RetrySyncError.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetrySyncErrorResponse {
+    /// The write as it is in the log now: RETRIED if it was taken, else OPEN with the new reason.
+    #[prost(message, optional, tag = "1")]
+    pub error: ::core::option::Option<SyncError>,
+}
+/// See DiscardSyncError.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DiscardSyncErrorRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// The number in its log.
+    #[prost(uint64, tag = "2")]
+    pub number: u64,
+}
+/// See DiscardSyncError.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DiscardSyncErrorResponse {
+    /// The write as it is in the log now.
+    #[prost(message, optional, tag = "1")]
+    pub error: ::core::option::Option<SyncError>,
+}
+/// What administrators have made of a refused write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SyncErrorState {
+    /// Not valid in answers; in requests, every state.
+    Unspecified = 0,
+    /// Nothing yet.
+    Open = 1,
+    /// It was judged again, and taken.
+    Retried = 2,
+    /// It was put aside.
+    Discarded = 3,
+}
+impl SyncErrorState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SYNC_ERROR_STATE_UNSPECIFIED",
+            Self::Open => "SYNC_ERROR_STATE_OPEN",
+            Self::Retried => "SYNC_ERROR_STATE_RETRIED",
+            Self::Discarded => "SYNC_ERROR_STATE_DISCARDED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SYNC_ERROR_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "SYNC_ERROR_STATE_OPEN" => Some(Self::Open),
+            "SYNC_ERROR_STATE_RETRIED" => Some(Self::Retried),
+            "SYNC_ERROR_STATE_DISCARDED" => Some(Self::Discarded),
             _ => None,
         }
     }

@@ -56,7 +56,7 @@ from haversack_server.errors import ConfigurationInvalid, InternalFault, Request
 from haversack_server.places import is_loopback
 from haversack_server.provisioning import Requests, Status
 from haversack_server.publishing import Publisher
-from haversack_server.replication import NativeSource
+from haversack_server.replication import Connections
 from haversack_server.security import Certificate, uncovered
 from haversack_server.settings import AdministratorSettings
 from haversack_server.stagings import Stagings
@@ -101,7 +101,7 @@ class AdminServer:
         publisher: Publisher,
         requests: Requests,
         status: Status,
-        source: NativeSource,
+        connections: Connections,
         sync: SyncServer,
         guard: Guard,
         administrators: tuple[AdministratorSettings, ...],
@@ -109,7 +109,7 @@ class AdminServer:
         if open_calls := uncovered(_SERVICES):
             raise InternalFault(f"the policy has no entry for {', '.join(open_calls)}")
         self._server = grpc.aio.server(interceptors=[guard], options=_OPTIONS)
-        self._ingest = IngestService(catalog, stagings, source)
+        self._ingest = IngestService(catalog, stagings, connections)
         self._health = health.HealthServicer()
         effects = Effects(stagings, sync)
         organizations = OrganizationService(catalog, stagings, requests)
@@ -129,7 +129,7 @@ class AdminServer:
         work_pb2_grpc.add_WorkServiceServicer_to_server(WorkService(catalog), self._server)
         sync_errors = SyncErrorService(catalog, stagings, sync)
         sync_errors_pb2_grpc.add_SyncErrorServiceServicer_to_server(sync_errors, self._server)
-        directory = DirectoryService(catalog, stagings, source, sync)
+        directory = DirectoryService(catalog, stagings, connections, sync)
         directory_pb2_grpc.add_DirectoryServiceServicer_to_server(directory, self._server)
         access = AccessService(catalog, administrators)
         security_pb2_grpc.add_AccessServiceServicer_to_server(access, self._server)
