@@ -196,8 +196,8 @@ class PostgresFeed:
     def take(self, *, rows_max: int, wait_ms: int) -> bytes:
         """Makes the next commit, of at most `rows_max` rows; waits `wait_ms` for something to do, at most.
 
-        Returns JSON: counts (read, inserted, updated, deleted, unchanged, bytes), `left` (0 exactly when the source has no
-        more), `lsn`, `stage` (connecting, catching up, copying, following), `position`, `lag_seconds`, `copied` (by
+        Returns JSON: counts (read, inserted, updated, deleted, unchanged, bytes), `left` (0 exactly when the source has
+        no more), `lsn`, `stage` (connecting, catching up, copying, following), `position`, `lag_seconds`, `copied` (by
         entity, rows and how many the source expects to have), `notes` (what could not be carried, and how often) and
         `reason` (why all rows were last copied). Raises SOURCE_UNAVAILABLE, SOURCE_INVALID, MAPPING_INVALID,
         STAGING_FAILED or LIMIT_REACHED; then nothing has changed, and the next call connects anew.

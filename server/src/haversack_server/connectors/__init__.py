@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from haversack_server.connectors.postgres import connect as connect_postgres
 from haversack_server.replication import Connect
 
-CONNECTORS: Mapping[str, Connect] = MappingProxyType({})
+CONNECTORS: Mapping[str, Connect] = MappingProxyType({"postgres": connect_postgres})
 """How a source of each kind is made ready."""
 
 __all__ = ["CONNECTORS"]

@@ -11,7 +11,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 _TABLES = """
-    SELECT c.oid::int8 AS oid, n.nspname::text AS schema, c.relname::text AS name, obj_description(c.oid, 'pg_class') AS comment,
+    SELECT c.oid::int8 AS oid, n.nspname::text AS schema, c.relname::text AS name,
+        obj_description(c.oid, 'pg_class') AS comment,
         c.relreplident::text AS identity, c.relrowsecurity AS row_security, c.relforcerowsecurity AS forced,
         pg_get_userbyid(c.relowner) = current_user AS owned,
         has_table_privilege(c.oid, 'SELECT') AS readable, has_table_privilege(c.oid, 'UPDATE') AS writable,
@@ -26,12 +27,16 @@ _TABLES = """
 
 _COLUMNS = """
     SELECT a.attrelid::int8 AS oid, a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS declared,
-        b.typname::text AS type, b.typtype::text AS type_kind, e.typname::text AS element, e.typtype::text AS element_kind,
-        CASE WHEN b.typname IN ('varchar', 'bpchar') THEN greatest(coalesce(nullif(t.typtypmod, -1), a.atttypmod) - 4, 0)
+        b.typname::text AS type, b.typtype::text AS type_kind,
+        e.typname::text AS element, e.typtype::text AS element_kind,
+        CASE WHEN b.typname IN ('varchar', 'bpchar')
+            THEN greatest(coalesce(nullif(t.typtypmod, -1), a.atttypmod) - 4, 0)
             ELSE 0 END AS length,
-        a.attnotnull OR t.typnotnull AS required, a.atthasdef OR a.attidentity <> '' AS has_default,
-        a.attgenerated <> '' OR a.attidentity = 'a' AS generated, col_description(a.attrelid, a.attnum) AS comment,
-        ARRAY(SELECT l.enumlabel::text FROM pg_enum l WHERE l.enumtypid IN (b.oid, e.oid) ORDER BY l.enumsortorder) AS labels
+        a.attnotnull OR t.typnotnull AS required,
+        a.atthasdef OR a.attidentity <> '' AS has_default,
+        a.attgenerated <> '' AS computed, a.attidentity = 'a' AS generated, col_description(a.attrelid, a.attnum) AS comment,
+        ARRAY(SELECT l.enumlabel::text FROM pg_enum l
+            WHERE l.enumtypid IN (b.oid, e.oid) ORDER BY l.enumsortorder) AS labels
     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
         JOIN pg_type b ON b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)
         LEFT JOIN pg_type e ON e.oid = nullif(b.typelem, 0) AND b.typcategory = 'A'
@@ -40,7 +45,8 @@ _COLUMNS = """
 """
 
 _CONSTRAINTS = """
-    SELECT c.conrelid::int8 AS oid, c.contype::text AS kind, c.confrelid::int8 AS target, pg_get_constraintdef(c.oid) AS definition,
+    SELECT c.conrelid::int8 AS oid, c.contype::text AS kind, c.confrelid::int8 AS target,
+        pg_get_constraintdef(c.oid) AS definition,
         ARRAY(SELECT a.attname::text FROM unnest(c.conkey) WITH ORDINALITY AS k(num, at)
             JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num ORDER BY k.at) AS columns,
         ARRAY(SELECT a.attname::text FROM unnest(c.confkey) WITH ORDINALITY AS k(num, at)
@@ -65,6 +71,7 @@ class Column:
         required: Whether it is never NULL.
         has_default: Whether the database has a value where none is given.
         generated: Whether only the database sets it.
+        computed: Whether it is worked out from other columns, which replication does not send.
         comment: What somebody wrote about it.
         labels: The texts that it may have, of an enum or of a plain CHECK; empty if any.
     """
@@ -78,6 +85,7 @@ class Column:
     required: bool
     has_default: bool
     generated: bool
+    computed: bool
     comment: str
     labels: tuple[str, ...]
 
@@ -183,7 +191,8 @@ def _column(row: dict[str, Any], checked: tuple[str, ...]) -> Column:
         length=row["length"],
         required=row["required"],
         has_default=row["has_default"],
-        generated=row["generated"],
+        generated=row["generated"] or row["computed"],
+        computed=row["computed"],
         comment=row["comment"] or "",
         labels=tuple(row["labels"]) or checked,
     )

@@ -63,7 +63,9 @@ def _entities(directory: Directory, entities: dict[str, EntityMapping]) -> list[
     return [
         EntityMapping("businessunit", line, ownership="business_unit", rows=(unit,)),
         EntityMapping("role", line, ownership="business_unit", rows=(role,), offline=False),
-        EntityMapping("roleprivileges", line, ownership="none", rows=tuple(_privileges(directory, entities)), offline=False),
+        EntityMapping(
+            "roleprivileges", line, ownership="none", rows=tuple(_privileges(directory, entities)), offline=False
+        ),
         EntityMapping("systemuser", line, table=table, key=key, ownership="business_unit", attributes=user),
         EntityMapping(
             "systemuserroles", line, table=table, key=key, ownership="none", attributes=assignment, offline=False

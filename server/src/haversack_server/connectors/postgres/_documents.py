@@ -108,9 +108,9 @@ def _relationships(entity: Entity) -> Iterator[dict[str, Any]]:
 def _links(entity: Entity) -> list[Mapping[str, Any]]:
     """Returns the relationship of a table that only links: its first two lookups are the ends."""
     ends = [it for it in entity.attributes.values() if it.type in LOOKUPS and it.targets]
-    if not entity.mapping.link or len(ends) < 2:
+    if not entity.mapping.link or not ends[1:]:
         return []
-    one, other = ends[:2]
+    one, other, *_ = ends
     return [
         {
             "SchemaName": entity.name,

@@ -12,7 +12,7 @@ from haversack_server.connectors.postgres._plan import sanitized
 from haversack_server.connectors.postgres._types import usual, why_not
 
 _HEAD = """\
-# Which tables of {database} are which entities. Edit it, then: haversack source map --set FILE
+# Which tables of {database} are which entities. Edit it, then: haversack source map ORG --use FILE
 #
 # An entity has a `table` and the column of its `id` (a list, if its key has several). Its rows belong to the whole
 # organization, or, with an `owner` column, to a user. `modified_on`, `created_on` and `business_unit` name columns too;
@@ -21,6 +21,9 @@ _HEAD = """\
 # What is not listed stays in the database. docs/sources-postgres.md has all of it.
 """
 
+
+LINK_ENDS = 2
+"""Rows that a row of a table links, if it does no more."""
 
 _USERS = re.compile(r"(app_|sys_|system_)?(users?|employees?|people|staff|systemusers?|accounts_user)")
 _USER_COLUMNS = {
@@ -46,7 +49,11 @@ def draft(database: str, tables: Mapping[str, Table], file: MappingFile, text: s
     mapped = {it.table for it in file.entities.values()} | {file.directory.table if file.directory else None}
     rest = {name: table for name, table in tables.items() if name not in mapped}
     lines = [f"#{line}" for table in _drafted(rest, None) for line in _entity(table, tables, users)]
-    note = ["", "# Not mapped; take away the # of those that devices shall have, and move them to `entities`."] if lines else []
+    note = (
+        ["", "# Not mapped; take away the # of those that devices shall have, and move them to `entities`."]
+        if lines
+        else []
+    )
     return text.rstrip("\n") + "\n" + "\n".join([*note, *lines]) + ("\n" if lines else "")
 
 
@@ -95,11 +102,11 @@ def _entity(table: Table, tables: Mapping[str, Table], users: Table | None) -> I
     yield f"    table: {_scalar(table.full_name)}"
     yield f"    id: {_scalar(table.key[0]) if len(table.key) == 1 else json.dumps(list(table.key))}"
     ends = [key for key in table.foreign_keys if len(key.columns) == 1 and key.columns[0] in table.key]
-    if len(table.key) == 2 and len({key.columns[0] for key in ends}) == 2:
+    if len(table.key) == LINK_ENDS == len({key.columns[0] for key in ends}):
         yield "    link: true  # its rows travel with the two that they link"
         yield "    ownership: none"
-    for key, column in special.items():
-        yield f"    {key}: {_scalar(column)}"
+    for key, name_of_column in special.items():
+        yield f"    {key}: {_scalar(name_of_column)}"
     yield "    attributes:"
     if len(table.key) == 1 and not _pointing(table, table.columns[table.key[0]]):
         yield f"      {sanitized(table.key[0])}: {_scalar(table.key[0])}"
@@ -124,9 +131,7 @@ def _special(table: Table, users: Table | None) -> Iterator[tuple[str, str]]:
             yield name, column.name
 
 
-def _attribute(
-    table: Table, column: Column, tables: Mapping[str, Table], users: Table | None
-) -> Iterator[str]:
+def _attribute(table: Table, column: Column, tables: Mapping[str, Table], users: Table | None) -> Iterator[str]:
     comment = f"  # {_one_line(column.comment)}" if column.comment else ""
     name, kind = sanitized(column.name), usual(column)
     key = _pointing(table, column)

@@ -104,7 +104,7 @@ def _for_core(entity: Entity) -> dict[str, Any]:
     if entity.table is None:
         return {"entity": entity.name, "rows": list(entity.mapping.rows)}
     mapping, table = entity.mapping, entity.table
-    place = {"schema": table.schema, "name": table.name, "key": list(mapping.key)}
+    place: dict[str, Any] = {"schema": table.schema, "name": table.name, "key": list(mapping.key)}
     attributes = [
         {
             "attribute": it.name,
@@ -229,7 +229,9 @@ class _Settler:
     def _pointed_at(self, column: Column | None, table: Table | None) -> str:
         for key in table.foreign_keys if table and column else ():
             if column and key.columns == (column.name,):
-                entities = [it for it in self.mappings.values() if it.table == key.target and it.key == key.target_columns]
+                entities = [
+                    it for it in self.mappings.values() if it.table == key.target and it.key == key.target_columns
+                ]
                 entities.sort(key=lambda it: it.name not in ("systemuser", "team", "businessunit"))
                 return entities[0].name if entities else ""
         return ""

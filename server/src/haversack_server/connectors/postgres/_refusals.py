@@ -27,8 +27,8 @@ def unavailable(settings: Settings, error: Error) -> HaversackError:
 def refusal(error: Error) -> HaversackError:
     """Returns what a failed write means.
 
-    A constraint, a bad value and what a trigger raises are INVALID; a missing privilege and row-level security are FORBIDDEN;
-    a lost connection, a lock that was not had in time and a server that is going down are tried again.
+    A constraint, a bad value and what a trigger raises are INVALID; a missing privilege and row-level security are
+    FORBIDDEN; a lost connection, a lock that was not had in time and a server that is going down are tried again.
     """
     diagnosis = error.diag
     words = diagnosis.message_primary or " ".join(str(error).split())

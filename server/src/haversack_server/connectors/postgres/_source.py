@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from haversack.model.v1 import model_pb2
 from psycopg import AsyncConnection
 from psycopg import Error as DatabaseError
 
@@ -88,7 +89,9 @@ class PostgresSource:
 
     async def resync(self, staging: Staging, model: bytes, entity: str) -> None:
         """See `Source`. Forgets how the entity was mapped, so that the next feed copies it."""
-        await in_thread(staging.forget_position, model, entity)
+        for it in model_pb2.Model.FromString(model).entities:
+            if entity in ("", it.logical_name):
+                await in_thread(staging.set_position, it.number, None)
 
     async def write(self, change: Change) -> Written:
         """See `Source`."""

@@ -75,6 +75,8 @@ _ARRAYS = {"int2": ("choices",), "int4": ("choices",), "text": ("choices",), "va
 
 def suitable(column: Column) -> tuple[str, ...]:
     """Returns the types that an attribute of this column can have, the usual one first; empty if none."""
+    if column.computed:
+        return ()
     if column.is_enum:
         return ("choices",) if column.is_array else ("choice", "text")
     if column.is_array:
@@ -93,6 +95,8 @@ def usual(column: Column) -> str | None:
 
 def why_not(column: Column) -> str:
     """Says why a column is left out of a draft."""
+    if column.computed:
+        return "is computed, and PostgreSQL does not replicate that; have a trigger keep it in an ordinary column"
     if column.is_array and suitable(column):
         return f"is a list of type {column.declared}; map it as `choices`, with the numbers that stand for its values"
-    return f"is of type {column.declared}, which no attribute can have; add a generated column that casts it to text"
+    return f"is of type {column.declared}, which no attribute can have; have a trigger keep its text in another column"
