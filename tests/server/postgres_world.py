@@ -6,16 +6,18 @@ import asyncio
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
 from haversack.model.v1 import model_pb2
 from haversack_server._core import Staging
+from haversack_server.catalog.work_items import Counts
 from haversack_server.connectors.postgres import PostgresSource, connect
 from haversack_server.connectors.postgres._feed import PostgresqlFeed
 from haversack_server.metadata import Document, merge_entity
-from haversack_server.replication import ROWS_MAX, Taken, catch_up
+from haversack_server.replication import ROWS_MAX, Taken
 from postgresql import SUPERUSER, PostgresqlServer
 from psycopg.conninfo import conninfo_to_dict
 
@@ -23,6 +25,9 @@ LOGICAL = "-c wal_level=logical -c max_replication_slots=100 -c max_wal_senders=
 """Options of a server whose changes can be followed."""
 
 TAKES_MAX = 10_000
+
+WAIT_SECONDS = 0.05
+"""How long a feed waits for the next change; what tests wait for is a mark in the log."""
 
 
 class SourceDatabase:
@@ -71,7 +76,8 @@ class Followed:
         staging: The staging database.
     """
 
-    def __init__(self, source: PostgresSource, path: Path) -> None:
+    def __init__(self, database: SourceDatabase, source: PostgresSource, path: Path) -> None:
+        self._database = database
         self.source = source
         documents = asyncio.run(source.metadata()).documents
         self.model = model_of(documents)
@@ -108,15 +114,24 @@ class Followed:
         self.staging.close()
 
     async def _follow(self) -> Taken:
+        """Takes until the feed has passed a mark that is left in the log now, and then has nothing more."""
         if self._feed is None:
             self._feed = await self.source.open(self.staging, self.model, "")
-        return await catch_up(self._feed)
+            self._feed.wait_seconds = WAIT_SECONDS
+        [(mark,)] = self._database.run("SELECT pg_logical_emit_message(false, 'test', '') - '0/0'::pg_lsn")
+        total = Counts()
+        for _ in range(TAKES_MAX):
+            taken = await self._feed.take(ROWS_MAX)
+            total += taken.counts
+            if taken.left == 0 and _place(self._feed.standing.position) >= mark:
+                return replace(taken, counts=total)
+        raise AssertionError("the feed never passed the mark")
 
 
 @contextmanager
-def following(source: PostgresSource, path: Path) -> Iterator[Followed]:
-    """Follows a source until the block ends."""
-    followed = Followed(source, path)
+def following(database: SourceDatabase, mapping: str, path: Path) -> Iterator[Followed]:
+    """Follows a database until the block ends."""
+    followed = Followed(database, database.source(mapping), path)
     try:
         yield followed
     finally:
@@ -127,6 +142,12 @@ def model_of(documents: Iterable[Document]) -> bytes:
     """Returns a model with the entities of documents, numbered."""
     merged = [merge_entity(it.entity, None, number=at).entity for at, it in enumerate(documents, 1)]
     return model_pb2.Model(revision=1, entities=merged).SerializeToString()
+
+
+def _place(position: str) -> int:
+    """Returns a place in the log as a number."""
+    high, _, low = position.partition("/")
+    return (int(high, 16) << 32) + int(low, 16) if low else 0
 
 
 __all__ = ["LOGICAL", "ROWS_MAX", "Followed", "SourceDatabase", "following", "model_of"]

@@ -61,7 +61,7 @@ def test_snapshot_and_stream_make_the_same_rows_of_every_type(source_database: S
     source_database.run("INSERT INTO kind VALUES (7, 'seventh')")
     source_database.run(f"INSERT INTO thing ({COLUMNS}) VALUES ('before', {VALUES})")  # type: ignore[arg-type]
     mapping = _drafted(source_database).replace("kind:", "kind:\n    name: name", 1)
-    with following(source_database.source(mapping), tmp_path / "staging.db") as followed:
+    with following(source_database, mapping, tmp_path / "staging.db") as followed:
         followed.follow()
         source_database.run(f"INSERT INTO thing ({COLUMNS}) VALUES ('after', {VALUES})")  # type: ignore[arg-type]
         source_database.run(
@@ -90,7 +90,7 @@ def test_changes_of_rows(source_database: SourceDatabase, tmp_path: Path) -> Non
     run = source_database.run
     run(MAKE_NOTES)
     run("INSERT INTO note (id, title, body) VALUES (%s, 'one', %s)", ONE, LARGE)
-    with following(source_database.source(NOTES), tmp_path / "staging.db") as followed:
+    with following(source_database, NOTES, tmp_path / "staging.db") as followed:
         assert followed.follow().counts.inserted == 1
         run("UPDATE note SET title = 'changed'")
         assert followed.follow().counts.updated == 1
@@ -119,7 +119,7 @@ def test_changes_of_rows(source_database: SourceDatabase, tmp_path: Path) -> Non
 
 def test_a_transaction_that_is_too_large_for_one_commit(source_database: SourceDatabase, tmp_path: Path) -> None:
     source_database.run(MAKE_NOTES)
-    with following(source_database.source(NOTES), tmp_path / "staging.db") as followed:
+    with following(source_database, NOTES, tmp_path / "staging.db") as followed:
         followed.follow()
         source_database.run("INSERT INTO note (size) SELECT generate_series(1, 40000)")
         assert followed.follow().counts.inserted == 40_000
@@ -130,7 +130,7 @@ def test_columns_that_come_and_go(source_database: SourceDatabase, tmp_path: Pat
     run = source_database.run
     run(MAKE_NOTES)
     run("INSERT INTO note (id, title, size) VALUES (%s, 'one', 1)", ONE)
-    with following(source_database.source(NOTES), tmp_path / "staging.db") as followed:
+    with following(source_database, NOTES, tmp_path / "staging.db") as followed:
         followed.follow()
         run("ALTER TABLE note ADD extra int DEFAULT 4")
         run("ALTER TABLE note ALTER size TYPE text")
@@ -149,7 +149,7 @@ def test_keys_of_several_columns_and_full_identities(source_database: SourceData
     run("CREATE TABLE pair (a int, b text, note text, PRIMARY KEY (b, a))")
     run("ALTER TABLE pair REPLICA IDENTITY FULL")
     run("INSERT INTO pair VALUES (1, 'x~%y', 'one')")
-    with following(source_database.source(_drafted(source_database)), tmp_path / "staging.db") as followed:
+    with following(source_database, _drafted(source_database), tmp_path / "staging.db") as followed:
         followed.follow()
         assert list(followed.rows("pair")) == ["x%7E%25y~1"]
         run("UPDATE pair SET a = 2")
@@ -166,11 +166,11 @@ def test_an_entity_that_is_mapped_otherwise_is_copied_alone(source_database: Sou
     run("INSERT INTO note (title, size) SELECT 'n', generate_series(1, 100)")
     mapping = NOTES.replace("      size: size\n", "") + "  other: {table: other, id: id}\n"
     path = tmp_path / "staging.db"
-    with following(source_database.source(mapping), path) as followed:
+    with following(source_database, mapping, path) as followed:
         followed.follow()
         run("UPDATE note SET title = 'changed' WHERE size = 1")
         run("INSERT INTO other VALUES (gen_random_uuid())")
-    with following(source_database.source(NOTES + "  other: {table: other, id: id}\n"), path) as followed:
+    with following(source_database, NOTES + "  other: {table: other, id: id}\n", path) as followed:
         counts = followed.follow().counts
         assert (counts.updated, counts.inserted) == (100, 1)
         assert sorted(row["size"] for row in followed.rows("note").values()) == list(range(1, 101))
@@ -184,7 +184,7 @@ def test_random_histories_end_as_the_source_is(source_database: SourceDatabase, 
     source_database.run(MAKE_NOTES)
     for _ in range(3):
         _transact(source_database, chance)
-    with following(source_database.source(NOTES), tmp_path / "staging.db") as followed:
+    with following(source_database, NOTES, tmp_path / "staging.db") as followed:
         for _ in range(40):
             _transact(source_database, chance)
             if chance.random() < 0.3:

@@ -25,6 +25,9 @@ const BATCHES_MAX: usize = 2;
 /// What a binary COPY begins with: its signature, no flags, no extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
+/// Types whose cast to text is not what they are written as, and so not what replication sends: bool, "char", inet, char.
+const UNLIKE_THEIR_TEXT: [u32; 4] = [16, 18, 869, 1042];
+
 /// What the copying of some entities tells, in the order of the entities.
 pub(super) enum Copied {
     /// Rows of the entity with this place.
@@ -159,6 +162,7 @@ struct TableCopy<'l> {
     layout: &'l EntityLayout,
     /// The binary form of each column; texts without.
     forms: Vec<Option<Form>>,
+    types: Vec<u32>,
 }
 
 impl<'l> TableCopy<'l> {
@@ -168,22 +172,27 @@ impl<'l> TableCopy<'l> {
             JOIN pg_type ON pg_type.oid = atttypid WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
         let rows = client.query(sql, &[&layout.relation()]).await.map_err(|error| query_failed(&error))?;
         let types: HashMap<String, u32> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-        let form = |(place, column): (usize, &String)| match types.get(column) {
-            Some(&type_oid) => Ok(form_of(layout, place, type_oid)),
+        let type_of = |column: &String| match types.get(column) {
+            Some(&type_oid) => Ok(type_oid),
             None => Err(SourceError::MappingInvalid(format!(
                 "{}: {} has no column {column:?} that can be read; run `haversack source map` anew",
                 layout.name,
                 layout.relation()
             ))),
         };
-        let forms = layout.columns.iter().enumerate().map(form).collect::<Result<_, _>>()?;
-        Ok(Self { layout, forms })
+        let types = layout.columns.iter().map(type_of).collect::<Result<Vec<_>, _>>()?;
+        let forms = types.iter().enumerate().map(|(place, &type_oid)| form_of(layout, place, type_oid)).collect();
+        Ok(Self { layout, forms, types })
     }
 
     fn select(&self) -> String {
-        let columns = self.layout.columns.iter().zip(&self.forms).map(|(column, form)| match form {
-            Some(_) => quoted(column),
-            None => format!("{}::text", quoted(column)),
+        let columns = self.layout.columns.iter().zip(self.forms.iter().zip(&self.types));
+        let columns = columns.map(|(column, (form, type_oid))| match (quoted(column), form) {
+            (column, Some(_)) => column,
+            (column, None) if UNLIKE_THEIR_TEXT.contains(type_oid) => {
+                format!("CASE WHEN {column} IS NOT NULL THEN format('%s', {column}) END")
+            }
+            (column, None) => format!("{column}::text"),
         });
         format!("SELECT {} FROM {}", columns.collect::<Vec<_>>().join(", "), self.layout.relation())
     }

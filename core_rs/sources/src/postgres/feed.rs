@@ -40,6 +40,8 @@ pub struct Feed {
     /// Why the last reconciliation was needed.
     reason: &'static str,
     copied: BTreeMap<String, (u64, u64)>,
+    /// How far the source's log was read; what is behind the position in staging had nothing of ours.
+    read: Wal,
     /// Last, since what it runs must end before it.
     runtime: Runtime,
 }
@@ -55,7 +57,7 @@ pub struct Taken {
     pub lsn: u64,
     /// What the feed is doing.
     pub stage: Stage,
-    /// The place in the source's log up to which staging has everything.
+    /// The place in the source's log up to which staging has everything; empty before the first copy.
     pub position: String,
     /// Seconds that staging is behind.
     pub lag_seconds: f64,
@@ -124,7 +126,7 @@ impl Feed {
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("haversack-source").enable_all().build();
         let runtime = runtime.map_err(|error| SourceError::Unavailable(format!("no thread for the source: {error}")))?;
         let (notes, copied) = (Notes::default(), BTreeMap::new());
-        Ok(Self { settings, layout, staging, position: None, doing: Doing::Nothing, notes, reason: "", copied, runtime })
+        Ok(Self { settings, layout, staging, position: None, doing: Doing::Nothing, notes, reason: "", copied, read: Wal(0), runtime })
     }
 
     /// Makes the next commit: rows of a copy, or changes, at most `rows_max`. Waits for no longer than `wait` for
@@ -135,6 +137,7 @@ impl Feed {
     pub fn take(&mut self, rows_max: usize, wait: Duration) -> Result<Taken, SourceError> {
         let taken = self.step(rows_max.max(1), wait);
         if taken.is_err() {
+            self.read = Wal(0);
             // Dropped within the runtime: the library spawns its farewell.
             let _inside = self.runtime.enter();
             self.doing = Doing::Nothing;
@@ -308,12 +311,14 @@ impl Feed {
             following.stream.caught_up();
         }
         self.doing = Doing::Following(following);
-        let has_more = gathered.has_more || !self.position().sweeping.is_empty();
+        // A stream has no end: that there is no more shows when nothing comes.
+        let has_more = !gathered.is_empty() || !self.position().sweeping.is_empty();
         self.told(counts, u64::from(has_more), Stage::Following)
     }
 
     /// Commits what was gathered, and lets the source forget it.
     fn apply(&mut self, following: &mut Following, gathered: &Gathered) -> Result<Counts, SourceError> {
+        self.read = gathered.wal;
         let before = self.position();
         if gathered.is_empty() && gathered.wal.0 < before.wal.0 + QUIET_WAL_BYTES_MAX {
             return Ok(Counts::default());
@@ -420,7 +425,7 @@ impl Feed {
             Doing::Following(following) | Doing::CatchingUp(following, _) => following.stream.lag_seconds(),
             _ => 0.0,
         };
-        let position = self.position.as_ref().map_or_else(String::new, |position| position.wal.to_string());
+        let position = self.position.as_ref().map_or_else(String::new, |it| it.wal.max(self.read).to_string());
         let (copied, notes) = (self.copied.clone(), self.notes.0.clone());
         let lsn = self.staging.head()?.0;
         Ok(Taken { counts, left, lsn, stage, position, lag_seconds, copied, notes, reason: self.reason })

@@ -140,9 +140,9 @@ fn push_id(field: &Field, id: &RowId, row: &mut RowWriter<'_>) -> Result<(), Unf
     Ok(())
 }
 
-/// Takes over what staging has. A row that staging has never had whole keeps its other values, and is told of.
+/// Takes over what staging has. Without it the row is about to be read whole, or gone by now.
 fn push_stored(field: &Field, stored: Option<&[u8]>, row: &mut RowWriter<'_>) -> Result<(), Unfit> {
-    let stored = stored.ok_or(Unfit)?;
+    let Some(stored) = stored else { return Ok(()) };
     for found in fields(stored) {
         let (number, raw) = found.map_err(|_| Unfit)?;
         if number == field.number {

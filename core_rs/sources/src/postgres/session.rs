@@ -157,7 +157,12 @@ impl Stream {
                     gathered.wal = gathered.wal.max(Wal(wal_end.as_u64()));
                 }
             }
-            ReplicationEvent::Message { .. } => {}
+            ReplicationEvent::Message { lsn, .. } => {
+                // Not within a transaction it comes at its own place, behind all that was committed before.
+                if self.inside.is_none() {
+                    gathered.wal = gathered.wal.max(Wal(lsn.as_u64()));
+                }
+            }
             ReplicationEvent::StoppedAt { .. } => {
                 return Err(SourceError::Unavailable("the replication has stopped".into()));
             }

@@ -23,10 +23,12 @@ class PostgresqlFeed:
 
     Attributes:
         live: It waits for the next change.
+        wait_seconds: How long.
         standing: Where it stands.
     """
 
     live = True
+    wait_seconds = LIVE_SECONDS_MAX
 
     def __init__(self, core: PostgresFeed) -> None:
         self.standing = Standing(mode="connecting")
@@ -36,7 +38,7 @@ class PostgresqlFeed:
 
     async def take(self, rows_max: int) -> Taken:
         """See `Feed`."""
-        answer = await in_thread(self._core.take, rows_max=rows_max, wait_ms=int(LIVE_SECONDS_MAX * 1000))
+        answer = await in_thread(self._core.take, rows_max=rows_max, wait_ms=int(self.wait_seconds * 1000))
         read = json.loads(answer)
         self._tell(read)
         self.standing = _standing(read)
