@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import uuid
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -28,12 +28,15 @@ from haversack.admin.v1 import (
     questions_pb2_grpc,
     security_pb2_grpc,
     solutions_pb2_grpc,
+    source_pb2_grpc,
     sync_errors_pb2_grpc,
     work_pb2_grpc,
 )
+from haversack_server.connectors import CONNECTORS
 from haversack_server.identity import ADMIN_AUDIENCE, ANY_ORGANIZATION, SYNC_AUDIENCE
 from haversack_server.metadata import standard_documents
 from haversack_server.provisioning import TERMS
+from haversack_server.replication import Connect
 from haversack_server.runtime import Server
 from haversack_server.settings import ServerSettings
 
@@ -115,6 +118,7 @@ class Admin:
             "audit": security_pb2_grpc.AuditServiceStub(channel),
             "solutions": solutions_pb2_grpc.SolutionServiceStub(channel),
             "sync_errors": sync_errors_pb2_grpc.SyncErrorServiceStub(channel),
+            "sources": source_pb2_grpc.SourceServiceStub(channel),
             "work": work_pb2_grpc.WorkServiceStub(channel),
         }
 
@@ -196,9 +200,11 @@ class Admin:
 
 
 @contextmanager
-def running(loop: LoopThread, settings: ServerSettings) -> Iterator[RunningServer]:
+def running(
+    loop: LoopThread, settings: ServerSettings, connectors: Mapping[str, Connect] = CONNECTORS
+) -> Iterator[RunningServer]:
     """Runs a server while the block runs."""
-    server = Server(settings)
+    server = Server(settings, connectors)
     loop.run(server.__aenter__())
     try:
         bound = settings.model_copy(update={"admin_listen": server.admin_address, "sync_listen": server.sync_address})

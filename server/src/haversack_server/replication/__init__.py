@@ -31,6 +31,8 @@ from haversack_server.replication._source import (
     Written,
     catch_up,
 )
+from haversack_server.replication._sources import Sources, Wanted
+from haversack_server.replication._status import SourceStatus, work_item_state
 from haversack_server.replication._write_back import WriteBack, write_back
 
 __all__ = [
@@ -54,14 +56,18 @@ __all__ = [
     "Replicator",
     "Scope",
     "Source",
+    "SourceStatus",
+    "Sources",
     "Standing",
     "Taken",
     "Unmapped",
     "Verdict",
+    "Wanted",
     "WriteBack",
     "Written",
     "catch_up",
     "keep_replicating",
     "refuse_foreign_rows",
+    "work_item_state",
     "write_back",
 ]

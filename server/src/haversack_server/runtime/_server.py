@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -23,7 +24,7 @@ from haversack_server.operations import Metrics, Pages
 from haversack_server.process_role import ProcessRole
 from haversack_server.provisioning import Activation, Parts, Requests, Status, Worker
 from haversack_server.publishing import Publisher
-from haversack_server.replication import Connections, Replicator, WriteBack
+from haversack_server.replication import Connect, Connections, Replicator, Sources, SourceStatus, WriteBack
 from haversack_server.runtime._tls import Tls
 from haversack_server.runtime._upkeep import follow_certificate, follow_keys, forget_audit, issuer_states, kept_up
 from haversack_server.sealing import Seal
@@ -55,8 +56,10 @@ class Server:
     metrics_address: str = ""
     issuer: DevelopmentIssuer
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, connectors: Mapping[str, Connect] = CONNECTORS) -> None:
+        """Takes what it is to be like, and the kinds of sources outside that it has."""
         self._settings = settings
+        self._connectors = connectors
         self._parts = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -86,7 +89,7 @@ class Server:
             self.sync_address = await in_thread(sync.start)
             parts.push_async_callback(in_thread, sync.stop, settings.stop_grace_seconds)
         publisher, audit, seal = Publisher(catalog, stagings), AuditLog(catalog), Seal(settings.data)
-        connections = Connections(catalog, stagings, CONNECTORS, seal)
+        connections = Connections(catalog, stagings, self._connectors, seal)
         parts.push_async_callback(connections.close)
         connections.start()
         activation = Activation(catalog, stagings)
@@ -113,6 +116,8 @@ class Server:
                 requests=Requests(catalog),
                 status=Status(catalog),
                 connections=connections,
+                sources=Sources(catalog, stagings, connections, seal),
+                source_status=SourceStatus(catalog, stagings),
                 sync=sync,
                 guard=guard,
                 administrators=settings.administrators,
