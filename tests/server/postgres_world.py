@@ -57,13 +57,21 @@ class SourceDatabase:
         """Makes a source of the database."""
         return connect({**self.settings, **settings}, {}, mapping)
 
+    def drop_slots(self) -> None:
+        """Drops what the database keeps for feeds, once it has seen that they are closed."""
+        drop: LiteralString = (
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+            " WHERE database = current_database() AND NOT active"
+        )
+        for _ in range(TAKES_MAX):
+            self.run(drop)
+            if not self.run("SELECT FROM pg_replication_slots WHERE database = current_database()"):
+                return
+        raise AssertionError("a slot stays in use")
+
     def close(self) -> None:
         """Lets go of the database, and of what it keeps for a feed."""
-        with psycopg.connect(self.connection.info.dsn, autocommit=True) as last:
-            last.execute(
-                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
-                " WHERE database = current_database() AND NOT active"
-            )
+        self.drop_slots()
         self.connection.close()
 
 
@@ -93,6 +101,10 @@ class Followed:
         if self._feed is not None:
             asyncio.run(self._feed.close())
         self._feed = None
+
+    def core_settings(self) -> str:
+        """Returns what the core's feed is made from, for a process of its own."""
+        return asyncio.run(self.source.core_settings())
 
     def standing(self) -> Any:
         """Returns where the feed stands."""
@@ -150,4 +162,4 @@ def _place(position: str) -> int:
     return (int(high, 16) << 32) + int(low, 16) if low else 0
 
 
-__all__ = ["LOGICAL", "ROWS_MAX", "Followed", "SourceDatabase", "following", "model_of"]
+__all__ = ["LOGICAL", "ROWS_MAX", "WAIT_SECONDS", "Followed", "SourceDatabase", "following", "model_of"]

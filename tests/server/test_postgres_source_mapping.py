@@ -90,7 +90,8 @@ def test_what_is_wrong_with_a_file_is_told_by_line(mapping: str, breach: str) ->
             "line 6: label: a column of type text can be text",
         ),
         (
-            "entities:\n  customer:\n    table: customer\n    id: id\n    attributes:\n      up: {column: parent_id, target: up}",
+            "entities:\n  customer:\n    table: customer\n    id: id\n    attributes:\n"
+            "      up: {column: parent_id, target: up}",
             "line 6: there is no entity 'up'",
         ),
     ],

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use haversack_engine::ids::EntityNumber;
 use haversack_staging::{Intake, RowId};
 
-use super::batch::Batch;
+use super::batch::{Batch, Known};
 use super::layout::{EntityLayout, Layout};
 use super::pgoutput::{Malformed, Message, Relation, Tuple, read};
 use super::position::Position;
@@ -155,8 +155,9 @@ impl Applier {
         (was, is): (&RowId, &RowId),
     ) -> Result<Option<Vec<u8>>, SourceError> {
         let stored = match batch.get(entity, was) {
-            Some(newest) => newest.map(<[u8]>::to_vec),
-            None => intake.commit().payload(entity, was)?,
+            Known::Row(newest) => Some(newest.to_vec()),
+            Known::Gone => None,
+            Known::Nothing => intake.commit().payload(entity, was)?,
         };
         Ok(stored.or_else(|| self.fetched.get(&(entity, is.clone())).cloned().flatten()))
     }
@@ -172,12 +173,7 @@ impl Applier {
         }
     }
 
-    fn truncate(
-        &self,
-        intake: &mut Intake<'_>,
-        position: &mut Position,
-        relations: &[u32],
-    ) -> Result<(), SourceError> {
+    fn truncate(&self, intake: &mut Intake<'_>, position: &mut Position, relations: &[u32]) -> Result<(), SourceError> {
         let told: Vec<_> = relations.iter().flat_map(|relation| self.told(*relation, position)).collect();
         for told in told {
             let entity = self.layout.entities[told.entity].entity;
@@ -198,7 +194,10 @@ impl Applier {
 impl Told {
     /// The cells of the entity's columns. Those that the tuple does not have are NULL.
     fn cells<'a>(&self, tuple: &Tuple<'a>) -> Vec<Cell<'a>> {
-        self.columns.iter().map(|place| place.and_then(|place| tuple.get(place).copied()).unwrap_or(Cell::Null)).collect()
+        self.columns
+            .iter()
+            .map(|place| place.and_then(|place| tuple.get(place).copied()).unwrap_or(Cell::Null))
+            .collect()
     }
 }
 

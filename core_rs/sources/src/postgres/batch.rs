@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
+use hashbrown::HashMap;
 use haversack_engine::ids::EntityNumber;
 use haversack_staging::{Arrival, COMMIT_BYTES_MAX, Intake, RowId, StagingError};
-use hashbrown::HashMap;
 
 /// Encoded rows, each once.
 #[derive(Default)]
@@ -13,6 +13,16 @@ pub(super) struct Batch {
     places: HashMap<(EntityNumber, RowId), usize>,
     /// Bytes of rows, one behind the other; whoever encodes appends here.
     pub(super) payloads: Vec<u8>,
+}
+
+/// What a batch knows of a row.
+pub(super) enum Known<'b> {
+    /// Nothing: it is as staging has it.
+    Nothing,
+    /// It is gone.
+    Gone,
+    /// Its newest bytes.
+    Row(&'b [u8]),
 }
 
 struct Pending {
@@ -34,10 +44,10 @@ impl Batch {
         self.place(entity, id, None, None);
     }
 
-    /// The newest bytes of a row, `Some(None)` if it is gone; `None` if the batch does not know it.
-    pub(super) fn get(&self, entity: EntityNumber, id: &RowId) -> Option<Option<&[u8]>> {
-        let place = *self.places.get(&(entity, id.clone()))?;
-        Some(self.rows[place].payload.clone().map(|payload| &self.payloads[payload]))
+    /// What the batch knows of a row.
+    pub(super) fn get(&self, entity: EntityNumber, id: &RowId) -> Known<'_> {
+        let Some(&place) = self.places.get(&(entity, id.clone())) else { return Known::Nothing };
+        self.rows[place].payload.clone().map_or(Known::Gone, |payload| Known::Row(&self.payloads[payload]))
     }
 
     /// Rows that it has.
@@ -69,13 +79,7 @@ impl Batch {
         Ok(())
     }
 
-    fn place(
-        &mut self,
-        entity: EntityNumber,
-        id: RowId,
-        payload: Option<Range<usize>>,
-        version: Option<Box<str>>,
-    ) {
+    fn place(&mut self, entity: EntityNumber, id: RowId, payload: Option<Range<usize>>, version: Option<Box<str>>) {
         let place = *self.places.entry((entity, id.clone())).or_insert(self.rows.len());
         let pending = Pending { entity, id, payload, version };
         match self.rows.get_mut(place) {

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio_postgres::{Client, CopyOutStream};
 
 use super::apply::Missing;
-use super::batch::Batch;
+use super::batch::{Batch, Known};
 use super::dial::{connect, query_failed};
 use super::layout::{EntityLayout, From, Layout, Origin};
 use super::row::{Encoded, Notes, encode, row_id, version};
@@ -88,7 +88,10 @@ pub(super) async fn fetch(
         while let Some(tuple) = tuples.next().await? {
             table.put(&tuple, &mut batch, &mut notes)?;
         }
-        rows.push(batch.get(entity.entity, &it.id).flatten().map(<[u8]>::to_vec));
+        rows.push(match batch.get(entity.entity, &it.id) {
+            Known::Row(row) => Some(row.to_vec()),
+            Known::Gone | Known::Nothing => None,
+        });
     }
     Ok(rows)
 }
@@ -277,7 +280,7 @@ fn form_of(layout: &EntityLayout, place: usize, type_oid: u32) -> Option<Form> {
         }
         form = Some(wanted);
     }
-    let is_id = layout.key.contains(&place);
-    let must_be_text = layout.version == Some(place) || (is_id && form != Some(Form::Uuid));
+    let makes_id = layout.key.contains(&place);
+    let must_be_text = layout.version == Some(place) || (makes_id && form != Some(Form::Uuid));
     form.filter(|_| !must_be_text)
 }

@@ -123,10 +123,23 @@ impl Feed {
     /// [`SourceError::MappingInvalid`] if the mapping and the metadata contradict each other.
     pub fn new(settings: Settings, schema: &Schema, staging: Arc<dyn Staging>) -> Result<Self, SourceError> {
         let layout = Arc::new(Layout::new(&settings, schema)?);
-        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("haversack-source").enable_all().build();
-        let runtime = runtime.map_err(|error| SourceError::Unavailable(format!("no thread for the source: {error}")))?;
+        let runtime =
+            Builder::new_multi_thread().worker_threads(1).thread_name("haversack-source").enable_all().build();
+        let runtime =
+            runtime.map_err(|error| SourceError::Unavailable(format!("no thread for the source: {error}")))?;
         let (notes, copied) = (Notes::default(), BTreeMap::new());
-        Ok(Self { settings, layout, staging, position: None, doing: Doing::Nothing, notes, reason: "", copied, read: Wal(0), runtime })
+        Ok(Self {
+            settings,
+            layout,
+            staging,
+            position: None,
+            doing: Doing::Nothing,
+            notes,
+            reason: "",
+            copied,
+            read: Wal(0),
+            runtime,
+        })
     }
 
     /// Makes the next commit: rows of a copy, or changes, at most `rows_max`. Waits for no longer than `wait` for
@@ -292,12 +305,11 @@ impl Feed {
 
     /// Everything is copied.
     fn follow_on(&mut self, following: Option<Following>) -> Result<Taken, SourceError> {
-        let following = match following {
-            Some(following) => following,
-            None => {
-                let stream = self.runtime.block_on(Stream::open(&self.settings, self.position()))?;
-                Following { stream, applier: Applier::new(Arc::clone(&self.layout)) }
-            }
+        let following = if let Some(following) = following {
+            following
+        } else {
+            let stream = self.runtime.block_on(Stream::open(&self.settings, self.position()))?;
+            Following { stream, applier: Applier::new(Arc::clone(&self.layout)) }
         };
         self.doing = Doing::Following(following);
         self.told(Counts::default(), 1, Stage::Following)
@@ -340,7 +352,7 @@ impl Feed {
         Ok(counts)
     }
 
-    #[expect(clippy::type_complexity, reason = "either the counts, or what has to be fetched before they can be")]
+    /// Returns the counts, or what has to be fetched before they can be.
     fn try_apply(
         &mut self,
         following: &mut Following,
@@ -434,8 +446,13 @@ impl Feed {
 
 impl Drop for Feed {
     fn drop(&mut self) {
-        let _inside = self.runtime.enter();
-        self.doing = Doing::Nothing;
+        let doing = mem::replace(&mut self.doing, Doing::Nothing);
+        // Within the runtime, since what is dropped spawns its farewell.
+        self.runtime.block_on(async {
+            if let Doing::CatchingUp(following, _) | Doing::Following(following) = doing {
+                following.stream.end().await;
+            }
+        });
     }
 }
 
@@ -452,22 +469,32 @@ async fn open(
     let commander = Commander::connect(settings).await?;
     let found = slot::find(&client, &settings.slot).await?;
     let reason = why_anew(before.as_ref(), found.as_ref(), &commander.system, &settings.slot);
-    let mut opened = match before.filter(|_| reason.is_empty()) {
-        Some(position) => resume(settings, layout, position, stale, commander, &client).await?,
-        None => {
-            slot::drop(&client, &settings.slot).await?;
-            let system = commander.system.clone();
-            let snapshot = commander.create(&settings.slot, false).await?;
-            let copying = layout.entities.iter().map(|layout| layout.entity.0).collect();
-            let (slot, wal) = (settings.slot.clone(), snapshot.wal);
-            let position = Position { system, slot, wal, part: None, copying, sweeping: Vec::new() };
-            Opened { position, reason, snapshot: Some(snapshot), stream: None, expected: BTreeMap::new() }
-        }
+    let mut opened = if let Some(position) = before.filter(|_| reason.is_empty()) {
+        resume(settings, layout, position, stale, commander, &client).await?
+    } else {
+        begin(settings, layout, commander, &client, reason).await?
     };
     for layout in layout.entities.iter().filter(|layout| opened.position.is_copying(layout.entity)) {
         opened.expected.insert(layout.name.clone(), estimate(&client, layout).await?);
     }
     Ok(opened)
+}
+
+/// Makes a slot, and has everything copied from where it begins.
+async fn begin(
+    settings: &Settings,
+    layout: &Layout,
+    commander: Commander,
+    client: &tokio_postgres::Client,
+    reason: &'static str,
+) -> Result<Opened, SourceError> {
+    slot::drop(client, &settings.slot).await?;
+    let system = commander.system.clone();
+    let snapshot = commander.create(&settings.slot, false).await?;
+    let copying = layout.entities.iter().map(|layout| layout.entity.0).collect();
+    let (slot, wal) = (settings.slot.clone(), snapshot.wal);
+    let position = Position { system, slot, wal, part: None, copying, sweeping: Vec::new() };
+    Ok(Opened { position, reason, snapshot: Some(snapshot), stream: None, expected: BTreeMap::new() })
 }
 
 /// Goes on behind a position; copies what was not copied to its end, or is mapped otherwise now.
@@ -484,13 +511,12 @@ async fn resume(
     position.copying.sort_unstable();
     position.copying.dedup();
     position.copying.retain(is_mapped);
-    let snapshot = match position.copying.is_empty() {
-        true => None,
-        false => {
-            let snapshot = commander.create(&format!("{}_copy", settings.slot), true).await?;
-            slot::mark(client).await;
-            Some(snapshot)
-        }
+    let snapshot = if position.copying.is_empty() {
+        None
+    } else {
+        let snapshot = commander.create(&format!("{}_copy", settings.slot), true).await?;
+        slot::mark(client).await;
+        Some(snapshot)
     };
     let stream = Some(Stream::open(settings, &position).await?);
     Ok(Opened { position, reason: "", snapshot, stream, expected: BTreeMap::new() })

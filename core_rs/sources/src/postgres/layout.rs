@@ -37,7 +37,10 @@ pub(super) struct EntityLayout {
 /// Where rows come from.
 #[derive(Debug)]
 pub(super) enum Origin {
-    Table { schema: String, table: String },
+    Table {
+        schema: String,
+        table: String,
+    },
     /// Values of `columns`, row by row.
     Mapping(Vec<Vec<Option<String>>>),
 }
@@ -82,7 +85,8 @@ impl Layout {
 
     /// Places of the entities that a table's rows become.
     pub(super) fn of_table(&self, schema: &str, table: &str) -> Vec<usize> {
-        let is_it = |origin: &Origin| matches!(origin, Origin::Table { schema: s, table: t } if s == schema && t == table);
+        let is_it =
+            |origin: &Origin| matches!(origin, Origin::Table { schema: s, table: t } if s == schema && t == table);
         (0..self.entities.len()).filter(|&place| is_it(&self.entities[place].origin)).collect()
     }
 }
@@ -91,28 +95,25 @@ impl EntityLayout {
     fn new(mapping: &EntityMapping, entity: &Entity, schema: &Schema) -> Result<Self, SourceError> {
         let mut columns = Columns::default();
         let mut fields = Vec::new();
-        let (key, deleted, version, origin) = match &mapping.table {
-            Some(table) => {
-                for it in &mapping.attributes {
-                    fields.extend(field_of_column(it, entity, schema, &mut columns)?);
-                }
-                let key = table.key.iter().map(|name| columns.place(name)).collect();
-                let deleted = table.deleted.as_deref().map(|name| columns.place(name));
-                let version = table.version.as_deref().map(|name| columns.place(name));
-                (key, deleted, version, Origin::of(table))
+        let (key, deleted, version, origin) = if let Some(table) = &mapping.table {
+            for it in &mapping.attributes {
+                fields.extend(field_of_column(it, entity, schema, &mut columns)?);
             }
-            None => {
-                for attribute in &entity.attributes {
-                    if mapping.rows.iter().any(|row| row.contains_key(&attribute.name)) {
-                        let place = columns.place(&attribute.name);
-                        fields.push(Field::new(attribute, From::Column(place), None, schema)?);
-                    }
+            let key = table.key.iter().map(|name| columns.place(name)).collect();
+            let deleted = table.deleted.as_deref().map(|name| columns.place(name));
+            let version = table.version.as_deref().map(|name| columns.place(name));
+            (key, deleted, version, Origin::of(table))
+        } else {
+            for attribute in &entity.attributes {
+                if mapping.rows.iter().any(|row| row.contains_key(&attribute.name)) {
+                    let place = columns.place(&attribute.name);
+                    fields.push(Field::new(attribute, From::Column(place), None, schema)?);
                 }
-                let id = entity.attribute_by_number(entity.primary_id).map_or("", |it| it.name.as_str());
-                let key = vec![columns.place(id)];
-                let cells = |row: &BTreeMap<String, String>| columns.0.iter().map(|name| row.get(name).cloned()).collect();
-                (key, None, None, Origin::Mapping(mapping.rows.iter().map(cells).collect()))
             }
+            let id = entity.attribute_by_number(entity.primary_id).map_or("", |it| it.name.as_str());
+            let key = vec![columns.place(id)];
+            let cells = |row: &BTreeMap<String, String>| columns.0.iter().map(|name| row.get(name).cloned()).collect();
+            (key, None, None, Origin::Mapping(mapping.rows.iter().map(cells).collect()))
         };
         if key.is_empty() {
             return Err(SourceError::MappingInvalid(format!("{}: name the columns of its key", entity.name)));
@@ -172,7 +173,8 @@ impl Field {
             None => None,
             Some(field) => {
                 let name = target.or(attribute.targets.first().map(String::as_str)).unwrap_or_default();
-                let unknown = || format!("{}: the metadata has no entity {name:?}; name another target", attribute.name);
+                let unknown =
+                    || format!("{}: the metadata has no entity {name:?}; name another target", attribute.name);
                 let target = schema.entity(name).ok_or_else(|| SourceError::MappingInvalid(unknown()))?;
                 Some((field, target.number))
             }

@@ -20,6 +20,9 @@ use crate::SourceError;
 /// PostgreSQL's clock counts from 2000-01-01: this many microseconds after 1970-01-01.
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
 
+/// How long the end of a connection may take.
+const FAREWELL_MAX: Duration = Duration::from_secs(2);
+
 /// The source's changes from a place in its log on.
 pub(super) struct Stream {
     client: ReplicationClient,
@@ -99,6 +102,12 @@ impl Stream {
         gathered.has_more = gathered.is_full(rows_max);
         gathered.part = self.inside.filter(|inside| inside.seen > 0).map(Inside::part);
         Ok(gathered)
+    }
+
+    /// Says goodbye, so that the source frees the slot at once.
+    pub(super) async fn end(mut self) {
+        // If the connection is gone already, so is the need for it.
+        let _ = tokio::time::timeout(FAREWELL_MAX, self.client.shutdown()).await;
     }
 
     /// Tells the source that it need not keep its log up to here.

@@ -57,11 +57,12 @@ impl Commander {
     pub(super) async fn create(mut self, slot: &str, is_temporary: bool) -> Result<Snapshot, SourceError> {
         let temporary = if is_temporary { "TEMPORARY " } else { "" };
         let command = format!("CREATE_REPLICATION_SLOT {slot} {temporary}LOGICAL pgoutput (SNAPSHOT 'export')");
-        let rows = self.client.simple_query(&command).await.map_err(|error| match error.is_server() {
-            true => SourceError::Refused(format!(
-                "the slot {slot} cannot be made: {error}; `haversack source check` says what the source needs"
-            )),
-            false => replication_failed(&error),
+        let rows = self.client.simple_query(&command).await.map_err(|error| {
+            if !error.is_server() {
+                return replication_failed(&error);
+            }
+            let hint = "`haversack source check` says what the source needs";
+            SourceError::Refused(format!("the slot {slot} cannot be made: {error}; {hint}"))
         })?;
         let text = |at: usize| Some(String::from_utf8_lossy(rows.first()?.get(at)?.as_ref()?).into_owned());
         let (wal, name) = (text(1).and_then(|text| Wal::parse(&text)), text(2));
@@ -138,10 +139,9 @@ pub(super) async fn publish(client: &Client, settings: &Settings, layout: &Layou
     let command = match found {
         Some(_) if missing.is_empty() => return Ok(()),
         Some(_) => format!("ALTER PUBLICATION {} ADD TABLE {tables}", quoted(name)),
-        None => format!(
-            "CREATE PUBLICATION {} FOR TABLE {tables} WITH (publish_via_partition_root = true)",
-            quoted(name)
-        ),
+        None => {
+            format!("CREATE PUBLICATION {} FOR TABLE {tables} WITH (publish_via_partition_root = true)", quoted(name))
+        }
     };
     client.batch_execute(&command).await.map_err(|error| match query_failed(&error) {
         SourceError::Refused(why) => SourceError::Refused(format!("{why}; have its owner run: {command}")),

@@ -126,8 +126,7 @@ fn with_text<T>(field: &Field, text: &str, take: impl FnOnce(&Value<'_>) -> T) -
     }
     let text = match field.kind {
         // Under the UTC that is set, this is the only offset there is.
-        Kind::Datetime => text.strip_suffix("+00").unwrap_or(text),
-        Kind::DatetimeIndependent => text.strip_suffix("+00").unwrap_or(text),
+        Kind::Datetime | Kind::DatetimeIndependent => text.strip_suffix("+00").unwrap_or(text),
         Kind::Boolean if text == "t" => "true",
         Kind::Boolean if text == "f" => "false",
         _ => text,

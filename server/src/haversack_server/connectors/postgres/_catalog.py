@@ -34,7 +34,8 @@ _COLUMNS = """
             ELSE 0 END AS length,
         a.attnotnull OR t.typnotnull AS required,
         a.atthasdef OR a.attidentity <> '' AS has_default,
-        a.attgenerated <> '' AS computed, a.attidentity = 'a' AS generated, col_description(a.attrelid, a.attnum) AS comment,
+        a.attgenerated <> '' AS computed, a.attidentity = 'a' AS generated,
+        col_description(a.attrelid, a.attnum) AS comment,
         ARRAY(SELECT l.enumlabel::text FROM pg_enum l
             WHERE l.enumtypid IN (b.oid, e.oid) ORDER BY l.enumsortorder) AS labels
     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid

@@ -228,7 +228,7 @@ def _directory(plan: Plan) -> Iterator[Finding]:
     if "systemuser" not in plan.entities:
         what = "no table is mapped onto systemuser, so there is no user whom rows could be sent to"
         yield Finding(
-            "directory", Verdict.FAILURE, what, "add `directory:` to the mapping, or map systemuser and the rest"
+            "directory", Verdict.WARNING, what, "add `directory:` to the mapping, or map systemuser and the rest"
         )
         return
     missing = [it for it in ("businessunit", "role", "roleprivileges", "systemuserroles") if it not in plan.entities]

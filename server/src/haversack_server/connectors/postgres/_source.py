@@ -78,6 +78,10 @@ class PostgresSource:
         """See `Source`."""
         if entity:
             raise EntityUnknown(f"a PostgreSQL source is followed as a whole, not {entity} alone")
+        return PostgresqlFeed(await in_thread(PostgresFeed, await self.core_settings(), staging, model))
+
+    async def core_settings(self) -> str:
+        """Returns what the core's feed is made from, as JSON; the password is in it. Raises as `metadata`."""
         plan = await self._plan()
         settings = {
             "connection": self._settings.for_core(),
@@ -85,7 +89,7 @@ class PostgresSource:
             "publication": self._settings.publication,
             "entities": for_core(plan),
         }
-        return PostgresqlFeed(await in_thread(PostgresFeed, json.dumps(settings), staging, model))
+        return json.dumps(settings)
 
     async def resync(self, staging: Staging, model: bytes, entity: str) -> None:
         """See `Source`. Forgets how the entity was mapped, so that the next feed copies it."""
