@@ -100,7 +100,7 @@ impl Writer {
                     done.push(Share::Part(open));
                     break;
                 }
-                Err(error) if is_the_callers(&error) => open.reply.send(Err(error)),
+                Err(error) if is_the_callers(&error) => open.refuse(error),
                 Err(error) => {
                     let judged = done.into_iter().map(Share::into_open);
                     return fail(judged.chain([open]).chain(rest), &error);
@@ -159,6 +159,17 @@ fn fail(calls: impl IntoIterator<Item = Open>, error: &SyncError) -> VecDeque<Op
 impl Open {
     fn new(call: Call, reply: Reply<Vec<MutationAnswer>>) -> Self {
         Self { answers: Vec::with_capacity(call.mutations.len()), call, reply }
+    }
+
+    /// Refuses the call. Whoever has lost their rights by its own beginning is to ask again: a refusal says that nothing
+    /// was done, which will be true then.
+    fn refuse(self, error: SyncError) {
+        let refusal = if self.answers.is_empty() {
+            error
+        } else {
+            SyncError::Internal(format!("a call has ended its own rights in its middle: {error}"))
+        };
+        self.reply.send(Err(refusal));
     }
 }
 
