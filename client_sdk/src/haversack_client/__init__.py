@@ -22,7 +22,7 @@ with Device.open("crm.sqlite3", "https://sync.example.com", token) as device:
 from haversack_client._backoff import Backoff
 from haversack_client._conflicts import Conflict, FieldConflict
 from haversack_client._device import Device
-from haversack_client._encryption import keyring_key
+from haversack_client._encryption import change_key, keyring_key
 from haversack_client._errors import (
     AuthenticationError,
     DigestMismatchError,
@@ -122,5 +122,6 @@ __all__ = [
     "UserChanged",
     "WriteRefusedError",
     "WritesAnswered",
+    "change_key",
     "keyring_key",
 ]
