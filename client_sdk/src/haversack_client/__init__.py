@@ -16,6 +16,7 @@ with Device.open("crm.sqlite3", "https://sync.example.com", token) as device:
 - Writes go: `_writer` checks them (`_rules`, `_values`) and enters them into the `_outbox`; `_overlay` lays them over
   the server's rows; `_uploader` is the loop that sends; `_conflicts` has what the application decides; `_translation`
   is what a new model or epoch makes of them.
+- Administrators: `_report` tells them how the device is, and `_wipe` does what they order.
 - `_fetch` answers FetchXML. `_transport` is gRPC, `_connections` is SQLite or SQLCipher.
 """
 
@@ -25,6 +26,8 @@ from haversack_client._device import Device
 from haversack_client._encryption import change_key, keyring_key
 from haversack_client._errors import (
     AuthenticationError,
+    DeviceBlockedError,
+    DeviceWipedError,
     DigestMismatchError,
     FencedError,
     FetchError,
@@ -43,7 +46,7 @@ from haversack_client._errors import (
     WriteRefusedError,
 )
 from haversack_client._fetch import Caller, Collation, FiscalCalendar
-from haversack_client._held import Checkpoint
+from haversack_client._held import Checkpoint, Wipe
 from haversack_client._keeper import Keeper
 from haversack_client._live import (
     CheckpointReached,
@@ -81,6 +84,8 @@ __all__ = [
     "Connection",
     "ConnectionChanged",
     "Device",
+    "DeviceBlockedError",
+    "DeviceWipedError",
     "DigestMismatchError",
     "EntityChange",
     "EntityResult",
@@ -120,6 +125,7 @@ __all__ = [
     "UploadFailed",
     "User",
     "UserChanged",
+    "Wipe",
     "WriteRefusedError",
     "WritesAnswered",
     "change_key",

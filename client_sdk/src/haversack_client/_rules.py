@@ -61,7 +61,7 @@ def stored_values(model: CarriedModel, table: Table, kind: Kind, values: Mapping
     return found
 
 
-def with_defaults(table: Table, kind: Kind, values: Row) -> Row:
+def with_defaults(table: Table, kind: Kind, values: Row) -> dict[str, SqlValue]:
     """Values with the state and status that the server would set, so that rows are here at once what they are there.
 
     A new row without a state gets the first; one that comes into a state without a status gets what goes with it.

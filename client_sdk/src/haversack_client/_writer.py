@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
-from haversack.error.v1 import error_pb2
-from haversack.sync.v1 import upload_pb2
+from haversack.sync.v1 import sync_pb2, upload_pb2
 
 from haversack_client import _rules
+from haversack_client._answers import answered, is_news
 from haversack_client._conflicts import Conflict, Conflicts, FieldConflict, Overruled
 from haversack_client._connections import Connection, Key, connect, store_errors
-from haversack_client._errors import OutboxError, WriteRefusedError
+from haversack_client._errors import DeviceWipedError, OutboxError, WriteRefusedError
+from haversack_client._held import Wipe
 from haversack_client._model import CarriedModel, Table
 from haversack_client._outbox import Entry, Kind, Outbox, State
 from haversack_client._overlay import Overlay
@@ -36,16 +37,6 @@ MUTATION_BYTES_MAX = 8 * 1024 * 1024 - 1024
 
 OUTBOX_ENTRIES_MAX = 100_000
 """Writes that may wait. A device that has more has not been online for very long, and should say so."""
-
-_REASON_PREFIX = "ERROR_REASON_"
-_REASONS: Mapping[int, str] = {
-    upload_pb2.MUTATION_OUTCOME_CONFLICT: "WRITE_CONFLICT",
-    upload_pb2.MUTATION_OUTCOME_FORBIDDEN: "WRITE_FORBIDDEN",
-    upload_pb2.MUTATION_OUTCOME_INVALID: "VALUE_INVALID",
-    upload_pb2.MUTATION_OUTCOME_NOT_FOUND: "ROW_UNKNOWN",
-    upload_pb2.MUTATION_OUTCOME_BLOCKED: "WRITE_BLOCKED",
-}
-"""What an outcome means where the server gives no reason of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +130,7 @@ class Writer:
         self._conflicts = Conflicts(self._connection)
         self._overlay = Overlay(self._connection, {})
         self._version = ""
+        self._wipe: Wipe | None = None
         self._model: CarriedModel | None = None
         self._encoder: RowEncoder | None = None
 
@@ -276,16 +268,20 @@ class Writer:
             self._outbox.mark_sent(number for number, _ in found)
         return found
 
-    def answer(self, answers: Iterable[upload_pb2.MutationAnswer]) -> Answered:
-        """Takes what the server made of writes."""
+    def take(self, answers: sync_pb2.Answers) -> Answered:
+        """Takes what a stream tells of writes that were sent before; those that the server has lost are sent again."""
+        with self._statement():
+            self._send_again(answers.unknown)
+            return self.answer(answers.answers, of_this_epoch=True)
+
+    def answer(self, answers: Iterable[upload_pb2.MutationAnswer], *, of_this_epoch: bool = False) -> Answered:
+        """Takes what the server made of writes; only on a stream are LSNs sure to be of this epoch."""
         with self._statement():
             pairs = [(answer, self._outbox.get(answer.number)) for answer in answers]
-            known = [
-                (answer, entry) for answer, entry in pairs if entry and entry.state in (State.WAITING, State.QUEUED)
-            ]
+            known = [(answer, entry) for answer, entry in pairs if entry and is_news(answer, entry)]
             position = self._position()
             with self._overlay.lifted(entry.row for _, entry in known):
-                after = [self._answered(answer, entry, position) for answer, entry in known]
+                after = [self._answered(answer, entry, position, of_this_epoch) for answer, entry in known]
             states = [entry.state for entry in after]
             return Answered(
                 applied=states.count(State.APPLIED),
@@ -296,6 +292,13 @@ class Writer:
                     self._pending(entry, set()) for entry in after if entry.state is State.APPLIED and entry.fields
                 ),
             )
+
+    def _send_again(self, numbers: Iterable[int]) -> None:
+        """Has writes that the server does not know any more be sent as they are."""
+        for number in numbers:
+            entry = self._outbox.get(number)
+            if entry and entry.state is State.QUEUED:
+                self._outbox.replace(replace(entry, state=State.WAITING))
 
     def conflicts(self) -> list[Conflict]:
         """What the application has to decide on, by the rows as they are now. What is moot by now is forgotten.
@@ -363,14 +366,17 @@ class Writer:
         version = found[0] if found else ""
         if version and version == self._version:
             return
-        serialized = read_facts(self._connection).model
-        self._model = CarriedModel.parse(serialized) if serialized else None
+        facts = read_facts(self._connection)
+        self._wipe = Wipe.parse(facts.wipe)
+        self._model = CarriedModel.parse(facts.model) if facts.model else None
         self._encoder = RowEncoder(self._model) if self._model else None
         self._overlay.use(self._model.tables if self._model else {})
         self._version = version
 
     def _table(self, name: str) -> Table:
         table = self._model.table(name) if self._model else None
+        if self._wipe:
+            raise DeviceWipedError(self._wipe.message, code="PERMISSION_DENIED", reason="DEVICE_WIPED")
         if table is None:
             hint = "is it in the profile?" if self._model else "sync first"
             raise WriteRefusedError("ENTITY_UNKNOWN", f"there is no entity {name!r} on this device; {hint}")
@@ -473,7 +479,7 @@ class Writer:
         return tuple(sorted(found))
 
     def _creations(self, entity: int, row_id: str) -> set[int]:
-        open_states = (State.WAITING, State.HELD, State.REFUSED)
+        open_states = (State.WAITING, State.QUEUED, State.HELD, State.REFUSED)
         entries = self._outbox.of_row(entity, row_id)
         return {entry.number for entry in entries if entry.kind is Kind.CREATE and entry.state in open_states}
 
@@ -493,7 +499,7 @@ class Writer:
     def _followers(self, number: int) -> list[Entry]:
         """Writes that depend on one, directly or not, in order."""
         reached, found = {number}, []
-        for entry in self._outbox.in_state(State.WAITING, State.HELD, State.REFUSED):
+        for entry in self._outbox.in_state(State.WAITING, State.QUEUED, State.HELD, State.REFUSED):
             if not reached.isdisjoint(entry.depends_on):
                 reached.add(entry.number)
                 found.append(entry)
@@ -520,36 +526,21 @@ class Writer:
         checkpoint = json.loads(read_facts(self._connection).checkpoint)
         return checkpoint[0] if checkpoint else None
 
-    def _answered(self, answer: upload_pb2.MutationAnswer, entry: Entry, position: int | None) -> Entry:
+    def _answered(
+        self, answer: upload_pb2.MutationAnswer, entry: Entry, position: int | None, of_this_epoch: bool
+    ) -> Entry:
         """Enters an answer; returns the entry as it is then."""
-        match answer.outcome:
-            case upload_pb2.MUTATION_OUTCOME_APPLIED:
-                # The LSN may be one of the epoch that the write was sent to first; then the next checkpoint will do.
-                lsn, overruled = 0 if entry.lsn == CROSSED else answer.lsn, self._names(entry, answer.overruled)
-                after = replace(entry, state=State.APPLIED, lsn=lsn, fields=overruled)
-                self._keep_conflict(after)
-            case upload_pb2.MUTATION_OUTCOME_QUEUED:
-                after = replace(entry, state=State.QUEUED)
-            case upload_pb2.MUTATION_OUTCOME_BLOCKED:
-                after = replace(self._explained(entry, answer), state=State.HELD)
-            case _:
-                after = replace(self._explained(entry, answer), state=State.REFUSED)
+        crossed = entry.lsn == CROSSED and not of_this_epoch
+        table = self._model.tables.get(entry.entity) if self._model else None
+        after = answered(answer, entry, table, crossed=crossed)
+        if after.state is State.APPLIED:
+            self._keep_conflict(after)
         is_here = after.state is State.APPLIED and position is not None and after.lsn <= position
-        if is_here and entry.lsn != CROSSED:
+        if is_here and not crossed:
             self._outbox.remove([entry.number])
         else:
             self._outbox.replace(after)
         return after
-
-    def _explained(self, entry: Entry, answer: upload_pb2.MutationAnswer) -> Entry:
-        fields = self._names(entry, answer.fields)
-        return replace(entry, reason=_reason(answer), message=answer.message, fields=fields)
-
-    def _names(self, entry: Entry, numbers: Iterable[int]) -> tuple[str, ...]:
-        """Columns by their fields' numbers."""
-        table = self._model.tables.get(entry.entity) if self._model else None
-        names = {column.number: column.name for column in table.columns} if table else {}
-        return tuple(names.get(number, f"field {number}") for number in numbers)
 
     def _pending(self, entry: Entry, held: set[int]) -> PendingWrite:
         table = self._model.tables.get(entry.entity) if self._model else None
@@ -568,13 +559,3 @@ class Writer:
             fields=entry.fields,
             written_at_us=entry.written_at_us,
         )
-
-
-def _reason(answer: upload_pb2.MutationAnswer) -> str:
-    """Name of the answer's reason; of a reason that this version does not know, its number."""
-    if not answer.reason:
-        return _REASONS.get(answer.outcome, "INTERNAL")
-    try:
-        return error_pb2.ErrorReason.Name(answer.reason).removeprefix(_REASON_PREFIX)
-    except ValueError:
-        return str(answer.reason)

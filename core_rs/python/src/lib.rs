@@ -3,10 +3,13 @@
 //! What Python sees is documented in `_core.pyi`. Whatever can block runs detached from the interpreter, and no Rust
 //! thread ever calls into Python.
 
+mod devices;
 mod errors;
 mod functions;
 mod logging;
 mod models;
+mod odata;
+mod queue;
 mod refusals;
 mod rows;
 mod server;
@@ -20,6 +23,8 @@ mod _core {
     use crate::errors::CoreError;
     #[pymodule_export]
     use crate::functions::{check_model, compile_filter, describe_filter, row_json, schema_proto};
+    #[pymodule_export]
+    use crate::odata::{OdataPage, odata_sweep};
     #[pymodule_export]
     use crate::server::SyncServer;
     #[pymodule_export]

@@ -65,6 +65,15 @@ class Staging:
         more; else it is the number of rows still to look at in a first pass, and an upper bound afterwards.
         """
 
+    def replicate_anew(self, entity: int) -> None:
+        """Has the next `replicate` of an entity begin anew: what is as it was draws no LSN, what is gone there goes."""
+
+    def position(self, entity: int) -> bytes | None:
+        """Returns how far an entity follows its source outside, with 0 all of them together; None if it never has."""
+
+    def set_position(self, entity: int, position: bytes | None) -> None:
+        """Replaces such a position, or forgets it, in a commit of its own: a source is then read from the beginning."""
+
     def write_back(self, record: Staging, *, rows_max: int) -> bytes:
         """Takes what devices have changed here to the organization's record database, in order, each change once.
 
@@ -79,11 +88,11 @@ class Staging:
 
         Begin with 0. At most `entries_max` entries (at most 10,000) and some MiB are in a page. Keep the pages as they
         are for as long as the organization has no database: whoever gets none of them does old mutations twice. Changes
-        that have not been written back do not travel.
+        that have not been written back do not travel, but what waits for a source outside does.
         """
 
     def import_ledger(self, page: bytes) -> int:
-        """Enters a page of `export_ledger`; returns how many entries are new here. Idempotent.
+        """Enters a page of `export_ledger` or `export_devices`; returns how many entries are new here. Idempotent.
 
         Raises REQUEST_INVALID for other bytes.
         """
@@ -98,11 +107,71 @@ class Staging:
         `SyncServer.retry_mutation` has one judged again.
         """
 
+    def list_devices(self, request: bytes) -> bytes:
+        """Devices that have called, those that called last first.
+
+        Takes a serialized `haversack.admin.v1.ListDevicesRequest` (its organization does not matter), and returns a
+        `ListDevicesResponse`. At most 1,000 are in a page. Raises REQUEST_INVALID for what is no id or no page.
+        """
+
+    def get_device(self, install: str, user: str) -> bytes:
+        """The devices of an install, of one user or (empty) of all, as a serialized `GetDeviceResponse`.
+
+        Raises DEVICE_UNKNOWN if there is none.
+        """
+
+    def order_device(
+        self, order: str, install: str, user: str, *, reason: str, offers_outbox: bool, at_us: int
+    ) -> bytes:
+        """Gives an order to the devices of an install, of one user or (empty) of all; durable when it returns.
+
+        `order` is "check", "block", "unblock", "wipe", "cancel-wipe" or "forget". `reason` is for "block" and "wipe",
+        `offers_outbox` for "wipe". Returns the devices that it was possible for as a serialized `GetDeviceResponse`.
+        Raises DEVICE_UNKNOWN, DEVICE_ORDER_IMPOSSIBLE, or ORGANIZATION_NOT_PROVISIONED once the ledger is closed.
+        """
+
+    def forget_devices(self, since_us: int) -> int:
+        """Forgets devices that have not called since and have no order; returns how many."""
+
+    def export_devices(self, behind: str) -> tuple[bytes, str]:
+        """A page of the registry of devices for `import_ledger`, and the `behind` of the next; begin with none.
+
+        No bytes behind the last page.
+        """
+    def queued_writes(self, model: bytes, *, except_places: list[int] = ..., writes_max: int) -> bytes:
+        """Mutations that wait for a source outside and that nothing before them holds up, in turn.
+
+        At most `writes_max`, without those at `except_places` of the ledger (those that are being written, say). Of
+        each row there is one at most. `model` is a serialized Model with the organization's metadata.
+
+        The answer is a UTF-8 JSON list of objects: `place`, `key` (stable, of no other mutation), `entity` (its logical
+        name), `id`, `kind` ("create", "update", "delete"), `values` and `old_values` (by logical name, as an ingest
+        reads them: dates as text, sets of choices as "1,2", decimals as text, lookups with `<name>_type`; null for
+        NULL; the primary key is not among them), `etag` (what the source calls the version of staging's row, or null),
+        `user` (a systemuserid), `detect_conflicts` (whether the organization's policy looks for them), `merges`
+        (whether it merges), `conflicts` (names of attributes that others have changed since it was judged, and which
+        `values` lacks) and `is_overtaken` (a deletion of a row that others have changed since). Raises STAGING_FAILED,
+        LIMIT_REACHED, EntityUnknown.
+        """
+
+    def settle_write(self, model: bytes, entity: str, place: int, settlement: str) -> bytes:
+        """Says what the source made of a queued mutation, in one commit with its row; null if that was said before.
+
+        `settlement` is JSON: `outcome` ("APPLIED", "OVERRULED": nothing was left to write, or "CONFLICT", "FORBIDDEN",
+        "INVALID", "NOT_FOUND"), with APPLIED `row` (the source's row, as a line of JSON Lines; left out if it has none
+        now) and `etag`, `overruled` (names of attributes that gave way), and for refusals `message` and `fields`.
+        What depends on a refused creation is blocked with it. The answer is UTF-8 JSON: `outcome`, `lsn` and `blocked`.
+        Raises ROWS_INVALID for a row that cannot be read; then the mutation stays queued.
+        """
+
+    def queue_standing(self) -> bytes:
+        """How the queue for a source outside stands: UTF-8 JSON, `waiting` (mutations) and `oldest_at_us` (0: none)."""
+
     def close_ledger(self) -> None:
         """Has no more mutations of devices be judged here, by whatever process. Idempotent.
 
-        Uploads hear ORGANIZATION_NOT_PROVISIONED from now on. To be called before the last `write_back` and
-        `export_ledger` of a database that is about to be given up.
+        Uploads, and orders for devices, hear ORGANIZATION_NOT_PROVISIONED from now on. To be called before the last
+        `write_back` and `export_ledger` of a database that is about to be given up.
         """
 
     def discard_refusal(self, place: int) -> None:
@@ -151,6 +220,76 @@ class Staging:
 
     def close(self) -> None:
         """Closes the database; later calls raise STAGING_FAILED."""
+
+class OdataPage:
+    """An answer of an OData service, read and not yet written."""
+
+    @staticmethod
+    def read(
+        staging: Staging,
+        model: bytes,
+        entity: str,
+        body: bytes,
+        *,
+        partial_below: int | None = None,
+        watermark: str | None = None,
+    ) -> OdataPage:
+        """Reads the JSON body of an answer with rows of `entity` of a serialized Model.
+
+        What a row lacks is NULL; with `partial_below`, a row that has fewer columns than that changes those alone.
+        `watermark` is the logical name of a column of instants. Raises SOURCE_ANSWER_INVALID if the body is no whole
+        page, and ENTITY_UNKNOWN.
+        """
+
+    @property
+    def next_link(self) -> str | None:
+        """Where the page goes on, as the service wrote it."""
+
+    @property
+    def delta_link(self) -> str | None:
+        """Where what changes from here on is asked for, as the service wrote it."""
+
+    @property
+    def watermark_us(self) -> int | None:
+        """Latest instant of the watermark's column, in microseconds since the Unix epoch."""
+
+    @property
+    def has_versions(self) -> bool:
+        """Whether rows say which version of them this is."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of the page, refused ones and deletions among them."""
+
+    def errors(self) -> bytes:
+        """UTF-8 JSON: `rejected`, how many rows cannot be taken, and the first of them as `errors`, as of an ingest."""
+
+    def take(
+        self,
+        staging: Staging,
+        *,
+        before: bytes | None,
+        after: bytes | None,
+        begins_pass: bool = False,
+        keys_only: bool = False,
+    ) -> bytes:
+        """Writes the rows, and the position `after` in the same commit; a large page takes several commits.
+
+        Does nothing if the entity's position is not `before`. With `begins_pass` a full read begins: what it does not
+        meet until it is swept is gone. With `keys_only` rows are only met. Rows that are older than what is here (by
+        Dataverse's row versions) are left out, but in a full read.
+
+        The answer is UTF-8 JSON: `is_stale` (nothing was done), `read`, `inserted`, `updated`, `deleted`, `unchanged`,
+        `bytes`, `lsn`, and `differing`: ids of a page of keys that are not here, or in another version.
+        """
+
+def odata_sweep(
+    staging: Staging, entity: int, *, before: bytes | None, after: bytes | None, rows_max: int
+) -> bytes:
+    """Deletes what a full read has not met, at most `rows_max` rows; at its end the position becomes `after`.
+
+    The answer is UTF-8 JSON: `is_stale` (the position is not `before`; nothing was done), `deleted`, `left`, `lsn`.
+    """
 
 class Ingest:
     """A file of rows on its way in. Parsing and writing go on in threads of their own while bytes are fed."""
@@ -250,8 +389,11 @@ class SyncServer:
         Raises CONFIGURATION_INVALID, and goes on with what it has.
         """
 
-    def add_organization(self, name: str, staging: Staging) -> None:
+    def add_organization(self, name: str, staging: Staging, *, queues_writes: bool = False) -> None:
         """Serves an organization from now on. Its index is loaded at first use. May be called before `start`.
+
+        With `queues_writes` its rows are a source's outside: what devices write is judged, answered with QUEUED and
+        queued for that source (`Staging.queued_writes`), and changes no row here.
 
         Raises ORGANIZATION_EXISTS if it is served already; remove it first to serve another database under its name.
         """
@@ -278,7 +420,7 @@ class SyncServer:
     def statistics(self) -> str:
         """JSON: `streams`, and `organizations`, a list of objects.
 
-        Each has name, streams, loaded, lsn, revision, rows, index_bytes, live_views. It looks at every bitmap of the
+        Each has name, streams, loaded, lsn, instant_us, revision, rows, index_bytes, live_views. It looks at every bitmap of the
         index: not for every second.
         """
 

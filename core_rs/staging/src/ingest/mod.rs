@@ -16,6 +16,7 @@ mod csv;
 mod encoder;
 mod json;
 mod nearest;
+pub mod odata;
 mod parser;
 mod sheet;
 mod together;
@@ -35,6 +36,7 @@ use self::parser::{Chunk, Parsed};
 use self::writer::{Writer, Written};
 use crate::{Staging, StagingError};
 
+pub(crate) use json::encode_row;
 pub use sheet::{SheetRow, read_sheet};
 pub use together::{Basis, Outcome, Part, write_together};
 

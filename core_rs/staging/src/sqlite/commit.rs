@@ -1,15 +1,18 @@
 //! Writing: one transaction that draws LSNs and ordinals under the write lock.
 
 use std::collections::{BTreeMap, btree_map};
+use std::ops::ControlFlow;
 
 use haversack_engine::ids::{EntityNumber, Lsn, Ordinal, Revision};
 use parking_lot::MutexGuard;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 
-use super::{SqliteStaging, failed, key_of, ledger, marks, read_head};
+use super::{SqliteStaging, failed, intake, key_of, ledger, marks, queue, read_head};
+use crate::queue::{InTurn, Passing, Queue, Queued, Turn};
 use crate::{
-    Change, Commit, Earlier, Entry, Ledger, LedgerPlace, Mark, Origin, ROW_BYTES_MAX, Recorded, RowId, StagingError,
+    Change, Commit, Earlier, Entry, Ledger, LedgerPlace, Mark, Origin, Pass, Passes, ROW_BYTES_MAX, Recorded, RowId,
+    StagingError,
 };
 
 /// Entity numbers are below this, so that keys stay positive.
@@ -17,14 +20,14 @@ const ENTITY_NUMBER_END: u32 = 1 << 31;
 
 const WRITING: &str = "writing rows";
 
-const INSERT: &str = "INSERT INTO rows (row_key, id, lsn, deleted, payload) VALUES (?1, ?2, ?3, 0, ?4)
+const INSERT: &str = "INSERT INTO rows (row_key, id, lsn, deleted, etag, payload) VALUES (?1, ?2, ?3, 0, ?4, ?5)
     ON CONFLICT (entity, id) DO NOTHING";
 
-const FIND: &str = "SELECT row_key, payload FROM rows WHERE entity = ?1 AND id = ?2";
+const FIND: &str = "SELECT row_key, etag, payload FROM rows WHERE entity = ?1 AND id = ?2";
 
 const FIND_ALIVE: &str = "SELECT lsn, payload FROM rows WHERE entity = ?1 AND id = ?2 AND deleted = 0";
 
-const REPLACE: &str = "UPDATE rows SET lsn = ?2, deleted = ?3, etag = NULL, payload = ?4 WHERE row_key = ?1";
+const REPLACE: &str = "UPDATE rows SET lsn = ?2, deleted = ?3, etag = ?4, payload = ?5 WHERE row_key = ?1";
 
 /// A transaction that holds the write lock.
 pub(super) struct SqliteCommit<'a> {
@@ -40,8 +43,10 @@ struct Tally {
     drawn: Lsn,
     /// Whether an LSN was drawn.
     changed: bool,
-    /// Whether a mark was moved, or the ledger was written to.
+    /// Whether something was written that draws no LSN: a mark, a position, the ledger.
     noted: bool,
+    /// Whether an answer became final, which those who wait for it are told of.
+    settled: bool,
     /// The part of `entities` that this commit has touched.
     counters: BTreeMap<EntityNumber, Counters>,
 }
@@ -61,6 +66,8 @@ struct Found {
     payload_bytes: Option<i64>,
     /// Whether the payload equals the one that was asked about.
     equal: bool,
+    /// Whether the version does.
+    same_version: bool,
 }
 
 impl<'a> SqliteCommit<'a> {
@@ -68,7 +75,7 @@ impl<'a> SqliteCommit<'a> {
     pub(super) fn begin(staging: &'a SqliteStaging) -> Result<Self, StagingError> {
         let writer = staging.writer.lock();
         writer.execute_batch("BEGIN IMMEDIATE").map_err(failed("beginning a commit"))?;
-        let tally = Tally { drawn: Lsn(0), changed: false, noted: false, counters: BTreeMap::new() };
+        let tally = Tally { drawn: Lsn(0), changed: false, noted: false, settled: false, counters: BTreeMap::new() };
         let mut commit = Self { staging, writer: Some(writer), tally };
         commit.tally.drawn = read_head(commit.parts().0)?;
         Ok(commit)
@@ -88,6 +95,29 @@ impl<'a> SqliteCommit<'a> {
         Ok(())
     }
 
+    fn upsert_each<'r>(
+        &mut self,
+        entity: EntityNumber,
+        rows: impl Iterator<Item = (&'r RowId, &'r [u8], Option<&'r str>)>,
+        tell: &mut dyn FnMut(usize, Change),
+    ) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        let mut insert = connection.prepare_cached(INSERT).map_err(failed(WRITING))?;
+        for (index, (id, payload, etag)) in rows.enumerate() {
+            if payload.len() > ROW_BYTES_MAX {
+                return Err(StagingError::RowTooLarge { bytes: payload.len(), limit: ROW_BYTES_MAX });
+            }
+            let row_key = tally.next_key(connection, entity)?;
+            let values = (row_key, id, tally.next_lsn(), etag, payload);
+            let change = match insert.execute(values).map_err(failed(WRITING))? {
+                0 => replace_if_changed(connection, tally, entity, id, (payload, etag))?,
+                _ => tally.count_new(entity, payload),
+            };
+            tell(index, change);
+        }
+        Ok(())
+    }
+
     fn parts(&mut self) -> (&Connection, &mut Tally) {
         let connection = self.writer.as_deref().expect("a commit has its connection until it ends");
         (connection, &mut self.tally)
@@ -98,7 +128,7 @@ impl<'a> SqliteCommit<'a> {
         if tally.changed {
             tally.write(connection).map_err(failed(WRITING))?;
         }
-        if tally.changed || tally.noted {
+        if tally.changed || tally.noted || tally.settled {
             connection.execute_batch("COMMIT").map_err(failed("committing"))?;
         } else {
             connection.execute_batch("ROLLBACK").map_err(failed("ending a commit without changes"))?;
@@ -118,29 +148,24 @@ impl Commit for SqliteCommit<'_> {
         rows: &[(&RowId, &[u8])],
         tell: &mut dyn FnMut(usize, Change),
     ) -> Result<(), StagingError> {
-        let (connection, tally) = self.parts();
-        let mut insert = connection.prepare_cached(INSERT).map_err(failed(WRITING))?;
-        for (index, &(id, payload)) in rows.iter().enumerate() {
-            if payload.len() > ROW_BYTES_MAX {
-                return Err(StagingError::RowTooLarge { bytes: payload.len(), limit: ROW_BYTES_MAX });
-            }
-            let row_key = tally.next_key(connection, entity)?;
-            let values = (row_key, id, tally.next_lsn(), payload);
-            let change = match insert.execute(values).map_err(failed(WRITING))? {
-                0 => replace_if_changed(connection, tally, entity, id, payload)?,
-                _ => tally.count_new(entity, payload),
-            };
-            tell(index, change);
-        }
-        Ok(())
+        self.upsert_each(entity, rows.iter().map(|&(id, payload)| (id, payload, None)), tell)
+    }
+
+    fn upsert_versions(
+        &mut self,
+        entity: EntityNumber,
+        rows: &[(&RowId, &[u8], Option<&str>)],
+        tell: &mut dyn FnMut(usize, Change),
+    ) -> Result<(), StagingError> {
+        self.upsert_each(entity, rows.iter().copied(), tell)
     }
 
     fn delete(&mut self, entity: EntityNumber, id: &RowId) -> Result<Change, StagingError> {
         let (connection, tally) = self.parts();
-        let Some(Found { row_key, payload_bytes: Some(bytes), .. }) = find(connection, entity, id, &[])? else {
+        let Some(Found { row_key, payload_bytes: Some(bytes), .. }) = find(connection, entity, id, (&[], None))? else {
             return Ok(Change::Unchanged);
         };
-        replace(connection, row_key, tally.next_lsn(), None)?;
+        replace(connection, row_key, tally.next_lsn(), None, None)?;
         let counters = tally.counters(connection, entity)?;
         counters.rows -= 1;
         counters.bytes -= bytes;
@@ -174,9 +199,31 @@ impl Commit for SqliteCommit<'_> {
         Ok(())
     }
 
+    fn position(&mut self, entity: EntityNumber) -> Result<Option<Vec<u8>>, StagingError> {
+        intake::position(self.parts().0, entity)
+    }
+
+    fn set_position(&mut self, entity: EntityNumber, position: Option<&[u8]>) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        tally.noted |= intake::set_position(connection, entity, position)?;
+        Ok(())
+    }
+
+    fn etag(&mut self, entity: EntityNumber, id: &RowId) -> Result<Option<String>, StagingError> {
+        intake::etag(self.parts().0, entity, id)
+    }
+
+    fn passes(&mut self) -> &mut dyn Passes {
+        self
+    }
+
+    fn queue(&mut self) -> &mut dyn Queue {
+        self
+    }
+
     fn finish(mut self: Box<Self>) -> Result<Lsn, StagingError> {
         self.end()?;
-        if self.tally.changed {
+        if self.tally.changed || self.tally.settled {
             self.staging.tell(self.tally.drawn);
         }
         Ok(self.tally.drawn)
@@ -240,6 +287,85 @@ impl Ledger for SqliteCommit<'_> {
 
     fn entry(&mut self, place: LedgerPlace) -> Result<Option<Entry>, StagingError> {
         ledger::entry(self.parts().0, place)
+    }
+}
+
+impl Queue for SqliteCommit<'_> {
+    fn enqueue(&mut self, origin: &Origin, queued: &Queued) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        tally.noted = true;
+        queue::enqueue(connection, origin, queued)
+    }
+
+    fn queued_of(&mut self, entity: EntityNumber, id: &RowId) -> Result<Vec<InTurn>, StagingError> {
+        queue::of_row(self.parts().0, entity, id)
+    }
+
+    fn queued_at(&mut self, place: LedgerPlace) -> Result<Option<InTurn>, StagingError> {
+        queue::at(self.parts().0, place)
+    }
+
+    fn queued_by(&mut self, origin: &Origin) -> Result<Vec<InTurn>, StagingError> {
+        queue::by(self.parts().0, origin)
+    }
+
+    fn pass(&mut self, visit: &mut dyn FnMut(Passing) -> ControlFlow<()>) -> Result<(), StagingError> {
+        queue::pass(self.parts().0, visit)
+    }
+
+    fn judged_by(&mut self, turn: Turn, old: &[u8]) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        tally.noted = true;
+        queue::judged_by(connection, turn, old)
+    }
+
+    fn settle(&mut self, place: LedgerPlace, entry: &Entry) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        tally.settled = true;
+        queue::settle(connection, place, entry)
+    }
+
+    fn has_drawn(&mut self, lsn: Lsn) -> Result<bool, StagingError> {
+        queue::has_drawn(self.parts().0, lsn)
+    }
+}
+
+impl Passes for SqliteCommit<'_> {
+    fn living(&mut self, entity: EntityNumber) -> Result<(u64, Ordinal), StagingError> {
+        let (connection, tally) = self.parts();
+        let counters = tally.counters(connection, entity)?;
+        Ok((counters.rows as u64, Ordinal::try_from(counters.next_ordinal).unwrap_or(Ordinal::MAX)))
+    }
+
+    fn pass(&mut self, entity: EntityNumber) -> Result<Option<Pass>, StagingError> {
+        intake::pass(self.parts().0, entity)
+    }
+
+    fn set_pass(&mut self, entity: EntityNumber, pass: Option<Pass>) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        tally.noted = true;
+        intake::set_pass(connection, entity, pass)
+    }
+
+    fn meet(&mut self, entity: EntityNumber, pass: Pass, ids: &[&RowId]) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        tally.noted = true;
+        intake::meet(connection, entity, pass, ids)
+    }
+
+    fn unmet(
+        &mut self,
+        entity: EntityNumber,
+        pass: Pass,
+        rows_max: usize,
+    ) -> Result<(Vec<RowId>, Option<Ordinal>), StagingError> {
+        intake::unmet(self.parts().0, entity, pass, rows_max)
+    }
+
+    fn forget_met(&mut self, entity: EntityNumber, end: Ordinal) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        tally.noted = true;
+        intake::forget_met(connection, entity, end)
     }
 }
 
@@ -316,15 +442,19 @@ fn replace_if_changed(
     tally: &mut Tally,
     entity: EntityNumber,
     id: &RowId,
-    payload: &[u8],
+    (payload, etag): (&[u8], Option<&str>),
 ) -> Result<Change, StagingError> {
-    let Some(found) = find(connection, entity, id, payload)? else {
+    let Some(found) = find(connection, entity, id, (payload, etag))? else {
         return Err(StagingError::Damaged("an id is taken, but no row has it".into()));
     };
     if found.equal {
+        if !found.same_version {
+            intake::set_etag(connection, found.row_key, etag)?;
+            tally.noted = true;
+        }
         return Ok(Change::Unchanged);
     }
-    replace(connection, found.row_key, tally.next_lsn(), Some(payload))?;
+    replace(connection, found.row_key, tally.next_lsn(), Some(payload), etag)?;
     let counters = tally.counters(connection, entity)?;
     counters.bytes += payload.len() as i64 - found.payload_bytes.unwrap_or(0);
     counters.rows += i64::from(found.payload_bytes.is_none());
@@ -336,21 +466,28 @@ fn find(
     connection: &Connection,
     entity: EntityNumber,
     id: &RowId,
-    payload: &[u8],
+    (payload, etag): (&[u8], Option<&str>),
 ) -> Result<Option<Found>, StagingError> {
     let read = |row: &Row<'_>| {
-        let stored = row.get_ref(1)?.as_blob_or_null()?;
+        let same_version = row.get_ref(1)?.as_str_or_null()? == etag;
+        let stored = row.get_ref(2)?.as_blob_or_null()?;
         let payload_bytes = stored.map(|bytes| bytes.len() as i64);
-        Ok(Found { row_key: row.get(0)?, payload_bytes, equal: stored == Some(payload) })
+        Ok(Found { row_key: row.get(0)?, payload_bytes, equal: stored == Some(payload), same_version })
     };
     let mut select = connection.prepare_cached(FIND).map_err(failed(WRITING))?;
     select.query_row((entity.0, id), read).optional().map_err(failed(WRITING))
 }
 
 /// Writes a row that has its key; without a payload, deletes it.
-fn replace(connection: &Connection, row_key: i64, lsn: i64, payload: Option<&[u8]>) -> Result<(), StagingError> {
+fn replace(
+    connection: &Connection,
+    row_key: i64,
+    lsn: i64,
+    payload: Option<&[u8]>,
+    etag: Option<&str>,
+) -> Result<(), StagingError> {
     let mut update = connection.prepare_cached(REPLACE).map_err(failed(WRITING))?;
-    update.execute((row_key, lsn, payload.is_none(), payload)).map_err(failed(WRITING))?;
+    update.execute((row_key, lsn, payload.is_none(), etag, payload)).map_err(failed(WRITING))?;
     Ok(())
 }
 

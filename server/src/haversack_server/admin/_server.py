@@ -15,6 +15,8 @@ from haversack.admin.v1 import (
     admin_pb2_grpc,
     apps_pb2,
     apps_pb2_grpc,
+    devices_pb2,
+    devices_pb2_grpc,
     directory_pb2,
     directory_pb2_grpc,
     entities_pb2,
@@ -29,6 +31,8 @@ from haversack.admin.v1 import (
     security_pb2_grpc,
     solutions_pb2,
     solutions_pb2_grpc,
+    source_pb2,
+    source_pb2_grpc,
     sync_errors_pb2,
     sync_errors_pb2_grpc,
     work_pb2,
@@ -39,6 +43,7 @@ from haversack_server._core import SyncServer
 from haversack_server.admin._access import AccessService
 from haversack_server.admin._apps import AppService
 from haversack_server.admin._audit import AuditService
+from haversack_server.admin._devices import DeviceService
 from haversack_server.admin._directory import DirectoryService
 from haversack_server.admin._effects import Effects
 from haversack_server.admin._entities import EntityService
@@ -49,6 +54,7 @@ from haversack_server.admin._profiles import ProfileService
 from haversack_server.admin._provisioning import ProvisioningService
 from haversack_server.admin._questions import QuestionService
 from haversack_server.admin._solutions import SolutionService
+from haversack_server.admin._source import SourceService
 from haversack_server.admin._sync_errors import SyncErrorService
 from haversack_server.admin._work import WorkService
 from haversack_server.catalog import Catalog
@@ -56,7 +62,7 @@ from haversack_server.errors import ConfigurationInvalid, InternalFault, Request
 from haversack_server.places import is_loopback
 from haversack_server.provisioning import Requests, Status
 from haversack_server.publishing import Publisher
-from haversack_server.replication import NativeSource
+from haversack_server.replication import Connections, Sources, SourceStatus
 from haversack_server.security import Certificate, uncovered
 from haversack_server.settings import AdministratorSettings
 from haversack_server.stagings import Stagings
@@ -77,6 +83,7 @@ _OPTIONS = (
 _CONTRACTS = (
     admin_pb2,
     apps_pb2,
+    devices_pb2,
     directory_pb2,
     entities_pb2,
     profiles_pb2,
@@ -84,6 +91,7 @@ _CONTRACTS = (
     questions_pb2,
     security_pb2,
     solutions_pb2,
+    source_pb2,
     sync_errors_pb2,
     work_pb2,
 )
@@ -101,7 +109,9 @@ class AdminServer:
         publisher: Publisher,
         requests: Requests,
         status: Status,
-        source: NativeSource,
+        connections: Connections,
+        sources: Sources,
+        source_status: SourceStatus,
         sync: SyncServer,
         guard: Guard,
         administrators: tuple[AdministratorSettings, ...],
@@ -109,7 +119,7 @@ class AdminServer:
         if open_calls := uncovered(_SERVICES):
             raise InternalFault(f"the policy has no entry for {', '.join(open_calls)}")
         self._server = grpc.aio.server(interceptors=[guard], options=_OPTIONS)
-        self._ingest = IngestService(catalog, stagings, source)
+        self._ingest = IngestService(catalog, stagings, connections)
         self._health = health.HealthServicer()
         effects = Effects(stagings, sync)
         organizations = OrganizationService(catalog, stagings, requests)
@@ -117,7 +127,7 @@ class AdminServer:
         entities = EntityService(catalog, publisher, effects)
         admin_pb2_grpc.add_OrganizationServiceServicer_to_server(organizations, self._server)
         self._status = status
-        provisioning = ProvisioningService(requests, status)
+        provisioning = ProvisioningService(requests, status, source_status)
         provisioning_pb2_grpc.add_ProvisioningServiceServicer_to_server(provisioning, self._server)
         entities_pb2_grpc.add_EntityServiceServicer_to_server(entities, self._server)
         admin_pb2_grpc.add_IngestServiceServicer_to_server(self._ingest, self._server)
@@ -126,10 +136,14 @@ class AdminServer:
         questions = QuestionService(catalog, stagings, publisher, sync)
         questions_pb2_grpc.add_QuestionServiceServicer_to_server(questions, self._server)
         solutions_pb2_grpc.add_SolutionServiceServicer_to_server(SolutionService(catalog), self._server)
+        self._source_status = source_status
+        source = SourceService(catalog, sources, connections, source_status)
+        source_pb2_grpc.add_SourceServiceServicer_to_server(source, self._server)
         work_pb2_grpc.add_WorkServiceServicer_to_server(WorkService(catalog), self._server)
         sync_errors = SyncErrorService(catalog, stagings, sync)
         sync_errors_pb2_grpc.add_SyncErrorServiceServicer_to_server(sync_errors, self._server)
-        directory = DirectoryService(catalog, stagings, source, sync)
+        devices_pb2_grpc.add_DeviceServiceServicer_to_server(DeviceService(catalog, stagings), self._server)
+        directory = DirectoryService(catalog, stagings, connections, sync)
         directory_pb2_grpc.add_DirectoryServiceServicer_to_server(directory, self._server)
         access = AccessService(catalog, administrators)
         security_pb2_grpc.add_AccessServiceServicer_to_server(access, self._server)
@@ -165,6 +179,7 @@ class AdminServer:
         """Takes no new calls, lets those under way go on for at most this long, and then ends them."""
         await self._health.enter_graceful_shutdown()
         self._status.stop()
+        self._source_status.stop()
         await self._server.stop(grace_seconds)
         await self._ingest.close()
 

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from haversack_server.audit._words import described
 from haversack_server.catalog import _tables as tables
+from haversack_server.catalog import sources
 from haversack_server.catalog._provisioning_tables import consent, provisioning
 
 TARGET_FIELDS = ("profile", "entity", "app", "user", "team", "name", "number", "id")
@@ -153,12 +154,28 @@ async def _grant(connection: AsyncConnection, request: Any) -> Any:
     return None if role is None else {"role": role}
 
 
+async def _source(connection: AsyncConnection, request: Any) -> Any:
+    """The source but for its secrets; of these, whether there are any."""
+    stored = await sources.find(connection, request.organization)
+    return stored and {
+        "kind": stored.kind,
+        "settings": dict(stored.settings),
+        "has_secrets": bool(stored.sealed_secrets),
+        "mapping": stored.mapping,
+        "paused": stored.is_paused,
+    }
+
+
 def _profile(request: Any) -> str:
     return f"profile {request.name}"
 
 
 def _caller(request: Any) -> str:
     return f"{request.subject} of {request.issuer}"
+
+
+def _device(request: Any) -> str:
+    return f"device {request.install}" + (f" of user {request.user}" if request.user else "")
 
 
 _ANYTHING = Subject(_told)
@@ -191,8 +208,19 @@ SUBJECTS: dict[str, Subject] = {
     f"{_PREFIX}ProvisioningService.StopProvisioning": Subject(lambda _: "provisioning", _standing),
     f"{_PREFIX}ProvisioningService.RetryProvisioning": Subject(lambda _: "provisioning", _standing),
     f"{_PREFIX}ProvisioningService.StartDeprovisioning": Subject(lambda _: "provisioning", _standing),
+    f"{_PREFIX}SourceService.SetSource": Subject(lambda _: "source", _source),
+    f"{_PREFIX}SourceService.RemoveSource": Subject(lambda _: "source", _source),
+    f"{_PREFIX}SourceService.SetMapping": Subject(lambda _: "mapping", _source),
+    f"{_PREFIX}SourceService.ImportSourceMetadata": Subject(lambda _: "metadata", _entities),
+    f"{_PREFIX}SourceService.PauseSource": Subject(lambda _: "source", _source),
+    f"{_PREFIX}SourceService.ResumeSource": Subject(lambda _: "source", _source),
+    f"{_PREFIX}SourceService.RotateSourceKey": Subject(lambda _: "key of secrets"),
     f"{_PREFIX}WorkService.RetryWorkItem": Subject(lambda it: f"work item {it.number}"),
     f"{_PREFIX}WorkService.RunWorkItem": Subject(lambda it: f"work item {it.number}"),
+    **{
+        f"{_PREFIX}DeviceService.{order}": Subject(_device)
+        for order in ("ForceFullCheck", "BlockDevice", "UnblockDevice", "WipeDevice", "CancelWipe", "ForgetDevice")
+    },
     f"{_PREFIX}DirectoryService.ChangeDirectory": Subject(lambda _: "directory"),
     f"{_PREFIX}SolutionService.ImportSolution": Subject(lambda _: "solution", _drafts),
     f"{_PREFIX}AccessService.GrantRole": Subject(_caller, _grant),

@@ -12,6 +12,7 @@ from haversack_server.cli import (
     _ask,
     _audit,
     _demo,
+    _devices,
     _doctor,
     _entities,
     _filters,
@@ -27,6 +28,7 @@ from haversack_server.cli import (
     _serve,
     _shares,
     _solutions,
+    _sources,
     _sync_errors,
     _teams,
     _tls,
@@ -48,10 +50,10 @@ app = typer.Typer(
     epilog="Exit codes: 0 done; 1 refused or failed; 2 misused. Every command has --help with an example.",
     cls=in_order(
         "serve token demo"
-        " org entity ingest schema"
+        " org source entity ingest schema"
         " profile app ask filter solution"
         " user team role share unit position"
-        " work sync-error admin audit tls doctor"
+        " device work sync-error admin audit tls doctor"
     ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -69,6 +71,7 @@ _command(
 _command("demo", _demo.demo, SERVER, example="haversack demo --data-set examples/field_service")
 
 app.add_typer(_organizations.app, name="org", rich_help_panel=DATA)
+app.add_typer(_sources.app, name="source", rich_help_panel=DATA)
 app.add_typer(_entities.app, name="entity", rich_help_panel=DATA)
 _command(
     "ingest",
@@ -93,6 +96,7 @@ app.add_typer(_shares.app, name="share", rich_help_panel=PEOPLE)
 app.add_typer(_places.units, name="unit", rich_help_panel=PEOPLE)
 app.add_typer(_places.positions, name="position", rich_help_panel=PEOPLE)
 
+app.add_typer(_devices.app, name="device", rich_help_panel=OPERATION)
 app.add_typer(_work.app, name="work", rich_help_panel=OPERATION)
 app.add_typer(_sync_errors.app, name="sync-error", rich_help_panel=OPERATION)
 app.add_typer(_admins.app, name="admin", rich_help_panel=OPERATION)

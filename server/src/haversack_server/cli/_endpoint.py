@@ -16,6 +16,7 @@ from grpc_status import rpc_status
 from haversack.admin.v1 import (
     admin_pb2_grpc,
     apps_pb2_grpc,
+    devices_pb2_grpc,
     directory_pb2_grpc,
     entities_pb2_grpc,
     profiles_pb2_grpc,
@@ -23,6 +24,7 @@ from haversack.admin.v1 import (
     questions_pb2_grpc,
     security_pb2_grpc,
     solutions_pb2_grpc,
+    source_pb2_grpc,
     sync_errors_pb2_grpc,
     work_pb2_grpc,
 )
@@ -60,7 +62,9 @@ class AdminEndpoint:
         self.directory = directory_pb2_grpc.DirectoryServiceStub(channel)
         self.solutions = solutions_pb2_grpc.SolutionServiceStub(channel)
         self.work = work_pb2_grpc.WorkServiceStub(channel)
+        self.sources = source_pb2_grpc.SourceServiceStub(channel)
         self.sync_errors = sync_errors_pb2_grpc.SyncErrorServiceStub(channel)
+        self.devices = devices_pb2_grpc.DeviceServiceStub(channel)
         self._metadata = (("authorization", f"Bearer {token}"),)
         self._seconds = seconds
 

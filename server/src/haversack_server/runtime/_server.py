@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +15,7 @@ from haversack_server._core import SyncServer
 from haversack_server.admin import AdminServer, Guard
 from haversack_server.audit import AuditLog
 from haversack_server.catalog import Catalog, provisioning
+from haversack_server.connectors import CONNECTORS
 from haversack_server.core import in_thread
 from haversack_server.endpoints import Endpoints
 from haversack_server.errors import HaversackError
@@ -22,9 +24,18 @@ from haversack_server.operations import Metrics, Pages
 from haversack_server.process_role import ProcessRole
 from haversack_server.provisioning import Activation, Parts, Requests, Status, Worker
 from haversack_server.publishing import Publisher
-from haversack_server.replication import NativeSource, Replicator, WriteBack
+from haversack_server.replication import Connect, Connections, Replicator, Sources, SourceStatus, WriteBack
 from haversack_server.runtime._tls import Tls
-from haversack_server.runtime._upkeep import follow_certificate, follow_keys, forget_audit, issuer_states, kept_up
+from haversack_server.runtime._upkeep import (
+    WatchedSources,
+    follow_certificate,
+    follow_keys,
+    forget_audit,
+    forget_devices,
+    issuer_states,
+    kept_up,
+)
+from haversack_server.sealing import Seal
 from haversack_server.security import Access, Limiter
 from haversack_server.settings import ServerSettings
 from haversack_server.stagings import Stagings
@@ -53,8 +64,10 @@ class Server:
     metrics_address: str = ""
     issuer: DevelopmentIssuer
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, connectors: Mapping[str, Connect] = CONNECTORS) -> None:
+        """Takes what it is to be like, and the kinds of sources outside that it has."""
         self._settings = settings
+        self._connectors = connectors
         self._parts = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -83,31 +96,36 @@ class Server:
         if settings.role is not ProcessRole.REPLICATOR:
             self.sync_address = await in_thread(sync.start)
             parts.push_async_callback(in_thread, sync.stop, settings.stop_grace_seconds)
-        publisher, source, audit = Publisher(catalog, stagings), NativeSource(catalog, stagings), AuditLog(catalog)
+        publisher, audit, seal = Publisher(catalog, stagings), AuditLog(catalog), Seal(settings.data)
+        connections = Connections(catalog, stagings, self._connectors, seal)
+        parts.push_async_callback(connections.close)
+        connections.start()
         activation = Activation(catalog, stagings)
         await _recover(catalog, activation, publisher)
         parts.push_async_callback(activation.stop)
         activation.start()
-        if settings.role is not ProcessRole.REPLICATOR:
-            write_back = WriteBack(stagings, sync)
-            parts.push_async_callback(write_back.stop)
-            write_back.start()
+        write_back = WriteBack(catalog, stagings, connections, sync)
+        parts.push_async_callback(write_back.stop)
+        write_back.start()
         if settings.role is not ProcessRole.SYNC:
-            replicator = Replicator(catalog, [source])
+            replicator = Replicator(catalog, connections)
             parts.push_async_callback(replicator.stop)
             replicator.start()
         if settings.role is ProcessRole.ALL:
-            worker = Worker(Parts(settings.data, catalog, publisher, stagings, sync, activation))
+            worker = Worker(Parts(settings.data, catalog, publisher, stagings, sync, activation, connections))
             parts.push_async_callback(worker.stop)
             worker.start()
             guard = self._guard(trust, catalog, audit, metrics)
+            source_status = SourceStatus(catalog, stagings)
             admin = AdminServer(
                 catalog=catalog,
                 stagings=stagings,
                 publisher=publisher,
                 requests=Requests(catalog),
                 status=Status(catalog),
-                source=source,
+                connections=connections,
+                sources=Sources(catalog, stagings, connections, seal),
+                source_status=source_status,
                 sync=sync,
                 guard=guard,
                 administrators=settings.administrators,
@@ -119,6 +137,10 @@ class Server:
             upkeep.append(follow_certificate(tls, sync, metrics))
         if settings.role is ProcessRole.ALL:
             upkeep.append(forget_audit(audit, settings.audit_days))
+            upkeep.append(forget_devices(stagings, settings.device_days))
+            watched = WatchedSources(catalog, source_status)
+            upkeep.append(watched.follow())
+            metrics.add_sources(watched.known)
         await parts.enter_async_context(kept_up(upkeep))
         metrics.add_sync(sync.statistics)
         metrics.add_issuers(lambda: issuer_states(trust))

@@ -119,11 +119,37 @@ _ADMIN: dict[str, dict[str, Rule]] = {
         "RetryWorkItem": _RUN,
         "RunWorkItem": _RUN,
     },
+    "SourceService": {
+        "SetSource": _DECIDE_IN_BULK,
+        "GetSource": _LOOK,
+        "RemoveSource": _DECIDE,
+        "CheckSource": _LOOK,
+        "MapSource": _LOOK,
+        "SetMapping": _DECIDE_IN_BULK,
+        "ImportSourceMetadata": _DECIDE,
+        "PauseSource": _RUN,
+        "ResumeSource": _RUN,
+        "ResyncEntity": _RUN,
+        "GetSourceStatus": _LOOK,
+        "WatchSourceStatus": _LOOK,
+        "RotateSourceKey": Rule(role=Role.ADMINISTRATOR, place=Place.SERVER, changes=True),
+    },
     "SyncErrorService": {
         "ListSyncErrors": _LOOK,
         "GetSyncError": _LOOK,
         "RetrySyncError": _RUN,
         "DiscardSyncError": _RUN,
+        "GetWriteBack": _LOOK,
+    },
+    "DeviceService": {
+        "ListDevices": _LOOK,
+        "GetDevice": _LOOK,
+        "ForceFullCheck": _RUN,
+        "BlockDevice": _RUN,
+        "UnblockDevice": _RUN,
+        "WipeDevice": _DECIDE,
+        "CancelWipe": _DECIDE,
+        "ForgetDevice": _DECIDE,
     },
     "DirectoryService": {
         "ListUsers": _LOOK,
@@ -166,6 +192,7 @@ RULES: dict[str, Rule] = {
 } | {
     "haversack.sync.v1.SyncService.Sync": _DEVICE,
     "haversack.sync.v1.UploadService.Upload": _DEVICE,
+    "haversack.sync.v1.ReportService.Report": _DEVICE,
 }
 """The rule of every call, by the full name of its method."""
 
