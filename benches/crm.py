@@ -63,7 +63,7 @@ class Sizes:
 
 @dataclass
 class Crm:
-    """The organization of these sizes. Everybody may read; directors may make and change rows of `writable` entities."""
+    """The organization of these sizes. Everybody may read; directors may make and change rows of what is `writable`."""
 
     sizes: Sizes
     writable: Sequence[str] = ()

@@ -36,15 +36,15 @@ def _measure(session: Session, rows: int) -> Iterator[Figure]:
         rounds = session.size(3, 1)
         session.doing(f"{rows:,} rows: {rounds} first syncs")
         changed = rows // 100
-        firsts, ups, befores = [], [], []
+        firsts, ups, unsynced = [], [], []
         for at in range(rounds):
             with _device(folder / f"{at}.db", server.endpoint, token) as device:
-                befores.append(device.hear()["peak_bytes"])
+                unsynced.append(device.hear()["peak_bytes"])
                 firsts.append(_sync(device, rows + rows // 20))
                 session.doing(f"{rows:,} rows: {changed:,} of them change")
                 organization.patch("contact", _changes(crm, at, changed))
                 ups.append(_sync(device, changed))
-        yield from _of_downloads(rows, firsts, ups, befores)
+        yield from _of_downloads(rows, firsts, ups, unsynced)
         session.doing(f"{rows:,} rows: writes")
         with _device(folder / "0.db", server.endpoint, token) as device:
             device.hear()
@@ -77,7 +77,7 @@ def _sync(device: Worker, rows: int | None = None) -> Answer:
     return synced
 
 
-def _of_downloads(rows: int, firsts: list[Answer], ups: list[Answer], befores: list[int]) -> Iterator[Figure]:
+def _of_downloads(rows: int, firsts: list[Answer], ups: list[Answer], unsynced: list[int]) -> Iterator[Figure]:
     def of(syncs: list[Answer], name: str) -> float:
         return median([sync[name] for sync in syncs])
 
@@ -87,7 +87,7 @@ def _of_downloads(rows: int, firsts: list[Answer], ups: list[Answer], befores: l
     yield Figure(case, "first sync, rows/s into SQLite", rate, at_least(100_000))
     yield Figure(case, "first sync, seconds", first)
     yield Figure(case, "seconds until work can begin", usable, None, {"first sync": usable / first})
-    peak, before = of(firsts, "peak_bytes"), median(befores)
+    peak, before = of(firsts, "peak_bytes"), median(unsynced)
     yield Figure(case, "peak memory of a first sync, MiB", peak / MIB, None, {"nothing synced": peak / before})
     yield Figure(case, "of which rows cost, bytes a row", (peak - before) / of(firsts, "rows"))
     later = of(ups, "seconds")

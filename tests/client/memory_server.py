@@ -211,7 +211,9 @@ class MemoryServer:
             return upload_pb2.MutationAnswer(outcome=upload_pb2.MUTATION_OUTCOME_BLOCKED)
         if refusal := self.judge(mutation):
             return _refused(refusal.outcome, refusal.reason, refusal.fields)
-        entity = next(it for it in self.entities if it.number == mutation.entity)
+        entity = next((it for it in self.entities if it.number == mutation.entity), None)
+        if entity is None:
+            return _refused(upload_pb2.MUTATION_OUTCOME_INVALID, error_pb2.ERROR_REASON_ENTITY_UNKNOWN)
         row = self.rows.get(entity.number, {}).get(mutation.id)
         alive = row if row and row.alive and row.visible else None
         if mutation.kind == upload_pb2.MUTATION_KIND_CREATE:

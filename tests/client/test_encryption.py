@@ -7,8 +7,17 @@ from pathlib import Path
 import keyring
 import pytest
 from client.memory_server import MemoryServer
-from client.test_writes import NORTH, QUICK, SITE
-from haversack_client import Device, KeyWrongError, keyring_key
+from client.test_following import LiveServer
+from client.test_writes import NORTH, QUICK, SITE, VISIT
+from haversack_client import (
+    CheckpointReached,
+    Device,
+    KeyWrongError,
+    StoreError,
+    WritesAnswered,
+    change_key,
+    keyring_key,
+)
 from keyring.backend import KeyringBackend
 
 KEY = "correct horse battery staple"
@@ -47,6 +56,55 @@ def test_a_plain_database_has_no_key(path: Path) -> None:
     open_device(path, None).close()
     with pytest.raises(KeyWrongError):
         open_device(path)
+
+
+def test_a_key_is_changed_for_another(path: Path) -> None:
+    new = "another horse, another staple"
+    with open_device(path) as device:
+        device.sync()
+        written = device.create("site", {"name": "mysecret"})
+        with pytest.raises(StoreError, match="locked"):
+            change_key(path, KEY, new)
+    with pytest.raises(KeyWrongError, match="fewer than"):
+        change_key(path, KEY, "short")
+    with pytest.raises(KeyWrongError, match="the key is wrong"):
+        change_key(path, new, KEY)
+    change_key(path, KEY, new)
+    with pytest.raises(KeyWrongError):
+        open_device(path)
+    with open_device(path, new) as device:
+        assert device.status(verify=True).verified
+        assert [write.id for write in device.outbox()] == [written]
+        device.sync()
+    with pytest.raises(StoreError):
+        change_key(path.with_name("nothing.sqlite3"), KEY, new)
+
+
+def test_a_plain_database_gets_no_key(path: Path) -> None:
+    open_device(path, None).close()
+    with pytest.raises(KeyWrongError):
+        change_key(path, KEY, "another horse, another staple")
+
+
+def test_every_path_works_with_a_key(path: Path) -> None:
+    """Live, a model change, a wipe, a second process."""
+    server = LiveServer((SITE, VISIT))
+    server.put(SITE, NORTH.bytes, name="secretplace")
+    with Device(path, server, backoff=QUICK, key=KEY) as device:
+        with device.live() as live:
+            assert any(isinstance(event, CheckpointReached) for event in live)
+            device.update("site", NORTH, {"name": "mine"})
+            assert any(isinstance(event, WritesAnswered) for event in live)
+        server.entities, server.version = (SITE,), 2
+        device.sync()
+        assert device.status(verify=True).verified
+        with Device.offline(path, key=KEY) as other:
+            other.update("site", NORTH, {"name": "other"})
+        assert device.query("SELECT name FROM site")[0]["name"] == "other"
+        device.wipe()
+        assert device.query("SELECT * FROM site") == device.outbox() == []
+        device.sync()
+        assert device.query("SELECT name FROM site")[0]["name"] == "mine"
 
 
 class MemoryKeyring(KeyringBackend):

@@ -23,7 +23,7 @@ with Device.open("crm.sqlite3", "https://sync.example.com", token) as device:
 from haversack_client._backoff import Backoff
 from haversack_client._conflicts import Conflict, FieldConflict
 from haversack_client._device import Device
-from haversack_client._encryption import keyring_key
+from haversack_client._encryption import change_key, keyring_key
 from haversack_client._errors import (
     AuthenticationError,
     DeviceBlockedError,
@@ -128,5 +128,6 @@ __all__ = [
     "Wipe",
     "WriteRefusedError",
     "WritesAnswered",
+    "change_key",
     "keyring_key",
 ]

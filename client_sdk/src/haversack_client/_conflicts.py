@@ -56,8 +56,8 @@ OnConflict: TypeAlias = Callable[[Conflict], Mapping[str, object]]
 """Decides: returns the values to write. A column that is left out keeps the server's value.
 
 It may be asked again about the same conflict if the row moves meanwhile, or if the device is closed before its answer
-is kept. It is called outside of transactions, and may take its time. What it raises ends the sync, or beside a live stream
-is an `UploadFailed`; the conflict stays, and comes again with the next sync or checkpoint.
+is kept. It is called outside of transactions, and may take its time. What it raises ends the sync, or beside a live
+stream is an `UploadFailed`; the conflict stays, and comes again with the next sync or checkpoint.
 """
 
 

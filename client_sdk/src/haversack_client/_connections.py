@@ -56,7 +56,7 @@ def connect(path: Path, key: Key | None = None, *, read_only: bool = False) -> C
         )
         try:
             if key is not None:
-                connection.execute(f"PRAGMA key = {_quoted_key(key)}")
+                connection.execute(f"PRAGMA key = {quoted_key(key)}")
             _require_readable(connection, path, encrypted=key is not None)
         except BaseException:
             connection.close()
@@ -72,7 +72,8 @@ def _required_sqlcipher() -> Any:
     return sqlcipher
 
 
-def _quoted_key(key: Key) -> str:
+def quoted_key(key: Key) -> str:
+    """A key as SQL. Raises KeyWrongError if it cannot be one."""
     text = key() if callable(key) else key
     if len(text) < KEY_LENGTH_MIN:
         raise KeyWrongError(f"the key has fewer than {KEY_LENGTH_MIN} characters; give a longer one")

@@ -119,6 +119,8 @@ class Attribute:
     options: frozenset[int] = frozenset()
     creatable: bool = False
     updatable: bool = False
+    default_statuses: Mapping[int, int] = field(default_factory=dict)
+    """Of the attribute `statuscode`: which status goes with which state if only that is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +290,7 @@ def _attribute(attribute: sync_pb2.CarriedAttribute) -> Attribute:
         options=frozenset(attribute.options),
         creatable=attribute.creatable,
         updatable=attribute.updatable,
+        default_statuses={each.state: each.status for each in attribute.default_statuses},
     )
 
 

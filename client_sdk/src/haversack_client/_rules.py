@@ -61,6 +61,32 @@ def stored_values(model: CarriedModel, table: Table, kind: Kind, values: Mapping
     return found
 
 
+def with_defaults(table: Table, kind: Kind, values: Row) -> dict[str, SqlValue]:
+    """Values with the state and status that the server would set, so that rows are here at once what they are there.
+
+    A new row without a state gets the first; one that comes into a state without a status gets what goes with it.
+    """
+    state, status = (table.attributes.get(name) for name in ("statecode", "statuscode"))
+    found = dict(values)
+    if state and _may_default(state, kind, found) and kind is Kind.CREATE and _is_state(state):
+        found[state.name] = min(state.options, default=0)
+    chosen = found.get(state.name) if state else None
+    if status and _may_default(status, kind, found) and isinstance(chosen, int):
+        default = status.default_statuses.get(chosen, min(status.options, default=None))
+        if default is not None:
+            found[status.name] = default
+    return found
+
+
+def _may_default(attribute: Attribute, kind: Kind, values: Row) -> bool:
+    allowed = attribute.creatable if kind is Kind.CREATE else attribute.updatable
+    return allowed and values.get(attribute.name) is None and (kind is Kind.CREATE or attribute.name not in values)
+
+
+def _is_state(attribute: Attribute) -> bool:
+    return attribute.type == model_pb2.ATTRIBUTE_TYPE_STATE
+
+
 def _is_filled_in(table: Table, attribute: Attribute) -> bool:
     """Whether the server gives it to a new row: what devices cannot set, the first state, and the row's id."""
     is_state = attribute.type in (model_pb2.ATTRIBUTE_TYPE_STATE, model_pb2.ATTRIBUTE_TYPE_STATUS)

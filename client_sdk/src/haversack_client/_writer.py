@@ -391,6 +391,7 @@ class Writer:
     def _create(self, table: Table, row_id: str, values: Mapping[str, object]) -> None:
         _rules.require_right(table, Kind.CREATE)
         found = self._stored(table, Kind.CREATE, values)
+        found = _rules.with_defaults(table, Kind.CREATE, found)
         new = {name: value for name, value in found.items() if value is not None}
         if self._overlay.shown(table.entity, row_id) is not None:
             raise WriteRefusedError("ROW_EXISTS", f"{table.name} has a row {row_id} already; update it instead")
@@ -406,6 +407,8 @@ class Writer:
         pairs = {(it.name, it.companion) for it in table.attributes.values() if it.companion}
         different |= {name for pair in pairs if not different.isdisjoint(pair) for name in pair}
         new = {name: value for name, value in found.items() if name in different}
+        defaults = _rules.with_defaults(table, Kind.UPDATE, new)
+        new |= {name: value for name, value in defaults.items() if name not in new and row.get(name) != value}
         if new:
             _rules.check_row(table, Kind.UPDATE, new, {**row, **new})
             self._write(table, row_id, Kind.UPDATE, new, {name: row.get(name) for name in new})

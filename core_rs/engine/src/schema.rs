@@ -79,6 +79,10 @@ pub struct WriteRules {
     pub length_max: u32,
     /// The values of a choice, ascending; empty: any.
     pub options: Vec<i64>,
+    /// Of a status: the states that its options are of, where that is said, by option ascending.
+    pub states: Vec<(i64, i64)>,
+    /// Of a state: the statuses that rows get with its options, where that is said, by option ascending.
+    pub default_statuses: Vec<(i64, i64)>,
 }
 
 /// A link between entities, with numbers in place of names.
@@ -227,7 +231,41 @@ impl Schema {
     }
 }
 
+/// Logical name of the attribute that tells a row's state.
+pub const STATE: &str = "statecode";
+
+/// Logical name of the attribute that tells a row's status within its state.
+pub const STATUS: &str = "statuscode";
+
 impl Entity {
+    /// The state of rows, if the entity has one.
+    pub fn state(&self) -> Option<&Attribute> {
+        self.attribute(STATE).filter(|attribute| attribute.kind == AttributeType::State)
+    }
+
+    /// The status of rows, if the entity has one.
+    pub fn status(&self) -> Option<&Attribute> {
+        self.attribute(STATUS).filter(|attribute| attribute.kind == AttributeType::Status)
+    }
+
+    /// The state of a row that is made without one: the first choice, or 0 if there are none.
+    pub fn default_state(&self) -> Option<i64> {
+        self.state().map(|state| state.rules.options.first().copied().unwrap_or_default())
+    }
+
+    /// The status of a row that comes into a state without one: what the state says, or the first choice of that state;
+    /// where choices do not tell their states, the first of all.
+    pub fn default_status(&self, state: Option<i64>) -> Option<i64> {
+        let status = &self.status()?.rules;
+        let of_state = state.and_then(|state| {
+            let stated = self.state().into_iter().flat_map(|it| &it.rules.default_statuses);
+            let stated = stated.filter(|(it, _)| *it == state).map(|&(_, status)| status);
+            let first = status.states.iter().filter(|(_, it)| *it == state).map(|&(status, _)| status);
+            stated.filter(|it| status.options.binary_search(it).is_ok()).chain(first).next()
+        });
+        of_state.or_else(|| status.options.first().copied())
+    }
+
     /// Reads one entity of a model.
     ///
     /// # Errors
@@ -332,12 +370,19 @@ impl WriteRules {
     fn from_model(attribute: &model::Attribute) -> Self {
         let mut options: Vec<i64> = attribute.options.iter().map(|option| option.value).collect();
         options.sort_unstable();
+        let pairs = |of: fn(&model::Option) -> Option<i64>| {
+            let mut pairs: Vec<_> = attribute.options.iter().filter_map(|it| Some((it.value, of(it)?))).collect();
+            pairs.sort_unstable();
+            pairs
+        };
         Self {
             required: attribute.required,
             create_forbidden: attribute.create_forbidden || is_stamped(&attribute.logical_name),
             update_forbidden: attribute.update_forbidden || is_stamped(&attribute.logical_name),
             length_max: attribute.max_length,
             options,
+            states: pairs(|option| option.state),
+            default_statuses: pairs(|option| option.default_status),
         }
     }
 }

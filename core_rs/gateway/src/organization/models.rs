@@ -7,7 +7,7 @@ use haversack_engine::engine::{Carried, DeviceUser};
 use haversack_engine::ids::Revision;
 use haversack_engine::row::{descriptors, message_name};
 use haversack_engine::schema::{Attribute, Entity, Schema};
-use haversack_proto::sync::{CarriedAttribute, CarriedEntity, Model, RowRight, User};
+use haversack_proto::sync::{CarriedAttribute, CarriedEntity, DefaultStatus, Model, RowRight, User};
 use parking_lot::Mutex;
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -163,5 +163,17 @@ fn carried_attribute(entity: &Entity, attribute: &Attribute) -> CarriedAttribute
         options: attribute.rules.options.clone(),
         creatable: is_primary_id || !attribute.rules.create_forbidden,
         updatable: !is_primary_id && !attribute.rules.update_forbidden,
+        default_statuses: default_statuses(entity, attribute),
     }
+}
+
+/// Of an entity's status: which one goes with each state.
+fn default_statuses(entity: &Entity, attribute: &Attribute) -> Vec<DefaultStatus> {
+    let (Some(state), Some(status)) = (entity.state(), entity.status()) else { return Vec::new() };
+    if status.number != attribute.number {
+        return Vec::new();
+    }
+    let states = if state.rules.options.is_empty() { &[0][..] } else { &state.rules.options };
+    let default = |&state: &i64| Some(DefaultStatus { state, status: entity.default_status(Some(state))? });
+    states.iter().filter_map(default).collect()
 }

@@ -710,6 +710,12 @@ pub struct Option {
     /// The label for people.
     #[prost(string, tag = "2")]
     pub label: ::prost::alloc::string::String,
+    /// Of a status: the state that it is one of; absent if that is not known.
+    #[prost(sint64, optional, tag = "3")]
+    pub state: ::core::option::Option<i64>,
+    /// Of a state: the status of a row that comes into it without one; absent means the first status of the state.
+    #[prost(sint64, optional, tag = "4")]
+    pub default_status: ::core::option::Option<i64>,
 }
 /// A link between two entities.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

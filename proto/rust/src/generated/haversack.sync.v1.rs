@@ -1092,7 +1092,7 @@ pub struct CarriedEntity {
     pub sync_interval_minutes: u32,
 }
 /// A column of a device's table.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CarriedAttribute {
     /// Protobuf field number.
     #[prost(uint32, tag = "1")]
@@ -1124,6 +1124,19 @@ pub struct CarriedAttribute {
     /// Whether devices may change it.
     #[prost(bool, tag = "10")]
     pub updatable: bool,
+    /// Of the attribute `statuscode`: which status a row gets when it comes into a state without one, by state ascending.
+    #[prost(message, repeated, tag = "11")]
+    pub default_statuses: ::prost::alloc::vec::Vec<DefaultStatus>,
+}
+/// What a row's status is when only its state is said.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DefaultStatus {
+    /// The state.
+    #[prost(sint64, tag = "1")]
+    pub state: i64,
+    /// The status.
+    #[prost(sint64, tag = "2")]
+    pub status: i64,
 }
 /// What the coming pass will send, exactly, if the view stays as it is. A pass that changes nothing has no Plan.
 #[derive(Clone, PartialEq, ::prost::Message)]

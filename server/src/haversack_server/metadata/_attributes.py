@@ -137,7 +137,18 @@ def _option(name: str, source: object) -> model_pb2.Option:
     value = source.get("Value") if isinstance(source, Mapping) else None
     if not isinstance(source, Mapping) or not isinstance(value, int) or isinstance(value, bool):
         raise MetadataInvalid(f"attribute {name}: an option needs a whole number as its Value")
-    return model_pb2.Option(value=value, label=label(source.get("Label")))
+    return model_pb2.Option(
+        value=value,
+        label=label(source.get("Label")),
+        state=_choice_named(source, "State"),
+        default_status=_choice_named(source, "DefaultStatus"),
+    )
+
+
+def _choice_named(source: Mapping[str, Any], key: str) -> int | None:
+    """A choice of another attribute that an option names: a status its state, a state its default status."""
+    value = source.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _max_length(name: str, source: Mapping[str, Any]) -> int:

@@ -4,7 +4,7 @@ use super::author::Author;
 use super::values::{Changes, encode};
 use crate::directory::{Directory, Holding};
 use crate::ids::{EntityNumber, Instant, RowKey};
-use crate::row::{FieldType, Value, encoded};
+use crate::row::{FieldType, Value, encoded, read};
 use crate::schema::{Attribute, AttributeType, Entity, Schema};
 
 /// Sets fields of one row.
@@ -32,15 +32,17 @@ impl Stamps<'_> {
         };
         changes.insert(primary, encode(primary, &id));
         self.own(owner, changes);
-        for name in ["statecode", "statuscode"] {
-            self.default_choice(name, changes);
-        }
+        self.choose(self.entity.state(), self.entity.default_state(), changes);
+        self.choose(self.entity.status(), self.entity.default_status(self.state(changes)), changes);
         self.touch("createdon", "createdby", changes);
         self.touch("modifiedon", "modifiedby", changes);
     }
 
-    /// What a changed row gets: who changed it and when.
+    /// What a changed row gets: with another state a status of that, unless one is set; who changed it and when.
     pub(super) fn update(&self, changes: &mut Changes) {
+        if let Some(state) = self.state(changes) {
+            self.choose(self.entity.status(), self.entity.default_status(Some(state)), changes);
+        }
         self.touch("modifiedon", "modifiedby", changes);
     }
 
@@ -64,19 +66,24 @@ impl Stamps<'_> {
         self.point(who, "systemuser", Some(self.author.person.user), changes);
     }
 
-    fn default_choice(&self, name: &str, changes: &mut Changes) {
-        let is_choice = |it: &&Attribute| matches!(it.kind, AttributeType::State | AttributeType::Status);
-        let Some(attribute) = self.entity.attribute(name).filter(is_choice) else { return };
-        let default = match (attribute.rules.options.first(), attribute.kind) {
-            (Some(&first), _) => first,
-            (None, AttributeType::State) => 0,
-            (None, _) => return,
-        };
+    /// The state that changes bring.
+    fn state(&self, changes: &Changes) -> Option<i64> {
+        let attribute = self.entity.state()?;
+        let field = changes.get(&attribute.number)?.as_deref()?;
+        match read(field, attribute.number, attribute.kind) {
+            Ok(Some(Value::Integer(state))) => Some(state),
+            _ => None,
+        }
+    }
+
+    /// Sets a choice that is not set.
+    fn choose(&self, attribute: Option<&Attribute>, choice: Option<i64>, changes: &mut Changes) {
+        let (Some(attribute), Some(choice)) = (attribute, choice) else { return };
         let number = attribute.number;
         changes
             .entry(number)
             .or_insert(None)
-            .get_or_insert_with(|| encode(number, &Value::Integer(default)).expect("a number is no empty set"));
+            .get_or_insert_with(|| encode(number, &Value::Integer(choice)).expect("a number is no empty set"));
     }
 
     /// Sets a lookup, if the entity has it as one of that target.

@@ -268,12 +268,16 @@ class Attribute(_message.Message):
     def __init__(self, number: _Optional[int] = ..., logical_name: _Optional[str] = ..., display_name: _Optional[str] = ..., type: _Optional[_Union[AttributeType, str]] = ..., targets: _Optional[_Iterable[str]] = ..., entity_field_number: _Optional[int] = ..., options: _Optional[_Iterable[_Union[Option, _Mapping]]] = ..., max_length: _Optional[int] = ..., required: _Optional[bool] = ..., create_forbidden: _Optional[bool] = ..., update_forbidden: _Optional[bool] = ...) -> None: ...
 
 class Option(_message.Message):
-    __slots__ = ("value", "label")
+    __slots__ = ("value", "label", "state", "default_status")
     VALUE_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_STATUS_FIELD_NUMBER: _ClassVar[int]
     value: int
     label: str
-    def __init__(self, value: _Optional[int] = ..., label: _Optional[str] = ...) -> None: ...
+    state: int
+    default_status: int
+    def __init__(self, value: _Optional[int] = ..., label: _Optional[str] = ..., state: _Optional[int] = ..., default_status: _Optional[int] = ...) -> None: ...
 
 class Relationship(_message.Message):
     __slots__ = ("schema_name", "one_to_many", "many_to_many")

@@ -198,7 +198,7 @@ class CarriedEntity(_message.Message):
     def __init__(self, entity: _Optional[int] = ..., logical_name: _Optional[str] = ..., message_name: _Optional[str] = ..., primary_id_attribute: _Optional[str] = ..., attributes: _Optional[_Iterable[_Union[CarriedAttribute, _Mapping]]] = ..., fingerprint: _Optional[int] = ..., mandatory: _Optional[bool] = ..., rights: _Optional[_Iterable[_Union[RowRight, str]]] = ..., sync_interval_minutes: _Optional[int] = ...) -> None: ...
 
 class CarriedAttribute(_message.Message):
-    __slots__ = ("number", "logical_name", "type", "entity_field_number", "target", "required", "max_length", "options", "creatable", "updatable")
+    __slots__ = ("number", "logical_name", "type", "entity_field_number", "target", "required", "max_length", "options", "creatable", "updatable", "default_statuses")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     LOGICAL_NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -209,6 +209,7 @@ class CarriedAttribute(_message.Message):
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     CREATABLE_FIELD_NUMBER: _ClassVar[int]
     UPDATABLE_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_STATUSES_FIELD_NUMBER: _ClassVar[int]
     number: int
     logical_name: str
     type: _model_pb2.AttributeType
@@ -219,7 +220,16 @@ class CarriedAttribute(_message.Message):
     options: _containers.RepeatedScalarFieldContainer[int]
     creatable: bool
     updatable: bool
-    def __init__(self, number: _Optional[int] = ..., logical_name: _Optional[str] = ..., type: _Optional[_Union[_model_pb2.AttributeType, str]] = ..., entity_field_number: _Optional[int] = ..., target: _Optional[str] = ..., required: _Optional[bool] = ..., max_length: _Optional[int] = ..., options: _Optional[_Iterable[int]] = ..., creatable: _Optional[bool] = ..., updatable: _Optional[bool] = ...) -> None: ...
+    default_statuses: _containers.RepeatedCompositeFieldContainer[DefaultStatus]
+    def __init__(self, number: _Optional[int] = ..., logical_name: _Optional[str] = ..., type: _Optional[_Union[_model_pb2.AttributeType, str]] = ..., entity_field_number: _Optional[int] = ..., target: _Optional[str] = ..., required: _Optional[bool] = ..., max_length: _Optional[int] = ..., options: _Optional[_Iterable[int]] = ..., creatable: _Optional[bool] = ..., updatable: _Optional[bool] = ..., default_statuses: _Optional[_Iterable[_Union[DefaultStatus, _Mapping]]] = ...) -> None: ...
+
+class DefaultStatus(_message.Message):
+    __slots__ = ("state", "status")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    state: int
+    status: int
+    def __init__(self, state: _Optional[int] = ..., status: _Optional[int] = ...) -> None: ...
 
 class Plan(_message.Message):
     __slots__ = ("epoch", "entities")
