@@ -283,9 +283,7 @@ class OdataPage:
         `bytes`, `lsn`, and `differing`: ids of a page of keys that are not here, or in another version.
         """
 
-def odata_sweep(
-    staging: Staging, entity: int, *, before: bytes | None, after: bytes | None, rows_max: int
-) -> bytes:
+def odata_sweep(staging: Staging, entity: int, *, before: bytes | None, after: bytes | None, rows_max: int) -> bytes:
     """Deletes what a full read has not met, at most `rows_max` rows; at its end the position becomes `after`.
 
     The answer is UTF-8 JSON: `is_stale` (the position is not `before`; nothing was done), `deleted`, `left`, `lsn`.
@@ -449,8 +447,8 @@ class SyncServer:
     def statistics(self) -> str:
         """JSON: `streams`, and `organizations`, a list of objects.
 
-        Each has name, streams, loaded, lsn, instant_us, revision, rows, index_bytes, live_views. It looks at every bitmap of the
-        index: not for every second.
+        Each has name, streams, loaded, lsn, instant_us, revision, rows, index_bytes, live_views. It looks at every
+        bitmap of the index: not for every second.
         """
 
     def estimate(self, request: bytes, model: bytes | None) -> bytes:
