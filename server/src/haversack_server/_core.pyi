@@ -271,13 +271,14 @@ class OdataPage:
         before: bytes | None,
         after: bytes | None,
         begins_pass: bool = False,
+        keeps_newer: bool = False,
         keys_only: bool = False,
     ) -> bytes:
         """Writes the rows, and the position `after` in the same commit; a large page takes several commits.
 
         Does nothing if the entity's position is not `before`. With `begins_pass` a full read begins: what it does not
-        meet until it is swept is gone. With `keys_only` rows are only met. Rows that are older than what is here (by
-        Dataverse's row versions) are left out, but in a full read.
+        meet until it is swept is gone. With `keys_only` rows are only met. With `keeps_newer` rows that are older than
+        what is here (by Dataverse's row versions) are left out.
 
         The answer is UTF-8 JSON: `is_stale` (nothing was done), `read`, `inserted`, `updated`, `deleted`, `unchanged`,
         `bytes`, `lsn`, and `differing`: ids of a page of keys that are not here, or in another version.
