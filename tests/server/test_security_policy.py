@@ -15,6 +15,7 @@ from grpc_status import rpc_status
 from haversack.admin.v1 import (
     admin_pb2,
     apps_pb2,
+    devices_pb2,
     directory_pb2,
     entities_pb2,
     profiles_pb2,
@@ -22,10 +23,11 @@ from haversack.admin.v1 import (
     questions_pb2,
     security_pb2,
     solutions_pb2,
+    source_pb2,
     sync_errors_pb2,
     work_pb2,
 )
-from haversack.sync.v1 import sync_pb2, upload_pb2
+from haversack.sync.v1 import report_pb2, sync_pb2, upload_pb2
 from haversack_server.errors import LimitReached, RoleInsufficient, TokenNotAllowed
 from haversack_server.security import RULES, Caller, HeldGrant, Limiter, Place, Role, Rule, admit, uncovered
 from haversack_server.security._policy import table
@@ -39,6 +41,7 @@ CODE = grpc.StatusCode
 CONTRACTS = (
     admin_pb2,
     apps_pb2,
+    devices_pb2,
     directory_pb2,
     entities_pb2,
     profiles_pb2,
@@ -46,8 +49,10 @@ CONTRACTS = (
     questions_pb2,
     security_pb2,
     solutions_pb2,
+    source_pb2,
     sync_errors_pb2,
     work_pb2,
+    report_pb2,
     sync_pb2,
     upload_pb2,
 )

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use haversack_engine::ids::{EntityNumber, Lsn, Ordinal, Revision};
+use haversack_staging::queue::Queue;
 use haversack_staging::{
-    Change, Commit, CommitListener, DeviceRegistry, Identity, Ledger, Mark, Passes, Queue, RowId, Snapshot,
-    SqliteStaging, Staging, StagingError,
+    Change, Commit, CommitListener, DeviceRegistry, Identity, Ledger, Mark, Passes, RowId, Snapshot, SqliteStaging,
+    Staging, StagingError,
 };
 use parking_lot::{Condvar, Mutex};
 

@@ -33,7 +33,7 @@ from haversack_server.replication._source import (
     catch_up,
 )
 from haversack_server.replication._sources import Sources, Wanted
-from haversack_server.replication._status import SourceStatus, work_item_state
+from haversack_server.replication._status import SourceStatus, source_states, work_item_state
 from haversack_server.replication._write_back import write_back
 
 __all__ = [
@@ -71,6 +71,7 @@ __all__ = [
     "keep_replicating",
     "last_writes",
     "refuse_foreign_rows",
+    "source_states",
     "work_item_state",
     "write_back",
     "write_back_standing",

@@ -27,6 +27,7 @@ from haversack_server.publishing import Publisher
 from haversack_server.replication import Connect, Connections, Replicator, Sources, SourceStatus, WriteBack
 from haversack_server.runtime._tls import Tls
 from haversack_server.runtime._upkeep import (
+    WatchedSources,
     follow_certificate,
     follow_keys,
     forget_audit,
@@ -115,6 +116,7 @@ class Server:
             parts.push_async_callback(worker.stop)
             worker.start()
             guard = self._guard(trust, catalog, audit, metrics)
+            source_status = SourceStatus(catalog, stagings)
             admin = AdminServer(
                 catalog=catalog,
                 stagings=stagings,
@@ -123,7 +125,7 @@ class Server:
                 status=Status(catalog),
                 connections=connections,
                 sources=Sources(catalog, stagings, connections, seal),
-                source_status=SourceStatus(catalog, stagings),
+                source_status=source_status,
                 sync=sync,
                 guard=guard,
                 administrators=settings.administrators,
@@ -136,6 +138,9 @@ class Server:
         if settings.role is ProcessRole.ALL:
             upkeep.append(forget_audit(audit, settings.audit_days))
             upkeep.append(forget_devices(stagings, settings.device_days))
+            watched = WatchedSources(catalog, source_status)
+            upkeep.append(watched.follow())
+            metrics.add_sources(watched.known)
         await parts.enter_async_context(kept_up(upkeep))
         metrics.add_sync(sync.statistics)
         metrics.add_issuers(lambda: issuer_states(trust))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
+from haversack.admin.v1 import source_pb2
 
 from haversack_server._core import SyncServer
 from haversack_server.audit import AuditLog
+from haversack_server.catalog import Catalog
 from haversack_server.core import in_thread
 from haversack_server.errors import HaversackError
 from haversack_server.operations import Metrics
+from haversack_server.replication import SourceStatus, source_states
 from haversack_server.runtime._tls import Tls
 from haversack_server.security import Certificate
 from haversack_server.stagings import Stagings
@@ -27,6 +30,9 @@ DEVICES_SECONDS = 3_600.0
 """How often devices are forgotten that do not call any more."""
 
 DAY_US = 24 * 3_600 * 1_000_000
+
+SOURCES_SECONDS = 5.0
+"""How often it is looked at how far organizations follow their sources."""
 
 _log = structlog.get_logger()
 
@@ -98,6 +104,28 @@ async def forget_devices(stagings: Stagings, days: int) -> None:
             except HaversackError as error:
                 _log.error("devices could not be forgotten", organization=organization, cause=str(error))
         await asyncio.sleep(DEVICES_SECONDS)
+
+
+class WatchedSources:
+    """How far organizations follow their sources outside, as it was some seconds ago; for the metrics' threads."""
+
+    def __init__(self, catalog: Catalog, status: SourceStatus) -> None:
+        self._catalog = catalog
+        self._status = status
+        self._known: Sequence[source_pb2.SourceStatus] = ()
+
+    def known(self) -> Sequence[source_pb2.SourceStatus]:
+        """What was looked at last."""
+        return self._known
+
+    async def follow(self) -> None:
+        """Looks, now and every so often."""
+        while True:
+            try:
+                self._known = await source_states(self._catalog, self._status)
+            except HaversackError as error:
+                _log.warning("sources not looked at for metrics", reason=error.reason, cause=str(error))
+            await asyncio.sleep(SOURCES_SECONDS)
 
 
 def issuer_states(trust: Trust) -> list[tuple[str, int, float]]:

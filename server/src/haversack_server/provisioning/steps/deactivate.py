@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haversack_server._core import Staging
-from haversack_server.catalog import ORGANIZATIONS_BELL, provisioning
+from haversack_server.catalog import ORGANIZATIONS_BELL, provisioning, work_items
 from haversack_server.catalog.provisioning import Served
 from haversack_server.core import in_thread
 from haversack_server.provisioning.context import Context
@@ -18,11 +18,19 @@ async def deactivate(context: Context) -> None:
     Before that the staging database is closed to uploads, through whichever server they come, so that what is written
     back, and kept of its ledger, is all there ever will be. Raises StagingFailed or LimitReached.
     """
+    await _leave_source(context)
     await _empty(context)
     async with context.parts.catalog.exclusive(context.organization), context.transaction() as connection:
         await provisioning.set_served(connection, Served(context.organization, None, None))
     await context.parts.catalog.notify(ORGANIZATIONS_BELL)
     await context.parts.activation.apply(context.organization)
+
+
+async def _leave_source(context: Context) -> None:
+    """Has nobody follow the source any more: the database that they write to is about to be closed."""
+    async with context.transaction() as connection:
+        await work_items.delete_all(connection, context.organization)
+    await context.parts.connections.release(context.organization)
 
 
 async def _settle(context: Context, staging: Staging) -> str:
