@@ -22,7 +22,7 @@ from server.test_profiles import publish, save
 from server.test_write_back import ADA, fill, names, set_source
 
 SCRIPT = Path(__file__).parents[1] / "server" / "record_process.py"
-WRITES = 60
+WRITES = 30
 DELAYS_SECONDS = (0.1, 0.4, 0.8)
 """How long after the source answers again the server is killed."""
 
