@@ -1,4 +1,4 @@
-"""A server killed again and again while it writes to a source: each write is taken once, and each device hears of it."""
+"""A server killed again and again while it writes to a source: each write is taken once, each device hears of it."""
 
 from __future__ import annotations
 

@@ -283,9 +283,7 @@ class OdataPage:
         `bytes`, `lsn`, and `differing`: ids of a page of keys that are not here, or in another version.
         """
 
-def odata_sweep(
-    staging: Staging, entity: int, *, before: bytes | None, after: bytes | None, rows_max: int
-) -> bytes:
+def odata_sweep(staging: Staging, entity: int, *, before: bytes | None, after: bytes | None, rows_max: int) -> bytes:
     """Deletes what a full read has not met, at most `rows_max` rows; at its end the position becomes `after`.
 
     The answer is UTF-8 JSON: `is_stale` (the position is not `before`; nothing was done), `deleted`, `left`, `lsn`.

@@ -364,9 +364,10 @@ impl Source {
         let taken = !refuse && effect.created != self.rows.contains_key(&row);
         if taken {
             self.done.entry(row).or_default().push(it.entry.origin);
-            match effect.deleted {
-                true => drop(self.rows.remove(&row)),
-                false => drop(self.rows.insert(row, text(&effect.values, NAME))),
+            if effect.deleted {
+                self.rows.remove(&row);
+            } else {
+                self.rows.insert(row, text(&effect.values, NAME));
             }
         }
         // A refusal leaves no trace, as in a transaction that was taken back.
