@@ -174,6 +174,7 @@ class Live:
             uploader: Sends what is written.
             monitor: Is told of everything.
             on_end: Called when the stream has ended.
+            resolve: Has the application decide conflicts, after uploads.
             events_max: How many events wait for a reader.
             on_error: Does what an error that ends the stream demands; returns what the reader is told.
             refresh: Says how the device is, if that has changed; returns in how many seconds to call again.

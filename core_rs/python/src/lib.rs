@@ -9,6 +9,7 @@ mod functions;
 mod logging;
 mod models;
 mod odata;
+mod postgres;
 mod queue;
 mod refusals;
 mod rows;
@@ -25,6 +26,8 @@ mod _core {
     use crate::functions::{check_model, compile_filter, describe_filter, row_json, schema_proto};
     #[pymodule_export]
     use crate::odata::{OdataPage, odata_sweep};
+    #[pymodule_export]
+    use crate::postgres::PostgresFeed;
     #[pymodule_export]
     use crate::server::SyncServer;
     #[pymodule_export]

@@ -305,6 +305,35 @@ class Ingest:
     def abort(self) -> None:
         """Ends without committing what is not yet committed."""
 
+class PostgresFeed:
+    """A PostgreSQL database on its way into a staging database: a snapshot by COPY, then logical replication.
+
+    How far it has come lies in staging, in the commit of the rows that it tells of. It has a thread of its own, so it
+    must not be used across a fork; close it before the interpreter ends.
+    """
+
+    def __init__(self, settings: str, staging: Staging, model: bytes) -> None:
+        """Prepares; nothing is connected yet.
+
+        `settings` are JSON: `connection` (host, port, user, password, database, sslmode, ca_file), `slot`,
+        `publication` and `entities`, each with `entity` and either a `table` (schema, name, key, deleted, version) and
+        `attributes` (attribute, column, value, target, choices), or `rows`. `model` has the metadata.
+        Raises SOURCE_INVALID or MAPPING_INVALID.
+        """
+
+    def take(self, *, rows_max: int, wait_ms: int) -> bytes:
+        """Makes the next commit, of at most `rows_max` rows; waits `wait_ms` for something to do, at most.
+
+        Returns JSON: counts (read, inserted, updated, deleted, unchanged, bytes), `left` (0 exactly when the source has
+        no more), `lsn`, `stage` (connecting, catching up, copying, following), `position`, `lag_seconds`, `copied` (by
+        entity, rows and how many the source expects to have), `notes` (what could not be carried, and how often) and
+        `reason` (why all rows were last copied). Raises SOURCE_UNAVAILABLE, SOURCE_INVALID, MAPPING_INVALID,
+        STAGING_FAILED or LIMIT_REACHED; then nothing has changed, and the next call connects anew.
+        """
+
+    def close(self) -> None:
+        """Ends the connection, after a call of `take` that is under way. The slot stays."""
+
 class Trial:
     """One organization in memory, to try filters, profiles and rights out on."""
 
