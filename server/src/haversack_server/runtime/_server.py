@@ -104,7 +104,7 @@ class Server:
         await _recover(catalog, activation, publisher)
         parts.push_async_callback(activation.stop)
         activation.start()
-        write_back = WriteBack(catalog, stagings, connections, sync)
+        write_back = WriteBack(settings.data, catalog, stagings, connections, sync)
         parts.push_async_callback(write_back.stop)
         write_back.start()
         if settings.role is not ProcessRole.SYNC:
