@@ -65,7 +65,7 @@ class SourceDatabase:
         )
         for _ in range(TAKES_MAX):
             self.run(drop)
-            if not self.run("SELECT FROM pg_replication_slots WHERE database = current_database()"):
+            if not self.run("SELECT 1 FROM pg_replication_slots WHERE database = current_database()"):
                 return
         raise AssertionError("a slot stays in use")
 

@@ -51,7 +51,8 @@ VALUES = """
     '{"a": [1]}', '10.0.0.1', '6f9619ff-8b86-d011-b42d-00c04fc964ff', 'dark green', '{red,"dark green"}',
     '{3,1,2}', 7, 5, '(1,2)', 'shut'
 """
-COLUMNS = """id, flag, small, whole, large, exact, single, double, words, short, padded, day, wall, moment, span, clock, doc,
+COLUMNS = """id, flag, small, whole, large, exact, single, double, words, short, padded, day, wall, moment, span, clock,
+    doc,
     address, unique_id, colour, colours, numbers, kind_id, score, place, state"""
 
 
