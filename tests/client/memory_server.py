@@ -12,7 +12,7 @@ from client.wire import Entity, batch, checkpoint, model, plan, removals, rows_c
 from google.protobuf.message import Message
 from haversack.error.v1 import error_pb2
 from haversack.model.v1 import model_pb2
-from haversack.sync.v1 import sync_pb2, upload_pb2
+from haversack.sync.v1 import report_pb2, sync_pb2, upload_pb2
 from haversack_client import UnavailableError
 from haversack_client._roaring import encode_block
 from haversack_client._transport import Received
@@ -61,6 +61,7 @@ class MemoryServer:
         policy: The organization's conflict policy.
         judge: Says of a mutation why it is refused, if it is.
         cut_after: The next stream breaks after this many events.
+        reports: What devices have said of themselves beside syncs.
         lose_answers: How many uploads are done but not answered.
         down: Whether nobody answers.
         applied: Mutations taken, as (install, number), in order.
@@ -76,12 +77,16 @@ class MemoryServer:
     renews_token: bool = False
     epoch: bytes = b"epoch-0000000001"
     version: int = 1
+    other_tables: bool = True
+    """Whether the next version has other tables, so that rows are sent again."""
+    user: sync_pb2.User | None = None
     head: int = 0
     rows: dict[int, dict[bytes, ServerRow]] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=dict)
     applied: list[tuple[bytes, int]] = field(default_factory=list)
     streamed: list[sync_pb2.SyncEvent] = field(default_factory=list)
     uploads: list[upload_pb2.UploadRequest] = field(default_factory=list)
+    reports: list[report_pb2.ReportRequest] = field(default_factory=list)
 
     # What people do at the server.
 
@@ -151,18 +156,27 @@ class MemoryServer:
             raise UnavailableError("the answer was lost", code="UNAVAILABLE")
         return upload_pb2.UploadResponse(answers=answers)
 
+    def report(self, request: report_pb2.ReportRequest) -> report_pb2.ReportResponse:
+        """Takes note."""
+        if self.down:
+            raise UnavailableError("nobody answers", code="UNAVAILABLE")
+        self.reports.append(request)
+        return report_pb2.ReportResponse()
+
     def _events(self, request: sync_pb2.SyncRequest) -> Iterator[sync_pb2.SyncEvent]:
         epoch, version, floor = (*request.cookie.split(b"/"), b"0")[:3] if request.cookie else (b"", b"0", b"0")
         since = int(floor) if epoch == self.epoch else 0
         if int(version) != self.version:
-            yield sync_pb2.SyncEvent(model=model(*self.entities, version=self.version))
+            told = model(*self.entities, version=self.version)
+            if self.user:
+                told.user.CopyFrom(self.user)
+            yield sync_pb2.SyncEvent(model=told)
         yield plan({entity: len(self.visible(entity)) for entity in self.entities}, epoch=self.epoch)
         if not request.holdings:
             since = -1
+        renewed = int(version) != self.version and self.other_tables
         for entity in self.entities:
-            changed = [
-                it for it in self.rows.get(entity.number, {}).values() if it.lsn > since or int(version) != self.version
-            ]
+            changed = [it for it in self.rows.get(entity.number, {}).values() if it.lsn > since or renewed]
             gone = sorted(it.ordinal for it in changed if not (it.alive and it.visible))
             if gone:
                 yield removals(entity, encode_block(0, gone))

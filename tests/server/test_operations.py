@@ -109,6 +109,7 @@ def test_the_documents_name_every_metric() -> None:
     metrics = Metrics()
     metrics.add_sync(lambda: '{"streams": 0, "organizations": []}')
     metrics.add_issuers(list)
+    metrics.add_sources(list)
     families = {it.name for it in text_string_to_metric_families(metrics.page().decode())}
     ours = {it for it in families if it.startswith("haversack_")}
     told = set(re.findall(r"`(haversack_\w+?)(?:_total)?`", (ROOT / "docs/operating.md").read_text()))

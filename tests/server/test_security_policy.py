@@ -22,6 +22,7 @@ from haversack.admin.v1 import (
     questions_pb2,
     security_pb2,
     solutions_pb2,
+    source_pb2,
     sync_errors_pb2,
     work_pb2,
 )
@@ -46,6 +47,7 @@ CONTRACTS = (
     questions_pb2,
     security_pb2,
     solutions_pb2,
+    source_pb2,
     sync_errors_pb2,
     work_pb2,
     sync_pb2,

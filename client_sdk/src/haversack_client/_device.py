@@ -9,16 +9,19 @@ from os import PathLike
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
+from typing import TypeVar
 
 from haversack.sync.v1 import sync_pb2
 
 from haversack_client._backoff import Backoff
+from haversack_client._conflicts import ROUNDS_MAX, OnConflict
 from haversack_client._connections import Key
-from haversack_client._errors import HaversackError, RemoteError, SyncRunningError, UnavailableError
+from haversack_client._errors import DeviceWipedError, HaversackError, RemoteError, SyncRunningError, UnavailableError
 from haversack_client._fetch import Caller, Fetch
-from haversack_client._keeper import INTERVAL_MINUTES_DEFAULT, Keeper, Work
+from haversack_client._held import Wipe
+from haversack_client._keeper import Keeper, Work
 from haversack_client._live import EVENTS_MAX, Live
-from haversack_client._model import CarriedModel
+from haversack_client._model import CarriedModel, User
 from haversack_client._model_change import ModelGate, OnModelChange
 from haversack_client._monitor import Activities, Activity, Monitor
 from haversack_client._operations import KeepCookie
@@ -26,13 +29,19 @@ from haversack_client._outbox import State
 from haversack_client._progress import Progress
 from haversack_client._reader import Status, open_read_only, read_facts, read_status
 from haversack_client._readers import Readers
+from haversack_client._report import Reporter
 from haversack_client._result import SyncResult, Tally
+from haversack_client._schedule import MICROS_PER_SECOND, Due, read_due
+from haversack_client._stage import Stage
 from haversack_client._store import Store
 from haversack_client._synchronizer import Synchronizer
 from haversack_client._transport import GrpcTransport, NoTransport, Token, Transport
 from haversack_client._turn import Turn
 from haversack_client._uploader import RETRIES_MAX, Uploader
+from haversack_client._wipe import Wiper
 from haversack_client._writer import PendingWrite, Writer
+
+_Error = TypeVar("_Error", bound=Exception)
 
 SqlParameters = Sequence[object] | Mapping[str, object]
 
@@ -52,6 +61,9 @@ class Device:
         app: str = "",
         key: Key | None = None,
         on_model_change: OnModelChange | None = None,
+        app_version: str = "",
+        on_wiped: Callable[[Wipe], object] | None = None,
+        on_conflict: OnConflict | None = None,
     ) -> None:
         """Use `Device.open`."""
         self._app = app
@@ -62,9 +74,16 @@ class Device:
         self._turn = Turn()
         self._gate = ModelGate(on_model_change)
         self._store = Store(path, key, turn=self._turn)
-        self._writer = Writer(path, key, turn=self._turn, on_written=self._on_written)
+        self._on_conflict = on_conflict
+        self._writer = Writer(
+            path, key, turn=self._turn, on_written=self._on_written, keeps_conflicts=on_conflict is not None
+        )
         self._readers = Readers(path, key)
-        self._monitor = Monitor(self._readers, time.monotonic)
+        self._reporter = Reporter(
+            self._store, self._readers, transport, path, app=app, app_version=app_version, clock=time.monotonic
+        )
+        self._monitor = Monitor(self._readers, time.monotonic, on_outcome=self._reporter.outcome)
+        self._wiper = Wiper(self._store, transport, backoff, app=app, on_wiped=on_wiped)
         self._syncing = Lock()
         self._live: Live | None = None
         self._running: Synchronizer | Uploader | None = None
@@ -82,6 +101,9 @@ class Device:
         backoff: Backoff | None = None,
         key: Key | None = None,
         on_model_change: OnModelChange | None = None,
+        app_version: str = "",
+        on_wiped: Callable[[Wipe], object] | None = None,
+        on_conflict: OnConflict | None = None,
     ) -> "Device":
         """Opens the database at `path`, or makes it. Nothing is sent yet.
 
@@ -95,6 +117,10 @@ class Device:
             backoff: How to wait between failed calls.
             key: Encrypts the file with SQLCipher (`haversack-client[encrypted]`); see `keyring_key`.
             on_model_change: Asked before tables change, in the thread that syncs; None means now.
+            app_version: Version of the application, for administrators; at most 64 bytes of it are sent.
+            on_wiped: Called once an administrator has had the device wiped, in the thread that syncs.
+            on_conflict: Decides on fields that gave way to somebody else's, where the organization merges, in the
+                thread that syncs or uploads; None means that the server's values stay.
 
         Raises:
             ValueError: The endpoint is none.
@@ -104,8 +130,17 @@ class Device:
         """
         trusted = Path(ca_file).read_bytes() if ca_file else None
         transport = GrpcTransport(endpoint, token, root_certificates=trusted)
-        backoff = backoff or Backoff()
-        return cls(Path(path), transport, backoff=backoff, app=app, key=key, on_model_change=on_model_change)
+        return cls(
+            Path(path),
+            transport,
+            backoff=backoff or Backoff(),
+            app=app,
+            key=key,
+            on_model_change=on_model_change,
+            app_version=app_version,
+            on_wiped=on_wiped,
+            on_conflict=on_conflict,
+        )
 
     @classmethod
     def offline(cls, path: str | PathLike[str], *, key: Key | None = None) -> "Device":
@@ -205,12 +240,19 @@ class Device:
 
         Args:
             fetch_xml: A `<fetch>`; docs/device.md lists what devices support.
-            caller: Who asks, for operators like `eq-userid` and `today`; None: somebody in the zone of this device.
+            caller: Who asks, for operators like `eq-userid` and `today`; None: the user of this device.
 
         Raises FetchError, whose `reason` is the one that a server gives to such a filter.
         """
         with self._readers.reading() as connection:
-            return Fetch(connection, caller or Caller()).rows(fetch_xml)
+            return Fetch(connection, caller).rows(fetch_xml)
+
+    @property
+    def user(self) -> User | None:
+        """Whose device it is, as the server told with the last model; None before the first sync."""
+        with self._readers.reading() as connection:
+            serialized = read_facts(connection).model
+        return CarriedModel.parse(serialized).user if serialized else None
 
     def connection(self) -> sqlite3.Connection:
         """Opens a read-only connection of the caller's own, to use in this thread and to close.
@@ -226,6 +268,12 @@ class Device:
         million rows.
         """
         return read_status(self._path, self._key, verify=verify)
+
+    @property
+    def wiped(self) -> Wipe | None:
+        """That an administrator has had this device wiped, if so: it holds nothing and syncs no more."""
+        with self._readers.reading() as connection:
+            return Wipe.parse(read_facts(connection).wipe)
 
     @property
     def activity(self) -> Activity:
@@ -254,22 +302,21 @@ class Device:
         Raises:
             SyncRunningError: A sync or a live stream of this Device is running, or this thread is in a batch.
             RemoteError: The server refused, or could not be reached; its subclasses say how.
+            DeviceWipedError: An administrator has had this device wiped, now or before.
             ProtocolError: The server broke the contract.
             DigestMismatchError: Rows disagree with the server even after they were fetched anew.
             StoreError: The database cannot be written.
         """
         self._take_turn()
         try:
+            self._wiper.resume()
             tally = Tally(clock)
             self._monitor.begin()
-            refusal = self._drain(tally)
-            synchronizer = self._synchronizer(sync_pb2.SYNC_MODE_ONCE)
-            with closing(synchronizer.run()) as happenings:
-                for happening in happenings:
-                    tally.take(happening)
-                    moved = self._monitor.take(happening)
-                    if progress and moved:
-                        progress(moved)
+            for _ in range(ROUNDS_MAX):
+                refusal = self._drain(tally)
+                self._download(tally, progress)
+                if refusal or not self._resolve():
+                    break
             if refusal:
                 raise refusal
             return tally.result()
@@ -277,7 +324,7 @@ class Device:
             self._monitor.lose(error)
             raise
         except HaversackError as error:
-            self._monitor.fail(error)
+            self._monitor.fail(self._obeyed(error))
             raise
         finally:
             self._syncing.release()
@@ -287,8 +334,9 @@ class Device:
         """Takes the outbox to the server, without a sync. Raises as `sync` does."""
         self._take_turn()
         try:
+            self._wiper.resume()
             if refusal := self._drain(Tally(time.monotonic)):
-                raise refusal
+                raise self._obeyed(refusal)
         finally:
             self._syncing.release()
 
@@ -314,24 +362,36 @@ class Device:
 
         Raises:
             SyncRunningError: A sync or a live stream of this Device is running, or this thread is in a batch.
+            DeviceWipedError: An administrator has had this device wiped before.
         """
         self._take_turn()
         try:
+            self._wiper.resume()
             synchronizer, uploader = self._synchronizer(sync_pb2.SYNC_MODE_LIVE), self._uploader(retries_max=None)
-            self._live = Live(synchronizer, uploader, self._monitor, self._syncing.release, events_max=events_max)
+            self._live = Live(
+                synchronizer,
+                uploader,
+                self._monitor,
+                self._syncing.release,
+                events_max=events_max,
+                on_error=self._obeyed,
+                refresh=self._reporter.refresh,
+                resolve=self._resolve,
+            )
         except BaseException:
             self._syncing.release()
             raise
         return self._live
 
     def keep_synced(self) -> Keeper:
-        """Syncs in a thread of its own: now, at the interval of the profile's items, and after writes; returns at once.
+        """Syncs in a thread of its own whenever an entity is as old as its item lets it get, and uploads after writes.
 
-        Failures are states: see `activity`. A device with a live stream needs none of this.
+        Returns at once. What was synced when the device was last open counts; `Keeper.sync_now` does not wait. Failures
+        are states: see `activity`. A device with a live stream needs none of this.
         """
         if self._keeper and self._keeper.running:
             raise SyncRunningError("this device is kept in sync already; stop that first")
-        work = Work(self.sync, self.upload, self._interrupt, self._interval_seconds, random.random)
+        work = Work(lambda: self.sync().complete, self.upload, self._interrupt, self._due, random.random)
         self._keeper = Keeper(work, self._backoff)
         return self._keeper
 
@@ -346,6 +406,24 @@ class Device:
         elif self._keeper:
             self._keeper.upload_now()
 
+    def _download(self, tally: Tally, progress: Callable[[Progress], object] | None) -> None:
+        synchronizer = self._synchronizer(sync_pb2.SYNC_MODE_ONCE)
+        with closing(synchronizer.run()) as happenings:
+            for happening in happenings:
+                tally.take(happening)
+                moved = self._monitor.take(happening)
+                if progress and moved:
+                    progress(moved)
+
+    def _resolve(self) -> bool:
+        """Asks the application about conflicts. Returns whether something was written that can be uploaded."""
+        decide = self._on_conflict
+        if decide is None or not (conflicts := self._writer.conflicts()):
+            return False
+        decided = [(conflict, decide(conflict)) for conflict in conflicts]
+        written = [self._writer.resolve(conflict, values) and bool(values) for conflict, values in decided]
+        return any(written)
+
     def _drain(self, tally: Tally) -> RemoteError | None:
         """Uploads; returns what refused that, if it was not the network."""
         uploader = self._uploader(retries_max=RETRIES_MAX)
@@ -359,15 +437,37 @@ class Device:
             return error
         return None
 
+    def _obeyed(self, error: _Error) -> _Error:
+        """Does what an error demands of the device."""
+        if isinstance(error, DeviceWipedError):
+            self._wiper.obey(error)
+            self._monitor.count(stage=Stage.REGISTERED, entity="", fraction=0.0, seconds_left=None)
+        return error
+
     def _synchronizer(self, mode: sync_pb2.SyncMode) -> Synchronizer:
-        synchronizer = Synchronizer(self._store, self._transport, mode, self._backoff, app=self._app, gate=self._gate)
+        synchronizer = Synchronizer(
+            self._store,
+            self._writer,
+            self._transport,
+            mode,
+            self._backoff,
+            app=self._app,
+            gate=self._gate,
+            report=self._reporter.report,
+        )
         self._running = synchronizer
         return synchronizer
 
     def _uploader(self, *, retries_max: int | None) -> Uploader:
         install_id = self._store.facts().install_id
         uploader = Uploader(
-            self._writer, self._transport, install_id, self._backoff, app=self._app, retries_max=retries_max
+            self._writer,
+            self._transport,
+            install_id,
+            self._backoff,
+            app=self._app,
+            retries_max=retries_max,
+            report=self._reporter.report,
         )
         self._running = uploader
         return uploader
@@ -377,13 +477,9 @@ class Device:
         if self._running:
             self._running.stop()
 
-    def _interval_seconds(self) -> float:
-        """The shortest interval of the entities, for a sync brings all of them up to date."""
+    def _due(self, cut: float) -> Due:
         with self._readers.reading() as connection:
-            serialized = read_facts(connection).model
-        tables = CarriedModel.parse(serialized).tables.values() if serialized else ()
-        minutes = [table.sync_interval_minutes for table in tables if table.sync_interval_minutes]
-        return 60.0 * min(minutes, default=INTERVAL_MINUTES_DEFAULT)
+            return read_due(connection, int(time.time() * MICROS_PER_SECOND), cut=cut)
 
     def _take_turn(self) -> None:
         if self._turn.is_mine:

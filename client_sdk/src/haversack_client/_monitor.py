@@ -54,6 +54,7 @@ class Activity:
         rows_done: Rows received in this download.
         rows_total: Rows received and planned in it.
         waiting: Writes that wait for the server.
+        queued: Writes that are at the server, and wait for the organization's source.
         refused: Writes that were refused.
         model_waiting: Whether a new model waits for the application.
         error: What the last failure said; empty if there was none since.
@@ -69,6 +70,7 @@ class Activity:
     rows_done: int = 0
     rows_total: int = 0
     waiting: int = 0
+    queued: int = 0
     refused: int = 0
     model_waiting: bool = False
     error: str = ""
@@ -78,9 +80,13 @@ class Activity:
 class Monitor:
     """Watches one device. Any thread may call any method."""
 
-    def __init__(self, readers: Readers, clock: Clock) -> None:
+    def __init__(
+        self, readers: Readers, clock: Clock, *, on_outcome: Callable[[Exception | None], object] = lambda _: None
+    ) -> None:
+        """Begins. `on_outcome` is told of every failure that does not pass, and (None) of every checkpoint."""
         self._readers = readers
         self._clock = clock
+        self._on_outcome = on_outcome
         self._lock = threading.RLock()
         self._meter = ProgressMeter(clock)
         self._failed = False
@@ -90,9 +96,9 @@ class Monitor:
             (stage,) = connection.execute(
                 "SELECT coalesce((SELECT value FROM _haversack_meta WHERE key = 'stage'), 1)"
             ).fetchone()
-            waiting, refused = count_writes(connection)
+            waiting, queued, refused = count_writes(connection)
         self._activity = _named(
-            Activity(stage=Stage(stage), waiting=waiting, refused=refused), failed=False, busy=False
+            Activity(stage=Stage(stage), waiting=waiting, queued=queued, refused=refused), failed=False, busy=False
         )
 
     @property
@@ -145,6 +151,7 @@ class Monitor:
     def fail(self, error: Exception) -> None:
         """A loop ended with an error that does not pass by itself."""
         self._failed = True
+        self._on_outcome(error)
         self._change(error=str(error))
 
     def lose(self, error: Exception) -> None:
@@ -159,12 +166,13 @@ class Monitor:
     def count(self, **changes: object) -> None:
         """The outbox may have changed."""
         with self._readers.reading() as connection:
-            waiting, refused = count_writes(connection)
-        self._change(waiting=waiting, refused=refused, **changes)
+            waiting, queued, refused = count_writes(connection)
+        self._change(waiting=waiting, queued=queued, refused=refused, **changes)
 
     def _applied(self, applied: Applied) -> Progress:
         progress = self._meter.take(applied.step)
         if applied.step.checkpoint:
+            self._on_outcome(None)
             self._busy = False
             self._meter = ProgressMeter(self._clock)  # What comes after a checkpoint is another download.
         elif applied.step.planned is not None or applied.step.rows:
@@ -182,7 +190,7 @@ class Monitor:
             "retry_seconds": None,
             "model_waiting": False,
         }
-        if applied.step.checkpoint:
+        if applied.step.checkpoint or applied.answered:
             self.count(**changes)
         else:
             self._change(**changes)
@@ -231,13 +239,13 @@ class Activities:
             self._changed.notify_all()
 
 
-def count_writes(connection: Connection) -> tuple[int, int]:
-    """How many writes wait for the server, and how many were refused."""
+def count_writes(connection: Connection) -> tuple[int, int, int]:
+    """How many writes wait for the server, how many wait there for the source, and how many were refused."""
     counts = dict(
         tuple(row) for row in connection.execute("SELECT state, count(*) FROM _haversack_outbox GROUP BY state")
     )
-    waiting = sum(counts.get(int(state), 0) for state in (State.WAITING, State.QUEUED, State.HELD))
-    return waiting, counts.get(int(State.REFUSED), 0)
+    waiting = sum(counts.get(int(state), 0) for state in (State.WAITING, State.HELD))
+    return waiting, counts.get(int(State.QUEUED), 0), counts.get(int(State.REFUSED), 0)
 
 
 def _named(activity: Activity, *, failed: bool, busy: bool) -> Activity:

@@ -77,6 +77,13 @@ class KeepCookie:
     cookie: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Recount:
+    """Make counts and digests anew from the rows, as the full check of this number wants."""
+
+    number: int
+
+
 Operation: TypeAlias = (
     AdoptModel
     | StartEpoch
@@ -87,4 +94,5 @@ Operation: TypeAlias = (
     | ReachStage
     | RecordCheckpoint
     | KeepCookie
+    | Recount
 )

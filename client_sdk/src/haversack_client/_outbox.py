@@ -4,11 +4,14 @@ An entry is a `Mutation`, encoded once. What becomes of it is told by its state:
 
 ```
 WAITING ──sent──> WAITING ──APPLIED──> APPLIED ──the device has come to its LSN──> gone
-   |                  |────QUEUED───> QUEUED, sent again at each upload until the server says more
    |                  |────BLOCKED──> HELD, with what it depends on
-   |                  └────refused──> REFUSED ──retry, edit──> a new WAITING; ──discard──> gone
+   |                  |────refused──> REFUSED ──retry, edit──> a new WAITING; ──discard──> gone
+   |                  └────QUEUED───> QUEUED ──the stream says──> APPLIED, HELD or REFUSED
    └──depends on a refused one: it stays WAITING and is not sent
 ```
+
+What is QUEUED is not sent again: each stream asks about it, and a live one is told. Should the server have lost it, it
+becomes WAITING once more. What was refused may be taken after all, when an administrator has had it judged again.
 
 An entry that may have been sent keeps its bytes for ever: the server's ledger knows them by their number.
 """
@@ -184,9 +187,21 @@ class Outbox:
 
     def sendable(self, after: int, count_max: int, bytes_max: int) -> list[tuple[int, bytes]]:
         """Numbers and bytes of the next entries behind `after` that can be sent, as many as fit, at least one."""
-        held, found, size = self.held(), list[tuple[int, bytes]](), 0
-        query = "SELECT number, mutation FROM _haversack_outbox WHERE number > ? AND state IN (1, 2) ORDER BY number"
-        for number, mutation in self._connection.execute(query, (after,)):
+        return self._next(after, count_max, bytes_max, (State.WAITING,), self.held())
+
+    def offerable(self, after: int, count_max: int, bytes_max: int) -> list[tuple[int, bytes]]:
+        """As `sendable`, of all that is not in the data: for a server that only takes note of it."""
+        return self._next(after, count_max, bytes_max, (*OPEN_STATES, State.REFUSED), set())
+
+    def _next(
+        self, after: int, count_max: int, bytes_max: int, states: Sequence[State], held: set[int]
+    ) -> list[tuple[int, bytes]]:
+        found, size = list[tuple[int, bytes]](), 0
+        marks = ", ".join("?" * len(states))
+        query = (
+            f"SELECT number, mutation FROM _haversack_outbox WHERE number > ? AND state IN ({marks}) ORDER BY number"
+        )
+        for number, mutation in self._connection.execute(query, (after, *map(int, states))):
             if number in held:
                 continue
             if found and (len(found) == count_max or size + len(mutation) > bytes_max):
@@ -194,6 +209,14 @@ class Outbox:
             found.append((number, bytes(mutation)))
             size += len(mutation)
         return found
+
+    def unanswered(self, count_max: int) -> list[int]:
+        """Numbers, ascending, of what was sent and may have been answered anew since: QUEUED, HELD or REFUSED."""
+        query = (
+            "SELECT number FROM _haversack_outbox WHERE sent = 1 AND state IN (2, 4, 5)"
+            " ORDER BY state > 2, number LIMIT ?"
+        )
+        return sorted(number for (number,) in self._connection.execute(query, (count_max,)))
 
     def _entries(self, clause: str, parameters: Sequence[object] = ()) -> Iterator[Entry]:
         for row in self._connection.execute(f"SELECT {COLUMNS} FROM _haversack_outbox {clause}", parameters):

@@ -1,12 +1,12 @@
 """The loop around the session: calls, applies, calls again; goes on after failures that pass by themselves."""
 
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from haversack.sync.v1 import sync_pb2
+from haversack.sync.v1 import report_pb2, sync_pb2
 
 from haversack_client._backoff import Backoff, Waiting
 from haversack_client._errors import (
@@ -22,6 +22,7 @@ from haversack_client._operations import AdoptModel, KeepCookie
 from haversack_client._session import Flow, Session, Step
 from haversack_client._store import Changes, Store
 from haversack_client._transport import Received, Stream, Transport
+from haversack_client._writer import Answered, Writer
 
 RETRIES_MAX = 5
 """Calls in a row that may fail before anything new is applied, until `sync` gives up. A live stream never does."""
@@ -43,7 +44,12 @@ class Applied:
     changes: Mapping[str, Changes]
     """What happened to rows, by the logical name of the entity."""
     model_changed: bool
+    """Whether tables came, went or have other columns."""
+    user_changed: bool
+    """Whether the user has other rights, or stands elsewhere."""
     received_bytes: int
+    answered: Answered | None = None
+    """What the server has told of writes that were sent before, if it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +66,20 @@ class Synchronizer:
     def __init__(
         self,
         store: Store,
+        writer: Writer,
         transport: Transport,
         mode: sync_pb2.SyncMode,
         backoff: Backoff,
         *,
         app: str = "",
         gate: ModelGate | None = None,
+        report: Callable[[], report_pb2.DeviceReport] = report_pb2.DeviceReport,
     ) -> None:
         self._store = store
+        self._writer = writer
         self._gate = gate or ModelGate()
         self._transport = transport
+        self._report = report
         self._retries_max = None if mode == sync_pb2.SYNC_MODE_LIVE else RETRIES_MAX
         self._backoff = backoff
         store.begin_session()
@@ -127,7 +137,9 @@ class Synchronizer:
         raise UnavailableError("the server ended the stream before a checkpoint", code="OK")
 
     def _open(self) -> Stream:
-        stream = self._transport.open(self._session.request())
+        request = self._session.request()
+        request.report.CopyFrom(self._report())
+        stream = self._transport.open(request)
         with self._lock:
             self._stream = stream
             if self._stopped.is_set():
@@ -148,19 +160,25 @@ class Synchronizer:
 
     def _apply(self, received: Received) -> Applied:
         step = self._session.receive(received.event)
+        before = self._store.model
         changes = self._store.commit(step.operations)
         self._session.committed(step)
+        answered = self._writer.take(step.answers) if step.answers is not None else None
         if position := _position(received.event):
             self._store.settle(position)
         if received.event.WhichOneof("event") != "heartbeat":
             self._failures = 0
             self._may_renew_token = self._transport.renews_token
         tables = self._store.model.tables if self._store.model else {}
+        adopted = any(isinstance(operation, AdoptModel) for operation in step.operations)
+        stays = adopted and self._store.model is not None and self._store.model.has_tables_of(before)
         return Applied(
             step=step,
             changes={tables[entity].name: change for entity, change in changes.items()},
-            model_changed=any(isinstance(operation, AdoptModel) for operation in step.operations),
+            model_changed=adopted and not stays,
+            user_changed=stays,
             received_bytes=received.size,
+            answered=answered,
         )
 
     def _waiting(self, error: RemoteError) -> Waiting:
@@ -175,8 +193,6 @@ class Synchronizer:
             return Waiting(error, 0.0)
         if isinstance(error, PermissionDeniedError) and error.reason == "USER_DISABLED":
             self._store.erase()
-        if isinstance(error, PermissionDeniedError) and error.reason == "DEVICE_WIPED":
-            self._store.wipe()
         if not self._passes(error):
             raise error
         return Waiting(error, self._backoff.delay_seconds(self._failures, error.retry_delay_seconds))

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use haversack_proto::sync::report_service_server::SERVICE_NAME as REPORT_SERVICE_NAME;
 use haversack_proto::sync::sync_service_server::SERVICE_NAME;
 use haversack_proto::sync::upload_service_server::SERVICE_NAME as UPLOAD_SERVICE_NAME;
 use haversack_staging::{LedgerPlace, Staging};
@@ -23,10 +24,14 @@ use crate::connections;
 use crate::errors::SyncError;
 use crate::limits::READER_THREADS_MAX;
 use crate::organization::Organization;
+use crate::report::ReportEndpoint;
 use crate::service::SyncEndpoint;
 use crate::statistics::Statistics;
 use crate::tls::Tls;
 use crate::upload::UploadEndpoint;
+
+/// The services of devices.
+const SERVICE_NAMES: [&str; 3] = [SERVICE_NAME, UPLOAD_SERVICE_NAME, REPORT_SERVICE_NAME];
 
 /// Name of every thread of the runtime, as process viewers show it.
 const THREAD_NAME: &str = "haversack-sync";
@@ -84,8 +89,16 @@ impl Gateway {
     }
 
     /// Serves an organization from now on. Its index is built at first use.
-    pub fn add_organization(&self, name: &str, staging: Arc<dyn Staging>) -> Result<(), SyncError> {
-        self.endpoint.organizations().add(name, staging)
+    ///
+    /// With `queues_writes` its rows are a source's outside: what devices write is judged and queued for that, and
+    /// changes no row here.
+    pub fn add_organization(
+        &self,
+        name: &str,
+        staging: Arc<dyn Staging>,
+        queues_writes: bool,
+    ) -> Result<(), SyncError> {
+        self.endpoint.organizations().add(name, staging, queues_writes)
     }
 
     /// Serves an organization no longer: its streams end, and every later call hears that it is not provisioned, until
@@ -161,6 +174,12 @@ impl Gateway {
         self.endpoint.organizations().close();
     }
 
+    /// What is served, for whoever brings a transport and a runtime of its own: nothing listens, and nothing need be
+    /// started. Ends with this gateway.
+    pub async fn services(&self) -> Result<Routes, SyncError> {
+        routes(self.endpoint.clone()).await.map(|(_, routes)| routes)
+    }
+
     fn listen(&self, runtime: &Runtime) -> Result<(TcpListener, SocketAddr), SyncError> {
         let failed = |error| SyncError::RequestInvalid(format!("cannot listen on {:?}: {error}", self.config.listen));
         let _entered = runtime.enter();
@@ -178,7 +197,7 @@ impl Drop for Gateway {
 
 impl Running {
     fn stop(self, deadline: Instant) {
-        for service in [SERVICE_NAME, UPLOAD_SERVICE_NAME] {
+        for service in SERVICE_NAMES {
             self.runtime.block_on(self.health.set_service_status(service, ServingStatus::NotServing));
         }
         self.stopping.send_replace(true);
@@ -204,11 +223,12 @@ fn runtime(workers: usize) -> Result<Runtime, SyncError> {
 /// The sync service with health and reflection beside it.
 async fn routes(endpoint: SyncEndpoint) -> Result<(HealthReporter, Routes), SyncError> {
     let (health, health_service) = tonic_health::server::health_reporter();
-    for service in [SERVICE_NAME, UPLOAD_SERVICE_NAME] {
+    for service in SERVICE_NAMES {
         health.set_service_status(service, ServingStatus::Serving).await;
     }
     let broken = |error| SyncError::Internal(format!("the contract's descriptors are broken: {error}"));
     let routes = Routes::new(endpoint.clone())
+        .add_service(ReportEndpoint::service(endpoint.clone()))
         .add_service(UploadEndpoint::service(endpoint))
         .add_service(health_service)
         .add_service(reflection().build_v1().map_err(broken)?)
@@ -223,5 +243,6 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .with_service_name(SERVICE_NAME)
         .with_service_name(UPLOAD_SERVICE_NAME)
+        .with_service_name(REPORT_SERVICE_NAME)
         .with_service_name(tonic_health::pb::health_server::SERVICE_NAME)
 }

@@ -82,6 +82,36 @@ pub const CLIENT_BYTES_MAX: usize = 128;
 /// Longest name of an application, in bytes.
 pub const APP_BYTES_MAX: usize = 128;
 
+/// Longest version of an application that a device reports, in bytes.
+pub const APP_VERSION_BYTES_MAX: usize = 64;
+
+/// Longest name of a platform that a device reports, in bytes.
+pub const PLATFORM_BYTES_MAX: usize = 128;
+
+/// Longest message of a failure that a device reports, in bytes.
+pub const ERROR_MESSAGE_BYTES_MAX: usize = 500;
+
+/// The last of a device's stages.
+pub const STAGE_MAX: u32 = 7;
+
+/// Largest message of a device that only reports, in bytes.
+pub const REPORT_BYTES_MAX: usize = 16 * 1024;
+
+/// How much of what a token names its user by the registry of devices keeps, in characters.
+pub const USER_NAME_CHARS_MAX: usize = 256;
+
+/// How long calls of devices are gathered before they are written into the registry.
+pub const CONTACTS_BEAT: Duration = Duration::from_secs(1);
+
+/// Devices whose calls wait for that, of an organization; those of more are not noted.
+pub const CONTACTS_MAX: usize = 32 * 1024;
+
+/// Devices that one commit of the registry takes: uploads wait for it.
+pub const CONTACTS_COMMIT_MAX: usize = 2_000;
+
+/// How often the registry is told that a stream is still open.
+pub const SEEN_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Longest `x-request-id` that is taken over from a caller, in bytes.
 pub const REQUEST_ID_BYTES_MAX: usize = 128;
 
@@ -192,6 +222,15 @@ pub const UPLOAD_BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// How long a transaction of uploads waits, with the write lock held, for the engine to follow to the head.
 pub const UPLOAD_FOLLOW_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Numbers of mutations that a request may ask about.
+pub const UNANSWERED_MAX: usize = 10_000;
+
+/// Bytes of answers that one event carries, unless a single one is larger.
+pub const ANSWERS_BYTES_TARGET: usize = 256 * 1024;
+
+/// Settlements that are read at once.
+pub const SETTLEMENTS_MAX: usize = 1_000;
 
 /// Refused mutations of a row that are looked at to tell what a device saw of it.
 pub const REFUSED_BEFORE_MAX: usize = 100;

@@ -12,14 +12,17 @@ use futures_util::Stream;
 use futures_util::stream::{once, try_unfold};
 use haversack_engine::reconcile::{Fetch, Session, Step};
 use haversack_proto::sync::sync_event::Event;
-use haversack_proto::sync::{Heartbeat, InventoryRequired, SyncEvent};
+use haversack_proto::sync::{Answers, FullCheckRequired, Heartbeat, InventoryRequired, SyncEvent};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tonic::Status;
 
+use crate::answers::Answering;
 use crate::clock::Clock;
+use crate::contacts::Visitor;
 use crate::cookie::Seal;
 use crate::errors::SyncError;
+use crate::limits::SEEN_INTERVAL;
 use crate::organization::{Organization, Subscription};
 use crate::payloads::fill;
 use crate::signal::Presence;
@@ -35,10 +38,14 @@ pub(crate) struct DeviceStream {
     pub subscription: Subscription,
     /// Decides what comes next.
     pub session: Session,
+    /// What the device has yet to hear of its mutations.
+    pub answering: Answering,
     /// Seals the cookies.
     pub seal: Seal,
     /// How the stream is reached.
     pub presence: Presence,
+    /// Whose it is, for the registry.
+    pub visitor: Visitor,
     /// Tells when the token has expired.
     pub clock: Arc<dyn Clock>,
     /// When the token expires.
@@ -56,17 +63,39 @@ pub(crate) struct DeviceStream {
 struct Running {
     stream: DeviceStream,
     sent: Instant,
+    /// When the registry was last told that it is open.
+    noted: Instant,
+    /// Whether it has said all that it has to say.
+    ended: bool,
 }
 
 impl DeviceStream {
     /// Begins. Nothing happens until the first event is asked for.
     pub(crate) fn into_events(self) -> Events {
-        let running = Running { stream: self, sent: Instant::now() };
+        let now = Instant::now();
+        let running = Running { stream: self, sent: now, noted: now, ended: false };
         Box::pin(try_unfold(running, |mut running| async move {
             let event = running.next().await?;
             Ok(event.map(|event| (event, running)))
         }))
     }
+}
+
+impl Drop for DeviceStream {
+    /// However it ends: the device was there until now.
+    fn drop(&mut self) {
+        self.organization.note(self.visitor.contact(self.clock.instant()));
+    }
+}
+
+/// The only event of a stream whose device must make a check of this number first.
+pub(crate) fn full_check_required(number: i64) -> Events {
+    Box::pin(once(async move { Ok(full_check(number)) }))
+}
+
+fn full_check(number: i64) -> SyncEvent {
+    let required = FullCheckRequired { number: number.unsigned_abs() };
+    SyncEvent { event: Some(Event::FullCheckRequired(required)), ..SyncEvent::default() }
 }
 
 /// The only event of a stream that cannot begin before the device has told more.
@@ -78,8 +107,19 @@ pub(crate) fn inventory_required(required: InventoryRequired) -> Events {
 impl Running {
     /// Waits for the next event; none means that the stream ends well.
     async fn next(&mut self) -> Result<Option<SyncEvent>, SyncError> {
+        if self.ended {
+            return Ok(None);
+        }
         let event = loop {
             self.check_end()?;
+            if let Some(check) = self.ordered()? {
+                self.ended = true;
+                return Ok(Some(full_check(check)));
+            }
+            if let Some(answers) = self.answers()? {
+                self.sent = Instant::now();
+                return Ok(Some(SyncEvent { event: Some(Event::Answers(answers)), ..SyncEvent::default() }));
+            }
             self.stream.presence.signal.settle();
             match self.step()? {
                 Step::Send(event) => break event,
@@ -111,21 +151,36 @@ impl Running {
         if expired { Err(SyncError::TokenExpired) } else { Ok(()) }
     }
 
+    /// The check that the device was ordered since the stream began. Fails if it may not go on at all.
+    fn ordered(&self) -> Result<Option<i64>, SyncError> {
+        let DeviceStream { organization, presence, .. } = &self.stream;
+        if presence.signal.take_order() { organization.admit(presence.device) } else { Ok(None) }
+    }
+
+    /// What has become of the device's mutations, as far as it has not been told.
+    fn answers(&mut self) -> Result<Option<Answers>, SyncError> {
+        let DeviceStream { organization, answering, presence, .. } = &mut self.stream;
+        if presence.signal.take_answered() {
+            answering.look(organization)?;
+        }
+        Ok(answering.next())
+    }
+
     /// What to do next. The model goes before the first step on a view of it, so both are taken from one moment.
     fn step(&mut self) -> Result<Step, SyncError> {
-        let DeviceStream { organization, subscription, session, presence, .. } = &mut self.stream;
+        let DeviceStream { organization, subscription, session, visitor, .. } = &mut self.stream;
         organization.with_view(subscription, |moment| {
             let model = moment.model()?;
             // Who is denied everything keeps the tables, and is told to empty them.
-            if session.model_version() == model.version || moment.view.denial.is_some() {
+            if session.model_version() == model.version() || moment.view.denial.is_some() {
                 let step = session.step(moment.view, moment.facts);
                 if let Step::Send(Event::Checkpoint(_)) = &step {
-                    organization.checkpoint_sent(presence.device, subscription, moment.view);
+                    organization.checkpoint_sent(visitor, moment.view);
                 }
                 return Ok(step);
             }
-            session.model_sent(model.version);
-            Ok(Step::Send(Event::Model(model.as_ref().clone())))
+            session.model_sent(model.version());
+            Ok(Step::Send(Event::Model(moment.message(&model))))
         })?
     }
 
@@ -152,6 +207,10 @@ impl Running {
         }
         if token_ends <= silence_ends {
             return None;
+        }
+        if self.noted.elapsed() >= SEEN_INTERVAL {
+            stream.organization.note(stream.visitor.contact(stream.clock.instant()));
+            self.noted = Instant::now();
         }
         self.sent = Instant::now();
         let lsn = stream.session.reached().0;

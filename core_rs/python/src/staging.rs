@@ -10,8 +10,8 @@ use haversack_proto::error::ErrorReason;
 use haversack_proto::model::Model;
 use haversack_staging::ingest::{self, Action, Basis, Format, Options, Outcome, Part, Report, RowError};
 use haversack_staging::{
-    LedgerPlace, Replicated, RowId, SqliteStaging, Staging as _, close_ledger, discard_refusal, export_ledger,
-    import_ledger, replicate, replicate_anew, write_back,
+    DevicePlace, LedgerPlace, Replicated, RowId, SqliteStaging, Staging as _, close_ledger, discard_refusal,
+    export_devices, export_ledger, import_ledger, replicate, replicate_anew, write_back,
 };
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::errors::Failure;
 use crate::rows::Reading;
-use crate::{models, refusals};
+use crate::{devices, models, queue, refusals};
 
 /// See the stub.
 #[pyclass(module = "haversack_server._core", frozen)]
@@ -149,6 +149,81 @@ impl Staging {
     fn refusals<'py>(&self, py: Python<'py>, after: u64, entries_max: usize) -> Result<Bound<'py, PyBytes>, Failure> {
         let staging = self.opened()?;
         let answer = py.detach(|| refusals::list(&*staging, after, entries_max))?;
+        Ok(PyBytes::new(py, answer.to_string().as_bytes()))
+    }
+
+    fn list_devices<'py>(&self, py: Python<'py>, request: &[u8]) -> Result<Bound<'py, PyBytes>, Failure> {
+        let staging = self.opened()?;
+        Ok(PyBytes::new(py, &py.detach(|| devices::list(&*staging, request))?))
+    }
+
+    fn get_device<'py>(&self, py: Python<'py>, install: &str, user: &str) -> Result<Bound<'py, PyBytes>, Failure> {
+        let staging = self.opened()?;
+        Ok(PyBytes::new(py, &py.detach(|| devices::get(&*staging, install, user))?))
+    }
+
+    #[pyo3(signature = (order, install, user, *, reason, offers_outbox, at_us))]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    fn order_device<'py>(
+        &self,
+        py: Python<'py>,
+        order: &str,
+        install: &str,
+        user: &str,
+        reason: String,
+        offers_outbox: bool,
+        at_us: i64,
+    ) -> Result<Bound<'py, PyBytes>, Failure> {
+        let staging = self.opened()?;
+        let order = devices::read_order(order, reason, offers_outbox)?;
+        Ok(PyBytes::new(py, &py.detach(|| devices::order(&*staging, install, user, &order, at_us))?))
+    }
+
+    fn forget_devices(&self, py: Python<'_>, since_us: i64) -> Result<u64, Failure> {
+        let staging = self.opened()?;
+        Ok(py.detach(|| staging.devices().forget_unseen(since_us))?)
+    }
+
+    fn export_devices<'py>(&self, py: Python<'py>, behind: &str) -> Result<(Bound<'py, PyBytes>, String), Failure> {
+        let staging = self.opened()?;
+        let behind = devices::read_place(behind)?.map(|place| place.key);
+        let page = py.detach(|| export_devices(&*staging, behind))?;
+        let place = |key| devices::write_place(DevicePlace { seen_us: 0, key });
+        let (page, last) = page.map_or_else(Default::default, |(page, last)| (page, place(last)));
+        Ok((PyBytes::new(py, &page), last))
+    }
+
+    #[pyo3(signature = (model, *, except_places = Vec::new(), writes_max))]
+    fn queued_writes<'py>(
+        &self,
+        py: Python<'py>,
+        model: &[u8],
+        except_places: Vec<u64>,
+        writes_max: usize,
+    ) -> Result<Bound<'py, PyBytes>, Failure> {
+        let staging = self.opened()?;
+        let schema = self.schema(model)?;
+        let answer = py.detach(|| queue::list(&*staging, &schema, except_places, writes_max))?;
+        Ok(PyBytes::new(py, answer.to_string().as_bytes()))
+    }
+
+    fn settle_write<'py>(
+        &self,
+        py: Python<'py>,
+        model: &[u8],
+        entity: &str,
+        place: u64,
+        settlement: &str,
+    ) -> Result<Bound<'py, PyBytes>, Failure> {
+        let staging = self.opened()?;
+        let schema = self.schema(model)?;
+        let answer = py.detach(|| queue::settle_one(&*staging, &schema, entity, place, settlement))?;
+        Ok(PyBytes::new(py, answer.to_string().as_bytes()))
+    }
+
+    fn queue_standing<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyBytes>, Failure> {
+        let staging = self.opened()?;
+        let answer = py.detach(|| queue::standing(&*staging))?;
         Ok(PyBytes::new(py, answer.to_string().as_bytes()))
     }
 

@@ -56,9 +56,21 @@ pub enum StagingError {
     /// The caller's: these are not the bytes of an export.
     #[error("these bytes are no page of an exported ledger; hand over what the export gave, whole")]
     LedgerPageInvalid,
+    /// The source's: what it calls its row after a write is none. The write stays queued.
+    #[error("the source's row after a write: {0}; check how the source is mapped")]
+    SourceRowInvalid(String),
     /// The caller's: no mutation that was refused is there.
     #[error("the ledger has no refused mutation at place {0}; list them again")]
     RefusalUnknown(u64),
+    /// Nobody's: the database is about to be given up, and what it holds is kept elsewhere already.
+    #[error("the organization is being de-provisioned; provision it again, then repeat this")]
+    Closed,
+    /// The caller's: nobody has called with this install id.
+    #[error("no device has the install id {0}, or not one of this user; list them again")]
+    DeviceUnknown(String),
+    /// The caller's: the device is not in a state for it.
+    #[error("{0}")]
+    OrderImpossible(&'static str),
     /// The caller's: the row is larger than a message may be.
     #[error("a row of {bytes} bytes is larger than the limit of {limit}; shorten its values")]
     RowTooLarge {
@@ -108,6 +120,10 @@ impl StagingError {
             | Self::SourceIsSelf
             | Self::LedgerPageInvalid
             | Self::RefusalUnknown(_) => ErrorReason::RequestInvalid,
+            Self::Closed => ErrorReason::OrganizationNotProvisioned,
+            Self::DeviceUnknown(_) => ErrorReason::DeviceUnknown,
+            Self::OrderImpossible(_) => ErrorReason::DeviceOrderImpossible,
+            Self::SourceRowInvalid(_) => ErrorReason::RowsInvalid,
             Self::RowTooLarge { .. } => ErrorReason::RowTooLarge,
             Self::EntityUnknown(_) => ErrorReason::EntityUnknown,
             Self::Busy | Self::OrdinalsExhausted(_) | Self::AtomicTooLarge { .. } => ErrorReason::LimitReached,

@@ -10,6 +10,8 @@
 use haversack_engine::ids::{EntityNumber, Lsn};
 use prost::Message;
 
+use crate::devices::{About, DeviceKey, KnownDevice};
+use crate::queue::{InTurn, QueueStanding, Queued};
 use crate::{RowId, Snapshot, Staging, StagingError};
 
 /// Length of an install id, in bytes.
@@ -113,6 +115,15 @@ pub struct Recorded {
     pub answer: Vec<u8>,
 }
 
+/// Answers of one install and user that became final after the first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settlements {
+    /// The entries, in the order in which they were settled.
+    pub recorded: Vec<Recorded>,
+    /// The settlement that this goes up to.
+    pub last: u64,
+}
+
 /// A refused mutation of a row, for those that come after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Earlier {
@@ -214,6 +225,42 @@ pub trait LedgerView {
     /// If the database cannot be read.
     fn contains(&self, origin: &Origin) -> Result<bool, StagingError>;
 
+    /// What became of a mutation; `None` if it has not been seen.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn find(&self, origin: &Origin) -> Result<Option<Recorded>, StagingError>;
+
+    /// The last settlement: answers that became final after the first are counted from 1. 0 if there was none.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn last_settlement(&self) -> Result<u64, StagingError>;
+
+    /// Whose mutations were settled after a settlement, in order, and the last settlement among them.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn settled_after(&self, after: u64, at_most: usize) -> Result<(Vec<Origin>, u64), StagingError>;
+
+    /// What was settled of the install and user of `origin` after a settlement.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn settlements(&self, origin: &Origin, after: u64, at_most: usize) -> Result<Settlements, StagingError>;
+
+    /// How the queue for a source outside stands.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn queue_standing(&self) -> Result<QueueStanding, StagingError>;
+
+    /// What waits for a source outside under a place of the ledger.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn queued_at(&self, place: LedgerPlace) -> Result<Option<InTurn>, StagingError>;
+
     /// The first changes that have yet to be written back, in order: at least one if there are any, and no more when
     /// they come to some MiB. Likewise the two below.
     ///
@@ -236,7 +283,8 @@ pub trait LedgerView {
 
 /// A page of the ledger as bytes that [`import_ledger`] reads, and the place that it ends at; empty behind the last one.
 ///
-/// Effects do not travel: write everything back before a database is given up.
+/// What waits for a source outside travels. Effects for a record database do not: write everything back before a database is
+/// given up.
 ///
 /// # Errors
 /// If the database cannot be read.
@@ -247,24 +295,37 @@ pub fn export_ledger(
 ) -> Result<(Vec<u8>, LedgerPlace), StagingError> {
     let entries = snapshot.ledger().page(after, at_most.clamp(1, LEDGER_PAGE_ENTRIES_MAX))?;
     let last = entries.last().map_or(after, |(place, _)| *place);
-    let page = Page { entries: entries.into_iter().map(|(_, entry)| entry.into()).collect() };
+    let mut page = Page::default();
+    for (place, entry) in entries {
+        let queued = snapshot.ledger().queued_at(place)?.map(|it| it.queued.into());
+        page.entries.push(Travelling { queued, ..entry.into() });
+    }
     Ok((page.encode_to_vec(), last))
 }
 
-/// Enters the entries of a page, in one commit; those that are there stay. Returns how many are new.
+/// Enters the entries of a page, in one commit, and its devices in another; those that are there stay. Returns how many
+/// are new.
 ///
 /// # Errors
-/// [`StagingError::LedgerPageInvalid`] if [`export_ledger`] did not write it; others as [`Staging::begin`].
+/// [`StagingError::LedgerPageInvalid`] if neither [`export_ledger`] nor [`crate::export_devices`] wrote it; others as
+/// [`Staging::begin`].
 pub fn import_ledger(staging: &dyn Staging, page: &[u8]) -> Result<u64, StagingError> {
     let page = Page::decode(page).map_err(|_| StagingError::LedgerPageInvalid)?;
-    let entries: Vec<Entry> = page.entries.into_iter().map(Entry::try_from).collect::<Result<_, _>>()?;
+    let devices: Vec<_> = page.devices.into_iter().map(KnownDevice::try_from).collect::<Result<_, _>>()?;
     let mut commit = staging.begin()?;
     let mut entered = 0;
-    for entry in &entries {
-        entered += u64::from(commit.ledger().record(entry)?);
+    for mut travelling in page.entries {
+        let queued = travelling.queued.take();
+        let entry = Entry::try_from(travelling)?;
+        let is_new = commit.ledger().record(&entry)?;
+        entered += u64::from(is_new);
+        if let Some(queued) = queued.filter(|_| is_new) {
+            commit.queue().enqueue(&entry.origin, &queued.into())?;
+        }
     }
     commit.finish()?;
-    Ok(entered)
+    let adopted = if devices.is_empty() { 0 } else { staging.devices().adopt(&devices)? };
+    Ok(entered + adopted)
 }
 
 /// Has no more mutations be judged in a database that is about to be given up, by whatever process. Idempotent.
@@ -325,13 +386,26 @@ impl Resolution {
 
 /// What travels of the ledger. Field numbers stay as they are: pages are kept for as long as an organization is away.
 #[derive(Clone, PartialEq, Message)]
-struct Page {
+pub(crate) struct Page {
     #[prost(message, repeated, tag = "1")]
-    entries: Vec<Travelling>,
+    pub entries: Vec<Travelling>,
+    #[prost(message, repeated, tag = "2")]
+    pub devices: Vec<TravellingDevice>,
+}
+
+/// A device, on the same way as the ledger.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TravellingDevice {
+    #[prost(bytes = "vec", tag = "1")]
+    install: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    user: Vec<u8>,
+    #[prost(message, required, tag = "3")]
+    about: About,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Travelling {
+pub(crate) struct Travelling {
     #[prost(bytes = "vec", tag = "1")]
     install: Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
@@ -358,6 +432,23 @@ struct Travelling {
     resolution: i32,
     #[prost(bytes = "vec", optional, tag = "14")]
     mutation: Option<Vec<u8>>,
+    #[prost(message, optional, tag = "15")]
+    queued: Option<TravellingQueued>,
+}
+
+/// What waits for a source outside.
+#[derive(Clone, PartialEq, Message)]
+struct TravellingQueued {
+    #[prost(bytes = "vec", tag = "1")]
+    mutation: Vec<u8>,
+    #[prost(message, optional, tag = "2")]
+    effect: Option<Effect>,
+    #[prost(bytes = "vec", tag = "3")]
+    old: Vec<u8>,
+    #[prost(string, optional, tag = "4")]
+    etag: Option<String>,
+    #[prost(int32, tag = "5")]
+    policy: i32,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
@@ -366,6 +457,24 @@ enum TravellingId {
     Uuid(Vec<u8>),
     #[prost(string, tag = "7")]
     Text(String),
+}
+
+impl From<KnownDevice> for TravellingDevice {
+    fn from(KnownDevice { key, about }: KnownDevice) -> Self {
+        Self { install: key.install.to_vec(), user: key.user.to_vec(), about }
+    }
+}
+
+impl TryFrom<TravellingDevice> for KnownDevice {
+    type Error = StagingError;
+
+    fn try_from(TravellingDevice { install, user, about }: TravellingDevice) -> Result<Self, StagingError> {
+        Ok(Self { key: DeviceKey { install: sixteen(&install)?, user: sixteen(&user)? }, about })
+    }
+}
+
+fn sixteen(bytes: &[u8]) -> Result<[u8; 16], StagingError> {
+    bytes.try_into().map_err(|_| StagingError::LedgerPageInvalid)
 }
 
 impl From<Entry> for Travelling {
@@ -387,7 +496,22 @@ impl From<Entry> for Travelling {
             received_at_us: entry.received_at_us,
             resolution: entry.resolution.number(),
             mutation: entry.mutation,
+            queued: None,
         }
+    }
+}
+
+impl From<Queued> for TravellingQueued {
+    fn from(queued: Queued) -> Self {
+        let Queued { mutation, effect, old, etag, policy } = queued;
+        Self { mutation, effect: Some(effect), old, etag, policy }
+    }
+}
+
+impl From<TravellingQueued> for Queued {
+    fn from(queued: TravellingQueued) -> Self {
+        let TravellingQueued { mutation, effect, old, etag, policy } = queued;
+        Self { mutation, effect: effect.unwrap_or_default(), old, etag, policy }
     }
 }
 
@@ -395,7 +519,6 @@ impl TryFrom<Travelling> for Entry {
     type Error = StagingError;
 
     fn try_from(entry: Travelling) -> Result<Self, StagingError> {
-        let sixteen = |bytes: &[u8]| <[u8; 16]>::try_from(bytes).map_err(|_| StagingError::LedgerPageInvalid);
         let id = match entry.id.ok_or(StagingError::LedgerPageInvalid)? {
             TravellingId::Uuid(uuid) => RowId::Uuid(sixteen(&uuid)?),
             TravellingId::Text(text) => RowId::Text(text.into()),

@@ -13,8 +13,10 @@ use haversack_engine::ids::{EntityNumber, Lsn, Ordinal, Revision, RowKey};
 use haversack_engine::row::row_key_of_text;
 
 use crate::StagingError;
+use crate::devices::DeviceRegistry;
 use crate::intake::Passes;
 use crate::ledger::{Ledger, LedgerView};
+use crate::queue::Queue;
 use crate::replication::Mark;
 
 /// Largest encoded row in bytes: half of what a message may carry.
@@ -22,7 +24,7 @@ pub const ROW_BYTES_MAX: usize = 8 << 20;
 
 /// Told the new head after each commit made through this handle, on the committing thread, with no lock held.
 ///
-/// It must be quick, and neither commit nor register a listener. Commits of other processes are not told: poll [`Staging::head`] for them.
+/// Likewise after an order for a device. It must be quick, and neither commit nor register a listener. Commits of other processes are not told: poll [`Staging::head`] for them.
 pub type CommitListener = Box<dyn Fn(Lsn) + Send + Sync>;
 
 /// One organization's staging database. Cheap to share; every method may be called from any thread.
@@ -80,6 +82,9 @@ pub trait Staging: Send + Sync {
 
     /// Registers a listener for as long as this handle lives.
     fn on_commit(&self, listener: CommitListener);
+
+    /// The devices that have called.
+    fn devices(&self) -> &dyn DeviceRegistry;
 }
 
 /// A repeatable-read view of a staging database. Deleted rows are in it, without payload.
@@ -203,6 +208,9 @@ pub trait Commit {
 
     /// The ledger as it stands within this commit.
     fn ledger(&mut self) -> &mut dyn Ledger;
+
+    /// What waits for a source outside, as it stands within this commit.
+    fn queue(&mut self) -> &mut dyn Queue;
 
     /// How far an entity follows another database; `None` if it never has.
     ///

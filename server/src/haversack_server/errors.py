@@ -3,8 +3,7 @@
     HaversackError
     ├── TokenRefused     TokenMissing, TokenInvalid, TokenExpired, TokenNotAllowed, RoleInsufficient
     ├── NotFound         OrganizationUnknown, EntityUnknown, AttributeUnknown, RelationshipUnknown, ProfileUnknown,
-    │                    RevisionUnknown, AppUnknown, WorkItemUnknown, DirectoryRowUnknown,
-    │                    SourceUnknown
+    │                    RevisionUnknown, AppUnknown, WorkItemUnknown, DirectoryRowUnknown, SourceUnknown, DeviceUnknown
     ├── AlreadyExists    OrganizationExists, ProfileExists
     ├── RequestRefused   RequestInvalid, MetadataInvalid, ProfileInvalid, SolutionInvalid, DirectoryInvalid,
     │   │                ConfigurationInvalid, RowsInvalid, RowTooLarge, SourceInvalid, MappingInvalid
@@ -14,7 +13,7 @@
     │                    AppNotEnabled, UserInOtherProfile, ProfilePublished, ProfileInUse,
     │                    OrganizationNotProvisioned, TransitionIllegal, ConsentMissing,
     │                    OrganizationKindRefused, WorkItemNotDead, DirectoryReadOnly, SourceOwnsRows,
-    │                    SourcePaused, SourceUnmappable, SourceRefused
+    │                    SourcePaused, SourceUnmappable, SourceRefused, DeviceOrderImpossible
     ├── TryLater         LimitReached, DraftChanged, ServerStopping, CatalogUnavailable, OrganizationBusy
     │   └── SourceUnavailable SourceThrottled
     └── ServerFault      StagingFailed, InternalFault
@@ -150,6 +149,12 @@ class SourceUnknown(NotFound):
     """The organization has no source outside, or the server has none of that kind."""
 
     reason = "SOURCE_UNKNOWN"
+
+
+class DeviceUnknown(NotFound):
+    """No device of the organization has this install id."""
+
+    reason = "DEVICE_UNKNOWN"
 
 
 class AlreadyExists(HaversackError):
@@ -358,6 +363,12 @@ class WorkItemNotDead(NotReady):
     """Only a work item that has been given up can be retried."""
 
     reason = "WORK_ITEM_NOT_DEAD"
+
+
+class DeviceOrderImpossible(NotReady):
+    """The device is not in a state from which this can be ordered."""
+
+    reason = "DEVICE_ORDER_IMPOSSIBLE"
 
 
 class DirectoryReadOnly(NotReady):

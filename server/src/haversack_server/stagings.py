@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from haversack_server._core import Staging, SyncServer
-from haversack_server.catalog import Catalog, organizations, provisioning
+from haversack_server.catalog import Catalog, organizations, provisioning, sources
 from haversack_server.core import in_thread
 from haversack_server.errors import OrganizationNotProvisioned
 
@@ -18,6 +18,7 @@ class _Served:
 
     path: str
     staging: Staging
+    queues_writes: bool
 
 
 class Stagings:
@@ -74,6 +75,10 @@ class Stagings:
             return await self.serve(organization, standing.staging_path)
         return self._served[organization].staging
 
+    def all_served(self) -> list[tuple[str, Staging]]:
+        """Returns the staging databases that are served now, each with its organization."""
+        return [(organization, it.staging) for organization, it in self._served.items()]
+
     async def serve(self, organization: str, path: str) -> Staging:
         """Has the sync endpoint serve a staging database, in place of any other; raises StagingFailed."""
         async with self._lock:
@@ -81,10 +86,15 @@ class Stagings:
             if served is None or served.path != path:
                 await self._withdraw(organization)
                 staging = await in_thread(Staging.open, str(self._data / path))
-                await in_thread(self._sync.add_organization, organization, staging)
+                queues_writes = await self._has_source_outside(organization)
+                await in_thread(self._sync.add_organization, organization, staging, queues_writes=queues_writes)
                 self._withdrawn.discard(organization)
-                served = self._served[organization] = _Served(path, staging)
+                served = self._served[organization] = _Served(path, staging, queues_writes)
             return served.staging
+
+    def queueing(self) -> list[str]:
+        """Returns the organizations served here whose devices' writes wait for a source outside."""
+        return [organization for organization, served in self._served.items() if served.queues_writes]
 
     async def withdraw(self, organization: str) -> None:
         """Has the sync endpoint tell devices that the organization is not provisioned; its database is closed here."""
@@ -100,6 +110,11 @@ class Stagings:
             await in_thread(staging.close)
         self._records.clear()
         self._served.clear()
+
+    async def _has_source_outside(self, organization: str) -> bool:
+        """Whether the rows are a source's: that cannot change while a staging database is served."""
+        async with self._catalog.snapshot() as connection:
+            return await sources.find(connection, organization) is not None
 
     async def _withdraw(self, organization: str) -> None:
         served = self._served.pop(organization, None)

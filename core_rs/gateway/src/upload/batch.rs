@@ -8,13 +8,16 @@ use haversack_engine::ids::{AttributeNumber, EntityNumber, Instant, Lsn, RowKey}
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::ConflictPolicy;
 use haversack_proto::sync::{MutationAnswer, MutationOutcome};
+use haversack_staging::queue::Queued;
 use haversack_staging::{
     Change, Commit, Effect, Entry, LedgerPlace, Origin, ROW_BYTES_MAX, Recorded, Resolution, StagingError,
 };
 use prost::Message;
 
 use super::call::{Call, Sent};
+use super::queueing;
 use super::rows::Seen;
+use crate::answers::recorded_answer;
 use crate::errors::SyncError;
 use crate::organization::{Organization, unknown_user};
 
@@ -31,10 +34,13 @@ pub(crate) struct Batch<'a> {
 }
 
 /// What a mutation did to its row.
-struct Done {
-    before: Lsn,
-    lsn: Lsn,
-    effect: Option<Effect>,
+#[derive(Default)]
+pub(super) struct Done {
+    pub(super) before: Lsn,
+    pub(super) lsn: Lsn,
+    pub(super) effect: Option<Effect>,
+    /// What waits for the organization's source.
+    pub(super) queued: Option<Queued>,
 }
 
 impl<'a> Batch<'a> {
@@ -54,7 +60,7 @@ impl<'a> Batch<'a> {
         self.check_name(call)?;
         let rest = &call.mutations[answers.len()..];
         let known = self.known(call, rest)?;
-        if known.iter().any(Option::is_none) {
+        if call.wiped.is_none() && known.iter().any(Option::is_none) {
             self.meet(&call.asker)?;
         }
         for (sent, known) in rest.iter().zip(known) {
@@ -64,7 +70,13 @@ impl<'a> Batch<'a> {
             let origin = call.origin(sent.mutation.number);
             answers.push(match known {
                 Some(recorded) => self.repeat(&recorded)?,
-                None => self.judge_and_record(&call.asker, origin, sent)?,
+                None => match &call.wiped {
+                    Some(why) => self.record(origin, sent, refused(sent.mutation.number, wiped(why)))?,
+                    None => {
+                        let judged = self.judge(&call.asker, origin, sent, None)?;
+                        self.record(origin, sent, judged)?
+                    }
+                },
             });
         }
         Ok(true)
@@ -93,7 +105,13 @@ impl<'a> Batch<'a> {
             resolution,
             ..entry
         };
-        self.commit.ledger().amend(place, &amended)?;
+        match done.queued {
+            Some(queued) => {
+                self.commit.ledger().amend(place, &amended)?;
+                self.commit.queue().enqueue(&amended.origin, &queued)?;
+            }
+            None => self.commit.queue().settle(place, &amended)?,
+        }
         Ok(answer)
     }
 
@@ -134,12 +152,7 @@ impl<'a> Batch<'a> {
 
     /// The answer that was given; where the row's LSN is not one of this database's commits, the head stands for it.
     fn repeat(&self, recorded: &Recorded) -> Result<MutationAnswer, SyncError> {
-        let damaged = |error| SyncError::StagingFailed(format!("an answer in the ledger: {error}"));
-        let mut answer = MutationAnswer::decode(&recorded.answer[..]).map_err(damaged)?;
-        if answer.lsn > 0 && recorded.lsn == Lsn(0) {
-            answer.lsn = self.commit.drawn().0;
-        }
-        Ok(answer)
+        recorded_answer(recorded, || self.commit.drawn())
     }
 
     /// Finds out who writes, once.
@@ -154,8 +167,12 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn judge_and_record(&mut self, asker: &Asker, origin: Origin, sent: &Sent) -> Result<MutationAnswer, SyncError> {
-        let (answer, done) = self.judge(asker, origin, sent, None)?;
+    fn record(
+        &mut self,
+        origin: Origin,
+        sent: &Sent,
+        (answer, done): (MutationAnswer, Done),
+    ) -> Result<MutationAnswer, SyncError> {
         let entry = Entry {
             origin,
             hash: sent.hash,
@@ -173,6 +190,9 @@ impl<'a> Batch<'a> {
             effect: done.effect,
         };
         self.commit.ledger().record(&entry)?;
+        if let Some(queued) = done.queued {
+            self.commit.queue().enqueue(&entry.origin, &queued)?;
+        }
         Ok(answer)
     }
 
@@ -183,6 +203,10 @@ impl<'a> Batch<'a> {
         sent: &Sent,
         policy: Option<ConflictPolicy>,
     ) -> Result<(MutationAnswer, Done), SyncError> {
+        let policy = match policy {
+            Some(policy) => policy,
+            None => self.with_engine(Engine::conflict_policy)?,
+        };
         let verdict = match self.blocked(origin, sent)? {
             Some(refusal) => Verdict::Refuse(refusal),
             None => self.verdict(asker, origin, sent, policy)?,
@@ -192,6 +216,9 @@ impl<'a> Batch<'a> {
         match verdict {
             Verdict::Write(written) if written.payload.len() > ROW_BYTES_MAX => {
                 Ok(refused(number, too_large(&written)))
+            }
+            Verdict::Write(_) | Verdict::Delete(_) if self.organization.queues_writes() => {
+                Ok(queueing::queue(&mut *self.commit, sent, verdict, policy)?)
             }
             Verdict::Write(written) => self.write(number, entity, sent, written),
             Verdict::Delete(before) => self.delete(number, entity, sent, before),
@@ -218,15 +245,15 @@ impl<'a> Batch<'a> {
         asker: &Asker,
         origin: Origin,
         sent: &Sent,
-        policy: Option<ConflictPolicy>,
+        policy: ConflictPolicy,
     ) -> Result<Verdict, SyncError> {
         let Self { organization, commit, head, now, authors, .. } = self;
         let author = authors.get_mut(asker).expect("the asker was met");
         let entity = EntityNumber(sent.mutation.entity);
-        let mut rows = Seen { commit: &mut **commit, origin, entity, id: &sent.id };
+        let queues = organization.queues_writes();
+        let mut rows = Seen { commit: &mut **commit, origin, entity, id: &sent.id, queues };
         organization.with_engine(|engine| {
             check_head(engine, *head)?;
-            let policy = policy.unwrap_or_else(|| engine.conflict_policy());
             engine.judge(author, &sent.mutation, policy, *now, &mut rows)
         })?
     }
@@ -241,7 +268,7 @@ impl<'a> Batch<'a> {
         let Written { before, payload, changed, values, overruled } = written;
         let change = self.commit.upsert(entity, &sent.id, &payload)?;
         let mut answer = applied(number, before, overruled);
-        let mut done = Done { before, lsn: Lsn(0), effect: None };
+        let mut done = Done { before, ..Done::default() };
         if change != Change::Unchanged {
             done.lsn = self.commit.drawn();
             answer.lsn = done.lsn.0;
@@ -263,7 +290,7 @@ impl<'a> Batch<'a> {
         self.note(entity)?;
         let lsn = self.commit.drawn();
         let effect = Some(Effect { deleted: true, ..Effect::default() });
-        Ok((applied(number, lsn, Vec::new()), Done { before, lsn, effect }))
+        Ok((applied(number, lsn, Vec::new()), Done { before, lsn, effect, queued: None }))
     }
 
     /// A row of this entity was written.
@@ -289,7 +316,7 @@ fn is_taken(outcome: i32) -> bool {
     [MutationOutcome::Applied, MutationOutcome::Queued].map(|taken| taken as i32).contains(&outcome)
 }
 
-fn applied(number: u64, lsn: Lsn, overruled: Vec<AttributeNumber>) -> MutationAnswer {
+pub(super) fn applied(number: u64, lsn: Lsn, overruled: Vec<AttributeNumber>) -> MutationAnswer {
     MutationAnswer {
         number,
         outcome: MutationOutcome::Applied.into(),
@@ -304,7 +331,12 @@ fn refused(number: u64, refusal: Refusal) -> (MutationAnswer, Done) {
     let fields = fields.into_iter().map(|field| field.0).collect();
     let (outcome, reason) = (outcome.into(), reason.into());
     let answer = MutationAnswer { number, outcome, lsn: 0, reason, message, fields, overruled: Vec::new() };
-    (answer, Done { before: Lsn(0), lsn: Lsn(0), effect: None })
+    (answer, Done::default())
+}
+
+/// The device is to be wiped: what it has not had taken yet is for an administrator to decide on.
+fn wiped(why: &str) -> Refusal {
+    Refusal::new(MutationOutcome::Forbidden, ErrorReason::DeviceWiped, why.to_owned())
 }
 
 fn too_large(written: &Written) -> Refusal {

@@ -3,12 +3,15 @@
 //! Other processes may use the same file: a commit takes SQLite's own write lock and reads the head anew.
 
 mod commit;
+mod devices;
 mod intake;
 mod ledger;
 mod marks;
+mod queue;
 mod readers;
 mod schema;
 mod snapshot;
+mod tables;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,7 +24,7 @@ use self::commit::SqliteCommit;
 use self::readers::Readers;
 use self::schema::Role;
 use self::snapshot::{SqliteSnapshot, visit_payloads};
-use crate::{Commit, CommitListener, Identity, Snapshot, Staging, StagingError};
+use crate::{Commit, CommitListener, DeviceRegistry, Identity, Snapshot, Staging, StagingError};
 
 /// An organization's staging database in a file. Dropping it closes the file.
 pub struct SqliteStaging {
@@ -113,6 +116,10 @@ impl Staging for SqliteStaging {
 
     fn on_commit(&self, listener: CommitListener) {
         self.listeners.write().push(listener);
+    }
+
+    fn devices(&self) -> &dyn DeviceRegistry {
+        self
     }
 }
 

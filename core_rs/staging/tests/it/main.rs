@@ -4,10 +4,12 @@
 
 mod contract;
 mod crash;
+mod devices;
 mod ingest;
 mod intake;
 mod ledger;
 mod model;
+mod queue;
 mod replication;
 mod sqlite;
 mod world;

@@ -75,7 +75,7 @@ fn foreign_files_are_refused_by_name() {
 #[test]
 fn other_schema_versions_are_refused_by_name() {
     let world = SqliteWorld::new();
-    for version in [0, 6] {
+    for version in [0, 7] {
         rusqlite::Connection::open(world.path()).unwrap().pragma_update(None, "user_version", version).unwrap();
         let error = SqliteStaging::open(world.path()).err().unwrap();
         assert!(matches!(error, StagingError::VersionUnknown { found, .. } if found == version), "{error}");
@@ -98,7 +98,10 @@ fn foreign_lock_is_reported_as_busy() {
 #[test]
 fn files_of_earlier_versions_are_upgraded_where_they_lie() {
     let later = [
-        "DROP TABLE positions; DROP TABLE passes; DROP TABLE seen; PRAGMA user_version = 3",
+        "DROP TABLE queue; DROP INDEX mutations_settled; DROP INDEX mutations_settled_by_device;
+         ALTER TABLE mutations DROP COLUMN settled; PRAGMA user_version = 5",
+        "DROP TABLE positions; DROP TABLE passes; DROP TABLE seen; PRAGMA user_version = 4",
+        "DROP TABLE devices; DROP TABLE device_orders; PRAGMA user_version = 3",
         "DROP TABLE mutations; DROP TABLE ledger_end; PRAGMA user_version = 2",
         "DROP TABLE marks; PRAGMA user_version = 1",
     ];
@@ -112,6 +115,7 @@ fn files_of_earlier_versions_are_upgraded_where_they_lie() {
         assert_eq!(staging.head().unwrap(), Lsn(1));
         assert_eq!(other.begin().unwrap().mark(ACCOUNT).unwrap(), None);
         assert!(!staging.begin().unwrap().ledger().any_unwritten().unwrap());
+        assert_eq!(staging.devices().counts(0).unwrap().known, 0);
     }
 }
 

@@ -138,6 +138,17 @@ pub enum ErrorReason {
     WriteBlocked = 104,
     /// ALREADY_EXISTS: a row has this id. Choose another id.
     RowExists = 105,
+    /// PERMISSION_DENIED: an administrator has blocked this device; the message has the administrator's words. The device
+    /// keeps its rows and its outbox, and nothing moves until it is unblocked.
+    DeviceBlocked = 110,
+    /// PERMISSION_DENIED: an administrator has ordered this device to be wiped; the message has the administrator's words. The
+    /// device deletes every row, its model and its outbox, and says so by Report. The ErrorInfo's metadata has `outbox`:
+    /// "offer" if the writes that wait are to be uploaded first, for the log of sync errors; "discard" if not.
+    DeviceWiped = 111,
+    /// NOT_FOUND: the organization knows no device of this install id, or not one of this user.
+    DeviceUnknown = 112,
+    /// FAILED_PRECONDITION: the device is not in a state from which this can be ordered; the message says what can.
+    DeviceOrderImpossible = 113,
     /// UNAVAILABLE: the organization's system of record does not answer, or asks to be left alone for a while. It is tried
     /// again by itself.
     SourceUnavailable = 120,
@@ -233,6 +244,10 @@ impl ErrorReason {
             Self::RowUnknown => "ERROR_REASON_ROW_UNKNOWN",
             Self::WriteBlocked => "ERROR_REASON_WRITE_BLOCKED",
             Self::RowExists => "ERROR_REASON_ROW_EXISTS",
+            Self::DeviceBlocked => "ERROR_REASON_DEVICE_BLOCKED",
+            Self::DeviceWiped => "ERROR_REASON_DEVICE_WIPED",
+            Self::DeviceUnknown => "ERROR_REASON_DEVICE_UNKNOWN",
+            Self::DeviceOrderImpossible => "ERROR_REASON_DEVICE_ORDER_IMPOSSIBLE",
             Self::SourceUnavailable => "ERROR_REASON_SOURCE_UNAVAILABLE",
             Self::SourceRefused => "ERROR_REASON_SOURCE_REFUSED",
             Self::SourceInvalid => "ERROR_REASON_SOURCE_INVALID",
@@ -316,6 +331,10 @@ impl ErrorReason {
             "ERROR_REASON_ROW_UNKNOWN" => Some(Self::RowUnknown),
             "ERROR_REASON_WRITE_BLOCKED" => Some(Self::WriteBlocked),
             "ERROR_REASON_ROW_EXISTS" => Some(Self::RowExists),
+            "ERROR_REASON_DEVICE_BLOCKED" => Some(Self::DeviceBlocked),
+            "ERROR_REASON_DEVICE_WIPED" => Some(Self::DeviceWiped),
+            "ERROR_REASON_DEVICE_UNKNOWN" => Some(Self::DeviceUnknown),
+            "ERROR_REASON_DEVICE_ORDER_IMPOSSIBLE" => Some(Self::DeviceOrderImpossible),
             "ERROR_REASON_SOURCE_UNAVAILABLE" => Some(Self::SourceUnavailable),
             "ERROR_REASON_SOURCE_REFUSED" => Some(Self::SourceRefused),
             "ERROR_REASON_SOURCE_INVALID" => Some(Self::SourceInvalid),

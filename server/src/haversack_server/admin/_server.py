@@ -15,6 +15,8 @@ from haversack.admin.v1 import (
     admin_pb2_grpc,
     apps_pb2,
     apps_pb2_grpc,
+    devices_pb2,
+    devices_pb2_grpc,
     directory_pb2,
     directory_pb2_grpc,
     entities_pb2,
@@ -41,6 +43,7 @@ from haversack_server._core import SyncServer
 from haversack_server.admin._access import AccessService
 from haversack_server.admin._apps import AppService
 from haversack_server.admin._audit import AuditService
+from haversack_server.admin._devices import DeviceService
 from haversack_server.admin._directory import DirectoryService
 from haversack_server.admin._effects import Effects
 from haversack_server.admin._entities import EntityService
@@ -80,6 +83,7 @@ _OPTIONS = (
 _CONTRACTS = (
     admin_pb2,
     apps_pb2,
+    devices_pb2,
     directory_pb2,
     entities_pb2,
     profiles_pb2,
@@ -138,6 +142,7 @@ class AdminServer:
         work_pb2_grpc.add_WorkServiceServicer_to_server(WorkService(catalog), self._server)
         sync_errors = SyncErrorService(catalog, stagings, sync)
         sync_errors_pb2_grpc.add_SyncErrorServiceServicer_to_server(sync_errors, self._server)
+        devices_pb2_grpc.add_DeviceServiceServicer_to_server(DeviceService(catalog, stagings), self._server)
         directory = DirectoryService(catalog, stagings, connections, sync)
         directory_pb2_grpc.add_DirectoryServiceServicer_to_server(directory, self._server)
         access = AccessService(catalog, administrators)

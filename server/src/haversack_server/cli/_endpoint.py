@@ -16,6 +16,7 @@ from grpc_status import rpc_status
 from haversack.admin.v1 import (
     admin_pb2_grpc,
     apps_pb2_grpc,
+    devices_pb2_grpc,
     directory_pb2_grpc,
     entities_pb2_grpc,
     profiles_pb2_grpc,
@@ -63,6 +64,7 @@ class AdminEndpoint:
         self.work = work_pb2_grpc.WorkServiceStub(channel)
         self.sources = source_pb2_grpc.SourceServiceStub(channel)
         self.sync_errors = sync_errors_pb2_grpc.SyncErrorServiceStub(channel)
+        self.devices = devices_pb2_grpc.DeviceServiceStub(channel)
         self._metadata = (("authorization", f"Bearer {token}"),)
         self._seconds = seconds
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from haversack.admin.v1 import source_pb2
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.gc_collector import GCCollector
@@ -32,6 +33,33 @@ _ORGANIZATION_GAUGES = {
     "rows": "Rows in an organization's index.",
     "index_bytes": "Memory that an organization's index takes.",
     "live_views": "Views that an organization's live streams follow.",
+    "devices": "Devices that an organization knows.",
+    "devices_seen_hour": "Devices of an organization that called within the last hour.",
+    "devices_seen_day": "Devices of an organization that called within the last day.",
+    "devices_failing": "Devices of an organization whose last sync or upload failed, as they say.",
+    "devices_blocked": "Devices of an organization that are blocked.",
+    "devices_wipe_pending": "Devices of an organization that are to be wiped.",
+    "devices_wiped": "Devices of an organization that were wiped.",
+}
+
+
+_FEED_GAUGES: dict[str, tuple[str, Callable[[source_pb2.EntityFeed], float | None]]] = {
+    "lag_seconds": (
+        "How far an organization is behind its source, by the source's clock.",
+        lambda it: it.lag_seconds if it.HasField("lag_seconds") else None,
+    ),
+    "rows": ("Rows of the staging database.", lambda it: it.rows),
+    "changes": ("Rows of the staging database that the source has changed.", lambda it: it.changes),
+    "failing": ("Whether the last attempt to follow failed.", lambda it: bool(it.error)),
+}
+_SOURCE_GAUGES: dict[str, tuple[str, Callable[[source_pb2.SourceStatus], float]]] = {
+    "paused": ("Whether an organization's source is paused.", lambda it: it.paused),
+    "queued_writes": ("Writes of devices that wait for the source.", lambda it: it.queued_writes),
+    "oldest_queued_write_seconds": (
+        "How long the one has waited that waits longest.",
+        lambda it: max(it.checked_at_us - it.oldest_queued_at_us, 0) / 1e6 if it.oldest_queued_at_us else 0.0,
+    ),
+    "writes_failing": ("Whether the last attempt to write to the source failed.", lambda it: bool(it.write_error)),
 }
 
 
@@ -85,6 +113,10 @@ class Metrics:
         """Shows issuers: name, number of keys, and age of the keys in seconds of each."""
         self._registry.register(_IssuerCollector(states))
 
+    def add_sources(self, states: Callable[[], Sequence[source_pb2.SourceStatus]]) -> None:
+        """Shows how far organizations follow sources outside."""
+        self._registry.register(_SourceCollector(states))
+
     def certificate_ends(self, at_seconds: float) -> None:
         """Takes when the certificate in use ends."""
         self._certificate.set(at_seconds)
@@ -123,6 +155,31 @@ class _SyncCollector(Collector):
                 self._known = json.loads(self._statistics())
                 self._known_until = time.monotonic() + STATISTICS_SECONDS
             return self._known
+
+
+class _SourceCollector(Collector):
+    def __init__(self, states: Callable[[], Sequence[source_pb2.SourceStatus]]) -> None:
+        self._states = states
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """Names are known without asking."""
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yields what was looked at last."""
+        known = self._states()
+        for name, (meaning, of_feed) in _FEED_GAUGES.items():
+            family = GaugeMetricFamily(f"haversack_source_{name}", meaning, labels=("organization", "entity"))
+            for status in known:
+                for feed in status.entities:
+                    if feed.item and (value := of_feed(feed)) is not None:
+                        family.add_metric((status.organization, feed.entity), float(value))
+            yield family
+        for name, (meaning, of_source) in _SOURCE_GAUGES.items():
+            family = GaugeMetricFamily(f"haversack_source_{name}", meaning, labels=("organization",))
+            for status in known:
+                family.add_metric((status.organization,), float(of_source(status)))
+            yield family
 
 
 class _IssuerCollector(Collector):

@@ -24,8 +24,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from haversack_server.catalog import newest_schema, open_engine, provisioning, read_url, without_password
 from haversack_server.catalog import organizations as stored_organizations
+from haversack_server.catalog import sources as stored_sources
+from haversack_server.catalog.sources import StoredSource
+from haversack_server.connectors import CONNECTORS
 from haversack_server.endpoints import Endpoints, reachable
 from haversack_server.errors import HaversackError
+from haversack_server.sealing import KEY_FILE, Seal
 from haversack_server.security import Certificate, CertificateFiles
 from haversack_server.settings import IssuerSettings, ServerSettings, TlsSettings, load_settings
 from haversack_server.trust import fetch_keys
@@ -86,6 +90,7 @@ async def examine(data: Path, config: Path | None) -> list[Finding]:
     findings.append(Finding(State.DOUBTFUL if settings.development else State.GOOD, "settings", mode, advice))
     findings += _data_folder(settings.data)
     findings += [it async for it in _catalog(settings)]
+    findings += await asyncio.to_thread(lambda: list(_source_keys(settings.data)))
     findings += await asyncio.to_thread(lambda: [*_tls(settings), *_addresses(settings)])
     for issuer in settings.issuers:
         findings += [it async for it in _issuer(issuer, settings.data)]
@@ -141,17 +146,46 @@ async def _catalog(settings: ServerSettings) -> AsyncIterator[Finding]:
                     yield await _postgresql(connection)
                 organizations = await stored_organizations.all_by_name(connection)
                 served = await provisioning.all_served(connection)
+                outside = await stored_sources.everything(connection)
         finally:
             await engine.dispose()
     except (HaversackError, SQLAlchemyError, OSError, TimeoutError, ModuleNotFoundError) as error:
         cause = without_password(error, read_url(settings.catalog_url)) or type(error).__name__
         yield Finding(State.BAD, what, f"it does not answer: {cause}", "check HAVERSACK_DATABASE and the database")
         return
+    for each in outside[:ORGANIZATIONS_SHOWN_MAX]:
+        yield await _source(each, Seal(settings.data))
     for it in organizations[:ORGANIZATIONS_SHOWN_MAX]:
         yield _rows(f"record database of {it.name}", settings.data / it.record_path)
     for one in served[:ORGANIZATIONS_SHOWN_MAX]:
         if one.staging_path is not None:
             yield _rows(f"staging database of {one.organization}", settings.data / one.staging_path)
+
+
+async def _source(stored: StoredSource, seal: Seal) -> Finding:
+    """Whether a source outside can be opened with what is stored of it; it is not asked anything."""
+    what = f"source of {stored.organization}"
+    connect = CONNECTORS.get(stored.kind)
+    if connect is None:
+        return Finding(State.BAD, what, f"this version has no sources of kind {stored.kind}", "install one that has")
+    try:
+        secrets = seal.open(stored.organization, stored.sealed_secrets)
+        await connect(stored.settings, secrets, stored.mapping).close()
+    except HaversackError as error:
+        advice = f"`haversack source add {stored.organization}` sets it anew"
+        return Finding(State.BAD, what, str(error), advice)
+    if stored.is_paused:
+        advice = f"`haversack source resume {stored.organization}` lets it go on"
+        return Finding(State.DOUBTFUL, what, f"{stored.kind}, paused", advice)
+    found = f"{stored.kind}; `haversack source check {stored.organization}` asks it"
+    return Finding(State.GOOD, what, found)
+
+
+def _source_keys(data: Path) -> Iterator[Finding]:
+    """Whether nobody else can read the keys that secrets of sources are sealed with."""
+    file = data / KEY_FILE
+    if file.exists() and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield Finding(State.DOUBTFUL, "keys of sources' secrets", "others can read them", f"chmod 600 {file}")
 
 
 async def _schema(connection: AsyncConnection) -> AsyncIterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import structlog
@@ -23,6 +23,9 @@ from haversack_server.stagings import Stagings
 
 POLL_SECONDS = 1.0
 """How often it looks whether another process has changed a source that is open here."""
+
+RELEASE_SECONDS_MAX = 10.0
+"""How long those who use a source may take to end."""
 
 _log = structlog.get_logger()
 
@@ -47,6 +50,7 @@ class _Connection:
     is_paused: bool
     users: int = 0
     is_stale: bool = False
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
     model: bytes | None = None
 
 
@@ -69,6 +73,11 @@ class Lent:
     def is_current(self) -> bool:
         """Whether nobody has changed, paused or removed it: who works with it otherwise ends soon."""
         return not self._connection.is_stale
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether an administrator has paused it."""
+        return self._connection.is_paused
 
     @property
     def keeper(self) -> Keeper | None:
@@ -163,6 +172,7 @@ class Connections:
             connection.users -= 1
             if connection.is_stale and connection.users == 0:
                 await _close(organization, connection.source)
+                connection.idle.set()
 
     @asynccontextmanager
     async def feed(self, organization: str, entity: str) -> AsyncIterator[Feed]:
@@ -175,8 +185,16 @@ class Connections:
                 await feed.close()
 
     async def release(self, organization: str) -> None:
-        """Lets go of an organization's source here, as soon as nobody uses it; it is opened again when it is needed."""
+        """Lets go of an organization's source here; it is opened again when it is needed.
+
+        Waits for those who use it, who see that they have to end, but not for ever.
+        """
+        connection = self._open.get(organization)
         await self._drop(organization)
+        if connection is not None and connection.users:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RELEASE_SECONDS_MAX):
+                    await connection.idle.wait()
 
     async def notify(self) -> None:
         """Tells every process that a source has changed; in this one it is known when this returns."""

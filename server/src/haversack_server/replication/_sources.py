@@ -75,12 +75,11 @@ class Sources:
             async with self._catalog.begin() as connection:
                 await organizations.find(connection, organization, for_update=True)
                 before = await sources.find(connection, organization, for_update=True)
-                stored, source = await self._made(connection, organization, before, wanted)
+                stored = await self._made(connection, organization, before, wanted)
                 await self._refuse_another_kind(connection, before, stored)
                 if not dry_run:
                     await sources.put(connection, stored)
                     await work_items.set_interval(connection, organization, stored.kind, stored.interval_seconds)
-            await source.close()
             notes = [] if before else await self._notes_of_first(organization)
         if not dry_run:
             await self._connections.notify()
@@ -182,8 +181,8 @@ class Sources:
 
     async def _made(
         self, connection: AsyncConnection, organization: str, before: StoredSource | None, wanted: Wanted
-    ) -> tuple[StoredSource, Source]:
-        """Returns the source as it is to be stored, and made ready, which is how it is judged."""
+    ) -> StoredSource:
+        """Returns the source as it is to be stored; it is judged by being made ready."""
         same = before if before is not None and before.kind == wanted.kind else None
         secrets = self._seal.open(organization, same.sealed_secrets) if same else {}
         secrets = {name: it for name, it in secrets.items() if name not in wanted.forgotten} | dict(wanted.secrets)
@@ -191,11 +190,13 @@ class Sources:
             raise SourceInvalid(f"a source can have {SECRETS_MAX} secrets, and these are {len(secrets)}")
         mapping = wanted.mapping if wanted.mapping is not None else same.mapping if same else ""
         source = self._connections.connect(wanted.kind, wanted.settings, secrets, mapping)
-        stored = StoredSource(
+        scope, interval_seconds = source.scope, source.interval_seconds
+        await source.close()
+        return StoredSource(
             organization=organization,
             kind=wanted.kind,
-            scope=source.scope,
-            interval_seconds=source.interval_seconds,
+            scope=scope,
+            interval_seconds=interval_seconds,
             settings=wanted.settings,
             sealed_secrets=self._seal.seal(organization, secrets),
             mapping=mapping,
@@ -203,7 +204,6 @@ class Sources:
             revision=before.revision + 1 if before else 1,
             changed_at_us=await self._catalog.now_us(connection),
         )
-        return stored, source
 
     async def _refuse_another_kind(
         self, connection: AsyncConnection, before: StoredSource | None, stored: StoredSource

@@ -15,6 +15,7 @@ from haversack_server.catalog.work_items import WorkItem
 from haversack_server.core import in_thread
 from haversack_server.errors import LimitReached, OrganizationNotProvisioned, ServerStopping
 from haversack_server.replication._native import NATIVE
+from haversack_server.replication._sending import write_back_standing
 from haversack_server.stagings import Stagings
 
 WATCHES_MAX = 100
@@ -53,13 +54,16 @@ class SourceStatus:
         feeds = [_feed(it, rows, now_us) for it in items]
         if any(not it.entity for it in items):
             feeds += _within(items[0], rows)
-        return pb.SourceStatus(
+        status = pb.SourceStatus(
             organization=organization,
             kind=stored.kind if stored else NATIVE,
             paused=stored is not None and stored.is_paused,
             entities=feeds,
             checked_at_us=now_us,
         )
+        if stored is not None and items:
+            await self._add_queue(status)
+        return status
 
     async def watch(self, organization: str) -> AsyncIterator[pb.SourceStatus]:
         """Yields how far an organization follows, at once and whenever that has changed.
@@ -83,12 +87,27 @@ class SourceStatus:
         finally:
             self._watches -= 1
 
+    async def _add_queue(self, status: pb.SourceStatus) -> None:
+        """Says what waits for a source outside."""
+        with suppress(OrganizationNotProvisioned):
+            queue = await write_back_standing(self._catalog, self._stagings, status.organization)
+            status.queued_writes = queue.waiting
+            status.oldest_queued_at_us = queue.oldest_at_us
+            status.write_error = queue.error
+
     async def _rows(self, organization: str, names: Mapping[int, str]) -> dict[str, int]:
         try:
             staging = await self._stagings.get(organization)
         except OrganizationNotProvisioned:
             return {}
         return {names[number]: rows for number, rows, _ in await in_thread(staging.statistics) if number in names}
+
+
+async def source_states(catalog: Catalog, status: SourceStatus) -> list[pb.SourceStatus]:
+    """Returns the status of every organization that follows a source outside, for metrics."""
+    async with catalog.snapshot() as connection:
+        names = [it.organization for it in await sources.everything(connection)]
+    return [await status.read(name) for name in names]
 
 
 def work_item_state(item: WorkItem, now_us: int) -> work_pb2.WorkItemState:

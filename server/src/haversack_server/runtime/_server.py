@@ -26,7 +26,15 @@ from haversack_server.provisioning import Activation, Parts, Requests, Status, W
 from haversack_server.publishing import Publisher
 from haversack_server.replication import Connect, Connections, Replicator, Sources, SourceStatus, WriteBack
 from haversack_server.runtime._tls import Tls
-from haversack_server.runtime._upkeep import follow_certificate, follow_keys, forget_audit, issuer_states, kept_up
+from haversack_server.runtime._upkeep import (
+    WatchedSources,
+    follow_certificate,
+    follow_keys,
+    forget_audit,
+    forget_devices,
+    issuer_states,
+    kept_up,
+)
 from haversack_server.sealing import Seal
 from haversack_server.security import Access, Limiter
 from haversack_server.settings import ServerSettings
@@ -96,10 +104,9 @@ class Server:
         await _recover(catalog, activation, publisher)
         parts.push_async_callback(activation.stop)
         activation.start()
-        if settings.role is not ProcessRole.REPLICATOR:
-            write_back = WriteBack(stagings, sync)
-            parts.push_async_callback(write_back.stop)
-            write_back.start()
+        write_back = WriteBack(catalog, stagings, connections, sync)
+        parts.push_async_callback(write_back.stop)
+        write_back.start()
         if settings.role is not ProcessRole.SYNC:
             replicator = Replicator(catalog, connections)
             parts.push_async_callback(replicator.stop)
@@ -109,6 +116,7 @@ class Server:
             parts.push_async_callback(worker.stop)
             worker.start()
             guard = self._guard(trust, catalog, audit, metrics)
+            source_status = SourceStatus(catalog, stagings)
             admin = AdminServer(
                 catalog=catalog,
                 stagings=stagings,
@@ -117,7 +125,7 @@ class Server:
                 status=Status(catalog),
                 connections=connections,
                 sources=Sources(catalog, stagings, connections, seal),
-                source_status=SourceStatus(catalog, stagings),
+                source_status=source_status,
                 sync=sync,
                 guard=guard,
                 administrators=settings.administrators,
@@ -129,6 +137,10 @@ class Server:
             upkeep.append(follow_certificate(tls, sync, metrics))
         if settings.role is ProcessRole.ALL:
             upkeep.append(forget_audit(audit, settings.audit_days))
+            upkeep.append(forget_devices(stagings, settings.device_days))
+            watched = WatchedSources(catalog, source_status)
+            upkeep.append(watched.follow())
+            metrics.add_sources(watched.known)
         await parts.enter_async_context(kept_up(upkeep))
         metrics.add_sync(sync.statistics)
         metrics.add_issuers(lambda: issuer_states(trust))

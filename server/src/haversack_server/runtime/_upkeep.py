@@ -1,26 +1,38 @@
-"""What a server does from time to time: follow certificates and keys, and forget old audit entries."""
+"""What a server does from time to time: follow certificates and keys, forget old audit entries and devices."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
+from haversack.admin.v1 import source_pb2
 
 from haversack_server._core import SyncServer
 from haversack_server.audit import AuditLog
+from haversack_server.catalog import Catalog
 from haversack_server.core import in_thread
 from haversack_server.errors import HaversackError
 from haversack_server.operations import Metrics
+from haversack_server.replication import SourceStatus, source_states
 from haversack_server.runtime._tls import Tls
 from haversack_server.security import Certificate
+from haversack_server.stagings import Stagings
 from haversack_server.trust import Trust
 
 AUDIT_SECONDS = 3_600.0
 """How often old audit entries are deleted."""
+
+DEVICES_SECONDS = 3_600.0
+"""How often devices are forgotten that do not call any more."""
+
+DAY_US = 24 * 3_600 * 1_000_000
+
+SOURCES_SECONDS = 5.0
+"""How often it is looked at how far organizations follow their sources."""
 
 _log = structlog.get_logger()
 
@@ -78,6 +90,42 @@ async def forget_audit(audit: AuditLog, days: int) -> None:
         except (HaversackError, OSError) as error:
             _log.error("old audit entries could not be deleted", cause=str(error))
         await asyncio.sleep(AUDIT_SECONDS)
+
+
+async def forget_devices(stagings: Stagings, days: int) -> None:
+    """Takes devices off the lists that have not called for so long, now and every so often; orders stay."""
+    while True:
+        since_us = time.time_ns() // 1_000 - days * DAY_US
+        for organization, staging in stagings.all_served():
+            try:
+                forgotten = await in_thread(staging.forget_devices, since_us)
+                if forgotten:
+                    _log.info("devices were forgotten", organization=organization, devices=forgotten, days=days)
+            except HaversackError as error:
+                _log.error("devices could not be forgotten", organization=organization, cause=str(error))
+        await asyncio.sleep(DEVICES_SECONDS)
+
+
+class WatchedSources:
+    """How far organizations follow their sources outside, as it was some seconds ago; for the metrics' threads."""
+
+    def __init__(self, catalog: Catalog, status: SourceStatus) -> None:
+        self._catalog = catalog
+        self._status = status
+        self._known: Sequence[source_pb2.SourceStatus] = ()
+
+    def known(self) -> Sequence[source_pb2.SourceStatus]:
+        """What was looked at last."""
+        return self._known
+
+    async def follow(self) -> None:
+        """Looks, now and every so often."""
+        while True:
+            try:
+                self._known = await source_states(self._catalog, self._status)
+            except HaversackError as error:
+                _log.warning("sources not looked at for metrics", reason=error.reason, cause=str(error))
+            await asyncio.sleep(SOURCES_SECONDS)
 
 
 def issuer_states(trust: Trust) -> list[tuple[str, int, float]]:

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use haversack_engine::ids::{EntityNumber, Lsn, Ordinal, Revision};
+use haversack_staging::queue::Queue;
 use haversack_staging::{
-    Change, Commit, CommitListener, Earlier, Entry, Identity, Ledger, LedgerPlace, Mark, Origin, Passes, Recorded,
-    RowId, Snapshot, SqliteStaging, Staging, StagingError,
+    Change, Commit, CommitListener, DeviceRegistry, Earlier, Entry, Identity, Ledger, LedgerPlace, Mark, Origin,
+    Passes, Recorded, RowId, Snapshot, SqliteStaging, Staging, StagingError,
 };
 
 /// Fails once, at the n-th step of its commits from now; a finish is two steps, before and after it became true.
@@ -75,6 +76,10 @@ impl Staging for Failing {
 
     fn on_commit(&self, listener: CommitListener) {
         self.inner.on_commit(listener);
+    }
+
+    fn devices(&self) -> &dyn DeviceRegistry {
+        self.inner.devices()
     }
 }
 
@@ -146,6 +151,10 @@ impl Commit for FailingCommit<'_> {
 
     fn passes(&mut self) -> &mut dyn Passes {
         self.inner.passes()
+    }
+
+    fn queue(&mut self) -> &mut dyn Queue {
+        self.inner.queue()
     }
 
     fn finish(self: Box<Self>) -> Result<Lsn, StagingError> {
