@@ -6,6 +6,7 @@ CSV files: `python benches/crm.py --help`.
 
 import csv
 import io
+import itertools
 import random
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -17,8 +18,8 @@ from typing import Annotated
 
 import typer
 
-READ = 2
-"""The picklist value of the access right in `roleprivileges`."""
+CREATE, READ, WRITE = 1, 2, 3
+"""The picklist values of access rights in `roleprivileges`."""
 
 BASIC, LOCAL, GLOBAL = 1, 2, 8
 """The picklist values of depths in `roleprivileges`."""
@@ -62,9 +63,10 @@ class Sizes:
 
 @dataclass
 class Crm:
-    """The organization of these sizes."""
+    """The organization of these sizes. Everybody may read; directors may make and change rows of `writable` entities."""
 
     sizes: Sizes
+    writable: Sequence[str] = ()
     _owners: random.Random = field(default_factory=lambda: random.Random("owners"))
 
     def id(self, table: str, index: int) -> str:
@@ -115,7 +117,12 @@ class Crm:
             for entity, depths in DEPTHS.items()
             for role, depth in enumerate(depths)
         )
-        return ("roleprivilegeid", "roleid", "entityname", "accessright", "depth"), rows
+        writes: Rows = (
+            [self.id(f"roleprivileges/{entity}", 10 + right), self.id("role", DIRECTOR), entity, right, GLOBAL]
+            for entity in self.writable
+            for right in (CREATE, WRITE)
+        )
+        return ("roleprivilegeid", "roleid", "entityname", "accessright", "depth"), itertools.chain(rows, writes)
 
     def _assignments(self) -> tuple[Sequence[str], Rows]:
         rows: Rows = (

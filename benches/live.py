@@ -68,10 +68,10 @@ def run(session: Session) -> list[Figure]:
     session.doing("filling the organization")
     crm = Crm(Sizes(accounts=200, contacts=session.size(10_000, 1_000)))
     with Server(session.folder / "server") as server:
-        organization = server.organization(ORGANIZATION, crm, [_profile(crm)])
+        organization = server.organization(ORGANIZATION, crm, [profile(crm)])
         token = server.token(ORGANIZATION, crm.user(SELLER))
         fleet = Fleet(program, server.endpoint, token)
-        change = _by_admin_call(organization, crm)
+        change = by_admin_call(organization, crm)
         figures = [
             *_one_device(session, fleet, change, "admin call"),
             *_many_devices(session, fleet, change, "admin call"),
@@ -87,7 +87,8 @@ def run(session: Session) -> list[Figure]:
     return figures
 
 
-def _profile(crm: Crm) -> model_pb2.Profile:
+def profile(crm: Crm) -> model_pb2.Profile:
+    """Every account, and the contacts of one's own."""
     items = [
         model_pb2.ProfileItem(entity="account", criteria=model_pb2.RECORD_CRITERIA_ALL),
         model_pb2.ProfileItem(entity="contact", criteria=model_pb2.RECORD_CRITERIA_OTHER, owned_by_me=True),
@@ -100,7 +101,8 @@ def _edits(crm: Crm, first: int) -> Iterator[bytes]:
     return (f"accountid,revenue\n{crm.id('account', 0)},{revenue}\n".encode() for revenue in count(first))
 
 
-def _by_admin_call(organization: Organization, crm: Crm) -> Change:
+def by_admin_call(organization: Organization, crm: Crm) -> Change:
+    """Changes by calls of the admin endpoint."""
     edits = _edits(crm, 1)
     return lambda: lambda: organization.patch("account", next(edits))
 

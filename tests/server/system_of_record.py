@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -26,7 +26,7 @@ from haversack_server.catalog.work_items import Counts
 from haversack_server.core import in_thread
 from haversack_server.errors import Refusal, SourceRefused, SourceThrottled, SourceUnavailable
 from haversack_server.metadata import read_document, standard_documents
-from haversack_server.replication import Change, Checked, Described, Standing, Taken, Written
+from haversack_server.replication import Change, Checked, Described, Scope, Standing, Taken, Written
 
 Row = dict[str, Any]
 
@@ -52,6 +52,7 @@ class SystemOfRecord:
     Attributes:
         path: Its database.
         down: Whether nobody answers.
+        takes_writes: Whether those who write are answered.
         throttled: How many calls are asked to come back later.
         lose_answers: How many writes are done but not answered.
         refuse: Says of a write why it is refused, as (outcome, message), if it is.
@@ -61,6 +62,7 @@ class SystemOfRecord:
 
     path: Path
     down: bool = False
+    takes_writes: bool = True
     throttled: int = 0
     lose_answers: int = 0
     refuse: Callable[[Row], tuple[str, str] | None] = lambda _: None
@@ -190,7 +192,7 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self, work: Callable[[], object]) -> None:
         """Does what is asked, or what the test wants instead."""
         system = self.server.system
-        if system.down:
+        if system.down or not (system.takes_writes or self.command == "GET"):
             self.close_connection = True
             return
         if system.throttled:
@@ -246,7 +248,8 @@ class RecordFeed:
 
     async def take(self, rows_max: int) -> Taken:
         """See `Feed`. Rows and position are two commits here; what was taken twice is unchanged."""
-        after = int((await in_thread(self.staging.position, self.number)) or b"0")
+        position = await in_thread(self.staging.position, self.number)
+        after = int(position or b"0")
         changes = await call(self.client, "GET", "/changes", params={"entity": self.entity, "after": after})
         changes, rest = changes[:rows_max], changes[rows_max:]
         counts = Counts(read=len(changes))
@@ -280,7 +283,7 @@ class RecordSource:
     """The system, as an organization's source."""
 
     kind = "record"
-    scope: Literal["entity"] = "entity"
+    scope: Scope = "entity"
     interval_seconds = 1
 
     def __init__(self, settings: Mapping[str, Any], secrets: Mapping[str, str], mapping: str) -> None:

@@ -15,6 +15,7 @@ from grpc_status import rpc_status
 from haversack.admin.v1 import (
     admin_pb2,
     apps_pb2,
+    devices_pb2,
     directory_pb2,
     entities_pb2,
     profiles_pb2,
@@ -26,7 +27,7 @@ from haversack.admin.v1 import (
     sync_errors_pb2,
     work_pb2,
 )
-from haversack.sync.v1 import sync_pb2, upload_pb2
+from haversack.sync.v1 import report_pb2, sync_pb2, upload_pb2
 from haversack_server.errors import LimitReached, RoleInsufficient, TokenNotAllowed
 from haversack_server.security import RULES, Caller, HeldGrant, Limiter, Place, Role, Rule, admit, uncovered
 from haversack_server.security._policy import table
@@ -40,6 +41,7 @@ CODE = grpc.StatusCode
 CONTRACTS = (
     admin_pb2,
     apps_pb2,
+    devices_pb2,
     directory_pb2,
     entities_pb2,
     profiles_pb2,
@@ -50,6 +52,7 @@ CONTRACTS = (
     source_pb2,
     sync_errors_pb2,
     work_pb2,
+    report_pb2,
     sync_pb2,
     upload_pb2,
 )

@@ -12,7 +12,6 @@ import pytest
 from haversack.admin.v1 import admin_pb2, provisioning_pb2, sync_errors_pb2
 from haversack.model.v1 import model_pb2
 from haversack_client import Backoff, Device, WritesAnswered
-from haversack_server import runtime
 from haversack_server.catalog import Catalog, sources
 from haversack_server.catalog.sources import StoredSource
 from haversack_server.sealing import Seal
@@ -23,7 +22,7 @@ from server.test_profiles import publish, save
 from server.test_uploads import eventually
 
 ADA, BOB, UNIT, ROLE = (str(uuid.UUID(int=number)) for number in (101, 102, 103, 104))
-CREATE, READ, WRITE, DELETE, GLOBAL = 1, 2, 3, 4, 8
+CREATE, READ, WRITE, DELETE, APPEND, APPEND_TO, GLOBAL = 1, 2, 3, 4, 7, 8, 8
 ACCOUNTS = [str(uuid.UUID(int=number)) for number in (1, 2, 3)]
 OPEN, RETRIED = sync_errors_pb2.SYNC_ERROR_STATE_OPEN, sync_errors_pb2.SYNC_ERROR_STATE_RETRIED
 
@@ -55,11 +54,13 @@ class Field:
         request = sync_errors_pb2.ListSyncErrorsRequest(organization=self.name, state=state)
         return list(self.admin.call("sync_errors", "ListSyncErrors", request).errors)
 
-    def waiting(self) -> int:
-        """How many writes wait for the system."""
-        return len(self.device_names())
+    def standing(self) -> sync_errors_pb2.WriteBack:
+        """How write-back stands."""
+        request = sync_errors_pb2.GetWriteBackRequest(organization=self.name)
+        answer: sync_errors_pb2.GetWriteBackResponse = self.admin.call("sync_errors", "GetWriteBack", request)
+        return answer.write_back
 
-    def device_names(self) -> dict[str, str]:
+    def names(self) -> dict[str, str]:
         """Names of the accounts as the system has them."""
         return {row_id: row.get("name", "") for row_id, row in self.system.rows("account").items()}
 
@@ -92,10 +93,8 @@ def record_server(loop: LoopThread, tmp_path_factory: pytest.TempPathFactory) ->
         admin_listen="127.0.0.1:0",
         sync_listen="127.0.0.1:0",
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runtime._server, "CONNECTORS", {"record": RecordSource})
-        with running(loop, settings) as started:
-            yield started
+    with running(loop, settings, {"record": RecordSource}) as started:
+        yield started
 
 
 @pytest.fixture
@@ -108,7 +107,7 @@ def system(tmp_path: Path) -> Iterator[SystemOfRecord]:
 
 
 @pytest.fixture
-def field(record_server: RunningServer, loop: LoopThread, system: SystemOfRecord, tmp_path: Path) -> Field:
+def field(record_server: RunningServer, loop: LoopThread, system: SystemOfRecord, tmp_path: Path) -> Iterator[Field]:
     admin = record_server.admin()
     name = admin.organization(provisioned=False)
     fill(system)
@@ -119,7 +118,9 @@ def field(record_server: RunningServer, loop: LoopThread, system: SystemOfRecord
     draft.items.add(entity="account", criteria=model_pb2.RECORD_CRITERIA_ALL)
     save(admin, name, draft)
     publish(admin, name)
-    return Field(record_server, admin, name, tmp_path, system)
+    yield Field(record_server, admin, name, tmp_path, system)
+    # Nobody asks after a system that is gone.
+    loop.run(set_source(record_server.settings, name, system, is_paused=True))
 
 
 def fill(system: SystemOfRecord) -> None:
@@ -129,7 +130,9 @@ def fill(system: SystemOfRecord) -> None:
     for user in (ADA, BOB):
         system.put("systemuser", user, businessunitid=UNIT, isdisabled=False)
         system.put("systemuserroles", user, systemuserid=user, roleid=ROLE)
-    rights = [("account", right) for right in (CREATE, READ, WRITE, DELETE)] + [("mobileofflineprofile", READ)]
+    rights = [("account", right) for right in (CREATE, READ, WRITE, DELETE, APPEND, APPEND_TO)] + [
+        ("mobileofflineprofile", READ)
+    ]
     for number, (entity, right) in enumerate(rights):
         values = {"roleid": ROLE, "entityname": entity, "accessright": right, "depth": GLOBAL}
         system.put("roleprivileges", str(uuid.UUID(int=1_000 + number)), **values)
@@ -137,7 +140,9 @@ def fill(system: SystemOfRecord) -> None:
         system.put("account", account, name=f"Account {account[-1]}", ownerid=ADA, ownerid_type="systemuser")
 
 
-async def set_source(settings: ServerSettings, organization: str, system: SystemOfRecord) -> None:
+async def set_source(
+    settings: ServerSettings, organization: str, system: SystemOfRecord, *, is_paused: bool = False
+) -> None:
     """Makes the system the organization's source."""
     catalog = await Catalog.open(settings.catalog_url)
     try:
@@ -150,8 +155,8 @@ async def set_source(settings: ServerSettings, organization: str, system: System
             settings={"address": system.address},
             sealed_secrets=sealed,
             mapping="",
-            is_paused=False,
-            revision=1,
+            is_paused=is_paused,
+            revision=1 + is_paused,
             changed_at_us=1,
         )
         async with catalog.begin() as connection:
@@ -177,6 +182,10 @@ def test_what_is_written_in_an_outage_is_taken_in_order_when_it_ends(field: Fiel
         assert (ada.activity.waiting, ada.activity.queued, ada.status().queued) == (0, 4, 4)
         assert ada.sync().queued == 0, "what is queued is not sent again"
         assert names(ada) == shown, "the device shows what it wrote"
+        eventually(lambda: field.standing().failed_at_us > 0)
+        standing = field.standing()
+        assert (standing.waiting, standing.total_written) == (4, 0)
+        assert (standing.reason, "does not answer" in standing.error) == (120, True)
         bob.sync()
         assert names(bob) == {it: f"Account {it[-1]}" for it in ACCOUNTS}, (
             "nobody else sees it before the source has it"
@@ -185,12 +194,15 @@ def test_what_is_written_in_an_outage_is_taken_in_order_when_it_ends(field: Fiel
         synced(ada, lambda: not ada.outbox())
         bob.sync()
         wanted = {made: "Made again", ACCOUNTS[0]: "Changed", ACCOUNTS[2]: "Account 3"}
-        assert names(ada) == names(bob) == field.device_names() == wanted, "the rows are the source's"
+        assert names(ada) == names(bob) == field.names() == wanted, "the rows are the source's"
         numbers = [int(key.rpartition("-")[2]) for key in system.keys]
         assert sorted(numbers) == [1, 2, 3, 4]
         assert numbers.index(1) < numbers.index(2), "a row's writes go in order"
         assert numbers[-1] == 4, "a deletion goes after what was written before it"
         assert field.errors() == []
+        eventually(lambda: field.standing().total_written == 4)
+        standing = field.standing()
+        assert (standing.waiting, standing.total_refused, standing.error) == (0, 0, "")
 
 
 def test_a_live_device_hears_what_became_of_its_writes(field: Field) -> None:
@@ -215,7 +227,7 @@ def test_a_live_device_hears_what_became_of_its_writes(field: Field) -> None:
         synced(ada, lambda: not ada.outbox())
         assert (
             names(ada)
-            == field.device_names()
+            == field.names()
             == {
                 ACCOUNTS[0]: "Mine after all",
                 ACCOUNTS[1]: "Tidied",
@@ -244,7 +256,7 @@ def test_an_administrator_sends_a_refused_write_again(field: Field) -> None:
             request = sync_errors_pb2.RetrySyncErrorRequest(organization=field.name, number=error.number)
             field.admin.call("sync_errors", "RetrySyncError", request)
         synced(ada, lambda: not ada.outbox())
-        assert names(ada) == field.device_names()
+        assert names(ada) == field.names()
         assert sorted(names(ada).values()) == ["Account 2", "Account 3", "Again", "Parent"]
         assert (field.errors(), len(field.errors(RETRIED))) == ([], 2)
 
@@ -272,16 +284,17 @@ def test_what_depends_on_a_refused_creation_is_blocked_and_sent_anew_with_it(fie
 def test_conflicts_with_what_the_source_has_got_meanwhile(field: Field, policy: str) -> None:
     system = field.system
     field.set_policy(policy)
-    with field.device(ADA, "ada.db") as ada:
+    with field.device(ADA, "ada.db") as ada, field.device(BOB, "bob.db") as bob:
         ada.sync()
-        system.down = True
+        system.takes_writes = False
         ada.update("account", ACCOUNTS[0], {"name": "Ada's", "telephone1": "1"})
         ada.update("account", ACCOUNTS[0], {"telephone1": "2"})
         ada.delete("account", ACCOUNTS[1])
         ada.sync()
         system.put("account", ACCOUNTS[0], name="Theirs")
         system.put("account", ACCOUNTS[1], name="Theirs")
-        system.down = False
+        synced(bob, lambda: names(bob) == field.names())
+        system.takes_writes = True
         synced(ada, lambda: set(states(ada)) <= {"refused"})
         row = system.row("account", ACCOUNTS[0])
         assert row is not None
@@ -295,7 +308,7 @@ def test_conflicts_with_what_the_source_has_got_meanwhile(field: Field, policy: 
             # The second write stands on the first's value, which was refused: it is its own, and no conflict.
             assert (row["name"], row["telephone1"]) == ("Theirs", "2")
             assert told == {1: "WRITE_CONFLICT", 3: "WRITE_CONFLICT"}
-        synced(ada, lambda: names(ada) == field.device_names())
+        synced(ada, lambda: names(ada) == field.names())
 
 
 def test_lost_answers_and_rests_do_nothing_twice(field: Field) -> None:
@@ -309,7 +322,7 @@ def test_lost_answers_and_rests_do_nothing_twice(field: Field) -> None:
         synced(ada, lambda: not ada.outbox())
         assert len(system.keys) == len(set(system.keys)) == 10
         assert system.calls > 10, "some were asked for again"
-        assert names(ada) == field.device_names()
+        assert names(ada) == field.names()
         assert field.errors() == []
 
 
@@ -327,11 +340,11 @@ def test_two_devices_write_one_row(field: Field) -> None:
         system.down = False
         synced(ada, lambda: not ada.outbox())
         synced(bob, lambda: states(bob) == ["refused"])
-        assert names(ada) == names(bob) == field.device_names()
+        assert names(ada) == names(bob) == field.names()
         assert names(bob)[ACCOUNTS[0]] == "Ada's"
         bob.retry(bob.refused()[0].number)
         synced(bob, lambda: not bob.outbox())
-        assert field.device_names()[ACCOUNTS[0]] == "Bob's"
+        assert field.names()[ACCOUNTS[0]] == "Bob's"
 
 
 def test_what_waits_outlives_the_staging_database(field: Field) -> None:
@@ -349,6 +362,6 @@ def test_what_waits_outlives_the_staging_database(field: Field) -> None:
         field.admin.provision(field.name)
         publish(field.admin, field.name)
         synced(ada, lambda: not ada.outbox())
-        assert names(ada) == field.device_names()
+        assert names(ada) == field.names()
         assert names(ada)[made] == "Made again"
         assert len(system.keys) == 2

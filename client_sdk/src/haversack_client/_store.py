@@ -22,7 +22,7 @@ from pathlib import Path
 
 from haversack_client import _tables as sql
 from haversack_client import _translation
-from haversack_client._connections import Connection, Key, connect, store_errors
+from haversack_client._connections import BUSY_TIMEOUT_SECONDS, Connection, Key, connect, store_errors
 from haversack_client._digest import WORD_MASK, membership_sum, version_sum
 from haversack_client._errors import FencedError
 from haversack_client._held import BlockState, EntityState, Facts, Wipe
@@ -56,6 +56,8 @@ from haversack_client._turn import Turn
 
 INSTALL_ID_BYTES = 16
 FENCE_BYTES = 16
+SHRINK_WAIT_MS = 500
+"""How long a file that is wiped waits for a reader, before it is made smaller without."""
 
 UNANSWERED_MAX = 10_000
 """Writes that a request may ask about; the contract's limit."""
@@ -250,11 +252,13 @@ class Store:
         """Leaves nothing of what was deleted in the file or its log, unless a reader is in the middle of it.
 
         What is deleted is overwritten with zeros in the log; it goes to its place in the file before the file is cut.
+        A reader is not waited for: what it holds back goes when the database is closed.
         """
         with store_errors(self._path), self._turn:
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._connection.execute("VACUUM")
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._connection.execute(f"PRAGMA busy_timeout = {SHRINK_WAIT_MS}")
+            for statement in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                self._connection.execute(statement).fetchall()
+            self._connection.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_SECONDS * 1_000)}")
 
     def _recount(self) -> None:
         """Makes counts and digests anew from the rows."""

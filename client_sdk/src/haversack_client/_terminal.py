@@ -119,6 +119,8 @@ def print_status(status: Status) -> None:
     print(_checkpoint_text(status.checkpoint) if status.checkpoint else "No checkpoint yet.")
     for reached in status.stages:
         print(f"             {int(reached.stage)} {STAGE_TEXTS[reached.stage]}: {_moment(reached.at_us)}")
+    if status.wiped:
+        print(f"wiped        {_moment(status.wiped.at_us)}: {status.wiped.message}")
     if status.queued:
         print(f"{status.queued:,} writes are at the server, waiting for the source.")
     if status.refused:

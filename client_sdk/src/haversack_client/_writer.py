@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
-from haversack.error.v1 import error_pb2
 from haversack.sync.v1 import sync_pb2, upload_pb2
 
 from haversack_client import _rules
+from haversack_client._answers import answered, is_news
 from haversack_client._conflicts import Conflict, Conflicts, FieldConflict, Overruled
 from haversack_client._connections import Connection, Key, connect, store_errors
 from haversack_client._errors import DeviceWipedError, OutboxError, WriteRefusedError
@@ -37,16 +37,6 @@ MUTATION_BYTES_MAX = 8 * 1024 * 1024 - 1024
 
 OUTBOX_ENTRIES_MAX = 100_000
 """Writes that may wait. A device that has more has not been online for very long, and should say so."""
-
-_REASON_PREFIX = "ERROR_REASON_"
-_REASONS: Mapping[int, str] = {
-    upload_pb2.MUTATION_OUTCOME_CONFLICT: "WRITE_CONFLICT",
-    upload_pb2.MUTATION_OUTCOME_FORBIDDEN: "WRITE_FORBIDDEN",
-    upload_pb2.MUTATION_OUTCOME_INVALID: "VALUE_INVALID",
-    upload_pb2.MUTATION_OUTCOME_NOT_FOUND: "ROW_UNKNOWN",
-    upload_pb2.MUTATION_OUTCOME_BLOCKED: "WRITE_BLOCKED",
-}
-"""What an outcome means where the server gives no reason of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +278,7 @@ class Writer:
         """Takes what the server made of writes; only on a stream are LSNs sure to be of this epoch."""
         with self._statement():
             pairs = [(answer, self._outbox.get(answer.number)) for answer in answers]
-            known = [(answer, entry) for answer, entry in pairs if entry and _is_news(answer, entry)]
+            known = [(answer, entry) for answer, entry in pairs if entry and is_news(answer, entry)]
             position = self._position()
             with self._overlay.lifted(entry.row for _, entry in known):
                 after = [self._answered(answer, entry, position, of_this_epoch) for answer, entry in known]
@@ -538,34 +528,16 @@ class Writer:
     ) -> Entry:
         """Enters an answer; returns the entry as it is then."""
         crossed = entry.lsn == CROSSED and not of_this_epoch
-        match answer.outcome:
-            case upload_pb2.MUTATION_OUTCOME_APPLIED:
-                # The LSN may be one of the epoch that the write was sent to first; then the next checkpoint will do.
-                lsn, overruled = 0 if crossed else answer.lsn, self._names(entry, answer.overruled)
-                after = replace(entry, state=State.APPLIED, lsn=lsn, reason="", message="", fields=overruled)
-                self._keep_conflict(after)
-            case upload_pb2.MUTATION_OUTCOME_QUEUED:
-                after = replace(entry, state=State.QUEUED)
-            case upload_pb2.MUTATION_OUTCOME_BLOCKED:
-                after = replace(self._explained(entry, answer), state=State.HELD)
-            case _:
-                after = replace(self._explained(entry, answer), state=State.REFUSED)
+        table = self._model.tables.get(entry.entity) if self._model else None
+        after = answered(answer, entry, table, crossed=crossed)
+        if after.state is State.APPLIED:
+            self._keep_conflict(after)
         is_here = after.state is State.APPLIED and position is not None and after.lsn <= position
         if is_here and not crossed:
             self._outbox.remove([entry.number])
         else:
             self._outbox.replace(after)
         return after
-
-    def _explained(self, entry: Entry, answer: upload_pb2.MutationAnswer) -> Entry:
-        fields = self._names(entry, answer.fields)
-        return replace(entry, reason=_reason(answer), message=answer.message, fields=fields)
-
-    def _names(self, entry: Entry, numbers: Iterable[int]) -> tuple[str, ...]:
-        """Columns by their fields' numbers."""
-        table = self._model.tables.get(entry.entity) if self._model else None
-        names = {column.number: column.name for column in table.columns} if table else {}
-        return tuple(names.get(number, f"field {number}") for number in numbers)
 
     def _pending(self, entry: Entry, held: set[int]) -> PendingWrite:
         table = self._model.tables.get(entry.entity) if self._model else None
@@ -584,20 +556,3 @@ class Writer:
             fields=entry.fields,
             written_at_us=entry.written_at_us,
         )
-
-
-def _is_news(answer: upload_pb2.MutationAnswer, entry: Entry) -> bool:
-    """Whether an answer changes what is known: after a refusal only that the write was taken after all does."""
-    if entry.state in (State.HELD, State.REFUSED):
-        return answer.outcome == upload_pb2.MUTATION_OUTCOME_APPLIED
-    return entry.state in (State.WAITING, State.QUEUED)
-
-
-def _reason(answer: upload_pb2.MutationAnswer) -> str:
-    """Name of the answer's reason; of a reason that this version does not know, its number."""
-    if not answer.reason:
-        return _REASONS.get(answer.outcome, "INTERNAL")
-    try:
-        return error_pb2.ErrorReason.Name(answer.reason).removeprefix(_REASON_PREFIX)
-    except ValueError:
-        return str(answer.reason)

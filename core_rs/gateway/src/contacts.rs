@@ -162,7 +162,9 @@ mod tests {
     #[test]
     fn there_is_room_for_so_many_devices() {
         let contacts = Contacts::default();
-        (0..CONTACTS_MAX as u32 + 5).for_each(|number| drop(contacts.gather(visitor(number).contact(Instant(1)))));
+        for number in 0..CONTACTS_MAX as u32 + 5 {
+            contacts.gather(visitor(number).contact(Instant(1)));
+        }
         assert_eq!(contacts.take().len(), CONTACTS_MAX);
     }
 

@@ -1,6 +1,5 @@
 //! The registry of devices in the messages of `haversack.admin.v1`.
 
-use haversack_engine::row::parse_uuid;
 use haversack_proto::admin::{Device, GetDeviceResponse, ListDevicesRequest, ListDevicesResponse};
 use haversack_proto::sync::DeviceReport;
 use haversack_staging::{DeviceFilter, DeviceKey, DevicePlace, KnownDevice, Order, Staging, Standing};
@@ -74,7 +73,7 @@ pub fn read_place(text: &str) -> Result<Option<DevicePlace>, Failure> {
     let mut parts = text.split('.');
     let place = (|| {
         let seen_us = parts.next()?.parse().ok()?;
-        let key = DeviceKey { install: parse_uuid(parts.next()?)?, user: parse_uuid(parts.next()?)? };
+        let key = DeviceKey { install: read_bytes(parts.next()?)?, user: read_bytes(parts.next()?)? };
         parts.next().is_none().then_some(DevicePlace { seen_us, key })
     })();
     place
@@ -96,7 +95,12 @@ fn read_uuid(name: &str, text: &str) -> Result<Option<[u8; 16]>, Failure> {
         return Ok(None);
     }
     let wrong = || Failure::request(format!("{name} {text:?} is no UUID; `haversack device list` shows them"));
-    parse_uuid(text).map(Some).ok_or_else(wrong)
+    read_bytes(text).map(Some).ok_or_else(wrong)
+}
+
+/// With hyphens or, as devices and logs print it, without.
+fn read_bytes(text: &str) -> Option<[u8; 16]> {
+    Uuid::try_parse(text).ok().map(Uuid::into_bytes)
 }
 
 fn read_standing(number: i32) -> Result<Option<Standing>, Failure> {

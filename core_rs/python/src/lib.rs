@@ -8,6 +8,7 @@ mod errors;
 mod functions;
 mod logging;
 mod models;
+mod odata;
 mod postgres;
 mod queue;
 mod refusals;
@@ -23,6 +24,8 @@ mod _core {
     use crate::errors::CoreError;
     #[pymodule_export]
     use crate::functions::{check_model, compile_filter, describe_filter, row_json, schema_proto};
+    #[pymodule_export]
+    use crate::odata::{OdataPage, odata_sweep};
     #[pymodule_export]
     use crate::postgres::PostgresFeed;
     #[pymodule_export]

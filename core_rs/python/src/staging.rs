@@ -38,7 +38,7 @@ impl Staging {
     }
 
     /// The metadata of a serialized model.
-    fn schema(&self, model: &[u8]) -> Result<Arc<Schema>, Failure> {
+    pub fn schema(&self, model: &[u8]) -> Result<Arc<Schema>, Failure> {
         if let Some((_, schema)) = self.known.lock().as_ref().filter(|(bytes, _)| bytes == model) {
             return Ok(Arc::clone(schema));
         }
@@ -412,7 +412,8 @@ fn describe_replicated(done: &Replicated) -> Value {
     })
 }
 
-fn describe_error(error: &RowError) -> Value {
+/// An error with the names of `haversack.admin.v1.RowError`.
+pub fn describe_error(error: &RowError) -> Value {
     json!({
         "file_name": error.file_name,
         "line": error.line,

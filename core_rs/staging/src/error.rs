@@ -88,6 +88,9 @@ pub enum StagingError {
         /// The limit.
         limit: usize,
     },
+    /// The source's: its answer is not what its protocol says. Ask again.
+    #[error("the source's answer cannot be read: {0}; it is asked again")]
+    AnswerInvalid(String),
     /// Nobody's: an ingest has failed; `finish` tells why.
     #[error("the ingest has stopped; finish it to learn why")]
     IngestStopped,
@@ -126,6 +129,7 @@ impl StagingError {
             Self::SourceRowInvalid(_) => ErrorReason::RowsInvalid,
             Self::RowTooLarge { .. } => ErrorReason::RowTooLarge,
             Self::EntityUnknown(_) => ErrorReason::EntityUnknown,
+            Self::AnswerInvalid(_) => ErrorReason::SourceAnswerInvalid,
             Self::Busy | Self::OrdinalsExhausted(_) | Self::AtomicTooLarge { .. } => ErrorReason::LimitReached,
             Self::Absent { .. }
             | Self::Foreign { .. }

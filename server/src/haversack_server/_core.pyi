@@ -221,6 +221,74 @@ class Staging:
     def close(self) -> None:
         """Closes the database; later calls raise STAGING_FAILED."""
 
+class OdataPage:
+    """An answer of an OData service, read and not yet written."""
+
+    @staticmethod
+    def read(
+        staging: Staging,
+        model: bytes,
+        entity: str,
+        body: bytes,
+        *,
+        partial_below: int | None = None,
+        watermark: str | None = None,
+    ) -> OdataPage:
+        """Reads the JSON body of an answer with rows of `entity` of a serialized Model.
+
+        What a row lacks is NULL; with `partial_below`, a row that has fewer columns than that changes those alone.
+        `watermark` is the logical name of a column of instants. Raises SOURCE_ANSWER_INVALID if the body is no whole
+        page, and ENTITY_UNKNOWN.
+        """
+
+    @property
+    def next_link(self) -> str | None:
+        """Where the page goes on, as the service wrote it."""
+
+    @property
+    def delta_link(self) -> str | None:
+        """Where what changes from here on is asked for, as the service wrote it."""
+
+    @property
+    def watermark_us(self) -> int | None:
+        """Latest instant of the watermark's column, in microseconds since the Unix epoch."""
+
+    @property
+    def has_versions(self) -> bool:
+        """Whether rows say which version of them this is."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of the page, refused ones and deletions among them."""
+
+    def errors(self) -> bytes:
+        """UTF-8 JSON: `rejected`, how many rows cannot be taken, and the first of them as `errors`, as of an ingest."""
+
+    def take(
+        self,
+        staging: Staging,
+        *,
+        before: bytes | None,
+        after: bytes | None,
+        begins_pass: bool = False,
+        keys_only: bool = False,
+    ) -> bytes:
+        """Writes the rows, and the position `after` in the same commit; a large page takes several commits.
+
+        Does nothing if the entity's position is not `before`. With `begins_pass` a full read begins: what it does not
+        meet until it is swept is gone. With `keys_only` rows are only met. Rows that are older than what is here (by
+        Dataverse's row versions) are left out, but in a full read.
+
+        The answer is UTF-8 JSON: `is_stale` (nothing was done), `read`, `inserted`, `updated`, `deleted`, `unchanged`,
+        `bytes`, `lsn`, and `differing`: ids of a page of keys that are not here, or in another version.
+        """
+
+def odata_sweep(staging: Staging, entity: int, *, before: bytes | None, after: bytes | None, rows_max: int) -> bytes:
+    """Deletes what a full read has not met, at most `rows_max` rows; at its end the position becomes `after`.
+
+    The answer is UTF-8 JSON: `is_stale` (the position is not `before`; nothing was done), `deleted`, `left`, `lsn`.
+    """
+
 class Ingest:
     """A file of rows on its way in. Parsing and writing go on in threads of their own while bytes are fed."""
 

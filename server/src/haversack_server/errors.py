@@ -15,7 +15,7 @@
     │                    OrganizationKindRefused, WorkItemNotDead, DirectoryReadOnly, SourceOwnsRows,
     │                    SourcePaused, SourceUnmappable, SourceRefused, DeviceOrderImpossible
     ├── TryLater         LimitReached, DraftChanged, ServerStopping, CatalogUnavailable, OrganizationBusy
-    │   └── SourceUnavailable SourceThrottled
+    │   └── SourceUnavailable SourceThrottled, SourceAnswerInvalid
     └── ServerFault      StagingFailed, InternalFault
         └── InternalFault CatalogFailed
 
@@ -476,6 +476,12 @@ class SourceThrottled(SourceUnavailable):
     def __init__(self, message: str, *, retry_seconds: float | None = None) -> None:
         super().__init__(message)
         self.retry_seconds = retry_seconds
+
+
+class SourceAnswerInvalid(SourceUnavailable):
+    """The source answered something that its protocol does not allow, or that leads elsewhere."""
+
+    reason = "SOURCE_ANSWER_INVALID"
 
 
 class ServerFault(HaversackError):

@@ -43,8 +43,8 @@ mod tokens;
 mod world;
 
 /// Devices at once, mutations a call, and whether rows are made (or changed, those there were before).
-const SHAPES: [(usize, usize, bool); 5] =
-    [(1, 1, false), (64, 1, false), (8, 50, false), (8, 50, true), (2, 500, false)];
+const SHAPES: [(usize, usize, bool); 6] =
+    [(1, 1, false), (64, 1, false), (512, 1, false), (8, 50, false), (8, 50, true), (2, 500, false)];
 
 /// Rows that transactions of the floor have.
 const FLOOR_ROWS: usize = 500;
@@ -65,14 +65,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let clients = tokio::runtime::Runtime::new()?;
     for (devices, each, is_create) in SHAPES {
         let load = Load { each, is_create, rows, until: Instant::now() + Duration::from_secs(seconds) };
-        let (done, bytes, took) = clients.block_on(run(&format!("http://{address}"), devices, load))?;
+        let (done, [up, down], took) = clients.block_on(run(&format!("http://{address}"), devices, load))?;
         let rate = done as f64 / took.as_secs_f64();
         print(&json!({
             "devices": devices,
             "mutations_per_call": each,
             "kind": if is_create { "create" } else { "update" },
             "mutations_per_second": rate.round(),
-            "bytes_per_mutation": bytes / done.max(1),
+            "bytes_up_per_mutation": up / done.max(1),
+            "bytes_down_per_mutation": down / done.max(1),
             "of_floor": (rate / floor * 100.0).round() / 100.0,
         }))?;
     }
@@ -89,21 +90,31 @@ struct Load {
     until: Instant,
 }
 
-/// Mutations that were applied, their bytes, and how long it took.
-async fn run(address: &str, devices: usize, load: Load) -> Result<(u64, u64, Duration), Box<dyn Error>> {
-    let (done, bytes) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
+/// What all devices have done.
+#[derive(Debug, Default)]
+struct Done {
+    mutations: AtomicU64,
+    /// Of requests as messages.
+    bytes_up: AtomicU64,
+    /// Of answers as messages.
+    bytes_down: AtomicU64,
+}
+
+/// Mutations that were applied, their bytes up and down, and how long it took.
+async fn run(address: &str, devices: usize, load: Load) -> Result<(u64, [u64; 2], Duration), Box<dyn Error>> {
+    let done = Arc::<Done>::default();
     let started = Instant::now();
     let mut tasks = Vec::new();
     for device in 0..devices {
         let channel = Endpoint::from_shared(address.to_owned())?.connect().await?;
         let client = UploadServiceClient::new(channel);
-        let (done, bytes) = (Arc::clone(&done), Arc::clone(&bytes));
-        tasks.push(tokio::spawn(write(client, device as u32, devices as u32, load, done, bytes)));
+        tasks.push(tokio::spawn(write(client, device as u32, devices as u32, load, Arc::clone(&done))));
     }
     for task in tasks {
         task.await?;
     }
-    Ok((done.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed), started.elapsed()))
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    Ok((count(&done.mutations), [count(&done.bytes_up), count(&done.bytes_down)], started.elapsed()))
 }
 
 /// Writes until time is up, each device to rows of its own.
@@ -112,8 +123,7 @@ async fn write(
     device: u32,
     devices: u32,
     load: Load,
-    done: Arc<AtomicU64>,
-    bytes: Arc<AtomicU64>,
+    done: Arc<Done>,
 ) {
     let install_id = Bytes::copy_from_slice(uuid::Uuid::new_v4().as_bytes());
     let bearer: tonic::metadata::MetadataValue<_> =
@@ -127,14 +137,16 @@ async fn write(
                 mutation(number, row, load.is_create).encode_to_vec().into()
             })
             .collect();
-        bytes.fetch_add(mutations.iter().map(|it| it.len() as u64).sum(), Ordering::Relaxed);
         let message = UploadRequest { install_id: install_id.clone(), mutations, ..UploadRequest::default() };
+        done.bytes_up.fetch_add(message.encoded_len() as u64, Ordering::Relaxed);
         let mut request = Request::new(message);
         request.metadata_mut().insert("authorization", bearer.clone());
-        let answers = client.upload(request).await.expect("the server answers").into_inner().answers;
+        let response = client.upload(request).await.expect("the server answers").into_inner();
+        done.bytes_down.fetch_add(response.encoded_len() as u64, Ordering::Relaxed);
+        let answers = response.answers;
         let applied = answers.iter().filter(|answer| answer.outcome() == MutationOutcome::Applied).count();
         assert_eq!(applied, answers.len(), "{answers:?}");
-        done.fetch_add(applied as u64, Ordering::Relaxed);
+        done.mutations.fetch_add(applied as u64, Ordering::Relaxed);
     }
 }
 

@@ -1,13 +1,14 @@
 //! Streams: one that is followed to its end, and many that are followed for ever.
 
 use std::io::BufRead;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use haversack_proto::sync::sync_event::Event;
 use haversack_proto::sync::sync_service_client::SyncServiceClient;
 use haversack_proto::sync::{Compression, SyncMode};
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -92,48 +93,103 @@ pub(crate) async fn follow(
 
 /// Runs many live streams; see the program's description.
 pub(crate) async fn live(arguments: &Arguments) -> Result<(), Failure> {
-    let connector = Connector::new(arguments);
+    let connector = Arc::new(Connector::new(arguments));
     let (receipts, mut received) = mpsc::channel(RECEIPTS_MAX);
+    let (cuts, network) = watch::channel(true);
     let started = Instant::now();
     let mut client = connector.connect().await?;
     for index in 0..arguments.streams {
         if index > 0 && index % arguments.streams_per_connection == 0 {
             client = connector.connect().await?;
         }
-        let stream = live_stream(client.clone(), index, arguments.accept.clone(), receipts.clone());
-        tokio::spawn(Box::pin(stream));
+        let stream = Stream {
+            index,
+            replica: Replica::new(install_id(index)),
+            accept: arguments.accept.clone(),
+            connector: Arc::clone(&connector),
+            network: network.clone(),
+            receipts: receipts.clone(),
+        };
+        tokio::spawn(Box::pin(stream.run(client.clone())));
     }
-    drop(receipts);
+    drop((client, receipts, network));
     round("ready", arguments.streams, started, &mut received).await?;
-    let mut marks = marks();
-    while let Some(marked) = marks.recv().await {
-        round("round", arguments.streams, marked, &mut received).await?;
+    let mut words = words();
+    while let Some((word, at)) = words.recv().await {
+        match word {
+            Word::Mark => round("round", arguments.streams, at, &mut received).await?,
+            Word::Cut => {
+                cuts.send_replace(false);
+                report(&json!({"cut": {"streams": arguments.streams}}))?;
+            }
+            Word::Reconnect => {
+                cuts.send_replace(true);
+                round("reconnected", arguments.streams, at, &mut received).await?;
+            }
+        }
     }
     Ok(())
+}
+
+/// What standard input may say.
+#[derive(Clone, Copy, Debug)]
+enum Word {
+    /// A commit follows.
+    Mark,
+    /// Every connection breaks.
+    Cut,
+    /// All come back.
+    Reconnect,
 }
 
 /// A stream's index and the moment at which it reached a checkpoint, or how it failed.
 type Receipt = Result<(usize, Instant), Failure>;
 
-async fn live_stream(mut client: Client, index: usize, accept: Vec<Compression>, receipts: mpsc::Sender<Receipt>) {
-    let mut replica = Replica::new(install_id(index));
-    let ended = async {
-        let mut events = client.sync(replica.request(SyncMode::Live, &accept)).await?.into_inner();
+/// A device with a live stream, as long as there is a network.
+struct Stream {
+    index: usize,
+    replica: Replica,
+    accept: Vec<Compression>,
+    connector: Arc<Connector>,
+    network: watch::Receiver<bool>,
+    receipts: mpsc::Sender<Receipt>,
+}
+
+impl Stream {
+    async fn run(mut self, client: Client) {
+        if let Err(failure) = self.stay(client).await {
+            // Nobody listens any more if the harness is ending.
+            self.receipts.send(Err(failure)).await.ok();
+        }
+    }
+
+    /// Follows on one connection after the other.
+    async fn stay(&mut self, mut client: Client) -> Result<(), Failure> {
+        loop {
+            let mut network = self.network.clone();
+            tokio::select! {
+                failure = self.follow(client) => return failure,
+                cut = network.wait_for(|is_there| !is_there) => drop(cut?),
+            }
+            network.wait_for(|is_there| *is_there).await?;
+            client = self.connector.connect().await?;
+        }
+    }
+
+    /// Follows until something fails: a live stream does not end well.
+    async fn follow(&mut self, mut client: Client) -> Result<(), Failure> {
+        let index = self.index;
+        let mut events = client.sync(self.replica.request(SyncMode::Live, &self.accept)).await?.into_inner();
         while let Some(event) = events.message().await? {
-            replica.apply(&event, |_, _, _| ())?;
-            if !replica.mismatches.is_empty() {
+            self.replica.apply(&event, |_, _, _| ())?;
+            if !self.replica.mismatches.is_empty() {
                 return Err(format!("stream {index}: digests disagree").into());
             }
             if matches!(event.event, Some(Event::Checkpoint(_))) {
-                receipts.send(Ok((index, Instant::now()))).await?;
+                self.receipts.send(Ok((index, Instant::now()))).await?;
             }
         }
-        Err::<(), Failure>(format!("stream {index} ended").into())
-    }
-    .await;
-    if let Err(failure) = ended {
-        // Nobody listens any more if the harness is ending.
-        receipts.send(Err(failure)).await.ok();
+        Err(format!("stream {index} ended").into())
     }
 }
 
@@ -164,16 +220,22 @@ async fn round(
     }))
 }
 
-/// The moments at which standard input said `mark`.
-fn marks() -> mpsc::Receiver<Instant> {
-    let (sender, marks) = mpsc::channel(1);
+/// What standard input says, and when.
+fn words() -> mpsc::Receiver<(Word, Instant)> {
+    let (sender, words) = mpsc::channel(1);
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
-            let marked = Instant::now();
-            if line.is_ok_and(|line| line.trim() == "mark") && sender.blocking_send(marked).is_err() {
+            let at = Instant::now();
+            let word = match line.as_deref().map(str::trim) {
+                Ok("mark") => Word::Mark,
+                Ok("cut") => Word::Cut,
+                Ok("reconnect") => Word::Reconnect,
+                _ => continue,
+            };
+            if sender.blocking_send((word, at)).is_err() {
                 return;
             }
         }
     });
-    marks
+    words
 }

@@ -9,7 +9,9 @@
 //!
 //! `live` opens N streams, each a device of its own, and prints a JSON line when all have reached a checkpoint. Then it
 //! reads standard input: at a line `mark`, which its caller writes just before a commit, it takes the time, waits until
-//! every stream has reached its next checkpoint, and prints a JSON line with the distribution. It ends with its input.
+//! every stream has reached its next checkpoint, and prints a JSON line with the distribution. At `cut` every stream and
+//! connection breaks, and a line says so; at `reconnect` all come back at once, each on a connection of its own, with what
+//! they hold and their cookies, and a line has the distribution of their checkpoints. It ends with its input.
 
 mod arguments;
 mod fleet;

@@ -68,15 +68,13 @@ impl<'a> Batch<'a> {
                 return Ok(false);
             }
             let origin = call.origin(sent.mutation.number);
-            answers.push(match known {
-                Some(recorded) => self.repeat(&recorded)?,
-                None => match &call.wiped {
-                    Some(why) => self.record(origin, sent, refused(sent.mutation.number, wiped(why)))?,
-                    None => {
-                        let judged = self.judge(&call.asker, origin, sent, None)?;
-                        self.record(origin, sent, judged)?
-                    }
-                },
+            answers.push(match (known, &call.wiped) {
+                (Some(recorded), _) => self.repeat(&recorded)?,
+                (None, Some(why)) => self.record(origin, sent, refused(sent.mutation.number, wiped(why)))?,
+                (None, None) => {
+                    let judged = self.judge(&call.asker, origin, sent, None)?;
+                    self.record(origin, sent, judged)?
+                }
             });
         }
         Ok(true)

@@ -42,6 +42,15 @@ impl Stage {
 
     /// The same with a clock of the test's.
     pub(crate) fn with_clock(world: World, config: &Config, clock: Arc<dyn Clock>) -> Self {
+        Self::serving(world, config, clock, false)
+    }
+
+    /// A stage of an organization whose rows are a source's outside.
+    pub(crate) fn queueing(world: World) -> Self {
+        Self::serving(world, &Config::default(), Arc::new(SystemClock), true)
+    }
+
+    fn serving(world: World, config: &Config, clock: Arc<dyn Clock>, queues_writes: bool) -> Self {
         let config = Config {
             listen: "127.0.0.1:0".into(),
             plain_text: true,
@@ -50,7 +59,7 @@ impl Stage {
             ..config.clone()
         };
         let gateway = Gateway::with_clock(config, clock).unwrap();
-        gateway.add_organization("contoso", Arc::clone(&world.staging) as _, false).unwrap();
+        gateway.add_organization("contoso", Arc::clone(&world.staging) as _, queues_writes).unwrap();
         let address = gateway.start().unwrap();
         Self { world, gateway, address, clients: Runtime::new().unwrap() }
     }

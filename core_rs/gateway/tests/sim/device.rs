@@ -12,10 +12,10 @@ use haversack_proto::sync::{MutationKind, SyncEvent, SyncMode, SyncRequest};
 
 use crate::outbox::Outbox;
 use crate::replica::Replica;
-use crate::rows::{OWNER_ENTITY, Row, companion_of, decoded, is_companion};
+use crate::rows::{OWNER_ENTITY, Row, companion_of, decoded, is_companion, row_of};
 use crate::stream::Stream;
 use crate::truth::Truth;
-use crate::views::draw::{Cells, Draw, key};
+use crate::views::draw::{Cell, Cells, Draw, key};
 use crate::views::organization::{ID, OWNER, OWNING_UNIT, USER};
 
 /// A device in its user's hand.
@@ -112,6 +112,14 @@ impl File {
         &self.contents[&(entity, ordinal)]
     }
 
+    /// Which row a held one is.
+    fn row(&self, entity: u32, ordinal: Ordinal) -> Row {
+        match &self.contents(entity, ordinal)[&ID] {
+            Cell::Id(id) => row_of(id),
+            other => unreachable!("{other:?} is no id"),
+        }
+    }
+
     /// The version that is held of a row, if that came under the columns that are carried now.
     pub(crate) fn version(&self, entity: u32, ordinal: Ordinal) -> Option<u64> {
         let lsn = self.held(entity).find(|(held, _)| *held == ordinal)?.1;
@@ -148,7 +156,7 @@ impl Device {
         if draw.chance(30) {
             return self.create(entity, draw, truth, at);
         }
-        let Some((row, base_lsn, shown)) = self.some_row(entity, draw, truth) else { return false };
+        let Some((row, base_lsn, shown)) = self.some_row(entity, draw) else { return false };
         if draw.chance(12) {
             let nothing = (Cells::new(), Vec::new(), Cells::new());
             self.file.outbox.write(MutationKind::Delete, row, nothing, (base_lsn, at));
@@ -182,7 +190,7 @@ impl Device {
             return false;
         }
         let mut changed: Vec<u32> = (0..=draw.below(2)).map(|_| draw.of(&candidates)).collect();
-        let companions: Vec<u32> = changed.iter().flat_map(|field| companion_of(row.0, *field)).collect();
+        let companions: Vec<u32> = changed.iter().filter_map(|field| companion_of(row.0, *field)).collect();
         changed.extend(companions);
         changed.sort_unstable();
         changed.dedup();
@@ -197,17 +205,17 @@ impl Device {
     }
 
     /// Some row that the user sees: its base LSN, and what it looks like.
-    fn some_row(&self, entity: u32, draw: &mut Draw, truth: &Truth) -> Option<(Row, u64, Cells)> {
+    fn some_row(&self, entity: u32, draw: &mut Draw) -> Option<(Row, u64, Cells)> {
         let file = &self.file;
         let held: Vec<(Ordinal, u64)> = file.held(entity).collect();
         let own: Vec<Row> = file.outbox.entries.iter().map(|it| it.row).filter(|row| row.0 == entity).collect();
-        let base = |row: Row| held.iter().find(|(ordinal, _)| truth.row(entity, *ordinal) == row);
+        let base = |row: Row| held.iter().find(|(ordinal, _)| file.row(entity, *ordinal) == row);
         let row = if !own.is_empty() && (held.is_empty() || draw.chance(30)) {
             draw.of(&own)
         } else if held.is_empty() {
             return None;
         } else {
-            truth.row(entity, draw.of(&held).0)
+            file.row(entity, draw.of(&held).0)
         };
         let base = base(row);
         let shown = file.outbox.shown(row, base.map(|(ordinal, _)| file.contents(entity, *ordinal)))?;

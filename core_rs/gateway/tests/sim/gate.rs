@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use haversack_engine::ids::{EntityNumber, Lsn, Ordinal, Revision};
+use haversack_staging::queue::Queue;
 use haversack_staging::{
-    Change, Commit, CommitListener, Identity, Ledger, Mark, RowId, Snapshot, SqliteStaging, Staging, StagingError,
+    Change, Commit, CommitListener, DeviceRegistry, Identity, Ledger, Mark, Passes, RowId, Snapshot, SqliteStaging,
+    Staging, StagingError,
 };
 use parking_lot::{Condvar, Mutex};
 
@@ -174,6 +176,10 @@ impl Staging for Gate {
         self.rung.lock().push(Arc::clone(&listener));
         self.inner.on_commit(Box::new(move |lsn| listener(lsn)));
     }
+
+    fn devices(&self) -> &dyn DeviceRegistry {
+        self.inner.devices()
+    }
 }
 
 /// A transaction whose end may fail.
@@ -190,6 +196,15 @@ impl Commit for Transaction<'_> {
         tell: &mut dyn FnMut(usize, Change),
     ) -> Result<(), StagingError> {
         self.inner.upsert_all(entity, rows, tell)
+    }
+
+    fn upsert_versions(
+        &mut self,
+        entity: EntityNumber,
+        rows: &[(&RowId, &[u8], Option<&str>)],
+        tell: &mut dyn FnMut(usize, Change),
+    ) -> Result<(), StagingError> {
+        self.inner.upsert_versions(entity, rows, tell)
     }
 
     fn delete(&mut self, entity: EntityNumber, id: &RowId) -> Result<Change, StagingError> {
@@ -214,6 +229,26 @@ impl Commit for Transaction<'_> {
 
     fn set_mark(&mut self, entity: EntityNumber, mark: Mark) -> Result<(), StagingError> {
         self.inner.set_mark(entity, mark)
+    }
+
+    fn position(&mut self, entity: EntityNumber) -> Result<Option<Vec<u8>>, StagingError> {
+        self.inner.position(entity)
+    }
+
+    fn set_position(&mut self, entity: EntityNumber, position: Option<&[u8]>) -> Result<(), StagingError> {
+        self.inner.set_position(entity, position)
+    }
+
+    fn etag(&mut self, entity: EntityNumber, id: &RowId) -> Result<Option<String>, StagingError> {
+        self.inner.etag(entity, id)
+    }
+
+    fn passes(&mut self) -> &mut dyn Passes {
+        self.inner.passes()
+    }
+
+    fn queue(&mut self) -> &mut dyn Queue {
+        self.inner.queue()
     }
 
     fn finish(self: Box<Self>) -> Result<Lsn, StagingError> {

@@ -75,7 +75,7 @@ impl Server {
             Config { listen: "127.0.0.1:0".into(), plain_text: true, issuers: vec![issuer], ..Config::default() };
         let clock = Arc::new(clock);
         let gateway = Gateway::with_clock(config, Arc::clone(&clock) as _).unwrap();
-        gateway.add_organization(ORGANIZATION, Arc::clone(&gate) as _).unwrap();
+        gateway.add_organization(ORGANIZATION, Arc::clone(&gate) as _, false).unwrap();
         let services = gateway.services().await.unwrap();
         let server = Self { id, clock, gateway, gate, services, standing: None };
         // The first call has the index built.

@@ -93,6 +93,8 @@ impl Stream {
             Event::Checkpoint(_) => "checkpoints sent",
             Event::PassComplete(_) => "passes ended without a checkpoint",
             Event::InventoryRequired(_) => "inventories asked for",
+            Event::FullCheckRequired(_) => "full checks asked for",
+            Event::Answers(_) => "answers told late",
         });
         if let Some(Event::Rows(batch)) = &event.event {
             counters.add("rows sent", batch.ordinal_deltas.len() as u64);

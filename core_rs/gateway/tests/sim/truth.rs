@@ -208,8 +208,8 @@ impl Truth {
 
     /// What the device of somebody should hold, as of a commit and a moment.
     pub(crate) fn visible(&mut self, asker: &Asker, lsn: u64, instant: i64) -> Rc<Visible> {
-        let asked = (lsn, instant, asker.clone());
-        if let Some(answer) = self.answers.get(&asked) {
+        let question = (lsn, instant, asker.clone());
+        if let Some(answer) = self.answers.get(&question) {
             return Rc::clone(answer);
         }
         let world = self.at(lsn, instant);
@@ -218,7 +218,7 @@ impl Truth {
         if self.answers.len() >= ANSWERS_MAX {
             self.answers.clear();
         }
-        self.answers.insert(asked, Rc::clone(&answer));
+        self.answers.insert(question, Rc::clone(&answer));
         answer
     }
 

@@ -128,6 +128,13 @@ impl Refusal {
         let Fault { attribute, message, reason } = self.fault;
         RowError { file_name: file_name.to_owned(), line: self.line, attribute, message, reason }
     }
+
+    /// As reports tell it, without giving it up.
+    pub(super) fn to_error(&self, file_name: &str) -> RowError {
+        let Fault { attribute, message, reason } = &self.fault;
+        let (attribute, message, reason) = (attribute.clone(), message.clone(), *reason);
+        RowError { file_name: file_name.to_owned(), line: self.line, attribute, message, reason }
+    }
 }
 
 /// All refusals counted, the first of them kept.

@@ -77,6 +77,8 @@ struct Column {
 #[derive(Debug)]
 pub(super) struct Encoder {
     action: Action,
+    /// Whether a lookup may leave untold which entity it points at: a source's rows are as they are.
+    lenient: bool,
     entity: String,
     /// In order of number.
     columns: Vec<Column>,
@@ -102,12 +104,44 @@ impl Encoder {
         let primary = columns.iter().position(|column| column.number == entity.primary_id);
         Self {
             action,
+            lenient: false,
             entity: entity.name.clone(),
             columns,
             primary: primary.expect("the schema has checked that the primary id is an attribute"),
             values,
             entities: schema.entities().iter().map(|entity| (entity.name.clone(), entity.number)).collect(),
         }
+    }
+
+    /// Prepares for rows of a source outside, which are taken with what they do not tell.
+    pub(super) fn lenient(schema: &Schema, entity: &Entity, action: Action) -> Self {
+        Self { lenient: true, ..Self::new(schema, entity, action) }
+    }
+
+    /// What a name on the wire of a source stands for. Beside names as they are, `_x_value` is `x`, and case is the
+    /// source's own; what the metadata does not have is passed over.
+    pub(super) fn wire_slot(&self, name: &str) -> Slot {
+        let (base, annotation) = name.split_once('@').map_or((name, None), |(base, rest)| (base, Some(rest)));
+        let column = self.values.get(base).copied().or_else(|| {
+            let plain = base.strip_prefix('_').and_then(|rest| rest.strip_suffix("_value")).unwrap_or(base);
+            self.values.get(&plain.to_ascii_lowercase()).copied()
+        });
+        match (column, annotation) {
+            (Some(column), None) => Slot::Value(column),
+            (Some(column), Some(TARGET_ANNOTATION)) => Slot::Target(column),
+            _ => Slot::Ignored,
+        }
+    }
+
+    /// How many columns rows may have.
+    pub(super) fn width(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// The row id in a text, if it can be one.
+    pub(super) fn id_of(&self, text: &str) -> Option<RowId> {
+        let cell = CellText { text: text.into(), quoted: true };
+        self.columns[self.primary].row_id(&cell).ok()
     }
 
     /// What a name stands for. Fails, with the nearest known names, if it stands for nothing.
@@ -121,6 +155,7 @@ impl Encoder {
             (Action::Delete, Some(Slot::Value(index))) if index == self.primary => Ok(Slot::Value(index)),
             (Action::Delete, _) => Ok(Slot::Ignored),
             (_, Some(slot)) => Ok(slot),
+            (_, None) if self.lenient => Ok(Slot::Ignored),
             (_, None) => Err(self.unknown(name)),
         }
     }
@@ -209,13 +244,17 @@ impl Encoder {
     fn target(&self, column: &Column, target: Option<&str>) -> Result<Option<EntityNumber>, Fault> {
         let name = &column.name;
         let Some(target) = target.filter(|target| !target.is_empty()) else {
+            if self.lenient {
+                return Ok(None);
+            }
             let targets = column.targets.join(", ");
             let message = format!(
                 "the lookup can point at several entities; say which in {name}_type or _{name}_value@{TARGET_ANNOTATION}, as {targets}"
             );
             return Err(Fault::of(name, message));
         };
-        if column.kind != AttributeType::Lookup && !column.targets.iter().any(|known| known == target) {
+        if !self.lenient && column.kind != AttributeType::Lookup && !column.targets.iter().any(|known| known == target)
+        {
             let message = format!("it cannot point at {}, only at {}", quote(target), column.targets.join(", "));
             return Err(Fault::of(name, message));
         }

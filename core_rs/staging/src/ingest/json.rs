@@ -86,7 +86,7 @@ pub(crate) fn encode_row(schema: &Schema, entity: &Entity, json: &[u8]) -> Resul
         attribute => format!("{attribute}: {}", fault.message),
     };
     let is_too_large = json.len() > ROW_TEXT_BYTES_MAX;
-    encode_line(&Encoder::new(schema, entity, Action::Upsert), 1, json, is_too_large, &mut batch).map_err(told)?;
+    encode_line(&Encoder::lenient(schema, entity, Action::Upsert), 1, json, is_too_large, &mut batch).map_err(told)?;
     let row = batch.rows.pop().ok_or("there is none")?;
     Ok((row.id.clone(), batch.payload(&row).to_vec()))
 }

@@ -16,6 +16,7 @@ mod csv;
 mod encoder;
 mod json;
 mod nearest;
+pub mod odata;
 mod parser;
 mod sheet;
 mod together;

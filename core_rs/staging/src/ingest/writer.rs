@@ -190,7 +190,8 @@ impl Written {
     }
 }
 
-fn field_types(entity: &Entity) -> Vec<(AttributeNumber, FieldType)> {
+/// Type of every field that an entity's rows may have, ascending.
+pub(super) fn field_types(entity: &Entity) -> Vec<(AttributeNumber, FieldType)> {
     let mut types = Vec::new();
     for attribute in &entity.attributes {
         types.push((attribute.number, attribute.kind.into()));
@@ -201,7 +202,7 @@ fn field_types(entity: &Entity) -> Vec<(AttributeNumber, FieldType)> {
 }
 
 /// `stored` without the `named` fields, and with those of `news`. Fields that the metadata no longer has are left out.
-fn patch(
+pub(super) fn patch(
     types: &[(AttributeNumber, FieldType)],
     stored: &[u8],
     named: &[AttributeNumber],

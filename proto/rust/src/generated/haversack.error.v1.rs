@@ -168,6 +168,9 @@ pub enum ErrorReason {
     SourceUnknown = 126,
     /// INVALID_ARGUMENT: a mapping file is not one, or names what the source does not have; the message lists where.
     MappingInvalid = 127,
+    /// UNAVAILABLE: a source outside answered something that its protocol does not allow, or led elsewhere. It is asked
+    /// again; if it stays so, operators look at what is between Haversack and the source.
+    SourceAnswerInvalid = 130,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -256,6 +259,7 @@ impl ErrorReason {
             Self::SourcePaused => "ERROR_REASON_SOURCE_PAUSED",
             Self::SourceUnknown => "ERROR_REASON_SOURCE_UNKNOWN",
             Self::MappingInvalid => "ERROR_REASON_MAPPING_INVALID",
+            Self::SourceAnswerInvalid => "ERROR_REASON_SOURCE_ANSWER_INVALID",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -343,6 +347,7 @@ impl ErrorReason {
             "ERROR_REASON_SOURCE_PAUSED" => Some(Self::SourcePaused),
             "ERROR_REASON_SOURCE_UNKNOWN" => Some(Self::SourceUnknown),
             "ERROR_REASON_MAPPING_INVALID" => Some(Self::MappingInvalid),
+            "ERROR_REASON_SOURCE_ANSWER_INVALID" => Some(Self::SourceAnswerInvalid),
             _ => None,
         }
     }

@@ -5,6 +5,7 @@ mod device;
 mod failing;
 mod outcomes;
 mod policies;
+mod queueing;
 mod repeats;
 mod rules;
 mod world;

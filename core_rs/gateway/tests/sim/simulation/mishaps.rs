@@ -13,14 +13,14 @@ impl Simulation {
             20..=34 => self.kill_device(),
             35..=49 => self.kill_or_start_server().await,
             50..=69 => self.fail_disk(),
-            70..=77 => self.copy_device_file(),
-            78..=83 => self.restore_device_file(),
-            84..=88 => self.lose_cookie(),
-            89..=92 => self.replace_device_file(),
-            93..=95 => self.change_app(),
-            96..=97 => self.begin_epoch(),
-            98 => self.provision_again().await,
-            _ => self.stop_server(),
+            70..=78 => self.copy_device_file(),
+            79..=86 => self.restore_device_file(),
+            87..=89 => self.lose_cookie(),
+            90..=91 => self.replace_device_file(),
+            92..=93 => self.change_app(),
+            94..=95 => self.begin_epoch(),
+            96 => self.provision_again().await,
+            _ => self.stop_server().await,
         }
     }
 
@@ -47,15 +47,19 @@ impl Simulation {
         }
     }
 
-    /// Tells its streams that it ends, and is there no more when they have heard.
-    fn stop_server(&mut self) {
+    /// A server ends, and tells its streams so.
+    async fn stop_server(&mut self) {
         let slot = self.draw.below(SERVERS as u64) as usize;
-        if let Some(server) = &mut self.servers[slot] {
-            server.stop();
-            self.counters.count("servers stopped");
-            // Whoever asks next hears it; the gateway is gone with the next that is started.
-            self.servers[slot] = None;
+        let Some(server) = &mut self.servers[slot] else { return };
+        server.stop();
+        let id = server.id;
+        for device in 0..self.devices.len() {
+            if self.devices[device].stream.as_ref().is_some_and(|stream| stream.server == id) {
+                self.poll_of(device).await;
+            }
         }
+        self.servers[slot] = None;
+        self.counters.count("servers stopped");
     }
 
     fn fail_disk(&mut self) {

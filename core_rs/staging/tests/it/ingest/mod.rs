@@ -3,6 +3,7 @@
 mod actions;
 mod csv;
 mod json;
+mod odata;
 mod organization;
 mod pipeline;
 mod together;

@@ -26,7 +26,7 @@ from haversack_server.core import in_thread
 from haversack_server.errors import EntityUnknown, MappingInvalid
 from haversack_server.replication import CHECK_SECONDS_MAX, Change, Checked, Described, Written
 
-POSTGRES = "postgres"
+KIND = "postgres"
 
 INTERVAL_SECONDS = 5
 """How soon a feed that has ended, since its database was away, is opened again at the latest."""
@@ -46,7 +46,7 @@ class PostgresSource:
         interval_seconds: Between runs of a feed that ended.
     """
 
-    kind = POSTGRES
+    kind = KIND
     scope: Literal["entity", "organization"] = "organization"
     interval_seconds = INTERVAL_SECONDS
 

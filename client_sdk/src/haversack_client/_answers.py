@@ -1,0 +1,66 @@
+"""What an answer of the server makes of a write. Reads and writes nothing."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from haversack.error.v1 import error_pb2
+from haversack.sync.v1 import upload_pb2
+
+from haversack_client._model import Table
+from haversack_client._outbox import Entry, State
+
+_REASON_PREFIX = "ERROR_REASON_"
+_REASONS: Mapping[int, str] = {
+    upload_pb2.MUTATION_OUTCOME_CONFLICT: "WRITE_CONFLICT",
+    upload_pb2.MUTATION_OUTCOME_FORBIDDEN: "WRITE_FORBIDDEN",
+    upload_pb2.MUTATION_OUTCOME_INVALID: "VALUE_INVALID",
+    upload_pb2.MUTATION_OUTCOME_NOT_FOUND: "ROW_UNKNOWN",
+    upload_pb2.MUTATION_OUTCOME_BLOCKED: "WRITE_BLOCKED",
+}
+"""What an outcome means where the server gives no reason of its own."""
+
+
+def is_news(answer: upload_pb2.MutationAnswer, entry: Entry) -> bool:
+    """Whether an answer changes what is known: after a refusal only that the write was taken after all does."""
+    if entry.state in (State.HELD, State.REFUSED):
+        return answer.outcome == upload_pb2.MUTATION_OUTCOME_APPLIED
+    return entry.state in (State.WAITING, State.QUEUED)
+
+
+def answered(answer: upload_pb2.MutationAnswer, entry: Entry, table: Table | None, *, crossed: bool) -> Entry:
+    """The entry as it is after an answer.
+
+    Args:
+        answer: What the server says.
+        entry: The write.
+        table: The table of its row, if the device still carries it.
+        crossed: Whether the answer's LSN may be one of another epoch; then the next checkpoint will do.
+    """
+    match answer.outcome:
+        case upload_pb2.MUTATION_OUTCOME_APPLIED:
+            lsn, overruled = 0 if crossed else answer.lsn, _names(table, answer.overruled)
+            return replace(entry, state=State.APPLIED, lsn=lsn, reason="", message="", fields=overruled)
+        case upload_pb2.MUTATION_OUTCOME_QUEUED:
+            return replace(entry, state=State.QUEUED)
+        case upload_pb2.MUTATION_OUTCOME_BLOCKED:
+            state = State.HELD
+        case _:
+            state = State.REFUSED
+    fields = _names(table, answer.fields)
+    return replace(entry, state=state, reason=_reason(answer), message=answer.message, fields=fields)
+
+
+def _names(table: Table | None, numbers: Iterable[int]) -> tuple[str, ...]:
+    """Columns by their fields' numbers."""
+    names = {column.number: column.name for column in table.columns} if table else {}
+    return tuple(names.get(number, f"field {number}") for number in numbers)
+
+
+def _reason(answer: upload_pb2.MutationAnswer) -> str:
+    """Name of the answer's reason; of a reason that this version does not know, its number."""
+    if not answer.reason:
+        return _REASONS.get(answer.outcome, "INTERNAL")
+    try:
+        return error_pb2.ErrorReason.Name(answer.reason).removeprefix(_REASON_PREFIX)
+    except ValueError:
+        return str(answer.reason)
