@@ -10,6 +10,7 @@ from typing import Any, Literal
 import psycopg
 import pytest
 from haversack_server.connectors.postgres import PostgresSource
+from haversack_server.connectors.postgres._directory import UNIT
 from haversack_server.errors import Refusal, SourceRefused, SourceUnavailable
 from haversack_server.replication import Change, Written
 from server.postgres_world import SourceDatabase
@@ -87,6 +88,7 @@ def test_an_update_returns_the_row_as_triggers_leave_it(source: PostgresSource) 
             "ownerid": USER,
             "ownerid_type": "systemuser",
             "written_by": f"{USER}/haversack",
+            "owningbusinessunit": UNIT,
         },
     )
 
