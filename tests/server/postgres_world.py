@@ -24,6 +24,11 @@ from psycopg.conninfo import conninfo_to_dict
 LOGICAL = "-c wal_level=logical -c max_replication_slots=100 -c max_wal_senders=100"
 """Options of a server whose changes can be followed."""
 
+DROP_SLOTS: LiteralString = (
+    "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+    " WHERE database = current_database() AND NOT active"
+)
+
 TAKES_MAX = 10_000
 
 WAIT_SECONDS = 0.05
@@ -59,19 +64,15 @@ class SourceDatabase:
 
     def drop_slots(self) -> None:
         """Drops what the database keeps for feeds, once it has seen that they are closed."""
-        drop: LiteralString = (
-            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
-            " WHERE database = current_database() AND NOT active"
-        )
         for _ in range(TAKES_MAX):
-            self.run(drop)
-            if not self.run("SELECT FROM pg_replication_slots WHERE database = current_database()"):
+            self.run(DROP_SLOTS)
+            if not self.run("SELECT 1 FROM pg_replication_slots WHERE database = current_database()"):
                 return
         raise AssertionError("a slot stays in use")
 
     def close(self) -> None:
-        """Lets go of the database, and of what it keeps for a feed."""
-        self.drop_slots()
+        """Lets go of the database, and of what it keeps for feeds that are closed."""
+        self.run(DROP_SLOTS)
         self.connection.close()
 
 

@@ -51,18 +51,19 @@ VALUES = """
     '{"a": [1]}', '10.0.0.1', '6f9619ff-8b86-d011-b42d-00c04fc964ff', 'dark green', '{red,"dark green"}',
     '{3,1,2}', 7, 5, '(1,2)', 'shut'
 """
-COLUMNS = """id, flag, small, whole, large, exact, single, double, words, short, padded, day, wall, moment, span, clock, doc,
+COLUMNS = """id, flag, small, whole, large, exact, single, double, words, short, padded, day, wall, moment, span, clock,
+    doc,
     address, unique_id, colour, colours, numbers, kind_id, score, place, state"""
 
 
 def test_snapshot_and_stream_make_the_same_rows_of_every_type(source_database: SourceDatabase, tmp_path: Path) -> None:
     source_database.run(EVERYTHING)
     source_database.run("INSERT INTO kind VALUES (7, 'seventh')")
-    source_database.run(f"INSERT INTO thing ({COLUMNS}) VALUES ('before', {VALUES})")  # type: ignore[arg-type]
+    source_database.run(f"INSERT INTO thing ({COLUMNS}) VALUES ('before', {VALUES})")
     mapping = _drafted(source_database).replace("kind:", "kind:\n    name: name", 1)
     with following(source_database, mapping, tmp_path / "staging.db") as followed:
         followed.follow()
-        source_database.run(f"INSERT INTO thing ({COLUMNS}) VALUES ('after', {VALUES})")  # type: ignore[arg-type]
+        source_database.run(f"INSERT INTO thing ({COLUMNS}) VALUES ('after', {VALUES})")
         source_database.run(
             "INSERT INTO thing (id, double, moment, day) VALUES ('odd', 'NaN', 'infinity', '0001-01-01')"
         )
@@ -221,7 +222,7 @@ def _transact(database: SourceDatabase, chance: random.Random) -> None:
     ]
     with database.connection.transaction(force_rollback=chance.random() < 0.1):
         for _ in range(chance.randrange(1, 5)):
-            database.connection.execute(chance.choice(statements))  # type: ignore[arg-type]
+            database.connection.execute(chance.choice(statements))
         if chance.random() < 0.03:
             database.connection.execute("TRUNCATE note")
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import psycopg
 import pytest
 from haversack_server.connectors.postgres import PostgresSource
+from haversack_server.connectors.postgres._directory import UNIT
 from haversack_server.errors import Refusal, SourceRefused, SourceUnavailable
 from haversack_server.replication import Change, Written
 from server.postgres_world import SourceDatabase
@@ -87,6 +88,7 @@ def test_an_update_returns_the_row_as_triggers_leave_it(source: PostgresSource) 
             "ownerid": USER,
             "ownerid_type": "systemuser",
             "written_by": f"{USER}/haversack",
+            "owningbusinessunit": UNIT,
         },
     )
 
@@ -153,7 +155,7 @@ def test_row_level_security_decides_where_the_mapping_says_so(source_database: S
     run(MAKE)
     run("INSERT INTO users VALUES (%s, 'Ada', %s), (%s, 'Bob', NULL)", USER, role, OTHER)
     run("INSERT INTO job (id, title, owner_id) VALUES (%s, 'mine', %s)", JOB, USER)
-    run(f"CREATE ROLE {role}; GRANT SELECT, INSERT, UPDATE, DELETE ON job TO {role}")  # type: ignore[arg-type]
+    run(f"CREATE ROLE {role}; GRANT SELECT, INSERT, UPDATE, DELETE ON job TO {role}")
     run("ALTER TABLE job ENABLE ROW LEVEL SECURITY")
     run("CREATE POLICY own ON job USING (owner_id::text = current_setting('app.user_id', true))")
     mapping = MAPPING.replace("setting: app.user_id", "setting: app.user_id, role: db_role")
@@ -177,15 +179,15 @@ def test_row_level_security_decides_where_the_mapping_says_so(source_database: S
 
     asyncio.run(check())
     assert run("SELECT written_by FROM job") == [(f"{USER}/{role}",)]
-    run(f"DROP OWNED BY {role}; DROP ROLE {role}")  # type: ignore[arg-type]
+    run(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 def test_without_a_ledger_a_write_in_doubt_is_read_back(source_database: SourceDatabase) -> None:
     run = source_database.run
     role = f"writer_{source_database.name}"[:40]
     run(MAKE)
-    run(f"CREATE ROLE {role} LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON job, users TO {role}")  # type: ignore[arg-type]
-    run(f"REVOKE CREATE ON DATABASE {source_database.name} FROM PUBLIC")  # type: ignore[arg-type]
+    run(f"CREATE ROLE {role} LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON job, users TO {role}")
+    run(f"REVOKE CREATE ON DATABASE {source_database.name} FROM PUBLIC")
     url = source_database.settings["url"].replace("user=haversack", f"user={role}")
 
     async def check() -> None:
@@ -201,7 +203,7 @@ def test_without_a_ledger_a_write_in_doubt_is_read_back(source_database: SourceD
 
     asyncio.run(check())
     assert run("SELECT version FROM job") == [(1,)]
-    run(f"DROP OWNED BY {role}; DROP ROLE {role}")  # type: ignore[arg-type]
+    run(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 def test_a_lost_connection_is_tried_again(source: PostgresSource, source_database: SourceDatabase) -> None:

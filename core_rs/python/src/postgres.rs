@@ -1,4 +1,4 @@
-//! `PostgresFeed`: a PostgreSQL database on its way into a staging database.
+//! `PostgresFeed`: a database of rows on its way into a staging database.
 
 use std::time::Duration;
 

@@ -17,7 +17,9 @@ from haversack_server.connectors.postgres._mapping import (
 )
 
 _NAMESPACE = uuid.UUID("9a3f0c5e-5d0b-5a43-8f6a-52d1f6a0c7e4")
-_UNIT = str(uuid.uuid5(_NAMESPACE, "unit"))
+UNIT = str(uuid.uuid5(_NAMESPACE, "unit"))
+"""The one business unit."""
+
 _ROLE = str(uuid.uuid5(_NAMESPACE, "role"))
 
 DIRECTORY_ENTITIES = (
@@ -51,15 +53,15 @@ def _entities(directory: Directory, entities: dict[str, EntityMapping]) -> list[
     columns = {name: AttributeMapping(name, line, column=column) for name, column in directory.columns.items()}
     user = {
         "isdisabled": AttributeMapping("isdisabled", line, value="false"),
-        "businessunitid": AttributeMapping("businessunitid", line, value=_UNIT),
+        "businessunitid": AttributeMapping("businessunitid", line, value=UNIT),
         **columns,
     }
     assignment = {
         "systemuserid": AttributeMapping("systemuserid", line, column=directory.key),
         "roleid": AttributeMapping("roleid", line, value=_ROLE),
     }
-    unit = {"businessunitid": _UNIT, "name": "Everybody"}
-    role = {"roleid": _ROLE, "name": "Everybody", "businessunitid": _UNIT}
+    unit = {"businessunitid": UNIT, "name": "Everybody"}
+    role = {"roleid": _ROLE, "name": "Everybody", "businessunitid": UNIT}
     return [
         EntityMapping("businessunit", line, ownership="business_unit", rows=(unit,)),
         EntityMapping("role", line, ownership="business_unit", rows=(role,), offline=False),

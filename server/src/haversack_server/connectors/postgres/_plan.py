@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from haversack_server.connectors.postgres._catalog import Column, Table
-from haversack_server.connectors.postgres._directory import DIRECTORY_ENTITIES, with_directory
+from haversack_server.connectors.postgres._directory import DIRECTORY_ENTITIES, UNIT, with_directory
 from haversack_server.connectors.postgres._mapping import AttributeMapping, EntityMapping
 from haversack_server.connectors.postgres._mapping import Mapping as MappingFile
 from haversack_server.connectors.postgres._types import LOOKUPS, suitable, usual, why_not
@@ -20,6 +20,12 @@ KEY_SUFFIX = "_key"
 """Behind an entity's name: the attribute with the id of rows whose key has several columns."""
 
 
+OWNING_UNIT = "owningbusinessunit"
+"""The unit of a row that has an owner: of a least directory the only one; otherwise NULL if it is not mapped."""
+
+_OWNED = ("user", "business_unit")
+
+
 @dataclass(frozen=True)
 class Attribute:
     """An attribute, settled.
@@ -27,7 +33,7 @@ class Attribute:
     Attributes:
         name: Logical name.
         type: Its type in a mapping file.
-        column: Its column; None if it is the id, or the same in every row.
+        column: Its column; None if it is the id, or the same in every row, be it NULL.
         value: The value of every row.
         targets: The entities that a lookup points at; what the column holds are ids of the first.
         choices: The numbers that stand for the column's texts.
@@ -88,7 +94,7 @@ class Plan:
 
 def settle(file: MappingFile, tables: Mapping[str, Table]) -> Plan:
     """Joins a mapping with the tables; raises MappingInvalid, which lists breaches by line."""
-    settler = _Settler(with_directory(file), tables)
+    settler = _Settler(with_directory(file), tables, unit=UNIT if file.directory else None)
     entities = {name: settler.entity(it) for name, it in settler.mappings.items()}
     if settler.breaches:
         raise MappingInvalid(sentences(dict.fromkeys(settler.breaches)))
@@ -114,14 +120,16 @@ def _for_core(entity: Entity) -> dict[str, Any]:
             "choices": dict(it.choices or {}),
         }
         for it in entity.attributes.values()
+        if it.name == entity.primary_id or it.column or it.value is not None
     ]
     place |= {"deleted": mapping.deleted, "version": mapping.version}
     return {"entity": entity.name, "table": place, "attributes": attributes}
 
 
 class _Settler:
-    def __init__(self, mappings: dict[str, EntityMapping], tables: Mapping[str, Table]) -> None:
+    def __init__(self, mappings: dict[str, EntityMapping], tables: Mapping[str, Table], *, unit: str | None) -> None:
         self.mappings = mappings
+        self._unit = unit
         self.breaches: list[str] = []
         self._tables = tables
         self._standard = {
@@ -136,6 +144,9 @@ class _Settler:
             self._column(mapping.line, table, name)
         has_uuids = len(key) == 1 and key[0].type == "uuid" if table else True
         attributes = {it.name: it for it in self._attributes(mapping, table, standard)}
+        if mapping.ownership in _OWNED and not standard:
+            unit = Attribute(OWNING_UNIT, "lookup", value=self._unit, targets=("businessunit",))
+            attributes.setdefault(OWNING_UNIT, unit)
         primary_id, own = self._primary_id(mapping, standard, key, attributes, has_uuids=has_uuids)
         attributes = {primary_id: own} | {name: it for name, it in attributes.items() if name != primary_id}
         if mapping.primary_name and mapping.primary_name not in attributes:

@@ -191,7 +191,7 @@ class _Row:
 
     def _member(self, attribute: Attribute, row: Mapping[str, Any]) -> str | None:
         if attribute.column is None:
-            return self._change.id if attribute.value is None else attribute.value
+            return self._change.id if attribute.name == self._entity.primary_id else attribute.value
         return from_sql(attribute, row[attribute.column.name])
 
     async def _read(self, locking: sql.SQL) -> dict[str, Any] | None:
