@@ -287,9 +287,7 @@ class OdataFeed:
     ) -> Taken | None:
         """Commits a page with the position behind it; None if somebody else has moved on."""
         follows = after.stage is Stage.FOLLOWING
-        told = await self._told(
-            page.take, before=kept, after=after.to_bytes(), begins_pass=begins, keeps_newer=follows
-        )
+        told = await self._told(page.take, before=kept, after=after.to_bytes(), begins_pass=begins, keeps_newer=follows)
         if told["is_stale"]:
             return None
         self._stand(after)
