@@ -11,14 +11,18 @@ from typing import Any
 import psycopg
 from haversack.model.v1 import model_pb2
 from haversack_server._core import PostgresFeed, Staging
+from postgresql import SUPERUSER, PostgresqlServer
 from psycopg.conninfo import conninfo_to_dict
 
 from benches.figures import Figure, at_most
 from benches.session import Session
-from tests.postgresql import SUPERUSER, PostgresqlServer
 
 ROWS_MAX = 16_384
 WAIT_MS = 200
+
+LOGICAL = "-c wal_level=logical -c synchronous_commit=on"
+"""Only what is flushed is sent; the tests' server flushes every 200 ms unless it is told otherwise."""
+
 PAUSE_SECONDS = 0.01
 """Between the single changes whose way is timed."""
 
@@ -29,7 +33,7 @@ CREATE TABLE contact (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), fullname te
 FILL = """
 INSERT INTO contact (fullname, email, phone, city, size, credit, active)
 SELECT 'First Last ' || i, 'person' || i || '@contacts.example', '+49 30 ' || i,
-    (ARRAY['Berlin','Paris','Oslo'])[1 + i % 3], i % 1000, i / 7.0, i % 2 = 0 FROM generate_series(1, %s) i
+    (ARRAY['Berlin','Paris','Oslo'])[1 + i %% 3], i %% 1000, i / 7.0, i %% 2 = 0 FROM generate_series(1, %s) i
 """
 KINDS = {
     "id": model_pb2.ATTRIBUTE_TYPE_UNIQUEIDENTIFIER,
@@ -48,7 +52,7 @@ def run(session: Session) -> list[Figure]:
     """Copies a table, follows changes in bulk, and times single ones."""
     rows, changes, singles = session.size(200_000, 5_000), session.size(100_000, 5_000), session.size(500, 20)
     session.doing("starting PostgreSQL")
-    server = PostgresqlServer("-c wal_level=logical")
+    server = PostgresqlServer(LOGICAL)
     try:
         url = server.database()
         with psycopg.connect(url, autocommit=True) as source:

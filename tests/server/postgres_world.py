@@ -21,8 +21,8 @@ from haversack_server.replication import ROWS_MAX, Taken
 from postgresql import SUPERUSER, PostgresqlServer
 from psycopg.conninfo import conninfo_to_dict
 
-LOGICAL = "-c wal_level=logical -c max_replication_slots=100 -c max_wal_senders=100"
-"""Options of a server whose changes can be followed."""
+LOGICAL = "-c wal_level=logical -c max_replication_slots=100 -c max_wal_senders=100 -c synchronous_commit=on"
+"""Options of a server whose changes can be followed; at once, since only what is flushed is sent."""
 
 DROP_SLOTS: LiteralString = (
     "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
