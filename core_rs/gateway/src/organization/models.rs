@@ -173,7 +173,7 @@ fn default_statuses(entity: &Entity, attribute: &Attribute) -> Vec<DefaultStatus
     if status.number != attribute.number {
         return Vec::new();
     }
-    let states = if state.rules.options.is_empty() { &[0][..] } else { &state.rules.options };
+    let choices = if state.rules.options.is_empty() { &[0][..] } else { &state.rules.options };
     let default = |&state: &i64| Some(DefaultStatus { state, status: entity.default_status(Some(state))? });
-    states.iter().filter_map(default).collect()
+    choices.iter().filter_map(default).collect()
 }

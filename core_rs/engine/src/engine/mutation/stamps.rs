@@ -32,8 +32,8 @@ impl Stamps<'_> {
         };
         changes.insert(primary, encode(primary, &id));
         self.own(owner, changes);
-        self.choose(self.entity.state(), self.entity.default_state(), changes);
-        self.choose(self.entity.status(), self.entity.default_status(self.state(changes)), changes);
+        choose(self.entity.state(), self.entity.default_state(), changes);
+        choose(self.entity.status(), self.entity.default_status(self.state(changes)), changes);
         self.touch("createdon", "createdby", changes);
         self.touch("modifiedon", "modifiedby", changes);
     }
@@ -41,7 +41,7 @@ impl Stamps<'_> {
     /// What a changed row gets: with another state a status of that, unless one is set; who changed it and when.
     pub(super) fn update(&self, changes: &mut Changes) {
         if let Some(state) = self.state(changes) {
-            self.choose(self.entity.status(), self.entity.default_status(Some(state)), changes);
+            choose(self.entity.status(), self.entity.default_status(Some(state)), changes);
         }
         self.touch("modifiedon", "modifiedby", changes);
     }
@@ -76,16 +76,6 @@ impl Stamps<'_> {
         }
     }
 
-    /// Sets a choice that is not set.
-    fn choose(&self, attribute: Option<&Attribute>, choice: Option<i64>, changes: &mut Changes) {
-        let (Some(attribute), Some(choice)) = (attribute, choice) else { return };
-        let number = attribute.number;
-        changes
-            .entry(number)
-            .or_insert(None)
-            .get_or_insert_with(|| encode(number, &Value::Integer(choice)).expect("a number is no empty set"));
-    }
-
     /// Sets a lookup, if the entity has it as one of that target.
     fn point(&self, name: &str, target: &str, key: Option<RowKey>, changes: &mut Changes) {
         let points_there = |it: &&Attribute| it.targets.iter().any(|known| known == target);
@@ -97,6 +87,16 @@ impl Stamps<'_> {
             changes.insert(field, number.and_then(|number| encode(field, &Value::Entity(number))));
         }
     }
+}
+
+/// Sets a choice that is not set.
+fn choose(attribute: Option<&Attribute>, choice: Option<i64>, changes: &mut Changes) {
+    let (Some(attribute), Some(choice)) = (attribute, choice) else { return };
+    let number = attribute.number;
+    changes
+        .entry(number)
+        .or_insert(None)
+        .get_or_insert_with(|| encode(number, &Value::Integer(choice)).expect("a number is no empty set"));
 }
 
 /// Leaves changes out that change nothing. Damaged payloads differ in everything.
