@@ -76,6 +76,9 @@ pub enum StagingError {
         /// The limit.
         limit: usize,
     },
+    /// The caller's: it has dropped a copy that was under way.
+    #[error("the copy was given up before it was whole; begin again")]
+    CopyGivenUp,
     /// Nobody's: an ingest has failed; `finish` tells why.
     #[error("the ingest has stopped; finish it to learn why")]
     IngestStopped,
@@ -115,6 +118,7 @@ impl StagingError {
             | Self::Foreign { .. }
             | Self::VersionUnknown { .. }
             | Self::Damaged(_)
+            | Self::CopyGivenUp
             | Self::IngestStopped
             | Self::Storage { .. } => ErrorReason::StagingFailed,
         }

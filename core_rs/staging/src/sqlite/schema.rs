@@ -13,7 +13,7 @@ use crate::StagingError;
 const APPLICATION_ID: i64 = 0x4876_736b;
 
 /// Version of the tables below. A file of an earlier one is upgraded when it is opened, one of a later one is refused.
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 7;
 
 /// How long a commit waits for another process's commit.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -122,6 +122,16 @@ CREATE INDEX mutations_unwritten_by_row ON mutations (entity, id, place) WHERE e
 CREATE TABLE ledger_end (singleton INTEGER PRIMARY KEY CHECK (singleton = 1)) STRICT;
 ";
 
+/// Version 7: the histories of the database, each with the first LSN that was drawn in it, see
+/// [`haversack_engine::ids::History`]. What came before the first of them is history 0.
+const HISTORIES: &str = "
+CREATE TABLE histories (
+    lsn INTEGER PRIMARY KEY,
+    history INTEGER NOT NULL
+) STRICT;
+ALTER TABLE marks ADD COLUMN history INTEGER NOT NULL DEFAULT 0;
+";
+
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -176,7 +186,7 @@ fn remove_leftovers(path: &Path) -> std::io::Result<()> {
 }
 
 /// An empty file that only its owner can read: it will hold the organization's data and a secret.
-fn make_private_file(path: &Path) -> std::io::Result<()> {
+pub(super) fn make_private_file(path: &Path) -> std::io::Result<()> {
     remove_leftovers(path)?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -194,7 +204,7 @@ fn fill(path: &Path) -> Result<(), StagingError> {
         let connection = Connection::open(path)?;
         connection.execute_batch(&format!("PRAGMA page_size = {PAGE_BYTES}; PRAGMA journal_mode = WAL;"))?;
         connection.execute_batch(&format!(
-            "BEGIN; PRAGMA application_id = {APPLICATION_ID}; {TABLES} {INDEXES} {MARKS} {LEDGER}"
+            "BEGIN; PRAGMA application_id = {APPLICATION_ID}; {TABLES} {INDEXES} {MARKS} {LEDGER} {HISTORIES}"
         ))?;
         connection.execute("INSERT INTO meta VALUES (1, ?1, ?2, 0)", (epoch, secret))?;
         connection.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}; COMMIT"))?;
@@ -240,7 +250,7 @@ fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let act = || {
         let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
-        for (since, tables) in [(2, MARKS), (3, LEDGER)] {
+        for (since, tables) in [(2, MARKS), (3, LEDGER), (7, HISTORIES)] {
             if version < since {
                 connection.execute_batch(tables)?;
             }

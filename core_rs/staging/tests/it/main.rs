@@ -4,6 +4,7 @@
 
 mod contract;
 mod crash;
+mod histories;
 mod ingest;
 mod ledger;
 mod model;

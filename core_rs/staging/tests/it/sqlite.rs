@@ -75,7 +75,7 @@ fn foreign_files_are_refused_by_name() {
 #[test]
 fn other_schema_versions_are_refused_by_name() {
     let world = SqliteWorld::new();
-    for version in [0, 4] {
+    for version in [0, 8] {
         rusqlite::Connection::open(world.path()).unwrap().pragma_update(None, "user_version", version).unwrap();
         let error = SqliteStaging::open(world.path()).err().unwrap();
         assert!(matches!(error, StagingError::VersionUnknown { found, .. } if found == version), "{error}");
@@ -98,6 +98,7 @@ fn foreign_lock_is_reported_as_busy() {
 #[test]
 fn files_of_earlier_versions_are_upgraded_where_they_lie() {
     let later = [
+        "DROP TABLE histories; ALTER TABLE marks DROP COLUMN history; PRAGMA user_version = 3",
         "DROP TABLE mutations; DROP TABLE ledger_end; PRAGMA user_version = 2",
         "DROP TABLE marks; PRAGMA user_version = 1",
     ];
