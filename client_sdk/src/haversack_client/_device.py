@@ -262,14 +262,11 @@ class Device:
         try:
             tally = Tally(clock)
             self._monitor.begin()
-            refusal = self._drain(tally)
-            synchronizer = self._synchronizer(sync_pb2.SYNC_MODE_ONCE)
-            with closing(synchronizer.run()) as happenings:
-                for happening in happenings:
-                    tally.take(happening)
-                    moved = self._monitor.take(happening)
-                    if progress and moved:
-                        progress(moved)
+            epoch = self._store.facts().epoch
+            refusal = self._round(tally, progress)
+            if epoch not in (b"", self._store.facts().epoch):
+                # What the server took before may be lost: it is asked again, and what it takes anew is fetched.
+                refusal = self._round(tally, progress)
             if refusal:
                 raise refusal
             return tally.result()
@@ -345,6 +342,17 @@ class Device:
             self._live.upload_now()
         elif self._keeper:
             self._keeper.upload_now()
+
+    def _round(self, tally: Tally, progress: Callable[[Progress], object] | None) -> RemoteError | None:
+        """Uploads, then brings the rows up to date; returns what refused the upload."""
+        refusal = self._drain(tally)
+        with closing(self._synchronizer(sync_pb2.SYNC_MODE_ONCE).run()) as happenings:
+            for happening in happenings:
+                tally.take(happening)
+                moved = self._monitor.take(happening)
+                if progress and moved:
+                    progress(moved)
+        return refusal
 
     def _drain(self, tally: Tally) -> RemoteError | None:
         """Uploads; returns what refused that, if it was not the network."""

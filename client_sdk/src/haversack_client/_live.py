@@ -245,6 +245,8 @@ class Live:
             if self._uploads:
                 self._uploads.hurry()
             self._events.put(ConnectionChanged(Connection.CONNECTED))
+        if applied.epoch_began:
+            self.upload_now()  # What the server took before may be lost, and is asked again.
         if applied.model_changed:
             self._events.put(ModelChanged())
         for entity, changes in applied.changes.items():

@@ -18,7 +18,7 @@ from haversack_client._errors import (
 )
 from haversack_client._model import CarriedModel
 from haversack_client._model_change import ModelGate
-from haversack_client._operations import AdoptModel, KeepCookie
+from haversack_client._operations import AdoptModel, KeepCookie, StartEpoch
 from haversack_client._session import Flow, Session, Step
 from haversack_client._store import Changes, Store
 from haversack_client._transport import Received, Stream, Transport
@@ -43,6 +43,7 @@ class Applied:
     changes: Mapping[str, Changes]
     """What happened to rows, by the logical name of the entity."""
     model_changed: bool
+    epoch_began: bool
     received_bytes: int
 
 
@@ -160,6 +161,7 @@ class Synchronizer:
             step=step,
             changes={tables[entity].name: change for entity, change in changes.items()},
             model_changed=any(isinstance(operation, AdoptModel) for operation in step.operations),
+            epoch_began=any(isinstance(operation, StartEpoch) for operation in step.operations),
             received_bytes=received.size,
         )
 

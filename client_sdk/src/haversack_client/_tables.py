@@ -5,7 +5,7 @@
 | `_haversack_meta` | install id, epoch, cookie, model, checkpoint, stage: one row per fact |
 | `_haversack_entity` | one row per entity: its table, how many rows, their digest |
 | `_haversack_block` | one row per block with rows: how many, the sum of their membership hashes |
-| `_haversack_outbox` | one row per write that waits, or was refused: see `_outbox` |
+| `_haversack_outbox` | one row per write that waits, was refused, or is kept: see `_outbox` |
 | `_haversack_base` | the server's version of each row that such writes lie over: see `_overlay` |
 | `<logical name>` | an entity's rows: `_ordinal`, `_lsn`, then one column per carried attribute |
 
@@ -24,11 +24,19 @@ from haversack_client._model import CarriedModel, Table
 APPLICATION_ID = 0x48565359
 """Marks a SQLite file as a device's: "HVSY"."""
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Version of the device's own tables, in `PRAGMA user_version`."""
 
 FORMAT_VERSION_READ_ONLY = 1
 """Before devices wrote; such a file gets the tables that it lacks when it is opened."""
+
+FORMAT_VERSION_FORGETFUL = 2
+"""Before devices kept what the server took; likewise."""
+
+BOOKKEEPING_OF_KEPT_WRITES = (
+    "ALTER TABLE _haversack_outbox ADD COLUMN settled_at_us INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX _haversack_outbox_state ON _haversack_outbox (state, settled_at_us)",
+)
 
 BOOKKEEPING_OF_WRITES = (
     "CREATE TABLE _haversack_outbox (number INTEGER PRIMARY KEY, entity INTEGER NOT NULL,"
@@ -72,13 +80,18 @@ def create_bookkeeping(connection: Connection) -> None:
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     for statement in BOOKKEEPING:
         connection.execute(statement)
-    add_bookkeeping_of_writes(connection)
+    connection.execute(f"PRAGMA user_version = {FORMAT_VERSION_READ_ONLY}")
+    upgrade_bookkeeping(connection)
 
 
-def add_bookkeeping_of_writes(connection: Connection) -> None:
-    """Gives a device's file the tables that writes need."""
-    for statement in BOOKKEEPING_OF_WRITES:
-        connection.execute(statement)
+def upgrade_bookkeeping(connection: Connection) -> None:
+    """Gives a device's file of an earlier format what it lacks."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    later = {FORMAT_VERSION_READ_ONLY: BOOKKEEPING_OF_WRITES, FORMAT_VERSION_FORGETFUL: BOOKKEEPING_OF_KEPT_WRITES}
+    for before, statements in later.items():
+        if version <= before:
+            for statement in statements:
+                connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from haversack.error.v1 import error_pb2
-from haversack.sync.v1 import upload_pb2
+from haversack.sync.v1 import sync_pb2, upload_pb2
 
 from haversack_client import _rules
 from haversack_client._connections import Connection, Key, connect, store_errors
@@ -23,7 +23,7 @@ from haversack_client._outbox import Entry, Kind, Outbox, State
 from haversack_client._overlay import Overlay
 from haversack_client._reader import read_facts
 from haversack_client._rows import SqlValue
-from haversack_client._translation import CROSSED, mutation
+from haversack_client._translation import mutation
 from haversack_client._turn import Turn
 from haversack_client._values import RowEncoder, stored_id
 
@@ -33,8 +33,14 @@ DEPENDENCIES_MAX = 64
 MUTATION_BYTES_MAX = 8 * 1024 * 1024 - 1024
 """The contract's limit for a request, less what surrounds a mutation in it."""
 
+DELETED_BYTES_MAX = 64 * 1024
+"""Rows up to this size travel with their deletion, for a server of another history than the device has seen."""
+
 OUTBOX_ENTRIES_MAX = 100_000
 """Writes that may wait. A device that has more has not been online for very long, and should say so."""
+
+_ASKED = (State.WAITING, State.QUEUED, State.DOUBTFUL)
+"""States of writes that an answer is news to."""
 
 _REASON_PREFIX = "ERROR_REASON_"
 _REASONS: Mapping[int, str] = {
@@ -271,14 +277,24 @@ class Writer:
             self._outbox.mark_sent(number for number, _ in found)
         return found
 
-    def answer(self, answers: Iterable[upload_pb2.MutationAnswer]) -> Answered:
-        """Takes what the server made of writes."""
+    def answer(self, answers: Iterable[upload_pb2.MutationAnswer], epoch: bytes) -> Answered:
+        """Takes what the server made of writes.
+
+        LSNs of another `epoch` than the device's mean nothing to it: what was taken there is sent again once the device
+        has come to that epoch.
+        """
         with self._statement():
+            facts = read_facts(self._connection)
             pairs = [(answer, self._outbox.get(answer.number)) for answer in answers]
             known = [
-                (answer, entry) for answer, entry in pairs if entry and entry.state in (State.WAITING, State.QUEUED)
+                (answer, entry)
+                for answer, entry in pairs
+                if entry
+                and entry.state in _ASKED
+                and (epoch == facts.epoch or answer.outcome != upload_pb2.MUTATION_OUTCOME_APPLIED)
             ]
-            position = self._position()
+            checkpoint = json.loads(facts.checkpoint)
+            position = checkpoint[0] if checkpoint else None
             with self._overlay.lifted(entry.row for _, entry in known):
                 after = [self._answered(answer, entry, position) for answer, entry in known]
             states = [entry.state for entry in after]
@@ -353,7 +369,14 @@ class Writer:
         if creation and self._overlay.base(table.entity, row_id).ordinal is None:
             self.discard(creation.number)
         else:
-            self._write(table, row_id, Kind.DELETE, {}, {})
+            self._write(table, row_id, Kind.DELETE, {}, self._deleted(table, row_id))
+
+    def _deleted(self, table: Table, row_id: str) -> Mapping[str, SqlValue]:
+        """The row that is deleted, as it is shown; nothing if it is large."""
+        assert self._encoder is not None
+        row = self._required_row(table, row_id)
+        old = {name: value for name, value in row.items() if value is not None and name != table.primary_id}
+        return old if len(self._encoder.encode(table, old)) <= DELETED_BYTES_MAX else {}
 
     def _required_row(self, table: Table, row_id: str) -> Mapping[str, SqlValue]:
         row = self._overlay.shown(table.entity, row_id)
@@ -381,7 +404,9 @@ class Writer:
             base_lsn=self._overlay.base(table.entity, row_id).lsn,
             written_at_us=int(self._clock() * 1_000_000),
         )
-        encoded = mutation(table, self._encoder, entry, self._model.version)
+        lsn, history = json.loads(read_facts(self._connection).position)
+        seen = sync_pb2.Position(lsn=lsn, history=history)
+        encoded = mutation(table, self._encoder, entry, self._model.version, seen)
         if len(encoded) > MUTATION_BYTES_MAX:
             text = f"the write has {len(encoded)} bytes; at most {MUTATION_BYTES_MAX} can be sent"
             raise WriteRefusedError("ROW_TOO_LARGE", text)
@@ -390,7 +415,7 @@ class Writer:
         self._wrote = True
 
     def _next_number(self) -> int:
-        (count,) = self._connection.execute("SELECT count(*) FROM _haversack_outbox").fetchone()
+        count = self._outbox.count()
         if count >= OUTBOX_ENTRIES_MAX:
             raise WriteRefusedError("LIMIT_REACHED", f"{count} writes wait in the outbox; sync before you write more")
         return self._outbox.next_number()
@@ -453,29 +478,25 @@ class Writer:
             case Kind.DELETE:
                 self._delete(table, entry.id)
 
-    def _position(self) -> int | None:
-        """The LSN that the device has come to; None if it has none in this epoch."""
-        checkpoint = json.loads(read_facts(self._connection).checkpoint)
-        return checkpoint[0] if checkpoint else None
-
     def _answered(self, answer: upload_pb2.MutationAnswer, entry: Entry, position: int | None) -> Entry:
-        """Enters an answer; returns the entry as it is then."""
+        """Enters an answer; returns the entry as it is then. `position` is the LSN of the last checkpoint."""
         match answer.outcome:
+            case upload_pb2.MUTATION_OUTCOME_APPLIED if entry.state is State.DOUBTFUL:
+                after = replace(entry, state=State.KEPT)
             case upload_pb2.MUTATION_OUTCOME_APPLIED:
-                # The LSN may be one of the epoch that the write was sent to first; then the next checkpoint will do.
-                lsn, overruled = 0 if entry.lsn == CROSSED else answer.lsn, self._names(entry, answer.overruled)
-                after = replace(entry, state=State.APPLIED, lsn=lsn, fields=overruled)
+                overruled = self._names(entry, answer.overruled)
+                after = replace(entry, state=State.APPLIED, lsn=answer.lsn, fields=overruled)
+            case upload_pb2.MUTATION_OUTCOME_QUEUED if entry.state is State.DOUBTFUL:
+                after = entry
             case upload_pb2.MUTATION_OUTCOME_QUEUED:
                 after = replace(entry, state=State.QUEUED)
             case upload_pb2.MUTATION_OUTCOME_BLOCKED:
                 after = replace(self._explained(entry, answer), state=State.HELD)
             case _:
                 after = replace(self._explained(entry, answer), state=State.REFUSED)
-        is_here = after.state is State.APPLIED and position is not None and after.lsn <= position
-        if is_here and entry.lsn != CROSSED:
-            self._outbox.remove([entry.number])
-        else:
-            self._outbox.replace(after)
+        self._outbox.replace(after)
+        if after.state is State.APPLIED and position is not None and after.lsn <= position:
+            self._outbox.keep([after], now_us=int(self._clock() * 1_000_000))
         return after
 
     def _explained(self, entry: Entry, answer: upload_pb2.MutationAnswer) -> Entry:

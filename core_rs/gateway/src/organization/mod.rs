@@ -5,6 +5,7 @@
 
 mod bell;
 mod follower;
+mod histories;
 mod models;
 mod outlook;
 mod progress;
@@ -17,7 +18,7 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use haversack_engine::engine::{Asker, Engine, Subscriber};
-use haversack_engine::ids::{Instant, Lsn, Ordinal, Revision, RowKey};
+use haversack_engine::ids::{History, Instant, Lsn, Ordinal, Position, Revision, RowKey};
 use haversack_engine::reconcile::Fetch;
 use haversack_engine::row::ColumnSelection;
 use haversack_engine::view::{Denial, RowFacts, View};
@@ -29,8 +30,8 @@ use tokio::sync::watch;
 use self::bell::Bell;
 use self::models::Models;
 use self::progress::{Progress, Standing, tell, wait};
+use self::state::{Loaded, State, SubscriptionId, user_named};
 pub(crate) use self::state::{NOBODY, unknown_user};
-use self::state::{State, SubscriptionId, user_named};
 use crate::clock::Clock;
 use crate::devices::Devices;
 use crate::errors::SyncError;
@@ -83,6 +84,7 @@ pub(crate) struct Moment<'a> {
     engine: &'a Engine,
     subscriber: Subscriber,
     models: &'a Models,
+    loaded: &'a Loaded,
 }
 
 impl Moment<'_> {
@@ -92,6 +94,16 @@ impl Moment<'_> {
         let schema = self.engine.schema().ok_or_else(unpublished)?;
         let (carried, rights) = (self.engine.carried(self.subscriber), self.engine.rights(self.subscriber));
         self.models.of(self.view.revision, schema, &carried, &rights)
+    }
+
+    /// An LSN that the engine has come to, with its history.
+    pub(crate) fn position(&self, lsn: Lsn) -> Position {
+        Position { lsn, history: self.loaded.history_at(lsn).unwrap_or_default() }
+    }
+
+    /// Whether the engine has been at a position; if not, its database was put back from a copy meanwhile.
+    pub(crate) fn has_been(&self, position: Position) -> bool {
+        self.loaded.history_at(position.lsn) == Some(position.history)
     }
 }
 
@@ -141,6 +153,11 @@ impl Organization {
     /// LSN of the last commit.
     pub(crate) fn head(&self) -> Result<Lsn, SyncError> {
         Ok(self.staging.head()?)
+    }
+
+    /// The history at an LSN; none if the database has not come to it.
+    pub(crate) fn history_at(&self, lsn: Lsn) -> Result<Option<History>, SyncError> {
+        Ok(self.staging.history_at(lsn)?)
     }
 
     /// Waits until views are being followed, if possible up to the commits that were made before this call.
@@ -231,7 +248,8 @@ impl Organization {
         look: impl FnOnce(&Moment<'_>) -> T,
     ) -> Result<T, SyncError> {
         let state = self.state.read();
-        let (engine, subscriber) = state.followed(subscription.id).ok_or_else(|| self.loading())?;
+        let (loaded, subscriber) = state.followed(subscription.id).ok_or_else(|| self.loading())?;
+        let engine = &loaded.engine;
         if let Some(refusal) = engine.refusal(subscriber) {
             return Err(SyncError::Refused(refusal, subscription.asker.app.to_string()));
         }
@@ -239,7 +257,7 @@ impl Organization {
             return Err(SyncError::UserReplaced);
         }
         let view = engine.view(subscriber).ok_or_else(|| self.loading())?;
-        Ok(look(&Moment { view, facts: engine, engine, subscriber, models: &self.models }))
+        Ok(look(&Moment { view, facts: engine, engine, subscriber, models: &self.models, loaded }))
     }
 
     /// Reads the rows of a fetch, cut to the columns that the device carries.

@@ -1,7 +1,7 @@
 //! What the engine sees of a transaction while it judges one mutation.
 
 use haversack_engine::engine::mutation::Rows;
-use haversack_engine::ids::{EntityNumber, Lsn};
+use haversack_engine::ids::{EntityNumber, Lsn, Position};
 use haversack_engine::row::Value;
 use haversack_staging::{Commit, Origin, RowId};
 
@@ -22,6 +22,10 @@ impl Rows for Seen<'_> {
 
     fn row(&mut self, entity: EntityNumber, id: Value<'_>) -> Result<Option<(Lsn, Vec<u8>)>, SyncError> {
         Ok(self.commit.row(entity, &stored_id(id))?)
+    }
+
+    fn has_been(&mut self, position: Position) -> Result<bool, SyncError> {
+        Ok(self.commit.history_at(position.lsn)? == Some(position.history))
     }
 
     fn own_change(&mut self, lsn: Lsn) -> Result<Option<Lsn>, SyncError> {

@@ -28,8 +28,7 @@ pub(super) fn at(connection: &Connection, lsn: Lsn) -> Result<Option<History>, S
     }
     let sql = "SELECT history FROM histories WHERE lsn <= ?1 ORDER BY lsn DESC LIMIT 1";
     let read = |row: &Row<'_>| Ok(History(row.get::<_, i64>(0)? as u64));
-    let found =
-        connection.prepare_cached(sql).and_then(|mut select| select.query_row([lsn.0 as i64], read).optional());
+    let found = connection.prepare_cached(sql).and_then(|mut select| select.query_row([lsn.0 as i64], read).optional());
     Ok(Some(found.map_err(failed(READING))?.unwrap_or_default()))
 }
 

@@ -16,10 +16,7 @@ pub(super) fn read(connection: &Connection, entity: EntityNumber) -> Result<Opti
     let read = |row: &Row<'_>| {
         let mark = Mark {
             source: row.get(0)?,
-            at: Position {
-                lsn: Lsn(row.get::<_, i64>(1)? as u64),
-                history: History(row.get::<_, i64>(5)? as u64),
-            },
+            at: Position { lsn: Lsn(row.get::<_, i64>(1)? as u64), history: History(row.get::<_, i64>(5)? as u64) },
             sweep_end: row.get(2)?,
             stage: Stage::Following,
         };

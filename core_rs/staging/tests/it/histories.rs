@@ -105,7 +105,7 @@ fn a_copy_is_of_the_moment_at_which_it_began() {
     let kept = world.path().with_file_name("kept.db");
     let staging = SqliteStaging::open(world.path()).unwrap();
     for number in 0..200 {
-        put(&staging, &[(ACCOUNT, number, &[number; 60_000])]);
+        put(&staging, &[(ACCOUNT, number, &vec![number; 60_000])]);
     }
     let copying = staging.copy_to(&kept).unwrap();
     while !copying.is_over() {
