@@ -4,17 +4,17 @@
     ├── TokenRefused     TokenMissing, TokenInvalid, TokenExpired, TokenNotAllowed, RoleInsufficient
     ├── NotFound         OrganizationUnknown, EntityUnknown, AttributeUnknown, RelationshipUnknown, ProfileUnknown,
     │                    RevisionUnknown, AppUnknown, WorkItemUnknown, DirectoryRowUnknown
-    ├── AlreadyExists    OrganizationExists, ProfileExists
+    ├── AlreadyExists    OrganizationExists, ProfileExists, BackupTargetExists
     ├── RequestRefused   RequestInvalid, MetadataInvalid, ProfileInvalid, SolutionInvalid, DirectoryInvalid,
-    │   │                ConfigurationInvalid, RowsInvalid, RowTooLarge
+    │   │                ConfigurationInvalid, RowsInvalid, RowTooLarge, BackupInvalid
     │   └── FilterRefused FilterMalformed, FilterOperatorUnknown, FilterOperandInvalid, FilterTooLarge,
     │                     FilterUnsupported
     ├── NotReady         NothingPublished, EntityNotEnabled, EntityInUse, EntityNotMobile, MetadataIncompatible,
     │                    AppNotEnabled, UserInOtherProfile, ProfilePublished, ProfileInUse,
     │                    OrganizationNotProvisioned, TransitionIllegal, ConsentMissing,
-    │                    OrganizationKindRefused, WorkItemNotDead, DirectoryReadOnly
+    │                    OrganizationKindRefused, WorkItemNotDead, DirectoryReadOnly, BackupVersion
     ├── TryLater         LimitReached, DraftChanged, ServerStopping, CatalogUnavailable, OrganizationBusy
-    └── ServerFault      StagingFailed, InternalFault
+    └── ServerFault      StagingFailed, BackupFailed, InternalFault
         └── InternalFault CatalogFailed
 
 Whoever raises one writes what is wrong and what to do next; `admin` turns it into a gRPC status. Anything else that
@@ -160,6 +160,12 @@ class ProfileExists(AlreadyExists):
     reason = "PROFILE_EXISTS"
 
 
+class BackupTargetExists(AlreadyExists):
+    """There is something already where a backup or a restored server is to be."""
+
+    reason = "BACKUP_TARGET_EXISTS"
+
+
 class RequestRefused(HaversackError):
     """The caller has to send something else."""
 
@@ -212,6 +218,12 @@ class RowTooLarge(RequestRefused):
     """A row's encoding is larger than the limit."""
 
     reason = "ROW_TOO_LARGE"
+
+
+class BackupInvalid(RequestRefused):
+    """What was named is no backup, or is not whole any more."""
+
+    reason = "BACKUP_INVALID"
 
 
 class FilterRefused(RequestRefused):
@@ -344,6 +356,12 @@ class DirectoryReadOnly(NotReady):
     reason = "DIRECTORY_READ_ONLY"
 
 
+class BackupVersion(NotReady):
+    """A backup was made by another version, or a server is of another version than the command."""
+
+    reason = "BACKUP_VERSION"
+
+
 class TryLater(HaversackError):
     """The same call can succeed later."""
 
@@ -396,6 +414,12 @@ class StagingFailed(ServerFault):
     """The staging database could not be read or written."""
 
     reason = "STAGING_FAILED"
+
+
+class BackupFailed(ServerFault):
+    """A backup could not be made or restored."""
+
+    reason = "BACKUP_FAILED"
 
 
 class InternalFault(ServerFault):

@@ -10,6 +10,7 @@ rest.
 from haversack_server.catalog import (
     apps,
     audits,
+    copies,
     entities,
     grants,
     leases,
@@ -21,7 +22,7 @@ from haversack_server.catalog import (
     work_items,
 )
 from haversack_server.catalog._bells import OPERATIONS_BELL, ORGANIZATIONS_BELL, Bell, provisioning_bell
-from haversack_server.catalog._catalog import Catalog, Watcher, newest_schema, watching
+from haversack_server.catalog._catalog import Catalog, Watcher, knows_schema, migrate, newest_schema, watching
 from haversack_server.catalog._database import open_engine, read_url, without_password
 
 __all__ = [
@@ -32,9 +33,12 @@ __all__ = [
     "Watcher",
     "apps",
     "audits",
+    "copies",
     "entities",
     "grants",
+    "knows_schema",
     "leases",
+    "migrate",
     "newest_schema",
     "open_engine",
     "operations",
