@@ -8,6 +8,8 @@ RUN := $(BIN)/uv run --no-sync
 SIM_SECONDS := 600
 SIM_SEEDS := 500
 FUZZ_SECONDS := 600
+# The tests spend much of their time waiting for leases, processes and sockets. A file's tests stay together and in order.
+TEST_PROCESSES := 3
 # pip and uv keep their caches where the user's are; nothing of the build leaves the clone.
 UV_SYNC := $(BIN)/uv sync --locked --all-packages
 
@@ -36,7 +38,7 @@ test-rust: ## run the Rust tests
 
 test-python: install ## run the Python tests: contracts, server, client, oracle, end to end, tidy
 	@echo "== Python tests"
-	$(RUN) pytest
+	$(RUN) pytest -n $(TEST_PROCESSES) --dist loadfile
 
 check: test gen-fresh format lint types arrows contract wheels ## everything CI runs
 	@echo "== check passed"

@@ -13,7 +13,7 @@ from client.wire import Entity, batch, checkpoint, model, plan, removals, rows_c
 from google.protobuf.message import Message
 from haversack.error.v1 import error_pb2
 from haversack.model.v1 import model_pb2
-from haversack.sync.v1 import sync_pb2, upload_pb2
+from haversack.sync.v1 import report_pb2, sync_pb2, upload_pb2
 from haversack_client import UnavailableError
 from haversack_client._roaring import encode_block
 from haversack_client._transport import Received
@@ -72,6 +72,7 @@ class MemoryServer:
         policy: The organization's conflict policy.
         judge: Says of a mutation why it is refused, if it is.
         cut_after: The next stream breaks after this many events.
+        reports: What devices have said of themselves beside syncs.
         lose_answers: How many uploads are done but not answered.
         down: Whether nobody answers.
         applied: Mutations taken, as (install, number), in order.
@@ -93,6 +94,7 @@ class MemoryServer:
     applied: list[tuple[bytes, int]] = field(default_factory=list)
     streamed: list[sync_pb2.SyncEvent] = field(default_factory=list)
     uploads: list[upload_pb2.UploadRequest] = field(default_factory=list)
+    reports: list[report_pb2.ReportRequest] = field(default_factory=list)
 
     # What people do at the server.
 
@@ -174,6 +176,13 @@ class MemoryServer:
             self.lose_answers -= 1
             raise UnavailableError("the answer was lost", code="UNAVAILABLE")
         return upload_pb2.UploadResponse(answers=answers, epoch=self.epoch)
+
+    def report(self, request: report_pb2.ReportRequest) -> report_pb2.ReportResponse:
+        """Takes note."""
+        if self.down:
+            raise UnavailableError("nobody answers", code="UNAVAILABLE")
+        self.reports.append(request)
+        return report_pb2.ReportResponse()
 
     def _events(self, request: sync_pb2.SyncRequest) -> Iterator[sync_pb2.SyncEvent]:
         epoch, version, floor = (*request.cookie.split(b"/"), b"0")[:3] if request.cookie else (b"", b"0", b"0")

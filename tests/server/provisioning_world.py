@@ -12,18 +12,21 @@ from pathlib import Path
 from haversack.admin.v1 import entities_pb2
 from haversack.model.v1 import model_pb2
 from haversack_server._core import SyncServer
-from haversack_server.admin._metadata_import import import_documents
 from haversack_server.catalog import Catalog, operations, organizations, provisioning, work_items
 from haversack_server.catalog.leases import LEASE_SECONDS
 from haversack_server.catalog.operations import Operation
 from haversack_server.catalog.organizations import Organization
 from haversack_server.catalog.provisioning import Standing
+from haversack_server.connectors import CONNECTORS
+from haversack_server.entity_import import import_documents
 from haversack_server.provisioning import TERMS, Activation, Parts, Requests, Status, Worker
 from haversack_server.provisioning.context import Context
 from haversack_server.provisioning.files import StagingFile, staging_files
 from haversack_server.provisioning.machine import Step
 from haversack_server.provisioning.steps import FUNCTIONS, Function
 from haversack_server.publishing import Publisher
+from haversack_server.replication import Connections
+from haversack_server.sealing import Seal
 from haversack_server.stagings import Stagings
 from server.running import LoopThread
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -104,13 +107,17 @@ class World:
         self._stagings = Stagings(data, self.catalog, self._sync)
         self._activation = Activation(self.catalog, self._stagings)
         publisher = Publisher(self.catalog, self._stagings)
-        self._parts = Parts(data, self.catalog, publisher, self._stagings, self._sync, self._activation)
+        self.connections = Connections(self.catalog, self._stagings, CONNECTORS, Seal(data))
+        self._parts = Parts(
+            data, self.catalog, publisher, self._stagings, self._sync, self._activation, self.connections
+        )
         self.requests = Requests(self.catalog, clock=self.time)
         self.status = Status(self.catalog, clock=self.time)
 
     def close(self) -> None:
         """Closes everything."""
         self._sync.stop(1)
+        self.loop.run(self.connections.close())
         self.loop.run(self._stagings.close())
         self.loop.run(self.catalog.close())
 

@@ -72,7 +72,7 @@ def restore(source: Path, data: Path, url: str = "") -> None:
 
 
 def audited(server: RunningServer) -> list[dict[str, Any]]:
-    """The audit log, newest first."""
+    """The audit log, oldest first."""
     return [json.loads(line) for line in Line(server.settings.data).run("audit", "--json").stdout.splitlines()]
 
 
@@ -247,7 +247,7 @@ def test_a_backup_is_private_whole_and_of_the_organizations_that_were_asked_for(
         assert line.refusal("backup", whole)["reason"] == "BACKUP_TARGET_EXISTS"
         assert line.refusal("backup", tmp_path / "none", "--org", "nobody")["reason"] == "ORGANIZATION_UNKNOWN"
         assert line.refusal("restore", whole)["reason"] == "BACKUP_TARGET_EXISTS"
-        assert [it["target"] for it in audited(server) if it["rpc"] == "local/Backup"] == [str(part), str(whole)]
+        assert [it["target"] for it in audited(server) if it["rpc"] == "local/Backup"] == [str(whole), str(part)]
     assert sorted(it.name for it in tmp_path.iterdir()) == ["data", "new", "part"]
     for path in (whole, *whole.rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pytest
 from haversack_server.catalog import work_items
 from haversack_server.catalog.leases import LEASE_SECONDS
 from haversack_server.catalog.work_items import WORK_BELL, Counts, WorkItem
 from haversack_server.errors import EntityUnknown
-from haversack_server.replication import Feed, Limits, Replicator, Taken
+from haversack_server.replication import Feed, Limits, Replicator, Source, Standing, Taken
 from server.running import STEP_SECONDS_MAX
-from server.test_work_items import Queue, queue
+from server.test_work_items import INTERVAL_SECONDS, Queue, queue
 from server.test_work_machine import Rows
 
 __all__ = ["queue"]
@@ -38,6 +40,11 @@ class RowsFeed:
 
     rows: Rows
     gate: Gate | None
+    live: bool = False
+    standing: Standing = field(default_factory=lambda: Standing("rows"))
+
+    async def close(self) -> None:
+        """Holds nothing."""
 
     async def take(self, rows_max: int) -> Taken:
         if self.gate is not None:
@@ -51,17 +58,29 @@ class RowsFeed:
 
 @dataclass
 class RowsSource:
-    """A source of the kind that the queue's items name."""
+    """A source of the kind that the queue's items name, and all that is known of organizations."""
 
     rows: Rows
     gate: Gate | None = None
     failure: Exception | None = None
     kind: str = "native"
+    is_current: bool = True
 
-    async def open(self, organization: str, entity: str) -> Feed:
+    @property
+    def source(self) -> Source:
+        return cast(Source, self)
+
+    @asynccontextmanager
+    async def lend(self, organization: str) -> AsyncIterator[RowsSource]:
+        yield self
+
+    async def open(self, entity: str) -> Feed:
         if self.failure is not None:
             raise self.failure
         return RowsFeed(self.rows, self.gate)
+
+    async def resync(self, entity: str) -> None:
+        self.rows.staging.replicate_anew(INTERVAL_SECONDS)
 
 
 @dataclass
@@ -84,7 +103,7 @@ class Site:
         )
 
         async def start() -> Replicator:
-            made = Replicator(self.queue.catalog, [source], leases=self.queue.leases, limits=limits)
+            made = Replicator(self.queue.catalog, source, leases=self.queue.leases, limits=limits)
             made.start()
             self.workers.append(made)
             return made
@@ -247,7 +266,7 @@ def test_a_bell_wakes_a_worker_that_would_sleep_for_long(site: Site) -> None:
 
     async def start() -> Replicator:
         limits = Limits(poll_seconds=3_600)
-        made = Replicator(site.queue.catalog, [RowsSource(site.rows)], leases=site.queue.leases, limits=limits)
+        made = Replicator(site.queue.catalog, RowsSource(site.rows), leases=site.queue.leases, limits=limits)
         made.start()
         site.workers.append(made)
         return made

@@ -15,6 +15,7 @@ with Device.open("crm.sqlite3", "https://sync.example.com", token) as device:
   `_roaring` and `_digest` are the forms in which rows, tables and sets travel.
 - Writes go: `_writer` checks them (`_rules`, `_values`) and enters them into the `_outbox`; `_overlay` lays them over
   the server's rows; `_uploader` is the loop that sends; `_translation` is what a new model or epoch makes of them.
+- Administrators: `_report` tells them how the device is, and `_wipe` does what they order.
 - `_fetch` answers FetchXML. `_transport` is gRPC, `_connections` is SQLite or SQLCipher.
 """
 
@@ -23,6 +24,8 @@ from haversack_client._device import Device
 from haversack_client._encryption import keyring_key
 from haversack_client._errors import (
     AuthenticationError,
+    DeviceBlockedError,
+    DeviceWipedError,
     DigestMismatchError,
     FencedError,
     FetchError,
@@ -41,7 +44,7 @@ from haversack_client._errors import (
     WriteRefusedError,
 )
 from haversack_client._fetch import Caller, Collation
-from haversack_client._held import Checkpoint
+from haversack_client._held import Checkpoint, Wipe
 from haversack_client._keeper import Keeper
 from haversack_client._live import (
     CheckpointReached,
@@ -76,6 +79,8 @@ __all__ = [
     "Connection",
     "ConnectionChanged",
     "Device",
+    "DeviceBlockedError",
+    "DeviceWipedError",
     "DigestMismatchError",
     "EntityChange",
     "EntityResult",
@@ -111,6 +116,7 @@ __all__ = [
     "TokenError",
     "UnavailableError",
     "UploadFailed",
+    "Wipe",
     "WriteRefusedError",
     "WritesAnswered",
     "keyring_key",

@@ -9,13 +9,15 @@ from os import PathLike
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
+from typing import TypeVar
 
 from haversack.sync.v1 import sync_pb2
 
 from haversack_client._backoff import Backoff
 from haversack_client._connections import Key
-from haversack_client._errors import HaversackError, RemoteError, SyncRunningError, UnavailableError
+from haversack_client._errors import DeviceWipedError, HaversackError, RemoteError, SyncRunningError, UnavailableError
 from haversack_client._fetch import Caller, Fetch
+from haversack_client._held import Wipe
 from haversack_client._keeper import INTERVAL_MINUTES_DEFAULT, Keeper, Work
 from haversack_client._live import EVENTS_MAX, Live
 from haversack_client._model import CarriedModel
@@ -26,13 +28,18 @@ from haversack_client._outbox import State
 from haversack_client._progress import Progress
 from haversack_client._reader import Status, open_read_only, read_facts, read_status
 from haversack_client._readers import Readers
+from haversack_client._report import Reporter
 from haversack_client._result import SyncResult, Tally
+from haversack_client._stage import Stage
 from haversack_client._store import Store
 from haversack_client._synchronizer import Synchronizer
 from haversack_client._transport import GrpcTransport, NoTransport, Token, Transport
 from haversack_client._turn import Turn
 from haversack_client._uploader import RETRIES_MAX, Uploader
+from haversack_client._wipe import Wiper
 from haversack_client._writer import PendingWrite, Writer
+
+_Error = TypeVar("_Error", bound=Exception)
 
 SqlParameters = Sequence[object] | Mapping[str, object]
 
@@ -52,6 +59,8 @@ class Device:
         app: str = "",
         key: Key | None = None,
         on_model_change: OnModelChange | None = None,
+        app_version: str = "",
+        on_wiped: Callable[[Wipe], object] | None = None,
     ) -> None:
         """Use `Device.open`."""
         self._app = app
@@ -64,7 +73,11 @@ class Device:
         self._store = Store(path, key, turn=self._turn)
         self._writer = Writer(path, key, turn=self._turn, on_written=self._on_written)
         self._readers = Readers(path, key)
-        self._monitor = Monitor(self._readers, time.monotonic)
+        self._reporter = Reporter(
+            self._store, self._readers, transport, path, app=app, app_version=app_version, clock=time.monotonic
+        )
+        self._monitor = Monitor(self._readers, time.monotonic, on_outcome=self._reporter.outcome)
+        self._wiper = Wiper(self._store, transport, backoff, app=app, on_wiped=on_wiped)
         self._syncing = Lock()
         self._live: Live | None = None
         self._running: Synchronizer | Uploader | None = None
@@ -82,6 +95,8 @@ class Device:
         backoff: Backoff | None = None,
         key: Key | None = None,
         on_model_change: OnModelChange | None = None,
+        app_version: str = "",
+        on_wiped: Callable[[Wipe], object] | None = None,
     ) -> "Device":
         """Opens the database at `path`, or makes it. Nothing is sent yet.
 
@@ -95,6 +110,8 @@ class Device:
             backoff: How to wait between failed calls.
             key: Encrypts the file with SQLCipher (`haversack-client[encrypted]`); see `keyring_key`.
             on_model_change: Asked before tables change, in the thread that syncs; None means now.
+            app_version: Version of the application, for administrators; at most 64 bytes of it are sent.
+            on_wiped: Called once an administrator has had the device wiped, in the thread that syncs.
 
         Raises:
             ValueError: The endpoint is none.
@@ -105,7 +122,16 @@ class Device:
         trusted = Path(ca_file).read_bytes() if ca_file else None
         transport = GrpcTransport(endpoint, token, root_certificates=trusted)
         backoff = backoff or Backoff()
-        return cls(Path(path), transport, backoff=backoff, app=app, key=key, on_model_change=on_model_change)
+        return cls(
+            Path(path),
+            transport,
+            backoff=backoff,
+            app=app,
+            key=key,
+            on_model_change=on_model_change,
+            app_version=app_version,
+            on_wiped=on_wiped,
+        )
 
     @classmethod
     def offline(cls, path: str | PathLike[str], *, key: Key | None = None) -> "Device":
@@ -228,6 +254,12 @@ class Device:
         return read_status(self._path, self._key, verify=verify)
 
     @property
+    def wiped(self) -> Wipe | None:
+        """That an administrator has had this device wiped, if so: it holds nothing and syncs no more."""
+        with self._readers.reading() as connection:
+            return Wipe.parse(read_facts(connection).wipe)
+
+    @property
     def activity(self) -> Activity:
         """What the device is doing now: its overall state, progress, what waits."""
         return self._monitor.activity
@@ -254,12 +286,14 @@ class Device:
         Raises:
             SyncRunningError: A sync or a live stream of this Device is running, or this thread is in a batch.
             RemoteError: The server refused, or could not be reached; its subclasses say how.
+            DeviceWipedError: An administrator has had this device wiped, now or before.
             ProtocolError: The server broke the contract.
             DigestMismatchError: Rows disagree with the server even after they were fetched anew.
             StoreError: The database cannot be written.
         """
         self._take_turn()
         try:
+            self._wiper.resume()
             tally = Tally(clock)
             self._monitor.begin()
             epoch = self._store.facts().epoch
@@ -274,7 +308,7 @@ class Device:
             self._monitor.lose(error)
             raise
         except HaversackError as error:
-            self._monitor.fail(error)
+            self._monitor.fail(self._obeyed(error))
             raise
         finally:
             self._syncing.release()
@@ -284,8 +318,9 @@ class Device:
         """Takes the outbox to the server, without a sync. Raises as `sync` does."""
         self._take_turn()
         try:
+            self._wiper.resume()
             if refusal := self._drain(Tally(time.monotonic)):
-                raise refusal
+                raise self._obeyed(refusal)
         finally:
             self._syncing.release()
 
@@ -311,11 +346,21 @@ class Device:
 
         Raises:
             SyncRunningError: A sync or a live stream of this Device is running, or this thread is in a batch.
+            DeviceWipedError: An administrator has had this device wiped before.
         """
         self._take_turn()
         try:
+            self._wiper.resume()
             synchronizer, uploader = self._synchronizer(sync_pb2.SYNC_MODE_LIVE), self._uploader(retries_max=None)
-            self._live = Live(synchronizer, uploader, self._monitor, self._syncing.release, events_max=events_max)
+            self._live = Live(
+                synchronizer,
+                uploader,
+                self._monitor,
+                self._syncing.release,
+                events_max=events_max,
+                on_error=self._obeyed,
+                refresh=self._reporter.refresh,
+            )
         except BaseException:
             self._syncing.release()
             raise
@@ -367,15 +412,36 @@ class Device:
             return error
         return None
 
+    def _obeyed(self, error: _Error) -> _Error:
+        """Does what an error demands of the device."""
+        if isinstance(error, DeviceWipedError):
+            self._wiper.obey(error)
+            self._monitor.count(stage=Stage.REGISTERED, entity="", fraction=0.0, seconds_left=None)
+        return error
+
     def _synchronizer(self, mode: sync_pb2.SyncMode) -> Synchronizer:
-        synchronizer = Synchronizer(self._store, self._transport, mode, self._backoff, app=self._app, gate=self._gate)
+        synchronizer = Synchronizer(
+            self._store,
+            self._transport,
+            mode,
+            self._backoff,
+            app=self._app,
+            gate=self._gate,
+            report=self._reporter.report,
+        )
         self._running = synchronizer
         return synchronizer
 
     def _uploader(self, *, retries_max: int | None) -> Uploader:
         install_id = self._store.facts().install_id
         uploader = Uploader(
-            self._writer, self._transport, install_id, self._backoff, app=self._app, retries_max=retries_max
+            self._writer,
+            self._transport,
+            install_id,
+            self._backoff,
+            app=self._app,
+            retries_max=retries_max,
+            report=self._reporter.report,
         )
         self._running = uploader
         return uploader

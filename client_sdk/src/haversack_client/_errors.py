@@ -7,6 +7,8 @@ HaversackError
 │   ├── NotProvisionedError   the organization is out of service; the device keeps its rows, a live stream waits
 │   ├── AuthenticationError   the token is missing, wrong or expired: get a new one
 │   ├── PermissionDeniedError this user may not sync; what the server withdrew is already removed
+│   │   ├── DeviceBlockedError an administrator has blocked this device; it keeps what it has
+│   │   └── DeviceWipedError  an administrator has had this device wiped: begin anew with another file
 │   └── SupersededError       another stream of this device took over
 ├── ProtocolError             the server broke the contract; nothing of the event was applied
 ├── DigestMismatchError       an entity still disagrees after it was fetched anew: report it, it is a bug
@@ -23,7 +25,7 @@ HaversackError
 `reason` is a name of `haversack.error.v1.ErrorReason` without its prefix, or "" if the network failed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class HaversackError(Exception):
@@ -37,10 +39,20 @@ class RemoteError(HaversackError):
         code: Name of the gRPC status code, as in "UNAVAILABLE".
         reason: Name of the ErrorReason without prefix; empty if no Haversack server said one.
         retry_delay_seconds: How long the server asks to wait before the next call; None if it asks for nothing.
+        details: What else the registry of reasons lets the server say, by name.
     """
 
-    def __init__(self, message: str, *, code: str, reason: str = "", retry_delay_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        reason: str = "",
+        retry_delay_seconds: float | None = None,
+        details: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
+        self.details = dict(details or {})
         self.code = code
         self.reason = reason
         self.retry_delay_seconds = retry_delay_seconds
@@ -60,6 +72,14 @@ class AuthenticationError(RemoteError):
 
 class PermissionDeniedError(RemoteError):
     """The user may not sync. Rows that the server withdrew are already removed."""
+
+
+class DeviceBlockedError(PermissionDeniedError):
+    """An administrator has blocked this device. Rows and outbox stay as they are; a later call may be let in."""
+
+
+class DeviceWipedError(PermissionDeniedError):
+    """An administrator has had this device wiped: it holds nothing and syncs no more. Begin anew with another file."""
 
 
 class SupersededError(RemoteError):

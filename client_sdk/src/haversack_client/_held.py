@@ -1,7 +1,8 @@
 """What a device holds: what the session must know of the database, and all that it may know."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from haversack_client._model import CarriedModel
@@ -32,6 +33,32 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Wipe:
+    """That this device was wiped, or is being wiped.
+
+    Attributes:
+        message: What the server said, with the administrator's words.
+        at_us: When the device heard of it, by its own clock, in microseconds since the Unix epoch.
+        offers: Whether writes have yet to be offered to the server.
+        confirmed: Whether the server knows that it is done.
+    """
+
+    message: str
+    at_us: int
+    offers: bool
+    confirmed: bool
+
+    @classmethod
+    def parse(cls, text: str) -> "Wipe | None":
+        """Reads what a database remembers."""
+        return cls(**json.loads(text)) if text else None
+
+    def serialized(self) -> str:
+        """What a database remembers."""
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What a database knows about itself, beside its rows. Bytes are empty where there is nothing yet."""
 
@@ -50,6 +77,12 @@ class Facts:
     """The last event's, as JSON: what is written from here on was seen from there."""
     last_number: int = 0
     """Of the writes that were ever made here; no number is used twice."""
+    full_check: int = 0
+    """Number of the last full check that was carried out; 0 for none."""
+    failure: str = ""
+    """What the last sync or upload failed for, as JSON: reason, message, microseconds since the Unix epoch."""
+    wipe: str = ""
+    """That the device was wiped: a `Wipe`, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,22 @@ class Live:
         on_end: Callable[[], None],
         *,
         events_max: int = EVENTS_MAX,
+        on_error: Callable[[Exception], Exception] = lambda error: error,
+        refresh: Callable[[], float | None] = lambda: None,
     ) -> None:
+        """Starts the threads.
+
+        Args:
+            synchronizer: Follows the view.
+            uploader: Sends what is written.
+            monitor: Is told of everything.
+            on_end: Called when the stream has ended.
+            events_max: How many events wait for a reader.
+            on_error: Does what an error that ends the stream demands; returns what the reader is told.
+            refresh: Says how the device is, if that has changed; returns in how many seconds to call again.
+        """
+        self._on_error = on_error
+        self._refresh = refresh
         self._synchronizer = synchronizer
         self._uploader = uploader
         self._monitor = monitor
@@ -200,15 +215,16 @@ class Live:
 
     def _run(self) -> None:
         self._monitor.begin()
-        self._uploads = UploadThread(self._uploader, self._tell_upload, self._tell_upload_error)
+        self._uploads = UploadThread(self._uploader, self._tell_upload, self._tell_upload_error, self._refresh)
         try:
             with closing(self._synchronizer.run()) as happenings:
                 for happening in happenings:
                     self._monitor.take(happening)
                     self._tell(happening)
         except Exception as error:  # A bug must reach the reader too; nobody looks into this thread.
-            self._error = error
-            self._monitor.fail(error)
+            self._uploads.stop()
+            self._error = self._on_error(error)
+            self._monitor.fail(self._error)
         finally:
             self._uploads.stop()
             self._monitor.end()
@@ -253,4 +269,5 @@ class Live:
             if changes.written or changes.removed:
                 self._events.put(RowsChanged(entity, changes.written, changes.removed))
         if applied.step.checkpoint:
+            self.upload_now()  # Which also says how the device is now.
             self._events.put(CheckpointReached(applied.step.checkpoint))

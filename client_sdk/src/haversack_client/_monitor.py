@@ -78,9 +78,13 @@ class Activity:
 class Monitor:
     """Watches one device. Any thread may call any method."""
 
-    def __init__(self, readers: Readers, clock: Clock) -> None:
+    def __init__(
+        self, readers: Readers, clock: Clock, *, on_outcome: Callable[[Exception | None], object] = lambda _: None
+    ) -> None:
+        """Begins. `on_outcome` is told of every failure that does not pass, and (None) of every checkpoint."""
         self._readers = readers
         self._clock = clock
+        self._on_outcome = on_outcome
         self._lock = threading.RLock()
         self._meter = ProgressMeter(clock)
         self._failed = False
@@ -145,6 +149,7 @@ class Monitor:
     def fail(self, error: Exception) -> None:
         """A loop ended with an error that does not pass by itself."""
         self._failed = True
+        self._on_outcome(error)
         self._change(error=str(error))
 
     def lose(self, error: Exception) -> None:
@@ -165,6 +170,7 @@ class Monitor:
     def _applied(self, applied: Applied) -> Progress:
         progress = self._meter.take(applied.step)
         if applied.step.checkpoint:
+            self._on_outcome(None)
             self._busy = False
             self._meter = ProgressMeter(self._clock)  # What comes after a checkpoint is another download.
         elif applied.step.planned is not None or applied.step.rows:

@@ -78,6 +78,13 @@ class KeepCookie:
     position: Position | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Recount:
+    """Make counts and digests anew from the rows, as the full check of this number wants."""
+
+    number: int
+
+
 Operation: TypeAlias = (
     AdoptModel
     | StartEpoch
@@ -88,4 +95,5 @@ Operation: TypeAlias = (
     | ReachStage
     | RecordCheckpoint
     | KeepCookie
+    | Recount
 )

@@ -116,7 +116,7 @@ COLUMNS = (
 )
 
 _VISIBLE = f"state < {State.KEPT:d}"
-_SENDABLE = f"state IN ({State.WAITING:d}, {State.QUEUED:d}, {State.DOUBTFUL:d})"
+_SENDABLE = (State.WAITING, State.QUEUED, State.DOUBTFUL)
 _MICROSECONDS_A_DAY = 24 * 3600 * 1_000_000
 
 
@@ -229,9 +229,21 @@ class Outbox:
 
     def sendable(self, after: int, count_max: int, bytes_max: int) -> list[tuple[int, bytes]]:
         """Numbers and bytes of the next entries behind `after` that can be sent, as many as fit, at least one."""
-        held, found, size = self.held(), list[tuple[int, bytes]](), 0
-        query = f"SELECT number, mutation FROM _haversack_outbox WHERE number > ? AND {_SENDABLE} ORDER BY number"
-        for number, mutation in self._connection.execute(query, (after,)):
+        return self._next(after, count_max, bytes_max, _SENDABLE, self.held())
+
+    def offerable(self, after: int, count_max: int, bytes_max: int) -> list[tuple[int, bytes]]:
+        """As `sendable`, of all that is not in the data: for a server that only takes note of it."""
+        return self._next(after, count_max, bytes_max, (*OPEN_STATES, State.REFUSED), set())
+
+    def _next(
+        self, after: int, count_max: int, bytes_max: int, states: Sequence[State], held: set[int]
+    ) -> list[tuple[int, bytes]]:
+        found, size = list[tuple[int, bytes]](), 0
+        marks = ", ".join("?" * len(states))
+        query = (
+            f"SELECT number, mutation FROM _haversack_outbox WHERE number > ? AND state IN ({marks}) ORDER BY number"
+        )
+        for number, mutation in self._connection.execute(query, (after, *map(int, states))):
             if number in held:
                 continue
             if found and (len(found) == count_max or size + len(mutation) > bytes_max):

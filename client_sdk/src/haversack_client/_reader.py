@@ -15,7 +15,7 @@ from haversack_client import _tables as sql
 from haversack_client._connections import Connection, Key, connect, store_errors
 from haversack_client._digest import WORD_MASK, membership_sum, version_sum
 from haversack_client._errors import StoreError
-from haversack_client._held import BlockState, Checkpoint, EntityState, Facts
+from haversack_client._held import BlockState, Checkpoint, EntityState, Facts, Wipe
 from haversack_client._model import CarriedModel, Table
 from haversack_client._roaring import BLOCK_BITS
 from haversack_client._stage import Stage
@@ -72,6 +72,7 @@ class Status:
         model_revision: Organization revision that the model was taken from; None before the first.
         database_bytes: Size of the database file; its log is not counted.
         entities: What is held, in download order.
+        wiped: That an administrator has had this device wiped, if so.
     """
 
     install_id: bytes
@@ -82,6 +83,7 @@ class Status:
     model_revision: int | None
     database_bytes: int
     entities: tuple[EntityStatus, ...]
+    wiped: Wipe | None = None
 
     @property
     def rows(self) -> int:
@@ -138,6 +140,7 @@ def read_status(path: Path, key: Key | None = None, *, verify: bool = False) -> 
             model_revision=model.revision if model else None,
             database_bytes=path.stat().st_size,
             entities=_entity_statuses(connection, model, verify=verify) if model else (),
+            wiped=Wipe.parse(facts.wipe),
         )
 
 

@@ -23,6 +23,7 @@ from haversack_client._operations import (
     PutRows,
     ReachStage,
     RecordCheckpoint,
+    Recount,
     RemoveRows,
     StartEpoch,
 )
@@ -126,6 +127,7 @@ class Session:
             ],
             client=CLIENT,
             app=self._app,
+            full_check=facts.full_check,
         )
 
     def receive(self, event: sync_pb2.SyncEvent) -> Step:
@@ -143,6 +145,7 @@ class Session:
             "pass_complete": self._on_pass_complete,
             "inventory_required": self._on_inventory_required,
             "heartbeat": self._on_heartbeat,
+            "full_check_required": self._on_full_check_required,
         }
         kind = event.WhichOneof("event")
         if kind is None:
@@ -242,6 +245,12 @@ class Session:
 
     def _on_heartbeat(self, _event: sync_pb2.SyncEvent) -> Step:
         return self._step(self._state)
+
+    def _on_full_check_required(self, event: sync_pb2.SyncEvent) -> Step:
+        number = event.full_check_required.number
+        if number <= self._held.facts().full_check:
+            raise ProtocolError("the server asked for a full check that this device has said it carried out")
+        return replace(self._step(self._state, Recount(number)), flow=Flow.CALL_AGAIN)
 
     def _step(self, state: _State, *operations: Operation) -> Step:
         return Step(operations=operations, flow=Flow.CONTINUE, stage=state.stage, state=state)

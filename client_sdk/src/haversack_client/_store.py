@@ -25,7 +25,7 @@ from haversack_client import _translation
 from haversack_client._connections import Connection, Key, connect, store_errors
 from haversack_client._digest import WORD_MASK, membership_sum, version_sum
 from haversack_client._errors import FencedError
-from haversack_client._held import BlockState, EntityState, Facts
+from haversack_client._held import BlockState, EntityState, Facts, Wipe
 from haversack_client._model import CarriedModel, Table
 from haversack_client._operations import (
     AdoptModel,
@@ -36,6 +36,7 @@ from haversack_client._operations import (
     PutRows,
     ReachStage,
     RecordCheckpoint,
+    Recount,
     RemoveRows,
     StartEpoch,
 )
@@ -45,6 +46,7 @@ from haversack_client._reader import (
     read_blocks,
     read_entities,
     read_facts,
+    recompute,
     require_device,
 )
 from haversack_client._roaring import BLOCK_BITS, Bitmap
@@ -201,6 +203,62 @@ class Store:
                 self._outbox.empty()
         self.erase()
 
+    def begin_wipe(self, wipe: Wipe) -> None:
+        """Deletes every row and the model, and remembers why; writes stay for as long as they are to be offered."""
+        with store_errors(self._path), self._writing():
+            self._require_fence()
+            install_id = self.facts().install_id
+            sql.forget_rows(self._connection, self._tables.values())
+            self._connection.execute("DELETE FROM _haversack_meta")
+            self._remember("install_id", install_id)
+            self._remember("fence", self._fence)
+            self._remember("stage_times", json.dumps([[int(Stage.REGISTERED), self._now_us()]]))
+            self._remember("wipe", wipe.serialized())
+            self._use(None)
+        self._shrink()
+
+    def finish_wipe(self, wipe: Wipe) -> None:
+        """Deletes the writes that `begin_wipe` has left, and remembers how far things are."""
+        with store_errors(self._path), self._writing():
+            self._require_fence()
+            self._connection.execute("DELETE FROM _haversack_outbox")
+            self._remember("wipe", wipe.serialized())
+        self._shrink()
+
+    def remember_failure(self, failure: str) -> None:
+        """Remembers what failed last, in whatever session; nothing, if that is over."""
+        with store_errors(self._path), self._writing():
+            self._remember("failure", failure)
+
+    def offerable(self, after: int, count_max: int, bytes_max: int) -> list[tuple[int, bytes]]:
+        """Writes behind a number that are not in the data, as `Outbox.offerable`."""
+        with store_errors(self._path), self._writing():
+            return self._outbox.offerable(after, count_max, bytes_max)
+
+    def _shrink(self) -> None:
+        """Leaves nothing of what was deleted in the file or its log, unless a reader is in the middle of it.
+
+        What is deleted is overwritten with zeros in the log; it goes to its place in the file before the file is cut.
+        """
+        with store_errors(self._path), self._turn:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _recount(self) -> None:
+        """Makes counts and digests anew from the rows."""
+        self._connection.execute("DELETE FROM _haversack_block")
+        for table in self._tables.values():
+            state, blocks = recompute(self._connection, table.entity, table.name)
+            self._connection.execute(
+                "UPDATE _haversack_entity SET count = ?, digest = ? WHERE entity = ?",
+                (state.count, sql.signed(state.digest), table.entity),
+            )
+            self._connection.executemany(
+                "INSERT INTO _haversack_block VALUES (?, ?, ?, ?)",
+                [(table.entity, block.block, block.count, sql.signed(block.membership)) for block in blocks],
+            )
+
     def _carry_out(self, operation: Operation, changes: dict[int, Changes]) -> None:
         match operation:
             case AdoptModel(model):
@@ -217,6 +275,9 @@ class Store:
                 changes.setdefault(entity, Changes()).written += len(batch.ordinals)
             case BuildIndexes(entities):
                 self._build_indexes(self._unindexed & entities)
+            case Recount(number):
+                self._recount()
+                self._remember("full_check", number)
             case ReachStage() | RecordCheckpoint() | KeepCookie():
                 self._record(operation)
 

@@ -1,12 +1,12 @@
 """The loop around the session: calls, applies, calls again; goes on after failures that pass by themselves."""
 
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from haversack.sync.v1 import sync_pb2
+from haversack.sync.v1 import report_pb2, sync_pb2
 
 from haversack_client._backoff import Backoff, Waiting
 from haversack_client._errors import (
@@ -67,10 +67,12 @@ class Synchronizer:
         *,
         app: str = "",
         gate: ModelGate | None = None,
+        report: Callable[[], report_pb2.DeviceReport] = report_pb2.DeviceReport,
     ) -> None:
         self._store = store
         self._gate = gate or ModelGate()
         self._transport = transport
+        self._report = report
         self._retries_max = None if mode == sync_pb2.SYNC_MODE_LIVE else RETRIES_MAX
         self._backoff = backoff
         store.begin_session()
@@ -128,7 +130,9 @@ class Synchronizer:
         raise UnavailableError("the server ended the stream before a checkpoint", code="OK")
 
     def _open(self) -> Stream:
-        stream = self._transport.open(self._session.request())
+        request = self._session.request()
+        request.report.CopyFrom(self._report())
+        stream = self._transport.open(request)
         with self._lock:
             self._stream = stream
             if self._stopped.is_set():
@@ -177,8 +181,6 @@ class Synchronizer:
             return Waiting(error, 0.0)
         if isinstance(error, PermissionDeniedError) and error.reason == "USER_DISABLED":
             self._store.erase()
-        if isinstance(error, PermissionDeniedError) and error.reason == "DEVICE_WIPED":
-            self._store.wipe()
         if not self._passes(error):
             raise error
         return Waiting(error, self._backoff.delay_seconds(self._failures, error.retry_delay_seconds))

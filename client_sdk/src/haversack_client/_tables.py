@@ -143,6 +143,13 @@ def migrate(connection: Connection, old: CarriedModel | None, new: CarriedModel)
             _create(connection, table)
 
 
+def forget_rows(connection: Connection, tables: Iterable[Table]) -> None:
+    """Drops the tables of entities, and empties the device's own of what is about rows."""
+    _drop(connection, tables)
+    for table in ("_haversack_base", "_haversack_block", "_haversack_entity"):
+        connection.execute(f"DELETE FROM {table}")
+
+
 def _stays(before: Table, after: Table) -> bool:
     """Whether the rows of a table are worth keeping: it is the same entity, and rows are found by the same id."""
     return before.name == after.name and _column_of_id(before) == _column_of_id(after)

@@ -10,16 +10,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import grpc
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
-from haversack.sync.v1 import sync_pb2, upload_pb2
+from haversack.sync.v1 import report_pb2, sync_pb2, upload_pb2
 
 from haversack_client._errors import (
     AuthenticationError,
+    DeviceBlockedError,
+    DeviceWipedError,
     HaversackError,
     NotProvisionedError,
     PermissionDeniedError,
@@ -31,6 +33,8 @@ from haversack_client._errors import (
 
 METHOD = "/haversack.sync.v1.SyncService/Sync"
 UPLOAD_METHOD = "/haversack.sync.v1.UploadService/Upload"
+REPORT_METHOD = "/haversack.sync.v1.ReportService/Report"
+REPORT_SECONDS_MAX = 10.0
 UPLOAD_SECONDS_MAX = 60.0
 """An upload that has no answer by then is made again: the server knows what it has by its numbers."""
 
@@ -48,6 +52,8 @@ STATUS_DETAILS_KEY = "grpc-status-details-bin"
 Token: TypeAlias = str | Callable[[], str]
 """A bearer token, or what gives a fresh one at every call."""
 
+_Answer = TypeVar("_Answer", bound=Message)
+
 _NETWORK_CODES = frozenset(
     {
         grpc.StatusCode.CANCELLED,
@@ -57,6 +63,9 @@ _NETWORK_CODES = frozenset(
     }
 )
 """What gRPC makes of cut connections and of proxies, beside UNAVAILABLE. Our server never fails without a reason."""
+
+_DENIALS = {"DEVICE_BLOCKED": DeviceBlockedError, "DEVICE_WIPED": DeviceWipedError}
+"""Denials that are about the device, not about its user."""
 
 _PASSING_REASONS = frozenset({"", "STAGING_FAILED", "INTERNAL"})
 """Reasons for which a call may be made again, later each time; docs/sync-protocol.md, "Errors"."""
@@ -92,6 +101,9 @@ class Transport(Protocol):
 
     def upload(self, request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
         """Makes an Upload call. Raises RemoteError if it fails, TokenError if no token can be had."""
+
+    def report(self, request: report_pb2.ReportRequest) -> report_pb2.ReportResponse:
+        """Makes a Report call. Raises as `upload`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +173,20 @@ class GrpcTransport:
 
     def upload(self, request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
         """Makes an Upload call. Raises RemoteError if it fails, TokenError if no token can be had."""
+        return self._unary(UPLOAD_METHOD, request, upload_pb2.UploadResponse, UPLOAD_SECONDS_MAX)
+
+    def report(self, request: report_pb2.ReportRequest) -> report_pb2.ReportResponse:
+        """Makes a Report call. Raises as `upload`."""
+        return self._unary(REPORT_METHOD, request, report_pb2.ReportResponse, REPORT_SECONDS_MAX)
+
+    def _unary(self, method: str, request: Message, answer: type[_Answer], seconds_max: float) -> _Answer:
         metadata = (("authorization", f"Bearer {self._bearer()}"),)
         with closing(self._channel()) as channel:
             call = channel.unary_unary(
-                UPLOAD_METHOD,
-                request_serializer=upload_pb2.UploadRequest.SerializeToString,
-                response_deserializer=upload_pb2.UploadResponse.FromString,
+                method, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
             )
             try:
-                response: upload_pb2.UploadResponse = call(request, metadata=metadata, timeout=UPLOAD_SECONDS_MAX)
+                response: _Answer = call(request, metadata=metadata, timeout=seconds_max)
             except grpc.RpcError as error:
                 raise remote_error(error.code(), error.details() or "", _pairs(error)) from error
         return response
@@ -205,6 +222,10 @@ class NoTransport:
         raise _no_server()
 
     def upload(self, request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
+        """Raises UnavailableError."""
+        raise _no_server()
+
+    def report(self, request: report_pb2.ReportRequest) -> report_pb2.ReportResponse:
         """Raises UnavailableError."""
         raise _no_server()
 
@@ -300,13 +321,13 @@ class _SilenceWatch:
 
 def remote_error(code: grpc.StatusCode, message: str, metadata: Iterable[tuple[str, str | bytes]]) -> RemoteError:
     """Names a failed call by its status and the details in its trailing metadata."""
-    reason, delay = _details(metadata)
+    reason, delay, details = _details(metadata)
     text = f"{message or 'the call failed'} ({reason or code.name})"
     kind = RemoteError
     if code is grpc.StatusCode.UNAUTHENTICATED:
         kind = AuthenticationError
     elif code is grpc.StatusCode.PERMISSION_DENIED:
-        kind = PermissionDeniedError
+        kind = _DENIALS.get(reason, PermissionDeniedError)
     elif reason == "STREAM_SUPERSEDED":
         kind = SupersededError
     elif reason == "ORGANIZATION_NOT_PROVISIONED":
@@ -315,12 +336,15 @@ def remote_error(code: grpc.StatusCode, message: str, metadata: Iterable[tuple[s
         kind = UnavailableError
     elif code in _NETWORK_CODES and reason in _PASSING_REASONS:
         kind = UnavailableError
-    return kind(text, code=code.name, reason=reason, retry_delay_seconds=delay)
+    return kind(text, code=code.name, reason=reason, retry_delay_seconds=delay, details=details)
 
 
-def _details(metadata: Iterable[tuple[str, str | bytes]]) -> tuple[str, float | None]:
-    """Returns (reason, retry delay in seconds) of a `google.rpc.Status`; details that cannot be read count as none."""
-    reason, delay = "", None
+def _details(metadata: Iterable[tuple[str, str | bytes]]) -> tuple[str, float | None, dict[str, str]]:
+    """Returns (reason, retry delay in seconds, what else is said by name) of a `google.rpc.Status`.
+
+    Details that cannot be read count as none.
+    """
+    reason, delay, said = "", None, dict[str, str]()
     info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
     for key, value in metadata:
         if key != STATUS_DETAILS_KEY or isinstance(value, str):
@@ -328,9 +352,9 @@ def _details(metadata: Iterable[tuple[str, str | bytes]]) -> tuple[str, float | 
         try:
             for detail in status_pb2.Status.FromString(value).details:
                 if detail.Unpack(info) and info.domain == ERROR_DOMAIN:
-                    reason = info.reason
+                    reason, said = info.reason, dict(info.metadata)
                 elif detail.Unpack(retry):
                     delay = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
         except DecodeError:
             continue
-    return reason, delay
+    return reason, delay, said

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from haversack.error.v1 import error_pb2
-from haversack.sync.v1 import upload_pb2
+from haversack.sync.v1 import report_pb2, upload_pb2
 
 from haversack_client._backoff import Backoff, Waiting
 from haversack_client._errors import (
@@ -53,6 +53,7 @@ class Uploader:
         *,
         app: str = "",
         retries_max: int | None = RETRIES_MAX,
+        report: Callable[[], report_pb2.DeviceReport] = report_pb2.DeviceReport,
     ) -> None:
         """Takes what it connects.
 
@@ -63,6 +64,7 @@ class Uploader:
             backoff: How to wait after failures.
             app: The application's name, as in a sync.
             retries_max: Failures in a row until `drain` raises; None: it never does for those that pass.
+            report: How the device is, for administrators to look at.
         """
         self._writer = writer
         self._transport = transport
@@ -70,6 +72,7 @@ class Uploader:
         self._backoff = backoff
         self._app = app
         self._retries_max = retries_max
+        self._report = report
         self._failures = 0
         self._may_renew_token = transport.renews_token
         self._stopped = threading.Event()
@@ -108,6 +111,7 @@ class Uploader:
         request = upload_pb2.UploadRequest(
             install_id=self._install_id, mutations=[mutation for _, mutation in part], app=self._app, client=CLIENT
         )
+        request.report.CopyFrom(self._report())
         try:
             response = self._transport.upload(request)
         except RemoteError as error:
@@ -153,11 +157,17 @@ class UploadThread:
     """Uploads at once whatever is written, beside a live stream, until it is stopped."""
 
     def __init__(
-        self, uploader: Uploader, on_happening: Callable[[UploadHappening], None], on_error: Callable[[Exception], None]
+        self,
+        uploader: Uploader,
+        on_happening: Callable[[UploadHappening], None],
+        on_error: Callable[[Exception], None],
+        on_idle: Callable[[], float | None] = lambda: None,
     ) -> None:
+        """Starts. `on_idle` is called when nothing waits; it returns after how many seconds to call it again."""
         self._uploader = uploader
         self._on_happening = on_happening
         self._on_error = on_error
+        self._on_idle = on_idle
         self._wake = threading.Event()
         self._wake.set()
         self._stopped = False
@@ -182,14 +192,16 @@ class UploadThread:
             self._thread.join()
 
     def _run(self) -> None:
+        idle_seconds: float | None = None
         while True:
-            self._wake.wait()
+            self._wake.wait(idle_seconds)
             self._wake.clear()
             if self._stopped:
                 return
             try:
                 for happening in self._uploader.drain():
                     self._on_happening(happening)
+                idle_seconds = None if self._stopped else self._on_idle()
             except Exception as error:  # Nobody looks into this thread; the next write, or the next call, tries again.
                 self._on_error(error)
 

@@ -17,7 +17,8 @@ from haversack.sync.v1 import sync_pb2, upload_pb2
 
 from haversack_client import _rules
 from haversack_client._connections import Connection, Key, connect, store_errors
-from haversack_client._errors import OutboxError, WriteRefusedError
+from haversack_client._errors import DeviceWipedError, OutboxError, WriteRefusedError
+from haversack_client._held import Wipe
 from haversack_client._model import CarriedModel, Table
 from haversack_client._outbox import Entry, Kind, Outbox, State
 from haversack_client._overlay import Overlay
@@ -140,6 +141,7 @@ class Writer:
         self._outbox = Outbox(self._connection)
         self._overlay = Overlay(self._connection, {})
         self._version = ""
+        self._wipe: Wipe | None = None
         self._model: CarriedModel | None = None
         self._encoder: RowEncoder | None = None
 
@@ -320,14 +322,17 @@ class Writer:
         version = found[0] if found else ""
         if version and version == self._version:
             return
-        serialized = read_facts(self._connection).model
-        self._model = CarriedModel.parse(serialized) if serialized else None
+        facts = read_facts(self._connection)
+        self._wipe = Wipe.parse(facts.wipe)
+        self._model = CarriedModel.parse(facts.model) if facts.model else None
         self._encoder = RowEncoder(self._model) if self._model else None
         self._overlay.use(self._model.tables if self._model else {})
         self._version = version
 
     def _table(self, name: str) -> Table:
         table = self._model.table(name) if self._model else None
+        if self._wipe:
+            raise DeviceWipedError(self._wipe.message, code="PERMISSION_DENIED", reason="DEVICE_WIPED")
         if table is None:
             hint = "is it in the profile?" if self._model else "sync first"
             raise WriteRefusedError("ENTITY_UNKNOWN", f"there is no entity {name!r} on this device; {hint}")

@@ -58,6 +58,17 @@ pub enum SyncError {
     /// The user's view is empty, for a reason that the user must know.
     #[error("{}", denial_text(*.0))]
     Denied(Denial),
+    /// An administrator has blocked the device.
+    #[error("an administrator has blocked this device{}; ask for it to be unblocked, nothing on it is lost", quoted(.0))]
+    DeviceBlocked(String),
+    /// An administrator has ordered the device to be wiped.
+    #[error("an administrator has ordered this device to be wiped{}; begin anew with another database", quoted(reason))]
+    DeviceWiped {
+        /// The administrator's words.
+        reason: String,
+        /// Whether its outbox is offered to the log of refusals first.
+        offers_outbox: bool,
+    },
     /// The application is not served; its devices keep what they have.
     #[error("{}", refusal_text(*.0, .1))]
     Refused(Refusal, String),
@@ -125,6 +136,11 @@ pub enum SyncError {
     /// A bug. The text is for the log, not for the device.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+/// The administrator's words, behind what they explain.
+fn quoted(words: &str) -> String {
+    if words.is_empty() { String::new() } else { format!(" (\"{words}\")") }
 }
 
 const fn denial_text(denial: Denial) -> &'static str {
@@ -218,6 +234,8 @@ impl SyncError {
             Self::Denied(Denial::UserDisabled) => ErrorReason::UserDisabled,
             Self::Denied(Denial::ProfileMissing) => ErrorReason::ProfileMissing,
             Self::Denied(Denial::ProfileNotReadable) => ErrorReason::ProfileNotReadable,
+            Self::DeviceBlocked(_) => ErrorReason::DeviceBlocked,
+            Self::DeviceWiped { .. } => ErrorReason::DeviceWiped,
             Self::Refused(Refusal::AppUnknown, _) => ErrorReason::AppUnknown,
             Self::Refused(Refusal::AppNotEnabled, _) => ErrorReason::AppNotEnabled,
             Self::OrganizationUnknown(_) => ErrorReason::OrganizationUnknown,
@@ -246,7 +264,11 @@ impl SyncError {
     const fn code(&self) -> Code {
         match self {
             Self::TokenMissing | Self::TokenInvalid(_) | Self::TokenExpired => Code::Unauthenticated,
-            Self::TokenNotAllowed(_) | Self::Denied(_) | Self::UserUnknown { .. } => Code::PermissionDenied,
+            Self::TokenNotAllowed(_)
+            | Self::Denied(_)
+            | Self::UserUnknown { .. }
+            | Self::DeviceBlocked(_)
+            | Self::DeviceWiped { .. } => Code::PermissionDenied,
             Self::OrganizationUnknown(_)
             | Self::EntityUnknown(_)
             | Self::ProfileUnknown(_)
@@ -281,6 +303,17 @@ impl SyncError {
         }
     }
 
+    /// What a device reads beside the reason, by the registry's words.
+    fn metadata(&self) -> HashMap<String, String> {
+        match self {
+            Self::DeviceWiped { offers_outbox, .. } => {
+                let outbox = if *offers_outbox { "offer" } else { "discard" };
+                HashMap::from([("outbox".into(), outbox.into())])
+            }
+            _ => HashMap::new(),
+        }
+    }
+
     fn retry_delay(&self) -> Option<Duration> {
         matches!(self.code(), Code::Unavailable | Code::ResourceExhausted).then_some(RETRY_DELAY)
     }
@@ -297,7 +330,7 @@ impl From<SyncError> for Status {
         if error.code() == Code::Internal {
             tracing::error!(reason = reason_name(error.reason()), %error, "a call failed");
         }
-        let mut details = ErrorDetails::with_error_info(reason_name(error.reason()), DOMAIN, HashMap::new());
+        let mut details = ErrorDetails::with_error_info(reason_name(error.reason()), DOMAIN, error.metadata());
         if let Some(delay) = error.retry_delay() {
             details.set_retry_info(Some(delay));
         }

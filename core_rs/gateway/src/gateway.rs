@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use haversack_proto::sync::report_service_server::SERVICE_NAME as REPORT_SERVICE_NAME;
 use haversack_proto::sync::sync_service_server::SERVICE_NAME;
 use haversack_proto::sync::upload_service_server::SERVICE_NAME as UPLOAD_SERVICE_NAME;
 use haversack_staging::{LedgerPlace, Staging};
@@ -23,10 +24,14 @@ use crate::connections;
 use crate::errors::SyncError;
 use crate::limits::READER_THREADS_MAX;
 use crate::organization::Organization;
+use crate::report::ReportEndpoint;
 use crate::service::SyncEndpoint;
 use crate::statistics::Statistics;
 use crate::tls::Tls;
 use crate::upload::UploadEndpoint;
+
+/// The services of devices.
+const SERVICE_NAMES: [&str; 3] = [SERVICE_NAME, UPLOAD_SERVICE_NAME, REPORT_SERVICE_NAME];
 
 /// Name of every thread of the runtime, as process viewers show it.
 const THREAD_NAME: &str = "haversack-sync";
@@ -178,7 +183,7 @@ impl Drop for Gateway {
 
 impl Running {
     fn stop(self, deadline: Instant) {
-        for service in [SERVICE_NAME, UPLOAD_SERVICE_NAME] {
+        for service in SERVICE_NAMES {
             self.runtime.block_on(self.health.set_service_status(service, ServingStatus::NotServing));
         }
         self.stopping.send_replace(true);
@@ -204,11 +209,12 @@ fn runtime(workers: usize) -> Result<Runtime, SyncError> {
 /// The sync service with health and reflection beside it.
 async fn routes(endpoint: SyncEndpoint) -> Result<(HealthReporter, Routes), SyncError> {
     let (health, health_service) = tonic_health::server::health_reporter();
-    for service in [SERVICE_NAME, UPLOAD_SERVICE_NAME] {
+    for service in SERVICE_NAMES {
         health.set_service_status(service, ServingStatus::Serving).await;
     }
     let broken = |error| SyncError::Internal(format!("the contract's descriptors are broken: {error}"));
     let routes = Routes::new(endpoint.clone())
+        .add_service(ReportEndpoint::service(endpoint.clone()))
         .add_service(UploadEndpoint::service(endpoint))
         .add_service(health_service)
         .add_service(reflection().build_v1().map_err(broken)?)
@@ -223,5 +229,6 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .with_service_name(SERVICE_NAME)
         .with_service_name(UPLOAD_SERVICE_NAME)
+        .with_service_name(REPORT_SERVICE_NAME)
         .with_service_name(tonic_health::pb::health_server::SERVICE_NAME)
 }

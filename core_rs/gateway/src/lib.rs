@@ -8,6 +8,7 @@
 //! - `service` admits a call: token, organization, cookie, limits; `wire` is its gRPC.
 //! - `stream` is one device's stream: it is asked for its next event only when the connection has room for one, so a
 //!   slow device holds back nobody and needs no queue.
+//! - `contacts` gathers what calls tell of devices, for the registry; `report` takes what devices say beside them.
 //! - `upload` takes what devices have written, and is the only part that writes.
 //! - `organization` keeps an engine and its one writer, a follower that reads commits from staging.
 
@@ -18,6 +19,7 @@ mod calls;
 mod clock;
 mod config;
 mod connections;
+mod contacts;
 mod cookie;
 mod devices;
 mod errors;
@@ -30,6 +32,7 @@ mod organization;
 mod payloads;
 mod questions;
 mod recent;
+mod report;
 mod service;
 mod signal;
 mod statistics;

@@ -82,6 +82,36 @@ pub const CLIENT_BYTES_MAX: usize = 128;
 /// Longest name of an application, in bytes.
 pub const APP_BYTES_MAX: usize = 128;
 
+/// Longest version of an application that a device reports, in bytes.
+pub const APP_VERSION_BYTES_MAX: usize = 64;
+
+/// Longest name of a platform that a device reports, in bytes.
+pub const PLATFORM_BYTES_MAX: usize = 128;
+
+/// Longest message of a failure that a device reports, in bytes.
+pub const ERROR_MESSAGE_BYTES_MAX: usize = 500;
+
+/// The last of a device's stages.
+pub const STAGE_MAX: u32 = 7;
+
+/// Largest message of a device that only reports, in bytes.
+pub const REPORT_BYTES_MAX: usize = 16 * 1024;
+
+/// How much of what a token names its user by the registry of devices keeps, in characters.
+pub const USER_NAME_CHARS_MAX: usize = 256;
+
+/// How long calls of devices are gathered before they are written into the registry.
+pub const CONTACTS_BEAT: Duration = Duration::from_secs(1);
+
+/// Devices whose calls wait for that, of an organization; those of more are not noted.
+pub const CONTACTS_MAX: usize = 32 * 1024;
+
+/// Devices that one commit of the registry takes: uploads wait for it.
+pub const CONTACTS_COMMIT_MAX: usize = 2_000;
+
+/// How often the registry is told that a stream is still open.
+pub const SEEN_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Longest `x-request-id` that is taken over from a caller, in bytes.
 pub const REQUEST_ID_BYTES_MAX: usize = 128;
 

@@ -12,7 +12,7 @@ use haversack_engine::ids::{Instant, Position};
 use haversack_engine::reconcile::{Cookie, Limits, Mode, Opened, Opening, Session};
 use haversack_engine::row::row_key_of_text;
 use haversack_proto::sync::{Compression, SyncMode, SyncRequest};
-use haversack_staging::Identity;
+use haversack_staging::{Contact, Identity, Said};
 use parking_lot::RwLock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::metadata::MetadataMap;
@@ -21,13 +21,14 @@ use crate::auth::{Caller, Verifier};
 use crate::calls::CallLabels;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::contacts::{Visitor, said};
 use crate::cookie::Seal;
 use crate::errors::SyncError;
 use crate::limits::{APP_BYTES_MAX, CLIENT_BYTES_MAX, CLOCK_SKEW_US_MAX, INSTALL_ID_BYTES};
 use crate::organization::{Organization, Organizations};
 use crate::signal::{Device, Streams};
 use crate::statistics::Statistics;
-use crate::stream::{DeviceStream, Events, inventory_required};
+use crate::stream::{DeviceStream, Events, full_check_required, inventory_required};
 
 /// Name of the token's organization that no device has.
 const EVERY_ORGANIZATION: &str = "*";
@@ -73,6 +74,11 @@ impl SyncEndpoint {
         *self.inner.verifier.write() = Arc::new(verifier);
     }
 
+    /// Now, by this server's clock.
+    pub(crate) fn instant(&self) -> Instant {
+        self.inner.clock.instant()
+    }
+
     /// What is going on.
     pub(crate) fn statistics(&self) -> Statistics {
         let streams = self.inner.streams_max - self.inner.permits.available_permits();
@@ -107,8 +113,9 @@ impl SyncEndpoint {
         let caller = self.caller(metadata)?;
         labels.know(&caller);
         let organization = self.organization_of(&caller)?;
-        check_lengths(&request)?;
-        let install = install_id(&request)?;
+        check_lengths(&request.client, &request.app)?;
+        let install = install_id(&request.install_id)?;
+        let said = said(request.report.as_ref())?;
         let permit = self.permit()?;
         organization.ready().await?;
         let identity = organization.identity()?;
@@ -118,7 +125,7 @@ impl SyncEndpoint {
             Some(cookie) => self.catch_up(&organization, identity, cookie).await?,
             None => identity,
         };
-        let call = Call { organization, caller, install, permit, seal };
+        let call = Call { organization, caller, install, said, permit, seal };
         // Working out a view, and comparing it with what the device holds, may take milliseconds.
         let endpoint = self.clone();
         tokio::task::spawn_blocking(move || endpoint.begin(call, cookie.as_ref(), &identity.epoch, &request))
@@ -179,12 +186,24 @@ impl SyncEndpoint {
         epoch: &[u8],
         request: &SyncRequest,
     ) -> Result<Events, SyncError> {
-        let Call { organization, caller, install, permit, seal } = call;
+        let Call { organization, caller, install, said, permit, seal } = call;
         let asker = Asker { user: organization.user_named(&caller.user)?, app: request.app.as_str().into() };
         let device = Device { user: asker.user, install };
         let presence = Streams::enter(organization.streams(), device);
+        let (app, client) = (Arc::clone(&asker.app), request.client.as_str().into());
+        let visitor = Visitor { device, name: Arc::clone(&caller.user), app, client };
+        let known = cookie.filter(|cookie| *cookie.epoch == *epoch);
+        let full_syncs = u32::from(known.is_none());
+        organization.note(Contact { said, full_syncs, ..visitor.contact(self.instant()) });
+        // The stream is among the open ones already, so an order that comes after this look reaches it there.
+        if let Some(check) = organization.admit(device)? {
+            if u64::try_from(check) != Ok(request.full_check) {
+                return Ok(full_check_required(check));
+            }
+            organization.checked(device, check)?;
+        }
         let mut position = Position::default();
-        if let Some(cookie) = cookie.filter(|cookie| *cookie.epoch == *epoch) {
+        if let Some(cookie) = known {
             organization.devices().called(device, cookie.lsn, cookie.instant);
             position = Position { lsn: cookie.lsn, history: cookie.history };
         }
@@ -210,6 +229,7 @@ impl SyncEndpoint {
             session,
             seal,
             presence,
+            visitor,
             clock: Arc::clone(&self.inner.clock),
             expires: caller.expires,
             heartbeat: self.inner.heartbeat,
@@ -225,12 +245,14 @@ struct Call {
     organization: Arc<Organization>,
     caller: Caller,
     install: [u8; INSTALL_ID_BYTES],
+    said: Option<Said>,
     permit: OwnedSemaphorePermit,
     seal: Seal,
 }
 
-fn check_lengths(request: &SyncRequest) -> Result<(), SyncError> {
-    for (name, text, most) in [("client", &request.client, CLIENT_BYTES_MAX), ("app", &request.app, APP_BYTES_MAX)] {
+/// Refuses names of a client library or an application that are too long.
+pub(crate) fn check_lengths(client: &str, app: &str) -> Result<(), SyncError> {
+    for (name, text, most) in [("client", client, CLIENT_BYTES_MAX), ("app", app, APP_BYTES_MAX)] {
         if text.len() > most {
             return Err(SyncError::RequestInvalid(format!("{name} is longer than {most} bytes")));
         }
@@ -238,9 +260,10 @@ fn check_lengths(request: &SyncRequest) -> Result<(), SyncError> {
     Ok(())
 }
 
-fn install_id(request: &SyncRequest) -> Result<[u8; INSTALL_ID_BYTES], SyncError> {
+/// Reads an install id.
+pub(crate) fn install_id(bytes: &[u8]) -> Result<[u8; INSTALL_ID_BYTES], SyncError> {
     let wrong = |_| SyncError::RequestInvalid(format!("install_id must be {INSTALL_ID_BYTES} random bytes"));
-    request.install_id.as_ref().try_into().map_err(wrong)
+    bytes.try_into().map_err(wrong)
 }
 
 fn open_cookie(seal: &Seal, request: &SyncRequest) -> Result<Option<Cookie>, SyncError> {

@@ -16,6 +16,7 @@ const SUPERSEDED: u8 = 2;
 const STOPPING: u8 = 4;
 const RESTARTED: u8 = 8;
 const WITHDRAWN: u8 = 16;
+const ORDERED: u8 = 32;
 
 /// One stream's wake-up. Raising it never blocks, so a follower can raise thousands.
 #[derive(Debug, Default)]
@@ -45,6 +46,11 @@ impl Signal {
     /// Forgets that the view may have changed; call it before looking at the view.
     pub(crate) fn settle(&self) {
         self.flags.fetch_and(!TOUCHED, Ordering::AcqRel);
+    }
+
+    /// Whether the stream's device was ordered something since this was asked last.
+    pub(crate) fn take_order(&self) -> bool {
+        self.flags.fetch_and(!ORDERED, Ordering::AcqRel) & ORDERED != 0
     }
 
     /// Why a stream of this organization must end, if it must.
@@ -116,6 +122,12 @@ impl Streams {
     /// Whether a device has a stream.
     pub(crate) fn has(&self, device: &Device) -> bool {
         self.open.lock().contains_key(device)
+    }
+
+    /// Has the streams of these devices look at what they were ordered.
+    pub(crate) fn order(&self, devices: impl IntoIterator<Item = Device>) {
+        let open = self.open.lock();
+        devices.into_iter().filter_map(|device| open.get(&device)).for_each(|signal| signal.raise(ORDERED));
     }
 
     /// Ends every stream, because the server stops.

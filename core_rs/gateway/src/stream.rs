@@ -13,14 +13,16 @@ use futures_util::stream::{once, try_unfold};
 use haversack_engine::ids::Position;
 use haversack_engine::reconcile::{Cookie, Fetch, Session, Step};
 use haversack_proto::sync::sync_event::Event;
-use haversack_proto::sync::{self, Heartbeat, InventoryRequired, SyncEvent};
+use haversack_proto::sync::{self, FullCheckRequired, Heartbeat, InventoryRequired, SyncEvent};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tonic::Status;
 
 use crate::clock::Clock;
+use crate::contacts::Visitor;
 use crate::cookie::Seal;
 use crate::errors::SyncError;
+use crate::limits::SEEN_INTERVAL;
 use crate::organization::{Moment, Organization, Subscription};
 use crate::payloads::fill;
 use crate::signal::Presence;
@@ -40,6 +42,8 @@ pub(crate) struct DeviceStream {
     pub seal: Seal,
     /// How the stream is reached.
     pub presence: Presence,
+    /// Whose it is, for the registry.
+    pub visitor: Visitor,
     /// Tells when the token has expired.
     pub clock: Arc<dyn Clock>,
     /// When the token expires.
@@ -57,6 +61,10 @@ pub(crate) struct DeviceStream {
 struct Running {
     stream: DeviceStream,
     sent: Instant,
+    /// When the registry was last told that it is open.
+    noted: Instant,
+    /// Whether it has said all that it has to say.
+    ended: bool,
     /// Where the device is once it has applied what was decided last.
     position: Position,
 }
@@ -64,7 +72,8 @@ struct Running {
 impl DeviceStream {
     /// Begins, with a device that has come to `position`. Nothing happens until the first event is asked for.
     pub(crate) fn into_events(self, position: Position) -> Events {
-        let running = Running { stream: self, sent: Instant::now(), position };
+        let now = Instant::now();
+        let running = Running { stream: self, sent: now, noted: now, ended: false, position };
         Box::pin(try_unfold(running, |mut running| async move {
             let event = running.next().await?;
             Ok(event.map(|event| (event, running)))
@@ -77,6 +86,23 @@ fn check_past(moment: &Moment<'_>, position: Position) -> Result<(), SyncError> 
     if moment.has_been(position) { Ok(()) } else { Err(SyncError::StagingReplaced) }
 }
 
+impl Drop for DeviceStream {
+    /// However it ends: the device was there until now.
+    fn drop(&mut self) {
+        self.organization.note(self.visitor.contact(self.clock.instant()));
+    }
+}
+
+/// The only event of a stream whose device must make a check of this number first.
+pub(crate) fn full_check_required(number: i64) -> Events {
+    Box::pin(once(async move { Ok(full_check(number)) }))
+}
+
+fn full_check(number: i64) -> SyncEvent {
+    let required = FullCheckRequired { number: number.unsigned_abs() };
+    SyncEvent { event: Some(Event::FullCheckRequired(required)), ..SyncEvent::default() }
+}
+
 /// The only event of a stream that cannot begin before the device has told more.
 pub(crate) fn inventory_required(required: InventoryRequired) -> Events {
     let event = SyncEvent { event: Some(Event::InventoryRequired(required)), ..SyncEvent::default() };
@@ -86,8 +112,15 @@ pub(crate) fn inventory_required(required: InventoryRequired) -> Events {
 impl Running {
     /// Waits for the next event; none means that the stream ends well.
     async fn next(&mut self) -> Result<Option<SyncEvent>, SyncError> {
+        if self.ended {
+            return Ok(None);
+        }
         let event = loop {
             self.check_end()?;
+            if let Some(check) = self.ordered()? {
+                self.ended = true;
+                return Ok(Some(full_check(check)));
+            }
             self.stream.presence.signal.settle();
             match self.step()? {
                 Step::Send(event) => break event,
@@ -122,9 +155,15 @@ impl Running {
         if expired { Err(SyncError::TokenExpired) } else { Ok(()) }
     }
 
+    /// The check that the device was ordered since the stream began. Fails if it may not go on at all.
+    fn ordered(&self) -> Result<Option<i64>, SyncError> {
+        let DeviceStream { organization, presence, .. } = &self.stream;
+        if presence.signal.take_order() { organization.admit(presence.device) } else { Ok(None) }
+    }
+
     /// What to do next. The model goes before the first step on a view of it, so both are taken from one moment.
     fn step(&mut self) -> Result<Step, SyncError> {
-        let DeviceStream { organization, subscription, session, presence, .. } = &mut self.stream;
+        let DeviceStream { organization, subscription, session, visitor, .. } = &mut self.stream;
         organization.with_view(subscription, |moment| {
             check_past(moment, self.position)?;
             let model = moment.model()?;
@@ -132,7 +171,7 @@ impl Running {
             if session.model_version() == model.version || moment.view.denial.is_some() {
                 let step = session.step(moment.view, moment.facts);
                 if let Step::Send(Event::Checkpoint(_)) = &step {
-                    organization.checkpoint_sent(presence.device, subscription, moment.view);
+                    organization.checkpoint_sent(visitor, moment.view);
                 }
                 self.position = moment.position(session.seen());
                 return Ok(step);
@@ -170,6 +209,10 @@ impl Running {
         }
         if token_ends <= silence_ends {
             return None;
+        }
+        if self.noted.elapsed() >= SEEN_INTERVAL {
+            stream.organization.note(stream.visitor.contact(stream.clock.instant()));
+            self.noted = Instant::now();
         }
         self.sent = Instant::now();
         let lsn = stream.session.reached().0;

@@ -3,6 +3,7 @@
 //! What Python sees is documented in `_core.pyi`. Whatever can block runs detached from the interpreter, and no Rust
 //! thread ever calls into Python.
 
+mod devices;
 mod errors;
 mod functions;
 mod logging;

@@ -10,8 +10,8 @@ use haversack_proto::error::ErrorReason;
 use haversack_proto::model::Model;
 use haversack_staging::ingest::{self, Action, Basis, Format, Options, Outcome, Part, Report, RowError};
 use haversack_staging::{
-    Copying as CopyUnderWay, LedgerPlace, Replicated, RowId, SqliteStaging, Staging as _, close_ledger,
-    discard_refusal, export_ledger, import_ledger, replicate, write_back,
+    Copying as CopyUnderWay, DevicePlace, LedgerPlace, Replicated, RowId, SqliteStaging, Staging as _, close_ledger,
+    discard_refusal, export_devices, export_ledger, import_ledger, replicate, replicate_anew, write_back,
 };
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::errors::Failure;
 use crate::rows::Reading;
-use crate::{models, refusals};
+use crate::{devices, models, refusals};
 
 /// See the stub.
 #[pyclass(module = "haversack_server._core", frozen)]
@@ -152,6 +152,47 @@ impl Staging {
         Ok(PyBytes::new(py, answer.to_string().as_bytes()))
     }
 
+    fn list_devices<'py>(&self, py: Python<'py>, request: &[u8]) -> Result<Bound<'py, PyBytes>, Failure> {
+        let staging = self.opened()?;
+        Ok(PyBytes::new(py, &py.detach(|| devices::list(&*staging, request))?))
+    }
+
+    fn get_device<'py>(&self, py: Python<'py>, install: &str, user: &str) -> Result<Bound<'py, PyBytes>, Failure> {
+        let staging = self.opened()?;
+        Ok(PyBytes::new(py, &py.detach(|| devices::get(&*staging, install, user))?))
+    }
+
+    #[pyo3(signature = (order, install, user, *, reason, offers_outbox, at_us))]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    fn order_device<'py>(
+        &self,
+        py: Python<'py>,
+        order: &str,
+        install: &str,
+        user: &str,
+        reason: String,
+        offers_outbox: bool,
+        at_us: i64,
+    ) -> Result<Bound<'py, PyBytes>, Failure> {
+        let staging = self.opened()?;
+        let order = devices::read_order(order, reason, offers_outbox)?;
+        Ok(PyBytes::new(py, &py.detach(|| devices::order(&*staging, install, user, &order, at_us))?))
+    }
+
+    fn forget_devices(&self, py: Python<'_>, since_us: i64) -> Result<u64, Failure> {
+        let staging = self.opened()?;
+        Ok(py.detach(|| staging.devices().forget_unseen(since_us))?)
+    }
+
+    fn export_devices<'py>(&self, py: Python<'py>, behind: &str) -> Result<(Bound<'py, PyBytes>, String), Failure> {
+        let staging = self.opened()?;
+        let behind = devices::read_place(behind)?.map(|place| place.key);
+        let page = py.detach(|| export_devices(&*staging, behind))?;
+        let place = |key| devices::write_place(DevicePlace { seen_us: 0, key });
+        let (page, last) = page.map_or_else(Default::default, |(page, last)| (page, place(last)));
+        Ok((PyBytes::new(py, &page), last))
+    }
+
     fn close_ledger(&self, py: Python<'_>) -> Result<(), Failure> {
         let staging = self.opened()?;
         Ok(py.detach(|| close_ledger(&*staging))?)
@@ -226,6 +267,28 @@ impl Staging {
         let staging = self.opened()?;
         let begun = py.detach(|| staging.copy_to(Path::new(path)))?;
         Ok(Copying { under_way: Mutex::new(Some(begun)) })
+    }
+
+    fn replicate_anew(&self, py: Python<'_>, entity: u32) -> Result<(), Failure> {
+        let staging = self.opened()?;
+        Ok(py.detach(|| replicate_anew(&*staging, EntityNumber(entity)))?)
+    }
+
+    fn position<'py>(&self, py: Python<'py>, entity: u32) -> Result<Option<Bound<'py, PyBytes>>, Failure> {
+        let staging = self.opened()?;
+        let position = py.detach(|| staging.snapshot()?.position(EntityNumber(entity)))?;
+        Ok(position.map(|position| PyBytes::new(py, &position)))
+    }
+
+    fn set_position(&self, py: Python<'_>, entity: u32, position: Option<&[u8]>) -> Result<(), Failure> {
+        let staging = self.opened()?;
+        let set = || {
+            let mut commit = staging.begin()?;
+            commit.set_position(EntityNumber(entity), position)?;
+            commit.finish()
+        };
+        py.detach(set)?;
+        Ok(())
     }
 
     fn close(&self, py: Python<'_>) {

@@ -59,6 +59,15 @@ pub enum StagingError {
     /// The caller's: no mutation that was refused is there.
     #[error("the ledger has no refused mutation at place {0}; list them again")]
     RefusalUnknown(u64),
+    /// Nobody's: the database is about to be given up, and what it holds is kept elsewhere already.
+    #[error("the organization is being de-provisioned; provision it again, then repeat this")]
+    Closed,
+    /// The caller's: nobody has called with this install id.
+    #[error("no device has the install id {0}, or not one of this user; list them again")]
+    DeviceUnknown(String),
+    /// The caller's: the device is not in a state for it.
+    #[error("{0}")]
+    OrderImpossible(&'static str),
     /// The caller's: the row is larger than a message may be.
     #[error("a row of {bytes} bytes is larger than the limit of {limit}; shorten its values")]
     RowTooLarge {
@@ -111,6 +120,9 @@ impl StagingError {
             | Self::SourceIsSelf
             | Self::LedgerPageInvalid
             | Self::RefusalUnknown(_) => ErrorReason::RequestInvalid,
+            Self::Closed => ErrorReason::OrganizationNotProvisioned,
+            Self::DeviceUnknown(_) => ErrorReason::DeviceUnknown,
+            Self::OrderImpossible(_) => ErrorReason::DeviceOrderImpossible,
             Self::RowTooLarge { .. } => ErrorReason::RowTooLarge,
             Self::EntityUnknown(_) => ErrorReason::EntityUnknown,
             Self::Busy | Self::OrdinalsExhausted(_) | Self::AtomicTooLarge { .. } => ErrorReason::LimitReached,

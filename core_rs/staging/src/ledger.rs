@@ -10,6 +10,7 @@
 use haversack_engine::ids::{EntityNumber, Lsn};
 use prost::Message;
 
+use crate::devices::{About, DeviceKey, KnownDevice};
 use crate::{RowId, Snapshot, Staging, StagingError};
 
 /// Length of an install id, in bytes.
@@ -247,24 +248,29 @@ pub fn export_ledger(
 ) -> Result<(Vec<u8>, LedgerPlace), StagingError> {
     let entries = snapshot.ledger().page(after, at_most.clamp(1, LEDGER_PAGE_ENTRIES_MAX))?;
     let last = entries.last().map_or(after, |(place, _)| *place);
-    let page = Page { entries: entries.into_iter().map(|(_, entry)| entry.into()).collect() };
+    let entries = entries.into_iter().map(|(_, entry)| entry.into()).collect();
+    let page = Page { entries, devices: Vec::new() };
     Ok((page.encode_to_vec(), last))
 }
 
-/// Enters the entries of a page, in one commit; those that are there stay. Returns how many are new.
+/// Enters the entries of a page, in one commit, and its devices in another; those that are there stay. Returns how many
+/// are new.
 ///
 /// # Errors
-/// [`StagingError::LedgerPageInvalid`] if [`export_ledger`] did not write it; others as [`Staging::begin`].
+/// [`StagingError::LedgerPageInvalid`] if neither [`export_ledger`] nor [`crate::export_devices`] wrote it; others as
+/// [`Staging::begin`].
 pub fn import_ledger(staging: &dyn Staging, page: &[u8]) -> Result<u64, StagingError> {
     let page = Page::decode(page).map_err(|_| StagingError::LedgerPageInvalid)?;
     let entries: Vec<Entry> = page.entries.into_iter().map(Entry::try_from).collect::<Result<_, _>>()?;
+    let devices: Vec<_> = page.devices.into_iter().map(KnownDevice::try_from).collect::<Result<_, _>>()?;
     let mut commit = staging.begin()?;
     let mut entered = 0;
     for entry in &entries {
         entered += u64::from(commit.ledger().record(entry)?);
     }
     commit.finish()?;
-    Ok(entered)
+    let adopted = if devices.is_empty() { 0 } else { staging.devices().adopt(&devices)? };
+    Ok(entered + adopted)
 }
 
 /// Has no more mutations be judged in a database that is about to be given up, by whatever process. Idempotent.
@@ -325,13 +331,26 @@ impl Resolution {
 
 /// What travels of the ledger. Field numbers stay as they are: pages are kept for as long as an organization is away.
 #[derive(Clone, PartialEq, Message)]
-struct Page {
+pub(crate) struct Page {
     #[prost(message, repeated, tag = "1")]
-    entries: Vec<Travelling>,
+    pub entries: Vec<Travelling>,
+    #[prost(message, repeated, tag = "2")]
+    pub devices: Vec<TravellingDevice>,
+}
+
+/// A device, on the same way as the ledger.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TravellingDevice {
+    #[prost(bytes = "vec", tag = "1")]
+    install: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    user: Vec<u8>,
+    #[prost(message, required, tag = "3")]
+    about: About,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Travelling {
+pub(crate) struct Travelling {
     #[prost(bytes = "vec", tag = "1")]
     install: Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
@@ -368,6 +387,24 @@ enum TravellingId {
     Text(String),
 }
 
+impl From<KnownDevice> for TravellingDevice {
+    fn from(KnownDevice { key, about }: KnownDevice) -> Self {
+        Self { install: key.install.to_vec(), user: key.user.to_vec(), about }
+    }
+}
+
+impl TryFrom<TravellingDevice> for KnownDevice {
+    type Error = StagingError;
+
+    fn try_from(TravellingDevice { install, user, about }: TravellingDevice) -> Result<Self, StagingError> {
+        Ok(Self { key: DeviceKey { install: sixteen(&install)?, user: sixteen(&user)? }, about })
+    }
+}
+
+fn sixteen(bytes: &[u8]) -> Result<[u8; 16], StagingError> {
+    bytes.try_into().map_err(|_| StagingError::LedgerPageInvalid)
+}
+
 impl From<Entry> for Travelling {
     fn from(entry: Entry) -> Self {
         Self {
@@ -395,7 +432,6 @@ impl TryFrom<Travelling> for Entry {
     type Error = StagingError;
 
     fn try_from(entry: Travelling) -> Result<Self, StagingError> {
-        let sixteen = |bytes: &[u8]| <[u8; 16]>::try_from(bytes).map_err(|_| StagingError::LedgerPageInvalid);
         let id = match entry.id.ok_or(StagingError::LedgerPageInvalid)? {
             TravellingId::Uuid(uuid) => RowId::Uuid(sixteen(&uuid)?),
             TravellingId::Text(text) => RowId::Text(text.into()),

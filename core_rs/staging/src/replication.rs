@@ -127,6 +127,20 @@ fn position(snapshot: &dyn Snapshot, lsn: Lsn) -> Result<Position, StagingError>
     Ok(Position { lsn, history: snapshot.history_at(lsn)?.unwrap_or_default() })
 }
 
+/// Has the next [`replicate`] of an entity read the source from the beginning: a pass, at whose end rows are gone that the
+/// source does not have. Does nothing before the first.
+///
+/// # Errors
+/// As [`replicate`].
+pub fn replicate_anew(staging: &dyn Staging, entity: EntityNumber) -> Result<(), StagingError> {
+    let mut commit = staging.begin()?;
+    if let Some(mark) = commit.mark(entity)? {
+        // No database has this epoch.
+        commit.set_mark(entity, Mark { source: [0; 16], ..mark })?;
+    }
+    commit.finish().map(drop)
+}
+
 /// Ordinals that an entity has given out.
 fn allocated(snapshot: &dyn Snapshot, entity: EntityNumber) -> Result<Ordinal, StagingError> {
     let statistics = snapshot.statistics()?;

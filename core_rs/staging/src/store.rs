@@ -17,6 +17,8 @@ use haversack_engine::ids::{EntityNumber, History, Lsn, Ordinal, Position, Revis
 use haversack_engine::row::row_key_of_text;
 
 use crate::StagingError;
+use crate::devices::DeviceRegistry;
+use crate::intake::Passes;
 use crate::ledger::{Ledger, LedgerView};
 use crate::replication::Mark;
 
@@ -25,7 +27,7 @@ pub const ROW_BYTES_MAX: usize = 8 << 20;
 
 /// Told the new head after each commit made through this handle, on the committing thread, with no lock held.
 ///
-/// It must be quick, and neither commit nor register a listener. Commits of other processes are not told: poll [`Staging::head`] for them.
+/// Likewise after an order for a device. It must be quick, and neither commit nor register a listener. Commits of other processes are not told: poll [`Staging::head`] for them.
 pub type CommitListener = Box<dyn Fn(Lsn) + Send + Sync>;
 
 /// One organization's staging database. Cheap to share; every method may be called from any thread.
@@ -91,6 +93,9 @@ pub trait Staging: Send + Sync {
 
     /// Registers a listener for as long as this handle lives.
     fn on_commit(&self, listener: CommitListener);
+
+    /// The devices that have called.
+    fn devices(&self) -> &dyn DeviceRegistry;
 }
 
 /// A repeatable-read view of a staging database. Deleted rows are in it, without payload.
@@ -152,6 +157,12 @@ pub trait Snapshot: Send {
     /// If the database cannot be read.
     fn statistics(&self) -> Result<Vec<EntityStatistics>, StagingError>;
 
+    /// How far an entity follows a source outside; see [`Commit::position`].
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn position(&self, entity: EntityNumber) -> Result<Option<Vec<u8>>, StagingError>;
+
     /// The ledger as of this view.
     fn ledger(&self) -> &dyn LedgerView;
 }
@@ -169,6 +180,19 @@ pub trait Commit {
         &mut self,
         entity: EntityNumber,
         rows: &[(&RowId, &[u8])],
+        tell: &mut dyn FnMut(usize, Change),
+    ) -> Result<(), StagingError>;
+
+    /// Inserts or replaces rows as [`Self::upsert_all`] does, with what their source calls their version.
+    ///
+    /// A row that is unchanged keeps its LSN, but gets the new version.
+    ///
+    /// # Errors
+    /// See [`Self::upsert_all`].
+    fn upsert_versions(
+        &mut self,
+        entity: EntityNumber,
+        rows: &[(&RowId, &[u8], Option<&str>)],
         tell: &mut dyn FnMut(usize, Change),
     ) -> Result<(), StagingError>;
 
@@ -231,6 +255,28 @@ pub trait Commit {
     /// # Errors
     /// If the database fails.
     fn set_mark(&mut self, entity: EntityNumber, mark: Mark) -> Result<(), StagingError>;
+
+    /// How far an entity follows a source outside; opaque but to that source's reader. `None` if it never has.
+    /// [`crate::WHOLE_ORGANIZATION`] stands for all entities at once.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn position(&mut self, entity: EntityNumber) -> Result<Option<Vec<u8>>, StagingError>;
+
+    /// Says how far an entity follows a source outside from this commit on; `None` forgets it. Draws no LSN.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn set_position(&mut self, entity: EntityNumber, position: Option<&[u8]>) -> Result<(), StagingError>;
+
+    /// What its source calls the version of a row; `None` if the row is not there or its source has not said.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn etag(&mut self, entity: EntityNumber, id: &RowId) -> Result<Option<String>, StagingError>;
+
+    /// Full reads of entities under way. Those who take rows use [`crate::Intake`].
+    fn passes(&mut self) -> &mut dyn Passes;
 
     /// Makes the changes true and durable, and returns the head. A commit without changes leaves it as it was.
     ///

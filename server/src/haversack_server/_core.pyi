@@ -65,6 +65,15 @@ class Staging:
         more; else it is the number of rows still to look at in a first pass, and an upper bound afterwards.
         """
 
+    def replicate_anew(self, entity: int) -> None:
+        """Has the next `replicate` of an entity begin anew: what is as it was draws no LSN, what is gone there goes."""
+
+    def position(self, entity: int) -> bytes | None:
+        """Returns how far an entity follows its source outside, with 0 all of them together; None if it never has."""
+
+    def set_position(self, entity: int, position: bytes | None) -> None:
+        """Replaces such a position, or forgets it, in a commit of its own: a source is then read from the beginning."""
+
     def write_back(self, record: Staging, *, rows_max: int) -> bytes:
         """Takes what devices have changed here to the organization's record database, in order, each change once.
 
@@ -83,7 +92,7 @@ class Staging:
         """
 
     def import_ledger(self, page: bytes) -> int:
-        """Enters a page of `export_ledger`; returns how many entries are new here. Idempotent.
+        """Enters a page of `export_ledger` or `export_devices`; returns how many entries are new here. Idempotent.
 
         Raises REQUEST_INVALID for other bytes.
         """
@@ -98,11 +107,43 @@ class Staging:
         `SyncServer.retry_mutation` has one judged again.
         """
 
+    def list_devices(self, request: bytes) -> bytes:
+        """Devices that have called, those that called last first.
+
+        Takes a serialized `haversack.admin.v1.ListDevicesRequest` (its organization does not matter), and returns a
+        `ListDevicesResponse`. At most 1,000 are in a page. Raises REQUEST_INVALID for what is no id or no page.
+        """
+
+    def get_device(self, install: str, user: str) -> bytes:
+        """The devices of an install, of one user or (empty) of all, as a serialized `GetDeviceResponse`.
+
+        Raises DEVICE_UNKNOWN if there is none.
+        """
+
+    def order_device(
+        self, order: str, install: str, user: str, *, reason: str, offers_outbox: bool, at_us: int
+    ) -> bytes:
+        """Gives an order to the devices of an install, of one user or (empty) of all; durable when it returns.
+
+        `order` is "check", "block", "unblock", "wipe", "cancel-wipe" or "forget". `reason` is for "block" and "wipe",
+        `offers_outbox` for "wipe". Returns the devices that it was possible for as a serialized `GetDeviceResponse`.
+        Raises DEVICE_UNKNOWN, DEVICE_ORDER_IMPOSSIBLE, or ORGANIZATION_NOT_PROVISIONED once the ledger is closed.
+        """
+
+    def forget_devices(self, since_us: int) -> int:
+        """Forgets devices that have not called since and have no order; returns how many."""
+
+    def export_devices(self, behind: str) -> tuple[bytes, str]:
+        """A page of the registry of devices for `import_ledger`, and the `behind` of the next; begin with none.
+
+        No bytes behind the last page.
+        """
+
     def close_ledger(self) -> None:
         """Has no more mutations of devices be judged here, by whatever process. Idempotent.
 
-        Uploads hear ORGANIZATION_NOT_PROVISIONED from now on. To be called before the last `write_back` and
-        `export_ledger` of a database that is about to be given up.
+        Uploads, and orders for devices, hear ORGANIZATION_NOT_PROVISIONED from now on. To be called before the last
+        `write_back` and `export_ledger` of a database that is about to be given up.
         """
 
     def discard_refusal(self, place: int) -> None:

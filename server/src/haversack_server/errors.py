@@ -3,17 +3,20 @@
     HaversackError
     ├── TokenRefused     TokenMissing, TokenInvalid, TokenExpired, TokenNotAllowed, RoleInsufficient
     ├── NotFound         OrganizationUnknown, EntityUnknown, AttributeUnknown, RelationshipUnknown, ProfileUnknown,
-    │                    RevisionUnknown, AppUnknown, WorkItemUnknown, DirectoryRowUnknown
+    │                    RevisionUnknown, AppUnknown, WorkItemUnknown, DirectoryRowUnknown, SourceUnknown, DeviceUnknown
     ├── AlreadyExists    OrganizationExists, ProfileExists, BackupTargetExists
     ├── RequestRefused   RequestInvalid, MetadataInvalid, ProfileInvalid, SolutionInvalid, DirectoryInvalid,
-    │   │                ConfigurationInvalid, RowsInvalid, RowTooLarge, BackupInvalid
+    │   │                ConfigurationInvalid, RowsInvalid, RowTooLarge, SourceInvalid, MappingInvalid,
+    │   │                BackupInvalid
     │   └── FilterRefused FilterMalformed, FilterOperatorUnknown, FilterOperandInvalid, FilterTooLarge,
     │                     FilterUnsupported
     ├── NotReady         NothingPublished, EntityNotEnabled, EntityInUse, EntityNotMobile, MetadataIncompatible,
     │                    AppNotEnabled, UserInOtherProfile, ProfilePublished, ProfileInUse,
     │                    OrganizationNotProvisioned, TransitionIllegal, ConsentMissing,
-    │                    OrganizationKindRefused, WorkItemNotDead, DirectoryReadOnly, BackupVersion
+    │                    OrganizationKindRefused, WorkItemNotDead, DirectoryReadOnly, SourceOwnsRows,
+    │                    SourcePaused, SourceUnmappable, SourceRefused, DeviceOrderImpossible, BackupVersion
     ├── TryLater         LimitReached, DraftChanged, ServerStopping, CatalogUnavailable, OrganizationBusy
+    │   └── SourceUnavailable SourceThrottled
     └── ServerFault      StagingFailed, BackupFailed, InternalFault
         └── InternalFault CatalogFailed
 
@@ -24,6 +27,7 @@ is raised is a bug, and is answered as `InternalFault`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from enum import StrEnum, auto
 from typing import ClassVar
 
 import grpc
@@ -142,6 +146,18 @@ class DirectoryRowUnknown(NotFound):
     reason = "DIRECTORY_ROW_UNKNOWN"
 
 
+class SourceUnknown(NotFound):
+    """The organization has no source outside, or the server has none of that kind."""
+
+    reason = "SOURCE_UNKNOWN"
+
+
+class DeviceUnknown(NotFound):
+    """No device of the organization has this install id."""
+
+    reason = "DEVICE_UNKNOWN"
+
+
 class AlreadyExists(HaversackError):
     """What the call would make is there."""
 
@@ -224,6 +240,18 @@ class BackupInvalid(RequestRefused):
     """What was named is no backup, or is not whole any more."""
 
     reason = "BACKUP_INVALID"
+
+
+class SourceInvalid(RequestRefused):
+    """Settings or secrets of a source cannot be used."""
+
+    reason = "SOURCE_INVALID"
+
+
+class MappingInvalid(RequestRefused):
+    """A mapping file is not one, or names what the source does not have."""
+
+    reason = "MAPPING_INVALID"
 
 
 class FilterRefused(RequestRefused):
@@ -350,6 +378,12 @@ class WorkItemNotDead(NotReady):
     reason = "WORK_ITEM_NOT_DEAD"
 
 
+class DeviceOrderImpossible(NotReady):
+    """The device is not in a state from which this can be ordered."""
+
+    reason = "DEVICE_ORDER_IMPOSSIBLE"
+
+
 class DirectoryReadOnly(NotReady):
     """The organization's directory belongs to its source."""
 
@@ -360,6 +394,51 @@ class BackupVersion(NotReady):
     """A backup was made by another version, or a server is of another version than the command."""
 
     reason = "BACKUP_VERSION"
+
+
+class SourceOwnsRows(NotReady):
+    """The organization's rows belong to its source outside."""
+
+    reason = "SOURCE_OWNS_ROWS"
+
+
+class SourcePaused(NotReady):
+    """An administrator has paused the organization's source."""
+
+    reason = "SOURCE_PAUSED"
+
+
+class SourceUnmappable(NotReady):
+    """What the source has cannot be kept here."""
+
+    reason = "SOURCE_UNMAPPABLE"
+
+
+class Refusal(StrEnum):
+    """Why a source does not take a write.
+
+    CONFLICT: the row is not what it was. FORBIDDEN: the user may not. INVALID: values break the source's rules.
+    NOT_FOUND: there is no such row, or the user may not know of it.
+    """
+
+    CONFLICT = auto()
+    FORBIDDEN = auto()
+    INVALID = auto()
+    NOT_FOUND = auto()
+
+
+class SourceRefused(NotReady):
+    """The source does not take a write; the message has its own words.
+
+    Attributes:
+        outcome: Why.
+    """
+
+    reason = "SOURCE_REFUSED"
+
+    def __init__(self, outcome: Refusal, message: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome
 
 
 class TryLater(HaversackError):
@@ -404,6 +483,20 @@ class OrganizationBusy(TryLater):
     reason = "ORGANIZATION_BUSY"
 
 
+class SourceUnavailable(TryLater):
+    """The source does not answer now."""
+
+    reason = "SOURCE_UNAVAILABLE"
+
+
+class SourceThrottled(SourceUnavailable):
+    """The source asks to be left alone for a while: `retry_seconds`, if it says how long."""
+
+    def __init__(self, message: str, *, retry_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_seconds = retry_seconds
+
+
 class ServerFault(HaversackError):
     """Not the caller's fault; operators look at the server's log."""
 
@@ -443,8 +536,11 @@ def named_errors() -> Iterator[type[HaversackError]]:
 
 
 def by_reason(reason: str, message: str) -> HaversackError:
-    """Makes the error of a reason, as the Rust core names it; an unexpected one is an `InternalFault`."""
-    kinds = {kind.reason: kind for kind in named_errors()}
+    """Makes the error of a reason, as the Rust core names it; an unexpected one is an `InternalFault`.
+
+    So is SOURCE_REFUSED, which only a source can raise, since it has an outcome.
+    """
+    kinds = {kind.reason: kind for kind in named_errors() if kind is not SourceRefused}
     kind = kinds.get(reason)
     return kind(message) if kind else InternalFault(f"{reason}: {message}")
 

@@ -29,6 +29,7 @@ from haversack_server.process_role import ProcessRole
 
 ENVIRONMENT_PREFIX = "HAVERSACK_"
 AUDIT_DAYS_DEFAULT = 365
+DEVICE_DAYS_DEFAULT = 400
 ISSUERS_MAX = 32
 ROLE_VALUES_MAX = 200
 HEARTBEAT_SECONDS_DEFAULT = 15
@@ -168,6 +169,7 @@ class ServerSettings(_Part):
         limits: Limits per caller.
         log_level: The least that is logged: "debug", "info", "warning" or "error".
         audit_days: How long the audit log is kept.
+        device_days: How long a device that does not call any more stays on the list of devices.
         heartbeat_seconds: How long a live stream may be silent before the server proves that it is alive.
         stop_grace_seconds: How long calls and streams may go on after the server was told to stop.
     """
@@ -186,6 +188,7 @@ class ServerSettings(_Part):
     limits: LimitSettings = LimitSettings()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     audit_days: int = Field(default=AUDIT_DAYS_DEFAULT, ge=1, le=36_500)
+    device_days: int = Field(default=DEVICE_DAYS_DEFAULT, ge=1, le=36_500)
     heartbeat_seconds: int = Field(default=HEARTBEAT_SECONDS_DEFAULT, ge=1)
     stop_grace_seconds: float = Field(default=STOP_GRACE_SECONDS_DEFAULT, ge=0)
 

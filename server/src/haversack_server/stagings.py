@@ -74,6 +74,10 @@ class Stagings:
             return await self.serve(organization, standing.staging_path)
         return self._served[organization].staging
 
+    def all_served(self) -> list[tuple[str, Staging]]:
+        """Returns the staging databases that are served now, each with its organization."""
+        return [(organization, it.staging) for organization, it in self._served.items()]
+
     async def serve(self, organization: str, path: str) -> Staging:
         """Has the sync endpoint serve a staging database, in place of any other; raises StagingFailed."""
         async with self._lock:

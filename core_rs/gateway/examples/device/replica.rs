@@ -75,7 +75,7 @@ impl Replica {
             inventories: self.asked.iter().map(|block| self.inventory(*block)).collect(),
             mismatches: self.mismatches.clone(),
             client: concat!("haversack-native-harness/", env!("CARGO_PKG_VERSION")).into(),
-            app: String::new(),
+            ..SyncRequest::default()
         }
     }
 
@@ -91,7 +91,8 @@ impl Replica {
             Event::Rows(batch) => self.insert(batch, take)?,
             Event::Checkpoint(checkpoint) => self.verify(checkpoint),
             Event::InventoryRequired(required) => self.asked.clone_from(&required.blocks),
-            Event::PassComplete(_) | Event::Heartbeat(_) => {}
+            // Nobody orders a harness to check itself.
+            Event::PassComplete(_) | Event::Heartbeat(_) | Event::FullCheckRequired(_) => {}
         }
         if !event.cookie.is_empty() {
             self.cookie = event.cookie.clone();

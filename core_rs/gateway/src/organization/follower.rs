@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use haversack_engine::engine::{Admission, Applied, Commit, Engine, PreparedModel, RowChange, RowUnreadable};
-use haversack_engine::ids::{EntityNumber, Instant, Lsn, Ordinal, Position, Revision};
+use haversack_engine::ids::{EntityNumber, Instant, Lsn, Ordinal, Position, Revision, RowKey};
 use haversack_proto::model;
-use haversack_staging::{Identity, Snapshot, StoredRow};
+use haversack_staging::{DeviceKey, Identity, Snapshot, StoredRow};
 use prost::Message;
 
 use super::bell::Heard;
@@ -23,6 +23,7 @@ use super::state::Loaded;
 use super::{Organization, Signal};
 use crate::errors::SyncError;
 use crate::limits::{FOLLOWER_RETRY_DELAY_MAX, FOLLOWER_RETRY_DELAY_MIN, POLL_INTERVAL};
+use crate::signal::Device;
 
 /// A row that was just read, for streams that want it in a moment.
 type Recent = (EntityNumber, Ordinal, Lsn, Bytes);
@@ -32,6 +33,8 @@ struct Follower {
     organization: Arc<Organization>,
     /// A revision that cannot be followed; the one before it stays.
     refused: Revision,
+    /// The orders for devices that streams have been told of; none yet.
+    orders: u64,
     retry_delay: Duration,
 }
 
@@ -43,7 +46,8 @@ impl Organization {
             return Ok(());
         }
         let organization = Arc::clone(self);
-        let follower = Follower { organization, refused: Revision(0), retry_delay: FOLLOWER_RETRY_DELAY_MIN };
+        let follower =
+            Follower { organization, refused: Revision(0), orders: u64::MAX, retry_delay: FOLLOWER_RETRY_DELAY_MIN };
         let started = Builder::new().name("haversack-follow".into()).spawn(|| follower.run());
         *running = Some(started.map_err(|error| SyncError::Internal(format!("starting a follower: {error}")))?);
         Ok(())
@@ -68,6 +72,7 @@ impl Follower {
     /// Brings the engine to the head of staging and to `instant`.
     fn look(&mut self, instant: Instant) -> Result<(), SyncError> {
         let organization = Arc::clone(&self.organization);
+        self.tell_orders()?;
         let identity = organization.staging.identity()?;
         let Some((head, known)) = self.position().filter(|(_, known)| *known == identity) else {
             return self.rebuild(organization.staging.snapshot()?.as_ref(), identity, instant);
@@ -86,6 +91,17 @@ impl Follower {
             return self.rebuild(snapshot.as_ref(), known, instant);
         }
         self.follow(snapshot.as_ref(), identity, instant)
+    }
+
+    /// Has streams look at what their devices were ordered, by whatever process.
+    fn tell_orders(&mut self) -> Result<(), SyncError> {
+        let Some((version, devices)) = self.organization.staging.devices().ordered_since(self.orders)? else {
+            return Ok(());
+        };
+        let device = |key: DeviceKey| Device { user: RowKey(key.user), install: key.install };
+        self.organization.streams.order(devices.into_iter().map(device));
+        self.orders = version;
+        Ok(())
     }
 
     /// Where the engine is, and whose rows it has.

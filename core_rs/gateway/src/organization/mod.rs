@@ -10,6 +10,7 @@ mod models;
 mod outlook;
 mod progress;
 mod registry;
+mod standing;
 mod state;
 mod uploading;
 
@@ -33,6 +34,7 @@ use self::progress::{Progress, Standing, tell, wait};
 use self::state::{Loaded, State, SubscriptionId, user_named};
 pub(crate) use self::state::{NOBODY, unknown_user};
 use crate::clock::Clock;
+use crate::contacts::{Contacts, Visitor};
 use crate::devices::Devices;
 use crate::errors::SyncError;
 use crate::limits::{
@@ -41,7 +43,7 @@ use crate::limits::{
 };
 use crate::payloads::Body;
 use crate::recent::RecentRows;
-use crate::signal::{Device, Signal, Streams};
+use crate::signal::{Signal, Streams};
 use crate::statistics::OrganizationStatistics;
 use crate::upload::Uploads;
 
@@ -61,6 +63,7 @@ pub(crate) struct Organization {
     recent: RecentRows,
     models: Models,
     devices: Devices,
+    contacts: Contacts,
     /// Whoever reads an engine of its own from staging.
     apart: Mutex<()>,
     uploads: Uploads,
@@ -117,6 +120,7 @@ impl Organization {
             name: name.to_owned(),
             staging,
             devices: Devices::new(clock.instant()),
+            contacts: Contacts::default(),
             apart: Mutex::new(()),
             uploads: Uploads::default(),
             clock,
@@ -146,8 +150,9 @@ impl Organization {
     }
 
     /// A device was sent a checkpoint of its view.
-    pub(crate) fn checkpoint_sent(&self, device: Device, subscription: &Subscription, view: &View) {
-        self.devices.reached(device, &subscription.asker.app, view, self.clock.instant());
+    pub(crate) fn checkpoint_sent(self: &Arc<Self>, visitor: &Visitor, view: &View) {
+        self.devices.reached(visitor.device, &visitor.app, view, self.clock.instant());
+        self.note_checkpoint(visitor, view.lsn);
     }
 
     /// LSN of the last commit.
@@ -277,12 +282,9 @@ impl Organization {
 
     /// What is going on.
     pub(crate) fn statistics(&self) -> OrganizationStatistics {
+        let mut statistics =
+            OrganizationStatistics { name: self.name.clone(), streams: self.streams.len(), ..self.count_devices() };
         let state = self.state.read();
-        let mut statistics = OrganizationStatistics {
-            name: self.name.clone(),
-            streams: self.streams.len(),
-            ..OrganizationStatistics::default()
-        };
         if let Some(loaded) = state.loaded() {
             let engine = loaded.engine.statistics();
             statistics.loaded = true;
@@ -312,6 +314,7 @@ impl Organization {
     /// Stops writing and following, and waits until both have ended.
     pub(crate) fn close(&self) {
         self.uploads.close();
+        self.write_contacts();
         self.bell.stop();
         let follower = self.follower.lock().take();
         if follower.is_some_and(|follower| follower.join().is_err()) {

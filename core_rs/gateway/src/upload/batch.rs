@@ -69,7 +69,7 @@ impl<'a> Batch<'a> {
         self.check_name(call)?;
         let rest = &call.mutations[answers.len()..];
         let known = self.known(call, rest)?;
-        if known.iter().any(Option::is_none) {
+        if call.wiped.is_none() && known.iter().any(Option::is_none) {
             self.meet(&call.asker)?;
         }
         for (sent, known) in rest.iter().zip(known) {
@@ -79,7 +79,13 @@ impl<'a> Batch<'a> {
             let origin = call.origin(sent.mutation.number);
             answers.push(match known {
                 Some(recorded) => self.repeat(&recorded)?,
-                None => self.judge_and_record(&call.asker, origin, sent)?,
+                None => match &call.wiped {
+                    Some(why) => self.record(origin, sent, refused(sent.mutation.number, wiped(why)))?,
+                    None => {
+                        let judged = self.judge(&call.asker, origin, sent, None)?;
+                        self.record(origin, sent, judged)?
+                    }
+                },
             });
         }
         Ok(true)
@@ -169,8 +175,12 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn judge_and_record(&mut self, asker: &Asker, origin: Origin, sent: &Sent) -> Result<MutationAnswer, SyncError> {
-        let (answer, done) = self.judge(asker, origin, sent, None)?;
+    fn record(
+        &mut self,
+        origin: Origin,
+        sent: &Sent,
+        (answer, done): (MutationAnswer, Done),
+    ) -> Result<MutationAnswer, SyncError> {
         let entry = Entry {
             origin,
             hash: sent.hash,
@@ -320,6 +330,11 @@ fn refused(number: u64, refusal: Refusal) -> (MutationAnswer, Done) {
     let (outcome, reason) = (outcome.into(), reason.into());
     let answer = MutationAnswer { number, outcome, lsn: 0, reason, message, fields, overruled: Vec::new() };
     (answer, Done { before: Lsn(0), lsn: Lsn(0), effect: None })
+}
+
+/// The device is to be wiped: what it has not had taken yet is for an administrator to decide on.
+fn wiped(why: &str) -> Refusal {
+    Refusal::new(MutationOutcome::Forbidden, ErrorReason::DeviceWiped, why.to_owned())
 }
 
 fn too_large(written: &Written) -> Refusal {

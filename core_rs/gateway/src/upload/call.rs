@@ -12,10 +12,9 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use crate::errors::SyncError;
-use crate::limits::{
-    APP_BYTES_MAX, CHANGED_FIELDS_MAX, CLIENT_BYTES_MAX, DEPENDENCIES_MAX, UPLOAD_BYTES_MAX, UPLOAD_MUTATIONS_MAX,
-};
+use crate::limits::{CHANGED_FIELDS_MAX, DEPENDENCIES_MAX, UPLOAD_BYTES_MAX, UPLOAD_MUTATIONS_MAX};
 use crate::organization::NOBODY;
+use crate::service::{check_lengths, install_id};
 
 /// What a device sends at once.
 #[derive(Debug)]
@@ -25,6 +24,8 @@ pub(super) struct Call {
     pub(super) name: Arc<str>,
     /// Who writes; nobody until the directory was asked who has the name.
     pub(super) asker: Asker,
+    /// Why none of the mutations is taken, but all are recorded as refused: the device is to be wiped.
+    pub(super) wiped: Option<Box<str>>,
     pub(super) mutations: Vec<Sent>,
     /// Bytes of the mutations.
     pub(super) bytes: usize,
@@ -45,15 +46,9 @@ impl Call {
     /// # Errors
     /// If it breaks its contract.
     pub(super) fn read(request: UploadRequest, name: Arc<str>) -> Result<Self, SyncError> {
-        for (name, text, most) in [("client", &request.client, CLIENT_BYTES_MAX), ("app", &request.app, APP_BYTES_MAX)]
-        {
-            if text.len() > most {
-                return Err(invalid(format!("{name} is longer than {most} bytes")));
-            }
-        }
+        check_lengths(&request.client, &request.app)?;
         let asker = Asker { user: NOBODY, app: request.app.as_str().into() };
-        let wrong = |_| invalid(format!("install_id must be {INSTALL_ID_BYTES} random bytes"));
-        let install = request.install_id.as_ref().try_into().map_err(wrong)?;
+        let install = install_id(&request.install_id)?;
         let count = request.mutations.len();
         if count == 0 || count > UPLOAD_MUTATIONS_MAX {
             return Err(invalid(format!("a call takes 1 to {UPLOAD_MUTATIONS_MAX} mutations, and this has {count}")));
@@ -66,7 +61,7 @@ impl Call {
         if !mutations.is_sorted_by(|one, next| one.mutation.number < next.mutation.number) {
             return Err(invalid("mutations must ascend by number".into()));
         }
-        Ok(Self { install, name, asker, mutations, bytes })
+        Ok(Self { install, name, asker, wiped: None, mutations, bytes })
     }
 
     /// Whose mutation it is.

@@ -8,9 +8,10 @@ use parking_lot::MutexGuard;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 
-use super::{SqliteStaging, failed, histories, key_of, ledger, marks, read_head, read_identity};
+use super::{SqliteStaging, failed, histories, intake, key_of, ledger, marks, read_head, read_identity};
 use crate::{
-    Change, Commit, Earlier, Entry, Ledger, LedgerPlace, Mark, Origin, ROW_BYTES_MAX, Recorded, RowId, StagingError,
+    Change, Commit, Earlier, Entry, Ledger, LedgerPlace, Mark, Origin, Pass, Passes, ROW_BYTES_MAX, Recorded, RowId,
+    StagingError,
 };
 
 /// Entity numbers are below this, so that keys stay positive.
@@ -18,14 +19,14 @@ const ENTITY_NUMBER_END: u32 = 1 << 31;
 
 const WRITING: &str = "writing rows";
 
-const INSERT: &str = "INSERT INTO rows (row_key, id, lsn, deleted, payload) VALUES (?1, ?2, ?3, 0, ?4)
+const INSERT: &str = "INSERT INTO rows (row_key, id, lsn, deleted, etag, payload) VALUES (?1, ?2, ?3, 0, ?4, ?5)
     ON CONFLICT (entity, id) DO NOTHING";
 
-const FIND: &str = "SELECT row_key, payload FROM rows WHERE entity = ?1 AND id = ?2";
+const FIND: &str = "SELECT row_key, etag, payload FROM rows WHERE entity = ?1 AND id = ?2";
 
 const FIND_ALIVE: &str = "SELECT lsn, payload FROM rows WHERE entity = ?1 AND id = ?2 AND deleted = 0";
 
-const REPLACE: &str = "UPDATE rows SET lsn = ?2, deleted = ?3, etag = NULL, payload = ?4 WHERE row_key = ?1";
+const REPLACE: &str = "UPDATE rows SET lsn = ?2, deleted = ?3, etag = ?4, payload = ?5 WHERE row_key = ?1";
 
 /// A transaction that holds the write lock.
 pub(super) struct SqliteCommit<'a> {
@@ -43,7 +44,7 @@ struct Tally {
     drawn: Lsn,
     /// Whether an LSN was drawn.
     changed: bool,
-    /// Whether a mark was moved, or the ledger was written to.
+    /// Whether something was written that draws no LSN: a mark, a position, the ledger.
     noted: bool,
     /// The part of `entities` that this commit has touched.
     counters: BTreeMap<EntityNumber, Counters>,
@@ -64,6 +65,8 @@ struct Found {
     payload_bytes: Option<i64>,
     /// Whether the payload equals the one that was asked about.
     equal: bool,
+    /// Whether the version does.
+    same_version: bool,
 }
 
 impl<'a> SqliteCommit<'a> {
@@ -89,6 +92,29 @@ impl<'a> SqliteCommit<'a> {
         let insert = "INSERT INTO models (revision, lsn, model) VALUES (?1, ?2, ?3)";
         connection.execute(insert, values).map_err(failed("publishing"))?;
         tally.draw();
+        Ok(())
+    }
+
+    fn upsert_each<'r>(
+        &mut self,
+        entity: EntityNumber,
+        rows: impl Iterator<Item = (&'r RowId, &'r [u8], Option<&'r str>)>,
+        tell: &mut dyn FnMut(usize, Change),
+    ) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        let mut insert = connection.prepare_cached(INSERT).map_err(failed(WRITING))?;
+        for (index, (id, payload, etag)) in rows.enumerate() {
+            if payload.len() > ROW_BYTES_MAX {
+                return Err(StagingError::RowTooLarge { bytes: payload.len(), limit: ROW_BYTES_MAX });
+            }
+            let row_key = tally.next_key(connection, entity)?;
+            let values = (row_key, id, tally.next_lsn(), etag, payload);
+            let change = match insert.execute(values).map_err(failed(WRITING))? {
+                0 => replace_if_changed(connection, tally, entity, id, (payload, etag))?,
+                _ => tally.count_new(entity, payload),
+            };
+            tell(index, change);
+        }
         Ok(())
     }
 
@@ -130,29 +156,24 @@ impl Commit for SqliteCommit<'_> {
         rows: &[(&RowId, &[u8])],
         tell: &mut dyn FnMut(usize, Change),
     ) -> Result<(), StagingError> {
-        let (connection, tally) = self.parts();
-        let mut insert = connection.prepare_cached(INSERT).map_err(failed(WRITING))?;
-        for (index, &(id, payload)) in rows.iter().enumerate() {
-            if payload.len() > ROW_BYTES_MAX {
-                return Err(StagingError::RowTooLarge { bytes: payload.len(), limit: ROW_BYTES_MAX });
-            }
-            let row_key = tally.next_key(connection, entity)?;
-            let values = (row_key, id, tally.next_lsn(), payload);
-            let change = match insert.execute(values).map_err(failed(WRITING))? {
-                0 => replace_if_changed(connection, tally, entity, id, payload)?,
-                _ => tally.count_new(entity, payload),
-            };
-            tell(index, change);
-        }
-        Ok(())
+        self.upsert_each(entity, rows.iter().map(|&(id, payload)| (id, payload, None)), tell)
+    }
+
+    fn upsert_versions(
+        &mut self,
+        entity: EntityNumber,
+        rows: &[(&RowId, &[u8], Option<&str>)],
+        tell: &mut dyn FnMut(usize, Change),
+    ) -> Result<(), StagingError> {
+        self.upsert_each(entity, rows.iter().copied(), tell)
     }
 
     fn delete(&mut self, entity: EntityNumber, id: &RowId) -> Result<Change, StagingError> {
         let (connection, tally) = self.parts();
-        let Some(Found { row_key, payload_bytes: Some(bytes), .. }) = find(connection, entity, id, &[])? else {
+        let Some(Found { row_key, payload_bytes: Some(bytes), .. }) = find(connection, entity, id, (&[], None))? else {
             return Ok(Change::Unchanged);
         };
-        replace(connection, row_key, tally.next_lsn(), None)?;
+        replace(connection, row_key, tally.next_lsn(), None, None)?;
         let counters = tally.counters(connection, entity)?;
         counters.rows -= 1;
         counters.bytes -= bytes;
@@ -192,6 +213,24 @@ impl Commit for SqliteCommit<'_> {
         marks::write(connection, entity, mark)?;
         tally.noted = true;
         Ok(())
+    }
+
+    fn position(&mut self, entity: EntityNumber) -> Result<Option<Vec<u8>>, StagingError> {
+        intake::position(self.parts().0, entity)
+    }
+
+    fn set_position(&mut self, entity: EntityNumber, position: Option<&[u8]>) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        tally.noted |= intake::set_position(connection, entity, position)?;
+        Ok(())
+    }
+
+    fn etag(&mut self, entity: EntityNumber, id: &RowId) -> Result<Option<String>, StagingError> {
+        intake::etag(self.parts().0, entity, id)
+    }
+
+    fn passes(&mut self) -> &mut dyn Passes {
+        self
     }
 
     fn finish(mut self: Box<Self>) -> Result<Lsn, StagingError> {
@@ -260,6 +299,45 @@ impl Ledger for SqliteCommit<'_> {
 
     fn entry(&mut self, place: LedgerPlace) -> Result<Option<Entry>, StagingError> {
         ledger::entry(self.parts().0, place)
+    }
+}
+
+impl Passes for SqliteCommit<'_> {
+    fn living(&mut self, entity: EntityNumber) -> Result<(u64, Ordinal), StagingError> {
+        let (connection, tally) = self.parts();
+        let counters = tally.counters(connection, entity)?;
+        Ok((counters.rows as u64, Ordinal::try_from(counters.next_ordinal).unwrap_or(Ordinal::MAX)))
+    }
+
+    fn pass(&mut self, entity: EntityNumber) -> Result<Option<Pass>, StagingError> {
+        intake::pass(self.parts().0, entity)
+    }
+
+    fn set_pass(&mut self, entity: EntityNumber, pass: Option<Pass>) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        tally.noted = true;
+        intake::set_pass(connection, entity, pass)
+    }
+
+    fn meet(&mut self, entity: EntityNumber, pass: Pass, ids: &[&RowId]) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        tally.noted = true;
+        intake::meet(connection, entity, pass, ids)
+    }
+
+    fn unmet(
+        &mut self,
+        entity: EntityNumber,
+        pass: Pass,
+        rows_max: usize,
+    ) -> Result<(Vec<RowId>, Option<Ordinal>), StagingError> {
+        intake::unmet(self.parts().0, entity, pass, rows_max)
+    }
+
+    fn forget_met(&mut self, entity: EntityNumber, end: Ordinal) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        tally.noted = true;
+        intake::forget_met(connection, entity, end)
     }
 }
 
@@ -336,15 +414,19 @@ fn replace_if_changed(
     tally: &mut Tally,
     entity: EntityNumber,
     id: &RowId,
-    payload: &[u8],
+    (payload, etag): (&[u8], Option<&str>),
 ) -> Result<Change, StagingError> {
-    let Some(found) = find(connection, entity, id, payload)? else {
+    let Some(found) = find(connection, entity, id, (payload, etag))? else {
         return Err(StagingError::Damaged("an id is taken, but no row has it".into()));
     };
     if found.equal {
+        if !found.same_version {
+            intake::set_etag(connection, found.row_key, etag)?;
+            tally.noted = true;
+        }
         return Ok(Change::Unchanged);
     }
-    replace(connection, found.row_key, tally.next_lsn(), Some(payload))?;
+    replace(connection, found.row_key, tally.next_lsn(), Some(payload), etag)?;
     let counters = tally.counters(connection, entity)?;
     counters.bytes += payload.len() as i64 - found.payload_bytes.unwrap_or(0);
     counters.rows += i64::from(found.payload_bytes.is_none());
@@ -356,21 +438,28 @@ fn find(
     connection: &Connection,
     entity: EntityNumber,
     id: &RowId,
-    payload: &[u8],
+    (payload, etag): (&[u8], Option<&str>),
 ) -> Result<Option<Found>, StagingError> {
     let read = |row: &Row<'_>| {
-        let stored = row.get_ref(1)?.as_blob_or_null()?;
+        let same_version = row.get_ref(1)?.as_str_or_null()? == etag;
+        let stored = row.get_ref(2)?.as_blob_or_null()?;
         let payload_bytes = stored.map(|bytes| bytes.len() as i64);
-        Ok(Found { row_key: row.get(0)?, payload_bytes, equal: stored == Some(payload) })
+        Ok(Found { row_key: row.get(0)?, payload_bytes, equal: stored == Some(payload), same_version })
     };
     let mut select = connection.prepare_cached(FIND).map_err(failed(WRITING))?;
     select.query_row((entity.0, id), read).optional().map_err(failed(WRITING))
 }
 
 /// Writes a row that has its key; without a payload, deletes it.
-fn replace(connection: &Connection, row_key: i64, lsn: i64, payload: Option<&[u8]>) -> Result<(), StagingError> {
+fn replace(
+    connection: &Connection,
+    row_key: i64,
+    lsn: i64,
+    payload: Option<&[u8]>,
+    etag: Option<&str>,
+) -> Result<(), StagingError> {
     let mut update = connection.prepare_cached(REPLACE).map_err(failed(WRITING))?;
-    update.execute((row_key, lsn, payload.is_none(), payload)).map_err(failed(WRITING))?;
+    update.execute((row_key, lsn, payload.is_none(), etag, payload)).map_err(failed(WRITING))?;
     Ok(())
 }
 

@@ -4,12 +4,15 @@
 
 mod commit;
 mod copying;
+mod devices;
 mod histories;
+mod intake;
 mod ledger;
 mod marks;
 mod readers;
 mod schema;
 mod snapshot;
+mod tables;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +27,7 @@ pub use self::copying::Copying;
 use self::readers::Readers;
 use self::schema::Role;
 use self::snapshot::{SqliteSnapshot, visit_payloads};
-use crate::{Commit, CommitListener, Identity, Snapshot, Staging, StagingError};
+use crate::{Commit, CommitListener, DeviceRegistry, Identity, Snapshot, Staging, StagingError};
 
 /// An organization's staging database in a file. Dropping it closes the file.
 pub struct SqliteStaging {
@@ -121,6 +124,10 @@ impl Staging for SqliteStaging {
 
     fn on_commit(&self, listener: CommitListener) {
         self.listeners.write().push(listener);
+    }
+
+    fn devices(&self) -> &dyn DeviceRegistry {
+        self
     }
 }
 

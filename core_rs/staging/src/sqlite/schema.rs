@@ -7,13 +7,14 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::failed;
+use super::tables::{ADDED, INDEXES, TABLES};
 use crate::StagingError;
 
 /// Marks the file as a staging database: "Hvsk" in ASCII.
 const APPLICATION_ID: i64 = 0x4876_736b;
 
-/// Version of the tables below. A file of an earlier one is upgraded when it is opened, one of a later one is refused.
-const SCHEMA_VERSION: i64 = 7;
+/// Version of the tables. A file of an earlier one is upgraded when it is opened, one of a later one is refused.
+const SCHEMA_VERSION: i64 = ADDED[ADDED.len() - 1].0;
 
 /// How long a commit waits for another process's commit.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,101 +37,8 @@ const READER_MMAP_BYTES_MAX: u64 = 1 << 30;
 /// A commit that leaves this many pages in the write-ahead log moves them into the file.
 const CHECKPOINT_PAGES: u32 = 4000;
 
-/// `rows` is keyed by entity and ordinal in one integer, so that a run of ordinals is one range of the table.
-/// `entity` and `ordinal` take no space. A deleted row keeps its key, id and LSN, so that followers hear of it.
-/// `entities` is written with every commit: the next ordinal, and counters that make statistics cheap.
-const TABLES: &str = "
-CREATE TABLE meta (
-    singleton INTEGER PRIMARY KEY CHECK (singleton = 1),
-    epoch BLOB NOT NULL,
-    secret BLOB NOT NULL,
-    head INTEGER NOT NULL
-) STRICT;
-CREATE TABLE rows (
-    row_key INTEGER PRIMARY KEY,
-    entity INTEGER GENERATED ALWAYS AS (row_key >> 32) VIRTUAL,
-    ordinal INTEGER GENERATED ALWAYS AS (row_key & 4294967295) VIRTUAL,
-    id ANY NOT NULL,
-    lsn INTEGER NOT NULL,
-    deleted INTEGER NOT NULL,
-    etag TEXT,
-    payload BLOB
-) STRICT;
-CREATE TABLE entities (
-    entity INTEGER PRIMARY KEY,
-    next_ordinal INTEGER NOT NULL,
-    row_count INTEGER NOT NULL,
-    byte_count INTEGER NOT NULL
-) STRICT;
-CREATE TABLE models (
-    revision INTEGER PRIMARY KEY,
-    lsn INTEGER NOT NULL,
-    model BLOB NOT NULL
-) STRICT;
-";
-
-/// By id to find rows, by LSN to follow them.
-const INDEXES: &str = "
-CREATE UNIQUE INDEX IF NOT EXISTS rows_by_id ON rows (entity, id);
-CREATE INDEX IF NOT EXISTS rows_by_lsn ON rows (lsn);
-";
-
 /// Rows that statistics are gathered from, of each index.
 const ANALYSIS_ROWS_MAX: u32 = 1_000;
-
-/// Version 2: how far each entity follows another database. `stage` and `next` are a [`crate::Stage`].
-const MARKS: &str = "
-CREATE TABLE marks (
-    entity INTEGER PRIMARY KEY,
-    source BLOB NOT NULL,
-    lsn INTEGER NOT NULL,
-    stage INTEGER NOT NULL,
-    next INTEGER NOT NULL,
-    sweep_end INTEGER NOT NULL
-) STRICT;
-";
-
-/// Version 3: what became of the devices' mutations, see [`crate::Entry`]. Their `place` is the order in which they were
-/// judged. `mutation` is there while the entry is in the log of refusals, `effect` until it is written back.
-/// `ledger_end` has its row once the ledger is closed.
-const LEDGER: &str = "
-CREATE TABLE mutations (
-    place INTEGER PRIMARY KEY,
-    install BLOB NOT NULL,
-    user BLOB NOT NULL,
-    number INTEGER NOT NULL,
-    hash BLOB NOT NULL,
-    entity INTEGER NOT NULL,
-    id ANY NOT NULL,
-    kind INTEGER NOT NULL,
-    outcome INTEGER NOT NULL,
-    before INTEGER NOT NULL,
-    lsn INTEGER NOT NULL,
-    answer BLOB NOT NULL,
-    written_at_us INTEGER NOT NULL,
-    received_at_us INTEGER NOT NULL,
-    resolution INTEGER NOT NULL,
-    mutation BLOB,
-    effect BLOB
-) STRICT;
-CREATE UNIQUE INDEX mutations_by_number ON mutations (install, user, number);
-CREATE UNIQUE INDEX mutations_by_lsn ON mutations (lsn) WHERE lsn > 0;
-CREATE INDEX mutations_refused ON mutations (place) WHERE mutation IS NOT NULL;
-CREATE INDEX mutations_refused_by_row ON mutations (install, user, entity, id, number) WHERE mutation IS NOT NULL;
-CREATE INDEX mutations_unwritten ON mutations (place) WHERE effect IS NOT NULL;
-CREATE INDEX mutations_unwritten_by_row ON mutations (entity, id, place) WHERE effect IS NOT NULL;
-CREATE TABLE ledger_end (singleton INTEGER PRIMARY KEY CHECK (singleton = 1)) STRICT;
-";
-
-/// Version 7: the histories of the database, each with the first LSN that was drawn in it, see
-/// [`haversack_engine::ids::History`]. What came before the first of them is history 0.
-const HISTORIES: &str = "
-CREATE TABLE histories (
-    lsn INTEGER PRIMARY KEY,
-    history INTEGER NOT NULL
-) STRICT;
-ALTER TABLE marks ADD COLUMN history INTEGER NOT NULL DEFAULT 0;
-";
 
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -203,9 +111,10 @@ fn fill(path: &Path) -> Result<(), StagingError> {
     let act = || -> rusqlite::Result<()> {
         let connection = Connection::open(path)?;
         connection.execute_batch(&format!("PRAGMA page_size = {PAGE_BYTES}; PRAGMA journal_mode = WAL;"))?;
-        connection.execute_batch(&format!(
-            "BEGIN; PRAGMA application_id = {APPLICATION_ID}; {TABLES} {INDEXES} {MARKS} {LEDGER} {HISTORIES}"
-        ))?;
+        connection.execute_batch(&format!("BEGIN; PRAGMA application_id = {APPLICATION_ID}; {TABLES} {INDEXES}"))?;
+        for (_, tables) in ADDED {
+            connection.execute_batch(tables)?;
+        }
         connection.execute("INSERT INTO meta VALUES (1, ?1, ?2, 0)", (epoch, secret))?;
         connection.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}; COMMIT"))?;
         connection.close().map_err(|(_, error)| error)
@@ -250,7 +159,7 @@ fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let act = || {
         let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
-        for (since, tables) in [(2, MARKS), (3, LEDGER), (7, HISTORIES)] {
+        for (since, tables) in ADDED {
             if version < since {
                 connection.execute_batch(tables)?;
             }

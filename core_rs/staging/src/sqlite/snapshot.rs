@@ -7,7 +7,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, Rows};
 
 use super::readers::Reader;
-use super::{failed, first_key, histories, key_of, last_key, ledger, split_key};
+use super::{failed, first_key, histories, intake, key_of, last_key, ledger, split_key};
 use crate::{
     EntityStatistics, Entry, LedgerPlace, LedgerView, Origin, Place, PublishedModel, RowId, Snapshot, StagingError,
     StoredRow, Unwritten,
@@ -114,6 +114,10 @@ impl Snapshot for SqliteSnapshot {
         let mut select = self.reader.prepare_cached(sql).map_err(failed("reading statistics"))?;
         let rows = select.query_map([], read).map_err(failed("reading statistics"))?;
         rows.collect::<Result<_, _>>().map_err(failed("reading statistics"))
+    }
+
+    fn position(&self, entity: EntityNumber) -> Result<Option<Vec<u8>>, StagingError> {
+        intake::position(&self.reader, entity)
     }
 
     fn ledger(&self) -> &dyn LedgerView {

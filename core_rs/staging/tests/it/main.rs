@@ -6,6 +6,7 @@ mod contract;
 mod crash;
 mod histories;
 mod ingest;
+mod intake;
 mod ledger;
 mod model;
 mod replication;

@@ -98,7 +98,9 @@ fn foreign_lock_is_reported_as_busy() {
 #[test]
 fn files_of_earlier_versions_are_upgraded_where_they_lie() {
     let later = [
-        "DROP TABLE histories; ALTER TABLE marks DROP COLUMN history; PRAGMA user_version = 3",
+        "DROP TABLE histories; ALTER TABLE marks DROP COLUMN history; PRAGMA user_version = 5",
+        "DROP TABLE positions; DROP TABLE passes; DROP TABLE seen; PRAGMA user_version = 4",
+        "DROP TABLE devices; DROP TABLE device_orders; PRAGMA user_version = 3",
         "DROP TABLE mutations; DROP TABLE ledger_end; PRAGMA user_version = 2",
         "DROP TABLE marks; PRAGMA user_version = 1",
     ];

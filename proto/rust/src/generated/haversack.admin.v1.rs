@@ -571,6 +571,294 @@ pub struct DeleteAppRequest {
 /// The application is deleted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteAppResponse {}
+/// A device. What it says of itself is not verified.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Device {
+    /// Install id of its database, as a UUID.
+    #[prost(string, tag = "1")]
+    pub install: ::prost::alloc::string::String,
+    /// The `systemuserid` of its user.
+    #[prost(string, tag = "2")]
+    pub user: ::prost::alloc::string::String,
+    /// What its user's token names the user by.
+    #[prost(string, tag = "3")]
+    pub user_name: ::prost::alloc::string::String,
+    /// Name of the application that it named last; empty for none.
+    #[prost(string, tag = "4")]
+    pub app: ::prost::alloc::string::String,
+    /// Name and version of its client library.
+    #[prost(string, tag = "5")]
+    pub client: ::prost::alloc::string::String,
+    /// How it is, in its own words.
+    #[prost(message, optional, tag = "6")]
+    pub report: ::core::option::Option<super::super::sync::v1::DeviceReport>,
+    /// When it called first, in microseconds since the Unix epoch.
+    #[prost(int64, tag = "7")]
+    pub first_seen_us: i64,
+    /// When it called last, or was last sent something, in microseconds since the Unix epoch; for an open stream, to within
+    /// a minute.
+    #[prost(int64, tag = "8")]
+    pub last_seen_us: i64,
+    /// Position in the commit order of the last checkpoint that it was sent; 0 if there was none in this staging database.
+    #[prost(uint64, tag = "9")]
+    pub checkpoint_lsn: u64,
+    /// When that was, in microseconds since the Unix epoch; 0 if there was none.
+    #[prost(int64, tag = "10")]
+    pub checkpoint_at_us: i64,
+    /// How often it has begun to sync from nothing.
+    #[prost(uint32, tag = "11")]
+    pub full_syncs: u32,
+    /// How it stands.
+    #[prost(enumeration = "DeviceStanding", tag = "12")]
+    pub standing: i32,
+    /// The administrator's words for its user, of the order that stands; empty if none does.
+    #[prost(string, tag = "13")]
+    pub reason: ::prost::alloc::string::String,
+    /// When that order was given, in microseconds since the Unix epoch; 0 if none stands.
+    #[prost(int64, tag = "14")]
+    pub ordered_at_us: i64,
+    /// When it said that it had wiped itself, in microseconds since the Unix epoch; 0 if it has not.
+    #[prost(int64, tag = "15")]
+    pub wiped_at_us: i64,
+    /// With WIPE_PENDING and WIPED: whether writes that wait are offered to the log of sync errors first.
+    #[prost(bool, tag = "16")]
+    pub offers_outbox: bool,
+    /// When a full check was ordered last, in microseconds since the Unix epoch; 0 if never.
+    #[prost(int64, tag = "17")]
+    pub check_ordered_at_us: i64,
+    /// When it last said that it had carried one out, in microseconds since the Unix epoch; 0 if never. A check is pending if
+    /// this is earlier than the order.
+    #[prost(int64, tag = "18")]
+    pub checked_at_us: i64,
+}
+/// See ListDevices. All that is given must hold.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListDevicesRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Only those of this user, by `systemuserid`; empty: everybody's.
+    #[prost(string, tag = "2")]
+    pub user: ::prost::alloc::string::String,
+    /// Only those of this application; empty: of all.
+    #[prost(string, tag = "3")]
+    pub app: ::prost::alloc::string::String,
+    /// Only those in this stage, 1 to 7; 0: in all.
+    #[prost(uint32, tag = "4")]
+    pub stage: u32,
+    /// Only those whose last sync or upload failed, as they say.
+    #[prost(bool, tag = "5")]
+    pub with_error: bool,
+    /// Only those that stand so; UNSPECIFIED: all.
+    #[prost(enumeration = "DeviceStanding", tag = "6")]
+    pub standing: i32,
+    /// Only those that have not called since, in microseconds since the Unix epoch; 0: all.
+    #[prost(int64, tag = "7")]
+    pub not_seen_since_us: i64,
+    /// At most how many, up to 1,000; 0 means 200.
+    #[prost(uint32, tag = "8")]
+    pub count: u32,
+    /// `next_page_token` of the answer before; empty begins.
+    #[prost(string, tag = "9")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// See ListDevices.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListDevicesResponse {
+    /// The devices, those that called last first.
+    #[prost(message, repeated, tag = "1")]
+    pub devices: ::prost::alloc::vec::Vec<Device>,
+    /// The `page_token` of the next call; empty if this is the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// See GetDevice.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetDeviceRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Install id, as a UUID.
+    #[prost(string, tag = "2")]
+    pub install: ::prost::alloc::string::String,
+    /// Only the one of this user, by `systemuserid`; empty: everybody's.
+    #[prost(string, tag = "3")]
+    pub user: ::prost::alloc::string::String,
+}
+/// See GetDevice.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetDeviceResponse {
+    /// The devices, at least one; those that called last first.
+    #[prost(message, repeated, tag = "1")]
+    pub devices: ::prost::alloc::vec::Vec<Device>,
+}
+/// See ForceFullCheck.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ForceFullCheckRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Install id, as a UUID.
+    #[prost(string, tag = "2")]
+    pub install: ::prost::alloc::string::String,
+    /// Only for this user, by `systemuserid`; empty: for everybody who has called with it.
+    #[prost(string, tag = "3")]
+    pub user: ::prost::alloc::string::String,
+}
+/// See ForceFullCheck.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ForceFullCheckResponse {
+    /// The devices that the order is for.
+    #[prost(message, repeated, tag = "1")]
+    pub devices: ::prost::alloc::vec::Vec<Device>,
+}
+/// See BlockDevice.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BlockDeviceRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Install id, as a UUID.
+    #[prost(string, tag = "2")]
+    pub install: ::prost::alloc::string::String,
+    /// Only for this user, by `systemuserid`; empty: for everybody who has called with it.
+    #[prost(string, tag = "3")]
+    pub user: ::prost::alloc::string::String,
+    /// Words that the user reads; at most 500 bytes.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// See BlockDevice.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BlockDeviceResponse {
+    /// The devices that the order is for.
+    #[prost(message, repeated, tag = "1")]
+    pub devices: ::prost::alloc::vec::Vec<Device>,
+}
+/// See UnblockDevice.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnblockDeviceRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Install id, as a UUID.
+    #[prost(string, tag = "2")]
+    pub install: ::prost::alloc::string::String,
+    /// Only for this user, by `systemuserid`; empty: for everybody who has called with it.
+    #[prost(string, tag = "3")]
+    pub user: ::prost::alloc::string::String,
+}
+/// See UnblockDevice.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UnblockDeviceResponse {
+    /// The devices that the order is for.
+    #[prost(message, repeated, tag = "1")]
+    pub devices: ::prost::alloc::vec::Vec<Device>,
+}
+/// See WipeDevice.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WipeDeviceRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Install id, as a UUID.
+    #[prost(string, tag = "2")]
+    pub install: ::prost::alloc::string::String,
+    /// Only for this user, by `systemuserid`; empty: for everybody who has called with it.
+    #[prost(string, tag = "3")]
+    pub user: ::prost::alloc::string::String,
+    /// Words that the user reads; at most 500 bytes.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// See WipeDevice.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WipeDeviceResponse {
+    /// The devices that the order is for.
+    #[prost(message, repeated, tag = "1")]
+    pub devices: ::prost::alloc::vec::Vec<Device>,
+}
+/// See CancelWipe.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelWipeRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Install id, as a UUID.
+    #[prost(string, tag = "2")]
+    pub install: ::prost::alloc::string::String,
+    /// Only for this user, by `systemuserid`; empty: for everybody who has called with it.
+    #[prost(string, tag = "3")]
+    pub user: ::prost::alloc::string::String,
+}
+/// See CancelWipe.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CancelWipeResponse {
+    /// The devices that the order is for.
+    #[prost(message, repeated, tag = "1")]
+    pub devices: ::prost::alloc::vec::Vec<Device>,
+}
+/// See ForgetDevice.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ForgetDeviceRequest {
+    /// The organization's name.
+    #[prost(string, tag = "1")]
+    pub organization: ::prost::alloc::string::String,
+    /// Install id, as a UUID.
+    #[prost(string, tag = "2")]
+    pub install: ::prost::alloc::string::String,
+    /// Only for this user, by `systemuserid`; empty: for everybody who has called with it.
+    #[prost(string, tag = "3")]
+    pub user: ::prost::alloc::string::String,
+}
+/// See ForgetDevice.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ForgetDeviceResponse {
+    /// The devices as they were.
+    #[prost(message, repeated, tag = "1")]
+    pub devices: ::prost::alloc::vec::Vec<Device>,
+}
+/// How a device stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DeviceStanding {
+    /// Not valid in answers; in requests, every standing.
+    Unspecified = 0,
+    /// It is served.
+    Admitted = 1,
+    /// Its calls are refused.
+    Blocked = 2,
+    /// It is to wipe itself, and has not said that it did.
+    WipePending = 3,
+    /// It has said that it has wiped itself. Its calls are refused.
+    Wiped = 4,
+}
+impl DeviceStanding {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DEVICE_STANDING_UNSPECIFIED",
+            Self::Admitted => "DEVICE_STANDING_ADMITTED",
+            Self::Blocked => "DEVICE_STANDING_BLOCKED",
+            Self::WipePending => "DEVICE_STANDING_WIPE_PENDING",
+            Self::Wiped => "DEVICE_STANDING_WIPED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DEVICE_STANDING_UNSPECIFIED" => Some(Self::Unspecified),
+            "DEVICE_STANDING_ADMITTED" => Some(Self::Admitted),
+            "DEVICE_STANDING_BLOCKED" => Some(Self::Blocked),
+            "DEVICE_STANDING_WIPE_PENDING" => Some(Self::WipePending),
+            "DEVICE_STANDING_WIPED" => Some(Self::Wiped),
+            _ => None,
+        }
+    }
+}
 /// A state of the organization's profiles and metadata. Empty: what is published.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ProfileState {

@@ -146,6 +146,36 @@ pub enum ErrorReason {
     BackupTargetExists = 117,
     /// INTERNAL: a backup could not be made or restored; nothing of it is left. Mend what the message names, and repeat it.
     BackupFailed = 118,
+    /// PERMISSION_DENIED: an administrator has blocked this device; the message has the administrator's words. The device
+    /// keeps its rows and its outbox, and nothing moves until it is unblocked.
+    DeviceBlocked = 110,
+    /// PERMISSION_DENIED: an administrator has ordered this device to be wiped; the message has the administrator's words. The
+    /// device deletes every row, its model and its outbox, and says so by Report. The ErrorInfo's metadata has `outbox`:
+    /// "offer" if the writes that wait are to be uploaded first, for the log of sync errors; "discard" if not.
+    DeviceWiped = 111,
+    /// NOT_FOUND: the organization knows no device of this install id, or not one of this user.
+    DeviceUnknown = 112,
+    /// FAILED_PRECONDITION: the device is not in a state from which this can be ordered; the message says what can.
+    DeviceOrderImpossible = 113,
+    /// UNAVAILABLE: the organization's system of record does not answer, or asks to be left alone for a while. It is tried
+    /// again by itself.
+    SourceUnavailable = 120,
+    /// FAILED_PRECONDITION: the system of record does not take a write; the message has its own words.
+    SourceRefused = 121,
+    /// INVALID_ARGUMENT: a source's settings or secrets cannot be used, or the system of record does not accept them; the
+    /// message says which, and what would be right.
+    SourceInvalid = 122,
+    /// FAILED_PRECONDITION: what the system of record has cannot be kept here; the message lists what, and how to leave it
+    /// out.
+    SourceUnmappable = 123,
+    /// FAILED_PRECONDITION: the organization's rows belong to its source outside. Write them there.
+    SourceOwnsRows = 124,
+    /// FAILED_PRECONDITION: an administrator has paused the organization's source. Resume it first.
+    SourcePaused = 125,
+    /// NOT_FOUND: the organization has no source outside, or this server has no sources of that kind.
+    SourceUnknown = 126,
+    /// INVALID_ARGUMENT: a mapping file is not one, or names what the source does not have; the message lists where.
+    MappingInvalid = 127,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -226,6 +256,18 @@ impl ErrorReason {
             Self::BackupVersion => "ERROR_REASON_BACKUP_VERSION",
             Self::BackupTargetExists => "ERROR_REASON_BACKUP_TARGET_EXISTS",
             Self::BackupFailed => "ERROR_REASON_BACKUP_FAILED",
+            Self::DeviceBlocked => "ERROR_REASON_DEVICE_BLOCKED",
+            Self::DeviceWiped => "ERROR_REASON_DEVICE_WIPED",
+            Self::DeviceUnknown => "ERROR_REASON_DEVICE_UNKNOWN",
+            Self::DeviceOrderImpossible => "ERROR_REASON_DEVICE_ORDER_IMPOSSIBLE",
+            Self::SourceUnavailable => "ERROR_REASON_SOURCE_UNAVAILABLE",
+            Self::SourceRefused => "ERROR_REASON_SOURCE_REFUSED",
+            Self::SourceInvalid => "ERROR_REASON_SOURCE_INVALID",
+            Self::SourceUnmappable => "ERROR_REASON_SOURCE_UNMAPPABLE",
+            Self::SourceOwnsRows => "ERROR_REASON_SOURCE_OWNS_ROWS",
+            Self::SourcePaused => "ERROR_REASON_SOURCE_PAUSED",
+            Self::SourceUnknown => "ERROR_REASON_SOURCE_UNKNOWN",
+            Self::MappingInvalid => "ERROR_REASON_MAPPING_INVALID",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -305,6 +347,18 @@ impl ErrorReason {
             "ERROR_REASON_BACKUP_VERSION" => Some(Self::BackupVersion),
             "ERROR_REASON_BACKUP_TARGET_EXISTS" => Some(Self::BackupTargetExists),
             "ERROR_REASON_BACKUP_FAILED" => Some(Self::BackupFailed),
+            "ERROR_REASON_DEVICE_BLOCKED" => Some(Self::DeviceBlocked),
+            "ERROR_REASON_DEVICE_WIPED" => Some(Self::DeviceWiped),
+            "ERROR_REASON_DEVICE_UNKNOWN" => Some(Self::DeviceUnknown),
+            "ERROR_REASON_DEVICE_ORDER_IMPOSSIBLE" => Some(Self::DeviceOrderImpossible),
+            "ERROR_REASON_SOURCE_UNAVAILABLE" => Some(Self::SourceUnavailable),
+            "ERROR_REASON_SOURCE_REFUSED" => Some(Self::SourceRefused),
+            "ERROR_REASON_SOURCE_INVALID" => Some(Self::SourceInvalid),
+            "ERROR_REASON_SOURCE_UNMAPPABLE" => Some(Self::SourceUnmappable),
+            "ERROR_REASON_SOURCE_OWNS_ROWS" => Some(Self::SourceOwnsRows),
+            "ERROR_REASON_SOURCE_PAUSED" => Some(Self::SourcePaused),
+            "ERROR_REASON_SOURCE_UNKNOWN" => Some(Self::SourceUnknown),
+            "ERROR_REASON_MAPPING_INVALID" => Some(Self::MappingInvalid),
             _ => None,
         }
     }

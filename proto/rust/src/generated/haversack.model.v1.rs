@@ -592,6 +592,9 @@ pub struct Settings {
     /// What happens to a device's write when the row has changed meanwhile.
     #[prost(enumeration = "ConflictPolicy", tag = "8")]
     pub conflict_policy: i32,
+    /// What becomes of the writes that wait on a device when it is wiped. Counts for the next order, without a publish.
+    #[prost(enumeration = "WipePolicy", tag = "20")]
+    pub wipe_policy: i32,
 }
 /// How an organization cuts its years.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -838,6 +841,40 @@ pub struct Association {
     /// Narrows the rows that are pulled; absent: all of them.
     #[prost(message, optional, tag = "3")]
     pub filter: ::core::option::Option<Filter>,
+}
+/// What becomes of the writes that wait on a device when an administrator has it wiped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum WipePolicy {
+    /// Treated as OFFER_OUTBOX.
+    Unspecified = 0,
+    /// The device uploads them first. None of them is applied: they are refused into the log of sync errors, where an
+    /// administrator retries or discards each.
+    OfferOutbox = 1,
+    /// They are deleted with the rest.
+    DiscardOutbox = 2,
+}
+impl WipePolicy {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "WIPE_POLICY_UNSPECIFIED",
+            Self::OfferOutbox => "WIPE_POLICY_OFFER_OUTBOX",
+            Self::DiscardOutbox => "WIPE_POLICY_DISCARD_OUTBOX",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "WIPE_POLICY_UNSPECIFIED" => Some(Self::Unspecified),
+            "WIPE_POLICY_OFFER_OUTBOX" => Some(Self::OfferOutbox),
+            "WIPE_POLICY_DISCARD_OUTBOX" => Some(Self::DiscardOutbox),
+            _ => None,
+        }
+    }
 }
 /// What happens to a device's write when a field that it changes is not what the device saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

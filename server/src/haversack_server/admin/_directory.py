@@ -13,7 +13,7 @@ from haversack_server.catalog import Catalog, profiles
 from haversack_server.core import in_thread
 from haversack_server.directory import Directory, Facts, Rows, Showing
 from haversack_server.errors import NothingPublished, OrganizationNotProvisioned, RequestInvalid
-from haversack_server.replication import NativeSource
+from haversack_server.replication import Connections
 from haversack_server.stagings import Stagings
 
 PAGE_DEFAULT = 100
@@ -27,9 +27,9 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 class DirectoryService(directory_pb2_grpc.DirectoryServiceServicer):
     """Shows and changes users, teams, business units, positions, roles and shares."""
 
-    def __init__(self, catalog: Catalog, stagings: Stagings, source: NativeSource, sync: SyncServer) -> None:
+    def __init__(self, catalog: Catalog, stagings: Stagings, connections: Connections, sync: SyncServer) -> None:
         self._catalog = catalog
-        self._directory = Directory(catalog, stagings, source)
+        self._directory = Directory(catalog, stagings, connections)
         self._sync = sync
 
     async def ListUsers(

@@ -11,11 +11,11 @@ from haversack.model.v1 import model_pb2
 
 from haversack_server.admin._caller import caller
 from haversack_server.admin._effects import Effects, carrying
-from haversack_server.admin._metadata_import import import_documents
 from haversack_server.admin._note import checked_note
 from haversack_server.catalog import Catalog, entities, profiles
 from haversack_server.catalog.entities import StoredEntity
 from haversack_server.core import in_thread
+from haversack_server.entity_import import import_documents
 from haversack_server.errors import EntityInUse, EntityNotEnabled, EntityNotMobile, HaversackError
 from haversack_server.publishing import (
     Metadata,

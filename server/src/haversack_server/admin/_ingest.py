@@ -32,7 +32,7 @@ from haversack_server.errors import (
     RequestInvalid,
 )
 from haversack_server.publishing import Metadata, load_metadata
-from haversack_server.replication import NATIVE, ROWS_MAX, Feed, NativeSource, catch_up
+from haversack_server.replication import NATIVE, ROWS_MAX, Connections, Feed, Lent, catch_up, refuse_foreign_rows
 from haversack_server.stagings import Stagings
 
 INGESTS_MAX = 8
@@ -56,10 +56,10 @@ _log = structlog.get_logger()
 class IngestService(admin_pb2_grpc.IngestServiceServicer):
     """Takes rows in bulk."""
 
-    def __init__(self, catalog: Catalog, stagings: Stagings, source: NativeSource) -> None:
+    def __init__(self, catalog: Catalog, stagings: Stagings, connections: Connections) -> None:
         self._catalog = catalog
         self._stagings = stagings
-        self._source = source
+        self._connections = connections
         self._threads = ThreadPoolExecutor(INGESTS_MAX, thread_name_prefix="ingest")
         self._running = 0
         self._leaving: set[asyncio.Task[None]] = set()
@@ -80,10 +80,11 @@ class IngestService(admin_pb2_grpc.IngestServiceServicer):
             header = await _header(request_iterator)
             metadata = await self._metadata(header)
             record = await self._stagings.record(header.organization)
-            follower = _Follower(await self._feed(header))
-            response = await self._take(await _begin(record, header, metadata), header, request_iterator, follower)
-            # Asked again: the organization may have been provisioned, or taken out of service, while the file came.
-            response.lsn = await follower.catch_up(await self._feed(header))
+            async with self._connections.lend(header.organization) as lent:
+                follower = _Follower(await _feed(lent, header))
+                response = await self._take(await _begin(record, header, metadata), header, request_iterator, follower)
+                # Asked again: the organization may have been provisioned, or taken out of service, while the file came.
+                response.lsn = await follower.catch_up(await _feed(lent, header))
             await self._count(header, follower.counts)
             return response
         finally:
@@ -91,19 +92,13 @@ class IngestService(admin_pb2_grpc.IngestServiceServicer):
 
     async def _metadata(self, header: admin_pb2.IngestHeader) -> Metadata:
         async with self._catalog.snapshot() as connection:
+            await refuse_foreign_rows(connection, header.organization)
             metadata = await load_metadata(connection, header.organization)
         if header.entity not in metadata.entities:
             raise EntityUnknown(
                 f"organization {header.organization} has no entity {header.entity!r}; import its metadata first"
             )
         return metadata
-
-    async def _feed(self, header: admin_pb2.IngestHeader) -> Feed | None:
-        """What staging takes the rows through; None if the organization is not provisioned."""
-        try:
-            return await self._source.open(header.organization, header.entity)
-        except OrganizationNotProvisioned:
-            return None
 
     async def _count(self, header: admin_pb2.IngestHeader, counts: Counts) -> None:
         """Adds to the work item's counts. The rows are where they belong: what fails now is no failure of the call."""
@@ -153,6 +148,14 @@ class IngestService(admin_pb2_grpc.IngestServiceServicer):
             await self._catalog.notify(WORK_BELL)
         except HaversackError as error:
             _log.warning("work item not made due", reason=error.reason, cause=str(error))
+
+
+async def _feed(lent: Lent, header: admin_pb2.IngestHeader) -> Feed | None:
+    """What staging takes the rows through; None if the organization is not provisioned."""
+    try:
+        return await lent.open(header.entity)
+    except OrganizationNotProvisioned:
+        return None
 
 
 class _Follower:

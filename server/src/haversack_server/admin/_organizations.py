@@ -146,6 +146,8 @@ async def _check_settings(settings: model_pb2.Settings) -> None:
     if settings.conflict_policy not in model_pb2.ConflictPolicy.values():
         policy = settings.conflict_policy
         raise RequestInvalid(f"there is no conflict policy {policy}; use CLIENT_WINS, SERVER_WINS or MERGE")
+    if settings.wipe_policy not in model_pb2.WipePolicy.values():
+        raise RequestInvalid(f"there is no wipe policy {settings.wipe_policy}; use OFFER_OUTBOX or DISCARD_OUTBOX")
     breaches = await in_thread(check_model, model_pb2.Model(settings=settings).SerializeToString(deterministic=True))
     if breaches:
         raise RequestInvalid(sentences(breaches))

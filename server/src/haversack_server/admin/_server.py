@@ -15,6 +15,8 @@ from haversack.admin.v1 import (
     admin_pb2_grpc,
     apps_pb2,
     apps_pb2_grpc,
+    devices_pb2,
+    devices_pb2_grpc,
     directory_pb2,
     directory_pb2_grpc,
     entities_pb2,
@@ -39,6 +41,7 @@ from haversack_server._core import SyncServer
 from haversack_server.admin._access import AccessService
 from haversack_server.admin._apps import AppService
 from haversack_server.admin._audit import AuditService
+from haversack_server.admin._devices import DeviceService
 from haversack_server.admin._directory import DirectoryService
 from haversack_server.admin._effects import Effects
 from haversack_server.admin._entities import EntityService
@@ -56,7 +59,7 @@ from haversack_server.errors import ConfigurationInvalid, InternalFault, Request
 from haversack_server.places import is_loopback
 from haversack_server.provisioning import Requests, Status
 from haversack_server.publishing import Publisher
-from haversack_server.replication import NativeSource
+from haversack_server.replication import Connections
 from haversack_server.security import Certificate, uncovered
 from haversack_server.settings import AdministratorSettings
 from haversack_server.stagings import Stagings
@@ -77,6 +80,7 @@ _OPTIONS = (
 _CONTRACTS = (
     admin_pb2,
     apps_pb2,
+    devices_pb2,
     directory_pb2,
     entities_pb2,
     profiles_pb2,
@@ -101,7 +105,7 @@ class AdminServer:
         publisher: Publisher,
         requests: Requests,
         status: Status,
-        source: NativeSource,
+        connections: Connections,
         sync: SyncServer,
         guard: Guard,
         administrators: tuple[AdministratorSettings, ...],
@@ -109,7 +113,7 @@ class AdminServer:
         if open_calls := uncovered(_SERVICES):
             raise InternalFault(f"the policy has no entry for {', '.join(open_calls)}")
         self._server = grpc.aio.server(interceptors=[guard], options=_OPTIONS)
-        self._ingest = IngestService(catalog, stagings, source)
+        self._ingest = IngestService(catalog, stagings, connections)
         self._health = health.HealthServicer()
         effects = Effects(stagings, sync)
         organizations = OrganizationService(catalog, stagings, requests)
@@ -129,7 +133,8 @@ class AdminServer:
         work_pb2_grpc.add_WorkServiceServicer_to_server(WorkService(catalog), self._server)
         sync_errors = SyncErrorService(catalog, stagings, sync)
         sync_errors_pb2_grpc.add_SyncErrorServiceServicer_to_server(sync_errors, self._server)
-        directory = DirectoryService(catalog, stagings, source, sync)
+        devices_pb2_grpc.add_DeviceServiceServicer_to_server(DeviceService(catalog, stagings), self._server)
+        directory = DirectoryService(catalog, stagings, connections, sync)
         directory_pb2_grpc.add_DirectoryServiceServicer_to_server(directory, self._server)
         access = AccessService(catalog, administrators)
         security_pb2_grpc.add_AccessServiceServicer_to_server(access, self._server)

@@ -14,9 +14,9 @@ from haversack.model.v1 import model_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from haversack_server.admin._caller import caller
-from haversack_server.admin._metadata_import import merge_documents
 from haversack_server.catalog import Catalog, entities, organizations, profiles
 from haversack_server.core import in_thread
+from haversack_server.entity_import import merge_documents
 from haversack_server.errors import (
     EntityNotEnabled,
     EntityNotMobile,

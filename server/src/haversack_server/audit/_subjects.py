@@ -161,6 +161,10 @@ def _caller(request: Any) -> str:
     return f"{request.subject} of {request.issuer}"
 
 
+def _device(request: Any) -> str:
+    return f"device {request.install}" + (f" of user {request.user}" if request.user else "")
+
+
 _ANYTHING = Subject(_told)
 _PREFIX = "haversack.admin.v1."
 
@@ -193,6 +197,10 @@ SUBJECTS: dict[str, Subject] = {
     f"{_PREFIX}ProvisioningService.StartDeprovisioning": Subject(lambda _: "provisioning", _standing),
     f"{_PREFIX}WorkService.RetryWorkItem": Subject(lambda it: f"work item {it.number}"),
     f"{_PREFIX}WorkService.RunWorkItem": Subject(lambda it: f"work item {it.number}"),
+    **{
+        f"{_PREFIX}DeviceService.{order}": Subject(_device)
+        for order in ("ForceFullCheck", "BlockDevice", "UnblockDevice", "WipeDevice", "CancelWipe", "ForgetDevice")
+    },
     f"{_PREFIX}DirectoryService.ChangeDirectory": Subject(lambda _: "directory"),
     f"{_PREFIX}SolutionService.ImportSolution": Subject(lambda _: "solution", _drafts),
     f"{_PREFIX}AccessService.GrantRole": Subject(_caller, _grant),

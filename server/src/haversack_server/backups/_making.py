@@ -26,6 +26,7 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from haversack_server import sealing
 from haversack_server._core import Copying, Staging
 from haversack_server.backups import _files
 from haversack_server.backups._manifest import (
@@ -213,9 +214,10 @@ class _Work:
         return sum(path.stat().st_size for path in paths if path.exists())
 
     async def _copy_keys(self) -> None:
-        """The development issuer's key, which tokens that are out there were signed with."""
-        if (self._data / KEY_FILE).exists():
-            await self._copy_file("", KEY_FILE)
+        """The keys that what is in the catalog, and tokens that are out there, were made with."""
+        for path in (KEY_FILE, sealing.KEY_FILE):
+            if (self._data / path).exists():
+                await self._copy_file("", path)
 
     async def _copy(self, source: _Source) -> None:
         """Copies an organization's files, in their order; those that were copied before go."""

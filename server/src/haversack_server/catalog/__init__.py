@@ -1,10 +1,10 @@
 """The catalog: what the control plane remembers, in SQL. SQLite by default; PostgreSQL is a URL away.
 
 `Catalog` opens it and migrates it; `_database` says what transactions promise. The modules `organizations`, `entities`,
-`profiles`, `apps`, `publishes`, `provisioning`, `operations`, `work_items`, `grants` and `audits` have the queries, as
-functions that take the connection of a transaction that `Catalog.begin` or `Catalog.snapshot` opened. Messages of the
-contract (`Entity`, `Profile`, `Model`) are stored serialized: SQL holds what is looked up by, and no second form of the
-rest.
+`profiles`, `apps`, `publishes`, `provisioning`, `operations`, `sources`, `work_items`, `grants` and `audits` have the
+queries, as functions that take the connection of a transaction that `Catalog.begin` or `Catalog.snapshot` opened.
+Messages of the contract (`Entity`, `Profile`, `Model`) are stored serialized: SQL holds what is looked up by, and no
+second form of the rest.
 """
 
 from haversack_server.catalog import (
@@ -19,6 +19,7 @@ from haversack_server.catalog import (
     profiles,
     provisioning,
     publishes,
+    sources,
     work_items,
 )
 from haversack_server.catalog._bells import OPERATIONS_BELL, ORGANIZATIONS_BELL, Bell, provisioning_bell
@@ -48,6 +49,7 @@ __all__ = [
     "provisioning_bell",
     "publishes",
     "read_url",
+    "sources",
     "watching",
     "without_password",
     "work_items",

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from haversack_server.catalog._tables import LOGICAL_NAME, ORGANIZATION_NAME, metadata
@@ -26,7 +27,7 @@ work_item = Table(
     metadata,
     *lease_columns(),
     Column("organization", ORGANIZATION_NAME, nullable=False),
-    Column("entity", LOGICAL_NAME, nullable=False, comment="logical name"),
+    Column("entity", LOGICAL_NAME, nullable=True, comment="logical name; NULL if it is about all of them"),
     Column("source", String(32), nullable=False, comment="kind of the system of record"),
     Column("interval_seconds", Integer, nullable=False),
     Column("state", String(6), nullable=False, comment="ACTIVE, or DEAD: given up until an administrator retries it"),
@@ -40,12 +41,35 @@ work_item = Table(
     Column("total_runs", BigInteger, nullable=False, comment="attempts that went well"),
     Column("total_failures", BigInteger, nullable=False, comment="attempts that did not"),
     *(Column(f"total_{name}", BigInteger, nullable=False) for name in COUNTS),
+    Column(
+        "standing",
+        Text,
+        nullable=False,
+        server_default="",
+        comment="JSON of where the feed stood last; empty before the first run",
+    ),
+    Column(
+        "resync",
+        Text,
+        nullable=False,
+        server_default="",
+        comment="JSON list of entities that the next run reads in full again; empty if there are none",
+    ),
     ForeignKeyConstraint(["organization", "entity"], ["entity.organization", "entity.logical_name"]),
     UniqueConstraint("organization", "entity", "source"),
     CheckConstraint("state IN ('ACTIVE', 'DEAD')", name="ck_work_item_state"),
     CheckConstraint("state = 'ACTIVE' OR lease_owner IS NULL", name="ck_work_item_dead_has_no_worker"),
     CheckConstraint("interval_seconds > 0", name="ck_work_item_interval"),
     Index("ix_work_item_due", "state", "next_run_at_us"),
+    # NULLs are never equal to each other, so the constraint above does not hold here.
+    Index(
+        "ix_work_item_organization_source",
+        "organization",
+        "source",
+        unique=True,
+        sqlite_where=text("entity IS NULL"),
+        postgresql_where=text("entity IS NULL"),
+    ),
     # A number that came back with its fences from the beginning could let a worker of the old item write to the new.
     sqlite_autoincrement=True,
 )

@@ -6,19 +6,27 @@ make or delete items, write without one: only what a worker's next write cannot 
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Row, and_, case, delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from haversack_server.catalog import sources
 from haversack_server.catalog._tables import entity as entity_table
 from haversack_server.catalog._work_tables import COUNTS
 from haversack_server.catalog._work_tables import work_item as table
 from haversack_server.catalog.leases import FREE, NEW, Clock, Lease, Leases, database_clock
-from haversack_server.errors import HaversackError, TransitionIllegal, WorkItemNotDead, WorkItemUnknown
+from haversack_server.errors import (
+    HaversackError,
+    SourceUnavailable,
+    TransitionIllegal,
+    WorkItemNotDead,
+    WorkItemUnknown,
+)
 
 WORK_BELL = "work"
 """Rung when an item was made due before its time."""
@@ -32,6 +40,9 @@ BACKOFF_SECONDS_MAX = 300.0
 
 CANDIDATES_FACTOR = 4
 """How many more due items are looked at than are claimed: other workers may be claiming the first ones right now."""
+
+ORGANIZATION_ITEMS_MAX = 4
+"""How many items of one organization may be under way at once."""
 
 ERROR_CHARACTERS_MAX = 2_000
 
@@ -53,6 +64,10 @@ class Counts:
         """Adds up."""
         return Counts(*(getattr(self, it.name) + getattr(other, it.name) for it in fields(self)))
 
+    def without(self, other: Counts) -> Counts:
+        """Takes away."""
+        return Counts(*(getattr(self, it.name) - getattr(other, it.name) for it in fields(self)))
+
 
 @dataclass(frozen=True)
 class WorkItem:
@@ -61,7 +76,7 @@ class WorkItem:
     Attributes:
         number: Its number, never given again.
         organization: The organization's name.
-        entity: Logical name of the entity.
+        entity: Logical name of the entity; empty if it is about all of them.
         source: Kind of the system of record.
         interval_seconds: From the end of a run to the next one.
         is_dead: Whether it is given up.
@@ -78,6 +93,8 @@ class WorkItem:
         total_runs: Runs that went well.
         total_failures: Attempts that did not.
         total: What all of them did.
+        standing: Where the feed stood last, as JSON data; None before the first run.
+        resync: Entities that the next run reads in full again.
     """
 
     number: int
@@ -99,6 +116,8 @@ class WorkItem:
     total_runs: int
     total_failures: int
     total: Counts
+    standing: Mapping[str, Any] | None = None
+    resync: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,16 +141,7 @@ async def ensure(
     They are due from `due_at_us` on, spread over one interval, so that they don't come all together for ever.
     """
     known = select(table.c.entity).where(table.c.organization == organization, table.c.source == source)
-    counters = {name: 0 for name in (*_CLOCKS, *_counters("last"), *_counters("total"))}
-    values: dict[str, object] = {
-        **NEW,
-        **counters,
-        "source": source,
-        "interval_seconds": interval_seconds,
-        "state": ACTIVE,
-        "error": "",
-        "error_reason": "",
-    }
+    values = _new(source, interval_seconds)
     entities = entity_table.c
     spread_us = literal(due_at_us, BigInteger) + entities.number % interval_seconds * literal(1_000_000, BigInteger)
     missing = select(
@@ -144,19 +154,39 @@ async def ensure(
     return len((await connection.execute(made.returning(table.c.id))).all())
 
 
+async def ensure_one(
+    connection: AsyncConnection, organization: str, *, source: str, interval_seconds: int, due_at_us: int
+) -> int:
+    """Makes an organization's one item for all of its entities, if it has none of this source; returns how many."""
+    item = and_(table.c.organization == organization, table.c.source == source, table.c.entity.is_(None))
+    if await connection.scalar(select(func.count()).select_from(table).where(item)):
+        return 0
+    values = _new(source, interval_seconds)
+    await connection.execute(insert(table).values(organization=organization, next_run_at_us=due_at_us, **values))
+    return 1
+
+
 async def delete_all(connection: AsyncConnection, organization: str) -> int:
     """Deletes an organization's items; whoever works on one loses the lease. Returns how many."""
     return (await connection.execute(delete(table).where(table.c.organization == organization))).rowcount
 
 
-async def claim(connection: AsyncConnection, held: Leases, *, owner: str, limit: int) -> list[Claimed]:
+async def claim(
+    connection: AsyncConnection, held: Leases, *, owner: str, limit: int, organization_max: int = ORGANIZATION_ITEMS_MAX
+) -> list[Claimed]:
     """Claims at most `limit` due items, the organizations in turn, however many items each has due.
 
-    Items whose workers died in every attempt are given up on the way, and not returned.
+    Items whose workers died in every attempt are given up on the way, and not returned. Nobody gets items of
+    organizations whose sources are paused, nor those of which `organization_max` are under way, in whatever process:
+    a slow source must not hold others up.
     """
     now_us = await held.clock(connection)
-    due = and_(table.c.state == ACTIVE, table.c.next_run_at_us <= now_us)
-    ids = (await connection.execute(_in_turn(due, now_us).limit(limit * CANDIDATES_FACTOR))).scalars().all()
+    due = and_(table.c.state == ACTIVE, table.c.next_run_at_us <= now_us, table.c.organization.not_in(sources.paused()))
+    ids = (
+        (await connection.execute(_in_turn(due, now_us, organization_max).limit(limit * CANDIDATES_FACTOR)))
+        .scalars()
+        .all()
+    )
     if not ids:
         return []
     turn = case({id_: place for place, id_ in enumerate(ids)}, value=table.c.id)
@@ -172,7 +202,7 @@ async def claim(connection: AsyncConnection, held: Leases, *, owner: str, limit:
     return claimed
 
 
-def _in_turn(due: ColumnElement[bool], now_us: int) -> Any:
+def _in_turn(due: ColumnElement[bool], now_us: int, organization_max: int) -> Any:
     """Selects the due items that nobody has, in the order in which they are to be claimed.
 
     An organization's items come in order of time. Between organizations, those with the fewest items under way go
@@ -188,6 +218,7 @@ def _in_turn(due: ColumnElement[bool], now_us: int) -> Any:
     return (
         select(queued.c.id)
         .join(standing, standing.c.organization == queued.c.organization)
+        .where(queued.c.place + standing.c.running <= organization_max)
         .order_by(queued.c.place + standing.c.running, standing.c.served_at_us, queued.c.next_run_at_us, queued.c.id)
     )
 
@@ -199,7 +230,13 @@ async def _bury(connection: AsyncConnection, held: Leases, lease: Lease) -> None
 
 
 async def complete(
-    connection: AsyncConnection, held: Leases, claimed: Claimed, counts: Counts, *, again: bool = False
+    connection: AsyncConnection,
+    held: Leases,
+    claimed: Claimed,
+    counts: Counts,
+    *,
+    again: bool = False,
+    standing: Mapping[str, Any] | None = None,
 ) -> None:
     """Gives an item back that has caught up; with `again` it has more to do, and is due at once. Raises LeaseLost.
 
@@ -209,7 +246,7 @@ async def complete(
     was_rung = table.c.next_run_at_us > claimed.item.claimed_at_us
     later_us = now_us if again else now_us + claimed.item.interval_seconds * 1_000_000
     next_run = case((was_rung, table.c.next_run_at_us), else_=later_us)
-    values = {**_run_values(claimed, counts, now_us), "error": "", "error_reason": "", "next_run_at_us": next_run}
+    values = {**_run_values(claimed, counts, now_us), **_no_error(), **_stands(standing), "next_run_at_us": next_run}
     await held.complete(connection, claimed.lease, **values, total_runs=table.c.total_runs + 1)
 
 
@@ -221,21 +258,28 @@ async def fail(
     error: HaversackError,
     *,
     jitter: Callable[[], float] = random.random,
+    standing: Mapping[str, Any] | None = None,
 ) -> bool:
     """Gives an item back that failed, to be tried again later; returns whether it is given up. Raises LeaseLost.
 
-    `jitter` returns a number from 0.0 to 1.0.
+    That is no sooner than the failure itself says. A source that does not answer is tried again for ever: that is no
+    fault that an administrator of Haversack mends. `jitter` returns a number from 0.0 to 1.0.
     """
     now_us = await held.clock(connection)
-    is_dead = claimed.lease.attempt >= ATTEMPTS_MAX
+    is_outage = isinstance(error, SourceUnavailable)
+    is_dead = claimed.lease.attempt >= ATTEMPTS_MAX and not is_outage
     wait_us = int(backoff_seconds(claimed.lease.attempt, jitter()) * 1_000_000)
-    values = {
+    values: dict[str, object] = {
         **_run_values(claimed, counts, now_us),
+        **_stands(standing),
         "error": str(error)[:ERROR_CHARACTERS_MAX],
         "error_reason": error.reason,
         "state": DEAD if is_dead else ACTIVE,
-        "next_run_at_us": now_us + wait_us,
+        "next_run_at_us": now_us + max(wait_us, int((error.retry_seconds or 0) * 1_000_000)),
     }
+    if is_outage:
+        # One less than what gives an item up, so that a worker that dies next does not do so.
+        values["attempt"] = min(claimed.lease.attempt, ATTEMPTS_MAX - 1)
     await held.fail(connection, claimed.lease, **values, total_failures=table.c.total_failures + 1)
     return is_dead
 
@@ -246,9 +290,34 @@ def backoff_seconds(attempt: int, jitter: float) -> float:
     return wait * (1 - jitter / 2)
 
 
-async def release(connection: AsyncConnection, held: Leases, claimed: Claimed, counts: Counts) -> None:
+async def release(
+    connection: AsyncConnection,
+    held: Leases,
+    claimed: Claimed,
+    counts: Counts,
+    *,
+    standing: Mapping[str, Any] | None = None,
+) -> None:
     """Gives an item back in the middle, because the worker stops: another one takes it at once. Raises LeaseLost."""
-    await held.fail(connection, claimed.lease, **_sums(counts), attempt=claimed.lease.attempt - 1)
+    values = {**_sums(counts), **_stands(standing), "attempt": claimed.lease.attempt - 1}
+    await held.fail(connection, claimed.lease, **values)
+
+
+async def report(
+    connection: AsyncConnection,
+    held: Leases,
+    claimed: Claimed,
+    counts: Counts,
+    standing: Mapping[str, Any],
+) -> None:
+    """Says that an item is worked on and goes well, and what was done since this was last said. Raises LeaseLost."""
+    await held.heartbeat(connection, claimed.lease, **_sums(counts), **_no_error(), **_stands(standing))
+
+
+async def postpone(connection: AsyncConnection, organization: str, *, source: str, until_us: int) -> None:
+    """Lets none of an organization's items begin before a time: its source has asked to be left alone."""
+    items = and_(table.c.organization == organization, table.c.source == source, table.c.next_run_at_us < until_us)
+    await connection.execute(update(table).where(items).values(next_run_at_us=until_us))
 
 
 async def retry(connection: AsyncConnection, organization: str, number: int, *, now_us: int) -> WorkItem:
@@ -277,8 +346,35 @@ async def make_due(connection: AsyncConnection, organization: str, number: int, 
     return _read(row)
 
 
+async def ask_resync(
+    connection: AsyncConnection, organization: str, entity: str, *, source: str, scope: str, now_us: int
+) -> bool:
+    """Has the next run of an entity's item read it in full again, and makes it due now; returns whether there is one.
+
+    `scope` says whether the item is the entity's own or that of all entities.
+    """
+    of = _followed(organization, entity if scope == "entity" else "", source)
+    row = (await connection.execute(select(table.c.id, table.c.resync).where(of).with_for_update())).one_or_none()
+    if row is None:
+        return False
+    wanted = sorted({*_names(row.resync), entity})
+    values = {"resync": json.dumps(wanted), "next_run_at_us": now_us, "state": ACTIVE}
+    await connection.execute(update(table).where(table.c.id == row.id).values(values))
+    return True
+
+
+async def resynced(connection: AsyncConnection, held: Leases, claimed: Claimed) -> None:
+    """Forgets what a run was asked to read in full, since its source knows now. Raises LeaseLost.
+
+    What was asked for meanwhile stays asked for.
+    """
+    row = await held.write(connection, claimed.lease)
+    left = [it for it in _names(row.resync) if it not in claimed.item.resync]
+    await held.write(connection, claimed.lease, resync=json.dumps(left) if left else "")
+
+
 async def wake(connection: AsyncConnection, organization: str, entity: str, *, source: str, now_us: int) -> None:
-    """Makes an entity's item due now, if there is one and it is not given up."""
+    """Makes an entity's item due now, if there is one and it is not given up; with "" that of all entities."""
     item = and_(_followed(organization, entity, source), table.c.state == ACTIVE)
     await connection.execute(update(table).where(item).values(next_run_at_us=now_us))
 
@@ -306,7 +402,8 @@ async def listed(
 ) -> tuple[list[WorkItem], int]:
     """Returns a part of the items that fulfil every condition, by organization, entity and source, and how many do."""
     total = (await connection.execute(select(func.count()).select_from(table).where(*wanted))).scalar_one()
-    query = select(table).where(*wanted).order_by(table.c.organization, table.c.entity, table.c.source)
+    by_entity = func.coalesce(table.c.entity, "")
+    query = select(table).where(*wanted).order_by(table.c.organization, by_entity, table.c.source)
     rows = await connection.execute(query.offset(offset).limit(count))
     return [_read(row) for row in rows], total
 
@@ -349,7 +446,27 @@ def _named(organization: str, number: int) -> ColumnElement[bool]:
 
 
 def _followed(organization: str, entity: str, source: str) -> ColumnElement[bool]:
-    return and_(table.c.organization == organization, table.c.entity == entity, table.c.source == source)
+    of_entity = table.c.entity == entity if entity else table.c.entity.is_(None)
+    return and_(table.c.organization == organization, of_entity, table.c.source == source)
+
+
+def _new(source: str, interval_seconds: int) -> dict[str, object]:
+    """The columns of a new item, but for what it is about and when it is due."""
+    return {
+        **NEW,
+        **{name: 0 for name in (*_CLOCKS, *_counters("last"), *_counters("total"))},
+        "source": source,
+        "interval_seconds": interval_seconds,
+        "state": ACTIVE,
+        "error": "",
+        "error_reason": "",
+        "standing": "",
+        "resync": "",
+    }
+
+
+def _names(resync: str) -> list[str]:
+    return json.loads(resync) if resync else []
 
 
 def _counters(prefix: str) -> list[str]:
@@ -366,6 +483,15 @@ def _run_values(claimed: Claimed, counts: Counts, now_us: int) -> dict[str, obje
     }
 
 
+def _no_error() -> dict[str, object]:
+    return {"error": "", "error_reason": ""}
+
+
+def _stands(standing: Mapping[str, Any] | None) -> dict[str, object]:
+    """The column that says where a feed stands, if there is something to say."""
+    return {} if standing is None else {"standing": json.dumps(dict(standing), ensure_ascii=False)}
+
+
 def _sums(counts: Counts) -> dict[str, object]:
     """The columns of all runs together, with these beside."""
     return {f"total_{name}": table.c[f"total_{name}"] + getattr(counts, name) for name in COUNTS}
@@ -375,7 +501,7 @@ def _read(row: Row[Any]) -> WorkItem:
     return WorkItem(
         number=row.id,
         organization=row.organization,
-        entity=row.entity,
+        entity=row.entity or "",
         source=row.source,
         interval_seconds=row.interval_seconds,
         is_dead=row.state == DEAD,
@@ -392,4 +518,6 @@ def _read(row: Row[Any]) -> WorkItem:
         total_runs=row.total_runs,
         total_failures=row.total_failures,
         total=Counts(*(getattr(row, name) for name in _counters("total"))),
+        standing=json.loads(row.standing) if row.standing else None,
+        resync=tuple(_names(row.resync)),
     )

@@ -13,6 +13,7 @@ from haversack_server.cli import (
     _audit,
     _backups,
     _demo,
+    _devices,
     _doctor,
     _entities,
     _filters,
@@ -52,7 +53,7 @@ app = typer.Typer(
         " org entity ingest schema"
         " profile app ask filter solution"
         " user team role share unit position"
-        " work sync-error admin audit backup restore tls doctor"
+        " device work sync-error admin audit backup restore tls doctor"
     ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -94,6 +95,7 @@ app.add_typer(_shares.app, name="share", rich_help_panel=PEOPLE)
 app.add_typer(_places.units, name="unit", rich_help_panel=PEOPLE)
 app.add_typer(_places.positions, name="position", rich_help_panel=PEOPLE)
 
+app.add_typer(_devices.app, name="device", rich_help_panel=OPERATION)
 app.add_typer(_work.app, name="work", rich_help_panel=OPERATION)
 app.add_typer(_sync_errors.app, name="sync-error", rich_help_panel=OPERATION)
 app.add_typer(_admins.app, name="admin", rich_help_panel=OPERATION)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from haversack_server.cli._moments import told_moment
 from haversack_server.cli._options import CaFileOption, DataOption, EndpointOption, JsonOption, TokenOption
 
 if TYPE_CHECKING:
@@ -21,9 +20,6 @@ FOLLOW_SECONDS = 1.0
 ENTRIES_DEFAULT = 50
 ENTRIES_MAX = 100_000
 PAGE_SIZE_MAX = 500
-
-_SPAN = re.compile(r"(\d{1,6})([smhdw])")
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
 def audit(
@@ -61,8 +57,8 @@ def audit(
         subject=who,
         rpc=rpc,
         outcome=outcome,
-        since_at_us=_moment(since, "--since"),
-        until_at_us=_moment(until, "--until"),
+        since_at_us=told_moment(since, "--since"),
+        until_at_us=told_moment(until, "--until"),
     )
     with connected(endpoint, token, data, ca_file=ca_file, as_json=as_json) as admin:
         found = _newest(admin, request, entries)
@@ -112,19 +108,3 @@ def _print(entries: Iterable[security_pb2.AuditEntry], *, as_json: bool) -> None
     ]
     if rows:
         print_table(("when", "who", "what", "organization", "about", "outcome"), rows)
-
-
-def _moment(text: str, option: str) -> int:
-    """Returns microseconds since the Unix epoch; 0 for no text."""
-    if not text:
-        return 0
-    span = _SPAN.fullmatch(text)
-    if span is not None:
-        return time.time_ns() // 1_000 - int(span[1]) * _SECONDS[span[2]] * 1_000_000
-    try:
-        told = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(
-            "give a span as 2h or 7d, or a time as 2026-01-31T08:00Z", param_hint=option
-        ) from error
-    return int((told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp() * 1_000_000)

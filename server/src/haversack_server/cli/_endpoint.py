@@ -16,6 +16,7 @@ from grpc_status import rpc_status
 from haversack.admin.v1 import (
     admin_pb2_grpc,
     apps_pb2_grpc,
+    devices_pb2_grpc,
     directory_pb2_grpc,
     entities_pb2_grpc,
     profiles_pb2_grpc,
@@ -61,6 +62,7 @@ class AdminEndpoint:
         self.solutions = solutions_pb2_grpc.SolutionServiceStub(channel)
         self.work = work_pb2_grpc.WorkServiceStub(channel)
         self.sync_errors = sync_errors_pb2_grpc.SyncErrorServiceStub(channel)
+        self.devices = devices_pb2_grpc.DeviceServiceStub(channel)
         self._metadata = (("authorization", f"Bearer {token}"),)
         self._seconds = seconds
 

@@ -72,6 +72,13 @@ class Conflicts(StrEnum):
     MERGE = "merge"
 
 
+class Wipes(StrEnum):
+    """What becomes of the writes that wait on a device that is wiped."""
+
+    OFFER_OUTBOX = "offer-outbox"
+    DISCARD_OUTBOX = "discard-outbox"
+
+
 class Weekday(StrEnum):
     """The first day of a week, in the order of its numbers."""
 
@@ -115,6 +122,10 @@ UserAttributeOption = Annotated[
     str | None,
     typer.Option(metavar="ATTRIBUTE", help="Attribute of systemuser that tokens name users by; empty: systemuserid."),
 ]
+WipeOption = Annotated[
+    Wipes | None,
+    typer.Option("--wipe-policy", help="Whether a device that is wiped offers its writes to the log of sync errors."),
+]
 ConflictOption = Annotated[
     Conflicts | None,
     typer.Option(
@@ -138,6 +149,7 @@ def _show(organization: admin_pb2.Organization) -> None:
         ("week from", list(Weekday)[organization.settings.week_start].value),
         ("hierarchy", _hierarchy_name(organization.settings)),
         ("conflicts", _conflicts_name(organization.settings)),
+        ("wipes", list(Wipes)[max(organization.settings.wipe_policy, 1) - 1].value),
         ("users by", organization.settings.user_attribute or "systemuserid"),
     )
     for name, value in lines:
@@ -208,6 +220,7 @@ def _change(
     hierarchy_excludes: list[str] | None,
     user_attribute: str | None,
     conflict_policy: Conflicts | None,
+    wipe_policy: Wipes | None,
 ) -> None:
     """Changes what was given, and leaves the rest."""
     from haversack.model.v1 import model_pb2
@@ -224,6 +237,8 @@ def _change(
         settings.user_attribute = user_attribute
     if conflict_policy is not None:
         settings.MergeFrom(model_pb2.Settings(conflict_policy=f"CONFLICT_POLICY_{conflict_policy.name}"))
+    if wipe_policy is not None:
+        settings.MergeFrom(model_pb2.Settings(wipe_policy=f"WIPE_POLICY_{wipe_policy.name}"))
     if fiscal_start is not None:
         settings.fiscal.start_month, settings.fiscal.start_day = _month_and_day(fiscal_start)
     if fiscal_period is not None:
@@ -271,6 +286,7 @@ def create(
     hierarchy_excludes: ExcludedOption = None,
     user_attribute: UserAttributeOption = None,
     conflict_policy: ConflictOption = None,
+    wipe_policy: WipeOption = None,
 ) -> admin_pb2.Organization:
     """Make an organization without rows. Provision it before devices can sync."""
     from haversack.admin.v1 import admin_pb2
@@ -289,6 +305,7 @@ def create(
         hierarchy_excludes=hierarchy_excludes,
         user_attribute=user_attribute,
         conflict_policy=conflict_policy,
+        wipe_policy=wipe_policy,
     )
     answer = admin.call(admin.organizations.CreateOrganization, request, admin_pb2.CreateOrganizationResponse)
     return answer.organization
@@ -310,6 +327,7 @@ def set_settings(
     hierarchy_excludes: ExcludedOption = None,
     user_attribute: UserAttributeOption = None,
     conflict_policy: ConflictOption = None,
+    wipe_policy: WipeOption = None,
 ) -> admin_pb2.Organization:
     """Change the given rules of an organization; the next publish makes them count."""
     from haversack.admin.v1 import admin_pb2
@@ -330,6 +348,7 @@ def set_settings(
         hierarchy_excludes=hierarchy_excludes,
         user_attribute=user_attribute,
         conflict_policy=conflict_policy,
+        wipe_policy=wipe_policy,
     )
     answer = admin.call(admin.organizations.SetSettings, request, admin_pb2.SetSettingsResponse)
     return answer.organization

@@ -8,7 +8,7 @@ from typing import Any
 
 from haversack.admin.v1 import directory_pb2, questions_pb2
 
-from haversack_server.catalog import Catalog
+from haversack_server.catalog import Catalog, sources
 from haversack_server.core import in_thread
 from haversack_server.directory import _access, _people
 from haversack_server.directory._facts import Facts, Node, Role, Team, User
@@ -27,7 +27,7 @@ from haversack_server.errors import (
     sentences,
 )
 from haversack_server.publishing import load_metadata
-from haversack_server.replication import NativeSource, catch_up
+from haversack_server.replication import Connections, catch_up
 from haversack_server.stagings import Stagings
 
 EDITS_MAX = 1_000
@@ -82,16 +82,21 @@ class Changed:
 class Directory:
     """The directories of all organizations."""
 
-    def __init__(self, catalog: Catalog, stagings: Stagings, source: NativeSource) -> None:
+    def __init__(self, catalog: Catalog, stagings: Stagings, connections: Connections) -> None:
         self._catalog = catalog
         self._stagings = stagings
-        self._source = source
+        self._connections = connections
 
     async def rows_of(self, organization: str) -> Rows:
-        """Returns an organization's rows, from its record database; raises OrganizationUnknown or StagingFailed."""
+        """Returns an organization's rows, from its record database, or where a source outside has them from staging.
+
+        Raises OrganizationUnknown, StagingFailed, or in the latter case OrganizationNotProvisioned.
+        """
         async with self._catalog.snapshot() as connection:
             metadata = await load_metadata(connection, organization)
-        return Rows(await self._stagings.record(organization), metadata)
+            is_foreign = await sources.find(connection, organization) is not None
+        database = self._stagings.get if is_foreign else self._stagings.record
+        return Rows(await database(organization), metadata)
 
     async def change(
         self, organization: str, edits: Sequence[directory_pb2.DirectoryEdit], *, dry_run: bool
@@ -102,8 +107,11 @@ class Directory:
         else is wrong), and OrganizationBusy if ingests keep changing the directory.
         """
         _refuse_shape(edits)
-        if not directory_writable(organization):
-            raise DirectoryReadOnly(f"the directory of {organization} belongs to its source; change it there")
+        async with self._catalog.snapshot() as connection:
+            if (source := await sources.find(connection, organization)) is not None:
+                raise DirectoryReadOnly(
+                    f"the directory of {organization} belongs to its source ({source.kind}); change it there"
+                )
         if dry_run:
             work, rows = await in_thread(_judged, await self.rows_of(organization), edits)
             return _changed(work, rows)
@@ -119,19 +127,11 @@ class Directory:
         lsn = 0
         for entity in dict.fromkeys(it.entity for it in work.changes):
             try:
-                feed = await self._source.open(organization, entity)
+                async with self._connections.feed(organization, entity) as feed:
+                    lsn = (await catch_up(feed)).lsn
             except OrganizationNotProvisioned:
                 return 0
-            lsn = (await catch_up(feed)).lsn
         return lsn
-
-
-def directory_writable(_organization: str) -> bool:
-    """Tells whether an organization's directory is changed here, and not where its rows come from.
-
-    The rows of every organization are Haversack's own: they come by ingest, and no source would put them back.
-    """
-    return True
 
 
 def _refuse_shape(edits: Sequence[directory_pb2.DirectoryEdit]) -> None:

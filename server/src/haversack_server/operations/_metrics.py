@@ -32,6 +32,13 @@ _ORGANIZATION_GAUGES = {
     "rows": "Rows in an organization's index.",
     "index_bytes": "Memory that an organization's index takes.",
     "live_views": "Views that an organization's live streams follow.",
+    "devices": "Devices that an organization knows.",
+    "devices_seen_hour": "Devices of an organization that called within the last hour.",
+    "devices_seen_day": "Devices of an organization that called within the last day.",
+    "devices_failing": "Devices of an organization whose last sync or upload failed, as they say.",
+    "devices_blocked": "Devices of an organization that are blocked.",
+    "devices_wipe_pending": "Devices of an organization that are to be wiped.",
+    "devices_wiped": "Devices of an organization that were wiped.",
 }
 
 

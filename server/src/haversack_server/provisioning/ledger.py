@@ -1,8 +1,9 @@
-"""What became of devices' mutations, kept beside the record database while an organization has no staging database.
+"""What became of devices' mutations, and the devices themselves, kept beside the record database meanwhile.
 
-Without it a device that repeats an upload after the organization was provisioned again would have it done twice. The
-file is a sequence of pages as the core makes them, each behind its length in four bytes, big endian. It is replaced as
-a whole, never changed, and stays: every staging database begins with it, so the next file has all that this one has.
+While an organization has no staging database, that is. Without it a device that repeats an upload after the
+organization was provisioned again would have it done twice, and one that is blocked, or to be wiped, would be served.
+The file is a sequence of pages as the core makes them, each behind its length in four bytes, big endian. It is replaced
+as a whole, never changed, and stays: every staging database begins with it, so the next file has all that this one has.
 """
 
 from __future__ import annotations
@@ -68,6 +69,12 @@ def exported(staging: Staging) -> Iterator[bytes]:
     after = 0
     while True:
         page, after = staging.export_ledger(after, entries_max=PAGE_ENTRIES_MAX)
+        if not page:
+            break
+        yield page
+    behind = ""
+    while True:
+        page, behind = staging.export_devices(behind)
         if not page:
             return
         yield page

@@ -9,6 +9,7 @@ from haversack_server._core import SyncServer
 from haversack_server.catalog import Catalog
 from haversack_server.provisioning.activation import Activation
 from haversack_server.publishing import Publisher
+from haversack_server.replication import Connections
 from haversack_server.stagings import Stagings
 
 
@@ -23,6 +24,7 @@ class Parts:
         stagings: The databases of rows that the process has open.
         sync: The sync endpoint of the process.
         activation: Has that endpoint serve what the catalog says.
+        connections: The open sources of the process.
     """
 
     data: Path
@@ -31,3 +33,4 @@ class Parts:
     stagings: Stagings
     sync: SyncServer
     activation: Activation
+    connections: Connections

@@ -1,28 +1,67 @@
 """Replication: organizations' staging databases follow the systems of record that their rows come from.
 
 `Source` is what a system of record must be able to do; `NativeSource` is Haversack itself, where an organization's own
-rows lie in its record database. A `Replicator` drains the queue of work items (`catalog.work_items`), beside any number
-of others, in this process and elsewhere. `catch_up` is for those who have just changed a source and wait for staging.
-`WriteBack` goes the other way, with what devices upload.
+rows lie in its record database, and `haversack_server.connectors` has those outside. `Connections` keeps the open
+source of each organization, and lends it to those who need it. A `Replicator` drains the queue of work items
+(`catalog.work_items`), beside any number of others, in this process and elsewhere. `catch_up` is for those who have
+just changed a source and wait for staging. `WriteBack` goes the other way, with what devices upload.
 """
 
-from haversack_server.replication._native import NATIVE, NATIVE_INTERVAL_SECONDS, NativeSource, keep_replicating
+from haversack_server.replication._connections import Connections, Keeper, Lent, refuse_foreign_rows
+from haversack_server.replication._following import keep_replicating
+from haversack_server.replication._native import NATIVE, NATIVE_INTERVAL_SECONDS, NativeSource
 from haversack_server.replication._replicator import Limits, Replicator
-from haversack_server.replication._source import ROWS_MAX, Feed, Source, Taken, catch_up
+from haversack_server.replication._source import (
+    CHECK_SECONDS_MAX,
+    LIVE_SECONDS_MAX,
+    ROWS_MAX,
+    Change,
+    Checked,
+    Connect,
+    Described,
+    EntityStanding,
+    Feed,
+    Finding,
+    Scope,
+    Source,
+    Standing,
+    Taken,
+    Unmapped,
+    Verdict,
+    Written,
+    catch_up,
+)
 from haversack_server.replication._write_back import WriteBack, write_back
 
 __all__ = [
+    "CHECK_SECONDS_MAX",
+    "LIVE_SECONDS_MAX",
     "NATIVE",
     "NATIVE_INTERVAL_SECONDS",
     "ROWS_MAX",
+    "Change",
+    "Checked",
+    "Connect",
+    "Connections",
+    "Described",
+    "EntityStanding",
     "Feed",
+    "Finding",
+    "Keeper",
+    "Lent",
     "Limits",
     "NativeSource",
     "Replicator",
+    "Scope",
     "Source",
+    "Standing",
     "Taken",
+    "Unmapped",
+    "Verdict",
     "WriteBack",
+    "Written",
     "catch_up",
     "keep_replicating",
+    "refuse_foreign_rows",
     "write_back",
 ]

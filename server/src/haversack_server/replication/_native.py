@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from haversack_server._core import Staging
-from haversack_server.catalog import Catalog, entities, organizations, work_items
-from haversack_server.catalog.leases import database_clock
+from haversack_server.catalog import Catalog, entities
 from haversack_server.catalog.work_items import Counts
 from haversack_server.core import in_thread
-from haversack_server.replication._source import Taken
+from haversack_server.errors import SourceUnknown
+from haversack_server.replication._source import (
+    Change,
+    Checked,
+    Described,
+    Finding,
+    Scope,
+    Standing,
+    Taken,
+    Verdict,
+    Written,
+)
 from haversack_server.replication._write_back import write_back
 from haversack_server.stagings import Stagings
 
@@ -22,18 +31,6 @@ NATIVE_INTERVAL_SECONDS = 60
 """A safety net: an ingest replicates what it brings by itself, before it answers."""
 
 
-async def keep_replicating(connection: AsyncConnection, organization: str) -> int:
-    """Sees to it, inside the transaction of `connection`, that every entity of an organization has its work item.
-
-    To be called where an organization gets entities, and where it is provisioned; returns how many items are new.
-    """
-    await organizations.find(connection, organization, for_update=True)
-    due_at_us = await database_clock(connection) + NATIVE_INTERVAL_SECONDS * 1_000_000
-    return await work_items.ensure(
-        connection, organization, source=NATIVE, interval_seconds=NATIVE_INTERVAL_SECONDS, due_at_us=due_at_us
-    )
-
-
 @dataclass(frozen=True)
 class NativeFeed:
     """One entity of a record database."""
@@ -41,6 +38,8 @@ class NativeFeed:
     record: Staging
     staging: Staging
     number: int
+    live = False
+    standing = Standing("record database")
 
     async def take(self, rows_max: int) -> Taken:
         """See `Feed`. What devices have written goes to the record database first, so that both sides have the same."""
@@ -49,21 +48,67 @@ class NativeFeed:
         read = json.loads(answer)
         return Taken(Counts(*(read[it.name] for it in fields(Counts))), read["left"], read["lsn"])
 
+    async def close(self) -> None:
+        """See `Feed`. Both databases are others'."""
+
 
 class NativeSource:
-    """The record databases of this server's organizations."""
+    """The record database of one of this server's organizations; also a `Keeper` of its rows."""
 
     kind = NATIVE
+    scope: Scope = "entity"
+    interval_seconds = NATIVE_INTERVAL_SECONDS
 
-    def __init__(self, catalog: Catalog, stagings: Stagings) -> None:
+    def __init__(self, catalog: Catalog, stagings: Stagings, organization: str) -> None:
         self._catalog = catalog
         self._stagings = stagings
+        self._organization = organization
 
-    async def open(self, organization: str, entity: str) -> NativeFeed:
+    async def check(self) -> Checked:
         """See `Source`."""
+        held = await self.held()
+        rows, size = sum(it[0] for it in held.values()), sum(it[1] for it in held.values())
+        what = f"{rows:,} rows of {len(held):,} entities, {size:,} bytes"
+        return Checked((Finding("record database", Verdict.OK, what),))
+
+    async def metadata(self) -> Described:
+        """See `Source`. It was imported into the catalog, and is there."""
+        return Described(())
+
+    async def mapping(self) -> str:
+        """Raises SourceUnknown: there is nothing to map."""
+        raise SourceUnknown(
+            f"organization {self._organization} keeps its rows itself, so there is nothing to map;"
+            " `haversack source add` gives it a source outside"
+        )
+
+    async def open(self, staging: Staging, model: bytes, entity: str) -> NativeFeed:
+        """See `Source`. The catalog has all that is needed of the model."""
+        return NativeFeed(await self._record(), staging, await self._number(entity))
+
+    async def resync(self, staging: Staging, model: bytes, entity: str) -> None:
+        """See `Source`."""
+        await in_thread(staging.replicate_anew, await self._number(entity))
+
+    async def write(self, change: Change) -> Written:
+        """Raises SourceUnknown: what devices write is in the rows' own commit, and goes to the record with `settle`."""
+        raise SourceUnknown(f"organization {self._organization} keeps its rows itself; nothing is written elsewhere")
+
+    async def close(self) -> None:
+        """See `Source`. The record database is `Stagings`'."""
+
+    async def held(self) -> Mapping[int, tuple[int, int]]:
+        """See `Keeper`."""
+        record = await self._record()
+        return {number: (rows, size) for number, rows, size in await in_thread(record.statistics)}
+
+    async def settle(self, staging: Staging) -> int:
+        """See `Keeper`."""
+        return await write_back(staging, await self._record())
+
+    async def _record(self) -> Staging:
+        return await self._stagings.record(self._organization)
+
+    async def _number(self, entity: str) -> int:
         async with self._catalog.snapshot() as connection:
-            await organizations.find(connection, organization)
-            number = (await entities.find(connection, organization, entity)).metadata.number
-        staging = await self._stagings.get(organization)
-        record = await self._stagings.record(organization)
-        return NativeFeed(record, staging, number)
+            return (await entities.find(connection, self._organization, entity)).metadata.number

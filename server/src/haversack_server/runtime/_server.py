@@ -14,6 +14,7 @@ from haversack_server._core import SyncServer
 from haversack_server.admin import AdminServer, Guard
 from haversack_server.audit import AuditLog
 from haversack_server.catalog import Catalog, provisioning
+from haversack_server.connectors import CONNECTORS
 from haversack_server.core import in_thread
 from haversack_server.endpoints import Endpoints
 from haversack_server.errors import CatalogFailed, HaversackError
@@ -23,9 +24,17 @@ from haversack_server.places import RESTORING_MARKER
 from haversack_server.process_role import ProcessRole
 from haversack_server.provisioning import Activation, Parts, Requests, Status, Worker
 from haversack_server.publishing import Publisher
-from haversack_server.replication import NativeSource, Replicator, WriteBack
+from haversack_server.replication import Connections, Replicator, WriteBack
 from haversack_server.runtime._tls import Tls
-from haversack_server.runtime._upkeep import follow_certificate, follow_keys, forget_audit, issuer_states, kept_up
+from haversack_server.runtime._upkeep import (
+    follow_certificate,
+    follow_keys,
+    forget_audit,
+    forget_devices,
+    issuer_states,
+    kept_up,
+)
+from haversack_server.sealing import Seal
 from haversack_server.security import Access, Limiter
 from haversack_server.settings import ServerSettings
 from haversack_server.stagings import Stagings
@@ -88,7 +97,10 @@ class Server:
         if settings.role is not ProcessRole.REPLICATOR:
             self.sync_address = await in_thread(sync.start)
             parts.push_async_callback(in_thread, sync.stop, settings.stop_grace_seconds)
-        publisher, source, audit = Publisher(catalog, stagings), NativeSource(catalog, stagings), AuditLog(catalog)
+        publisher, audit, seal = Publisher(catalog, stagings), AuditLog(catalog), Seal(settings.data)
+        connections = Connections(catalog, stagings, CONNECTORS, seal)
+        parts.push_async_callback(connections.close)
+        connections.start()
         activation = Activation(catalog, stagings)
         await _recover(catalog, activation, publisher)
         parts.push_async_callback(activation.stop)
@@ -98,11 +110,11 @@ class Server:
             parts.push_async_callback(write_back.stop)
             write_back.start()
         if settings.role is not ProcessRole.SYNC:
-            replicator = Replicator(catalog, [source])
+            replicator = Replicator(catalog, connections)
             parts.push_async_callback(replicator.stop)
             replicator.start()
         if settings.role is ProcessRole.ALL:
-            worker = Worker(Parts(settings.data, catalog, publisher, stagings, sync, activation))
+            worker = Worker(Parts(settings.data, catalog, publisher, stagings, sync, activation, connections))
             parts.push_async_callback(worker.stop)
             worker.start()
             guard = self._guard(trust, catalog, audit, metrics)
@@ -112,7 +124,7 @@ class Server:
                 publisher=publisher,
                 requests=Requests(catalog),
                 status=Status(catalog),
-                source=source,
+                connections=connections,
                 sync=sync,
                 guard=guard,
                 administrators=settings.administrators,
@@ -124,6 +136,7 @@ class Server:
             upkeep.append(follow_certificate(tls, sync, metrics))
         if settings.role is ProcessRole.ALL:
             upkeep.append(forget_audit(audit, settings.audit_days))
+            upkeep.append(forget_devices(stagings, settings.device_days))
         await parts.enter_async_context(kept_up(upkeep))
         metrics.add_sync(sync.statistics)
         metrics.add_issuers(lambda: issuer_states(trust))

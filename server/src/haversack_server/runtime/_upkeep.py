@@ -1,4 +1,4 @@
-"""What a server does from time to time: follow certificates and keys, and forget old audit entries."""
+"""What a server does from time to time: follow certificates and keys, forget old audit entries and devices."""
 
 from __future__ import annotations
 
@@ -17,10 +17,16 @@ from haversack_server.errors import HaversackError
 from haversack_server.operations import Metrics
 from haversack_server.runtime._tls import Tls
 from haversack_server.security import Certificate
+from haversack_server.stagings import Stagings
 from haversack_server.trust import Trust
 
 AUDIT_SECONDS = 3_600.0
 """How often old audit entries are deleted."""
+
+DEVICES_SECONDS = 3_600.0
+"""How often devices are forgotten that do not call any more."""
+
+DAY_US = 24 * 3_600 * 1_000_000
 
 _log = structlog.get_logger()
 
@@ -78,6 +84,20 @@ async def forget_audit(audit: AuditLog, days: int) -> None:
         except (HaversackError, OSError) as error:
             _log.error("old audit entries could not be deleted", cause=str(error))
         await asyncio.sleep(AUDIT_SECONDS)
+
+
+async def forget_devices(stagings: Stagings, days: int) -> None:
+    """Takes devices off the lists that have not called for so long, now and every so often; orders stay."""
+    while True:
+        since_us = time.time_ns() // 1_000 - days * DAY_US
+        for organization, staging in stagings.all_served():
+            try:
+                forgotten = await in_thread(staging.forget_devices, since_us)
+                if forgotten:
+                    _log.info("devices were forgotten", organization=organization, devices=forgotten, days=days)
+            except HaversackError as error:
+                _log.error("devices could not be forgotten", organization=organization, cause=str(error))
+        await asyncio.sleep(DEVICES_SECONDS)
 
 
 def issuer_states(trust: Trust) -> list[tuple[str, int, float]]:

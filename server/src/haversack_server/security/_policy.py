@@ -125,6 +125,16 @@ _ADMIN: dict[str, dict[str, Rule]] = {
         "RetrySyncError": _RUN,
         "DiscardSyncError": _RUN,
     },
+    "DeviceService": {
+        "ListDevices": _LOOK,
+        "GetDevice": _LOOK,
+        "ForceFullCheck": _RUN,
+        "BlockDevice": _RUN,
+        "UnblockDevice": _RUN,
+        "WipeDevice": _DECIDE,
+        "CancelWipe": _DECIDE,
+        "ForgetDevice": _DECIDE,
+    },
     "DirectoryService": {
         "ListUsers": _LOOK,
         "GetUser": _LOOK,
@@ -166,6 +176,7 @@ RULES: dict[str, Rule] = {
 } | {
     "haversack.sync.v1.SyncService.Sync": _DEVICE,
     "haversack.sync.v1.UploadService.Upload": _DEVICE,
+    "haversack.sync.v1.ReportService.Report": _DEVICE,
 }
 """The rule of every call, by the full name of its method."""
 

@@ -171,7 +171,7 @@ impl Draw {
             fiscal: self.chance(60).then_some(fiscal),
             hierarchy_security: self.chance(80).then(|| self.hierarchy_security()),
             user_attribute: self.of(&["", "systemuserid", "domainname", "azureactivedirectoryobjectid"]).to_owned(),
-            conflict_policy: 0,
+            ..model::Settings::default()
         }
     }
 

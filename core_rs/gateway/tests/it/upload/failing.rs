@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use haversack_engine::ids::{EntityNumber, History, Lsn, Ordinal, Revision};
 use haversack_staging::{
-    Change, Commit, CommitListener, Earlier, Entry, Identity, Ledger, LedgerPlace, Mark, Origin, Recorded, RowId,
-    Snapshot, SqliteStaging, Staging, StagingError,
+    Change, Commit, CommitListener, DeviceRegistry, Earlier, Entry, Identity, Ledger, LedgerPlace, Mark, Origin,
+    Passes, Recorded, RowId, Snapshot, SqliteStaging, Staging, StagingError,
 };
 
 /// Fails once, at the n-th step of its commits from now; a finish is two steps, before and after it became true.
@@ -76,6 +76,10 @@ impl Staging for Failing {
     fn on_commit(&self, listener: CommitListener) {
         self.inner.on_commit(listener);
     }
+
+    fn devices(&self) -> &dyn DeviceRegistry {
+        self.inner.devices()
+    }
 }
 
 struct FailingCommit<'a> {
@@ -92,6 +96,16 @@ impl Commit for FailingCommit<'_> {
     ) -> Result<(), StagingError> {
         self.staging.step()?;
         self.inner.upsert_all(entity, rows, tell)
+    }
+
+    fn upsert_versions(
+        &mut self,
+        entity: EntityNumber,
+        rows: &[(&RowId, &[u8], Option<&str>)],
+        tell: &mut dyn FnMut(usize, Change),
+    ) -> Result<(), StagingError> {
+        self.staging.step()?;
+        self.inner.upsert_versions(entity, rows, tell)
     }
 
     fn delete(&mut self, entity: EntityNumber, id: &RowId) -> Result<Change, StagingError> {
@@ -126,6 +140,24 @@ impl Commit for FailingCommit<'_> {
 
     fn set_mark(&mut self, entity: EntityNumber, mark: Mark) -> Result<(), StagingError> {
         self.inner.set_mark(entity, mark)
+    }
+
+    fn position(&mut self, entity: EntityNumber) -> Result<Option<Vec<u8>>, StagingError> {
+        self.inner.position(entity)
+    }
+
+    fn set_position(&mut self, entity: EntityNumber, position: Option<&[u8]>) -> Result<(), StagingError> {
+        self.staging.step()?;
+        self.inner.set_position(entity, position)
+    }
+
+    fn etag(&mut self, entity: EntityNumber, id: &RowId) -> Result<Option<String>, StagingError> {
+        self.staging.step()?;
+        self.inner.etag(entity, id)
+    }
+
+    fn passes(&mut self) -> &mut dyn Passes {
+        self.inner.passes()
     }
 
     fn finish(self: Box<Self>) -> Result<Lsn, StagingError> {

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from haversack_server._core import Staging
 from haversack_server.catalog import ORGANIZATIONS_BELL, provisioning
 from haversack_server.catalog.provisioning import Served
 from haversack_server.core import in_thread
 from haversack_server.provisioning.context import Context
 from haversack_server.provisioning.ledger import keep_ledger
 from haversack_server.provisioning.machine import Step
-from haversack_server.replication import write_back
 
 
 async def deactivate(context: Context) -> None:
@@ -24,6 +24,18 @@ async def deactivate(context: Context) -> None:
     await context.parts.activation.apply(context.organization)
 
 
+async def _settle(context: Context, staging: Staging) -> str:
+    """Takes what devices have written to the rows' keeper, if that is Haversack; returns a sentence about it.
+
+    What waits for a source outside goes with the ledger, and on to the source from the next staging database.
+    """
+    async with context.parts.connections.lend(context.organization, even_paused=True) as lent:
+        if lent.keeper is None:
+            return f"what devices have written and {lent.source.kind} has not taken yet is kept with the ledger"
+        written = await lent.keeper.settle(staging)
+    return f"all that devices have written is in the record database; {written:,} changes were left to be written"
+
+
 async def _empty(context: Context) -> None:
     """Takes what devices have written out of the staging database that is served, if there is one."""
     parts, organization = context.parts, context.organization
@@ -36,8 +48,7 @@ async def _empty(context: Context) -> None:
     else:
         staging = await parts.stagings.serve(organization, standing.staging_path)
         await in_thread(staging.close_ledger)
-        written = await write_back(staging, await parts.stagings.record(organization))
+        text = await _settle(context, staging)
         await in_thread(keep_ledger, staging, parts.data / context.folder, fence=context.lease.fence)
-        text = f"all that devices have written is in the record database; {written:,} changes were left to be written"
     async with context.transaction() as connection:
         await context.say(connection, text, step=Step.DEACTIVATE)

@@ -7,31 +7,39 @@ import os
 import shutil
 from pathlib import Path
 
-from haversack_server.catalog import entities
-from haversack_server.core import in_thread
-from haversack_server.errors import LimitReached, MetadataInvalid, StagingFailed
+from haversack_server.catalog import entities, sources
+from haversack_server.errors import LimitReached, MetadataInvalid, SourceInvalid, StagingFailed, sentences
 from haversack_server.provisioning.context import Context
 from haversack_server.provisioning.requests import check_permitted
+from haversack_server.replication import Checked, Verdict
 
 SPACE_BYTES_MIN = 32 * 1024 * 1024
 """What must be free beside room for as many bytes as the rows have now."""
 
 
 async def validate(context: Context) -> None:
-    """Checks consent, kind, metadata, the record database, and room and leave to write.
+    """Checks consent, kind, metadata, the source, and room and leave to write.
 
-    Raises OrganizationKindRefused, ConsentMissing, MetadataInvalid, StagingFailed or LimitReached.
+    Raises OrganizationKindRefused, ConsentMissing, MetadataInvalid, SourceInvalid, SourcePaused, StagingFailed or
+    LimitReached.
     """
     async with context.transaction() as connection:
         await check_permitted(connection, context.organization)
         known = await entities.all_by_name(connection, context.organization)
-    if not known:
+        source = await sources.find(connection, context.organization)
+    if not known and source is None:
         raise MetadataInvalid(
             f"organization {context.organization} has no metadata, so there is nothing to provision;"
             f" `haversack entity import --org {context.organization} --standard` takes in the standard entities"
         )
-    record = await context.parts.stagings.record(context.organization)
-    rows_bytes = sum(size for _, _, size in await in_thread(record.statistics))
+    async with context.parts.connections.lend(context.organization) as lent:
+        held = await lent.keeper.held() if lent.keeper else {}
+        checked = Checked(()) if lent.keeper else await lent.source.check()
+    if failures := [
+        f"{it.subject}: {it.what}; {it.remedy}" for it in checked.findings if it.verdict is Verdict.FAILURE
+    ]:
+        raise SourceInvalid(sentences([f"the source of {context.organization} will not work:", *failures]))
+    rows_bytes = sum(size for _, size in held.values())
     await asyncio.to_thread(_check_folder, context.parts.data / context.folder, rows_bytes)
 
 

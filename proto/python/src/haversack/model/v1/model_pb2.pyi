@@ -8,6 +8,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class WipePolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    WIPE_POLICY_UNSPECIFIED: _ClassVar[WipePolicy]
+    WIPE_POLICY_OFFER_OUTBOX: _ClassVar[WipePolicy]
+    WIPE_POLICY_DISCARD_OUTBOX: _ClassVar[WipePolicy]
+
 class ConflictPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     CONFLICT_POLICY_UNSPECIFIED: _ClassVar[ConflictPolicy]
@@ -81,6 +87,9 @@ class AssociationDirection(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ASSOCIATION_DIRECTION_UNSPECIFIED: _ClassVar[AssociationDirection]
     ASSOCIATION_DIRECTION_TO_MANY: _ClassVar[AssociationDirection]
     ASSOCIATION_DIRECTION_TO_ONE: _ClassVar[AssociationDirection]
+WIPE_POLICY_UNSPECIFIED: WipePolicy
+WIPE_POLICY_OFFER_OUTBOX: WipePolicy
+WIPE_POLICY_DISCARD_OUTBOX: WipePolicy
 CONFLICT_POLICY_UNSPECIFIED: ConflictPolicy
 CONFLICT_POLICY_CLIENT_WINS: ConflictPolicy
 CONFLICT_POLICY_SERVER_WINS: ConflictPolicy
@@ -163,7 +172,7 @@ class App(_message.Message):
     def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., offline: _Optional[bool] = ..., profiles: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Settings(_message.Message):
-    __slots__ = ("time_zone", "collation", "null_never_matches", "week_start", "fiscal", "hierarchy_security", "user_attribute", "conflict_policy")
+    __slots__ = ("time_zone", "collation", "null_never_matches", "week_start", "fiscal", "hierarchy_security", "user_attribute", "conflict_policy", "wipe_policy")
     TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
     COLLATION_FIELD_NUMBER: _ClassVar[int]
     NULL_NEVER_MATCHES_FIELD_NUMBER: _ClassVar[int]
@@ -172,6 +181,7 @@ class Settings(_message.Message):
     HIERARCHY_SECURITY_FIELD_NUMBER: _ClassVar[int]
     USER_ATTRIBUTE_FIELD_NUMBER: _ClassVar[int]
     CONFLICT_POLICY_FIELD_NUMBER: _ClassVar[int]
+    WIPE_POLICY_FIELD_NUMBER: _ClassVar[int]
     time_zone: str
     collation: Collation
     null_never_matches: bool
@@ -180,7 +190,8 @@ class Settings(_message.Message):
     hierarchy_security: HierarchySecurity
     user_attribute: str
     conflict_policy: ConflictPolicy
-    def __init__(self, time_zone: _Optional[str] = ..., collation: _Optional[_Union[Collation, str]] = ..., null_never_matches: _Optional[bool] = ..., week_start: _Optional[int] = ..., fiscal: _Optional[_Union[FiscalCalendar, _Mapping]] = ..., hierarchy_security: _Optional[_Union[HierarchySecurity, _Mapping]] = ..., user_attribute: _Optional[str] = ..., conflict_policy: _Optional[_Union[ConflictPolicy, str]] = ...) -> None: ...
+    wipe_policy: WipePolicy
+    def __init__(self, time_zone: _Optional[str] = ..., collation: _Optional[_Union[Collation, str]] = ..., null_never_matches: _Optional[bool] = ..., week_start: _Optional[int] = ..., fiscal: _Optional[_Union[FiscalCalendar, _Mapping]] = ..., hierarchy_security: _Optional[_Union[HierarchySecurity, _Mapping]] = ..., user_attribute: _Optional[str] = ..., conflict_policy: _Optional[_Union[ConflictPolicy, str]] = ..., wipe_policy: _Optional[_Union[WipePolicy, str]] = ...) -> None: ...
 
 class FiscalCalendar(_message.Message):
     __slots__ = ("start_month", "start_day", "period")

@@ -1,4 +1,5 @@
 from haversack.model.v1 import model_pb2 as _model_pb2
+from haversack.sync.v1 import report_pb2 as _report_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -44,7 +45,7 @@ ROW_RIGHT_APPEND: RowRight
 ROW_RIGHT_APPEND_TO: RowRight
 
 class SyncRequest(_message.Message):
-    __slots__ = ("install_id", "cookie", "mode", "accept", "holdings", "inventories", "mismatches", "client", "app")
+    __slots__ = ("install_id", "cookie", "mode", "accept", "holdings", "inventories", "mismatches", "client", "app", "report", "full_check")
     INSTALL_ID_FIELD_NUMBER: _ClassVar[int]
     COOKIE_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
@@ -54,6 +55,8 @@ class SyncRequest(_message.Message):
     MISMATCHES_FIELD_NUMBER: _ClassVar[int]
     CLIENT_FIELD_NUMBER: _ClassVar[int]
     APP_FIELD_NUMBER: _ClassVar[int]
+    REPORT_FIELD_NUMBER: _ClassVar[int]
+    FULL_CHECK_FIELD_NUMBER: _ClassVar[int]
     install_id: bytes
     cookie: bytes
     mode: SyncMode
@@ -63,7 +66,9 @@ class SyncRequest(_message.Message):
     mismatches: _containers.RepeatedCompositeFieldContainer[DigestMismatch]
     client: str
     app: str
-    def __init__(self, install_id: _Optional[bytes] = ..., cookie: _Optional[bytes] = ..., mode: _Optional[_Union[SyncMode, str]] = ..., accept: _Optional[_Iterable[_Union[Compression, str]]] = ..., holdings: _Optional[_Iterable[_Union[EntityBlocks, _Mapping]]] = ..., inventories: _Optional[_Iterable[_Union[Inventory, _Mapping]]] = ..., mismatches: _Optional[_Iterable[_Union[DigestMismatch, _Mapping]]] = ..., client: _Optional[str] = ..., app: _Optional[str] = ...) -> None: ...
+    report: _report_pb2.DeviceReport
+    full_check: int
+    def __init__(self, install_id: _Optional[bytes] = ..., cookie: _Optional[bytes] = ..., mode: _Optional[_Union[SyncMode, str]] = ..., accept: _Optional[_Iterable[_Union[Compression, str]]] = ..., holdings: _Optional[_Iterable[_Union[EntityBlocks, _Mapping]]] = ..., inventories: _Optional[_Iterable[_Union[Inventory, _Mapping]]] = ..., mismatches: _Optional[_Iterable[_Union[DigestMismatch, _Mapping]]] = ..., client: _Optional[str] = ..., app: _Optional[str] = ..., report: _Optional[_Union[_report_pb2.DeviceReport, _Mapping]] = ..., full_check: _Optional[int] = ...) -> None: ...
 
 class EntityBlocks(_message.Message):
     __slots__ = ("entity", "blocks")
@@ -102,7 +107,7 @@ class DigestMismatch(_message.Message):
     def __init__(self, entity: _Optional[int] = ..., attempt: _Optional[int] = ...) -> None: ...
 
 class SyncEvent(_message.Message):
-    __slots__ = ("model", "plan", "removals", "rows", "checkpoint", "pass_complete", "inventory_required", "heartbeat", "position", "cookie")
+    __slots__ = ("model", "plan", "removals", "rows", "checkpoint", "pass_complete", "inventory_required", "heartbeat", "full_check_required", "position", "cookie")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
     REMOVALS_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +116,7 @@ class SyncEvent(_message.Message):
     PASS_COMPLETE_FIELD_NUMBER: _ClassVar[int]
     INVENTORY_REQUIRED_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    FULL_CHECK_REQUIRED_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     COOKIE_FIELD_NUMBER: _ClassVar[int]
     model: Model
@@ -121,9 +127,10 @@ class SyncEvent(_message.Message):
     pass_complete: PassComplete
     inventory_required: InventoryRequired
     heartbeat: Heartbeat
+    full_check_required: FullCheckRequired
     position: Position
     cookie: bytes
-    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., plan: _Optional[_Union[Plan, _Mapping]] = ..., removals: _Optional[_Union[Removals, _Mapping]] = ..., rows: _Optional[_Union[RowBatch, _Mapping]] = ..., checkpoint: _Optional[_Union[Checkpoint, _Mapping]] = ..., pass_complete: _Optional[_Union[PassComplete, _Mapping]] = ..., inventory_required: _Optional[_Union[InventoryRequired, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., position: _Optional[_Union[Position, _Mapping]] = ..., cookie: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., plan: _Optional[_Union[Plan, _Mapping]] = ..., removals: _Optional[_Union[Removals, _Mapping]] = ..., rows: _Optional[_Union[RowBatch, _Mapping]] = ..., checkpoint: _Optional[_Union[Checkpoint, _Mapping]] = ..., pass_complete: _Optional[_Union[PassComplete, _Mapping]] = ..., inventory_required: _Optional[_Union[InventoryRequired, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., full_check_required: _Optional[_Union[FullCheckRequired, _Mapping]] = ..., position: _Optional[_Union[Position, _Mapping]] = ..., cookie: _Optional[bytes] = ...) -> None: ...
 
 class Position(_message.Message):
     __slots__ = ("lsn", "history")
@@ -272,6 +279,12 @@ class InventoryRequired(_message.Message):
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
     blocks: _containers.RepeatedCompositeFieldContainer[BlockRef]
     def __init__(self, blocks: _Optional[_Iterable[_Union[BlockRef, _Mapping]]] = ...) -> None: ...
+
+class FullCheckRequired(_message.Message):
+    __slots__ = ("number",)
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    def __init__(self, number: _Optional[int] = ...) -> None: ...
 
 class BlockRef(_message.Message):
     __slots__ = ("entity", "block")

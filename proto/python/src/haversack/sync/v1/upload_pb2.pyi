@@ -1,4 +1,5 @@
 from haversack.error.v1 import error_pb2 as _error_pb2
+from haversack.sync.v1 import report_pb2 as _report_pb2
 from haversack.sync.v1 import sync_pb2 as _sync_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -40,16 +41,18 @@ MUTATION_OUTCOME_BLOCKED: MutationOutcome
 MUTATION_OUTCOME_QUEUED: MutationOutcome
 
 class UploadRequest(_message.Message):
-    __slots__ = ("install_id", "mutations", "app", "client")
+    __slots__ = ("install_id", "mutations", "app", "client", "report")
     INSTALL_ID_FIELD_NUMBER: _ClassVar[int]
     MUTATIONS_FIELD_NUMBER: _ClassVar[int]
     APP_FIELD_NUMBER: _ClassVar[int]
     CLIENT_FIELD_NUMBER: _ClassVar[int]
+    REPORT_FIELD_NUMBER: _ClassVar[int]
     install_id: bytes
     mutations: _containers.RepeatedScalarFieldContainer[bytes]
     app: str
     client: str
-    def __init__(self, install_id: _Optional[bytes] = ..., mutations: _Optional[_Iterable[bytes]] = ..., app: _Optional[str] = ..., client: _Optional[str] = ...) -> None: ...
+    report: _report_pb2.DeviceReport
+    def __init__(self, install_id: _Optional[bytes] = ..., mutations: _Optional[_Iterable[bytes]] = ..., app: _Optional[str] = ..., client: _Optional[str] = ..., report: _Optional[_Union[_report_pb2.DeviceReport, _Mapping]] = ...) -> None: ...
 
 class Mutation(_message.Message):
     __slots__ = ("number", "entity", "id", "kind", "values", "changed", "old_values", "base_lsn", "written_at_us", "depends_on", "model_version", "seen")

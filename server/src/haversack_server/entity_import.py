@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from haversack.admin.v1 import entities_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from haversack_server.catalog import Catalog, entities, organizations, profiles, provisioning
+from haversack_server.catalog import Catalog, entities, organizations, profiles, provisioning, sources
 from haversack_server.catalog.entities import StoredEntity
 from haversack_server.core import in_thread
-from haversack_server.errors import HaversackError, MetadataIncompatible, MetadataInvalid, RequestInvalid, sentences
+from haversack_server.errors import (
+    HaversackError,
+    MetadataIncompatible,
+    MetadataInvalid,
+    RequestInvalid,
+    SourceUnmappable,
+    sentences,
+)
 from haversack_server.metadata import Document, Merged, merge_entity, read_document
 from haversack_server.publishing import (
     broken_filters,
@@ -22,9 +29,13 @@ from haversack_server.publishing import (
     load_metadata,
     without_disabled,
 )
-from haversack_server.replication import keep_replicating
+from haversack_server.replication import Lent, Unmapped, keep_replicating
 
 DOCUMENTS_BYTES_MAX = 8 * 1024 * 1024
+
+
+class _DryRunDone(Exception):
+    """Takes back what a dry run has written."""
 
 
 async def import_documents(
@@ -38,6 +49,46 @@ async def import_documents(
     documents = await asyncio.to_thread(_read, sources)
     async with catalog.exclusive(organization), catalog.begin() as connection:
         return await merge_documents(connection, organization, documents)
+
+
+@dataclass(frozen=True)
+class SourceImport:
+    """What an import of a source's metadata did.
+
+    Attributes:
+        added: Entities that are new, by logical name.
+        changed: Those that have changed.
+        unchanged: Those that have not.
+        notes: Sentences about what was made of the documents.
+        unmapped: What the source has and Haversack does not keep.
+    """
+
+    added: Sequence[str]
+    changed: Sequence[str]
+    unchanged: Sequence[str]
+    notes: Sequence[str]
+    unmapped: Sequence[Unmapped]
+
+
+async def import_from_source(catalog: Catalog, lent: Lent, *, dry_run: bool = False) -> SourceImport:
+    """Merges what an organization's source says of itself into the organization's metadata; whoever calls notifies.
+
+    With `dry_run` nothing is kept. Raises SourceUnmappable if nothing can be kept of the source, what the source's
+    failures are, and as `import_documents`.
+    """
+    described = await lent.source.metadata()
+    if not described.documents:
+        reasons = [f"{it.subject}: {it.why}" for it in described.unmapped] or ["it has no entities"]
+        raise SourceUnmappable(sentences([f"nothing of {lent.organization}'s source can be kept:", *reasons]))
+    organization = lent.organization
+    try:
+        async with catalog.exclusive(organization), catalog.begin() as connection:
+            outcome = await merge_documents(connection, organization, described.documents)
+            if dry_run:
+                raise _DryRunDone
+    except _DryRunDone:
+        pass
+    return SourceImport(outcome.added, outcome.changed, outcome.unchanged, outcome.notes, described.unmapped)
 
 
 async def merge_documents(
@@ -73,6 +124,8 @@ async def merge_documents(
     await organizations.set_last_entity_number(connection, organization, last_number)
     outcome.notes.extend(await _enable_new(connection, organization, outcome.added))
     await _check_whole(connection, organization)
+    if outcome.added or outcome.changed:
+        await sources.touch(connection, organization)
     if (await provisioning.find(connection, organization)).staging_path is not None:
         await keep_replicating(connection, organization)
     return outcome

@@ -1,0 +1,16 @@
+"""Systems of record outside of Haversack, each a package of its own behind `haversack_server.replication.Source`.
+
+A kind of source is one line here; nothing else in the server knows one by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from haversack_server.replication import Connect
+
+CONNECTORS: Mapping[str, Connect] = MappingProxyType({})
+"""How a source of each kind is made ready."""
+
+__all__ = ["CONNECTORS"]

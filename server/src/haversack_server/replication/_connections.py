@@ -1,0 +1,242 @@
+"""The open sources of a process: one of each organization, made ready when it is first needed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from haversack_server._core import Staging
+from haversack_server.catalog import Catalog, organizations, sources
+from haversack_server.catalog.sources import SOURCES_BELL, StoredSource
+from haversack_server.errors import HaversackError, SourceOwnsRows, SourcePaused, SourceUnknown
+from haversack_server.publishing import load_metadata
+from haversack_server.replication._native import NativeSource
+from haversack_server.replication._source import Connect, Feed, Source
+from haversack_server.sealing import Seal
+from haversack_server.stagings import Stagings
+
+POLL_SECONDS = 1.0
+"""How often it looks whether another process has changed a source that is open here."""
+
+_log = structlog.get_logger()
+
+
+@runtime_checkable
+class Keeper(Protocol):
+    """A source whose rows Haversack itself keeps."""
+
+    async def held(self) -> Mapping[int, tuple[int, int]]:
+        """Returns rows and bytes of each entity, by its number."""
+
+    async def settle(self, staging: Staging) -> int:
+        """Takes over all that devices have written in staging; returns how many changes that were."""
+
+
+@dataclass
+class _Connection:
+    """An open source and who uses it."""
+
+    source: Source
+    revision: int
+    is_paused: bool
+    users: int = 0
+    is_stale: bool = False
+    model: bytes | None = None
+
+
+class Lent:
+    """An organization's source while somebody uses it.
+
+    Attributes:
+        organization: Whose it is.
+        source: The source.
+    """
+
+    def __init__(self, organization: str, connection: _Connection, catalog: Catalog, stagings: Stagings) -> None:
+        self.organization = organization
+        self.source = connection.source
+        self._connection = connection
+        self._catalog = catalog
+        self._stagings = stagings
+
+    @property
+    def is_current(self) -> bool:
+        """Whether nobody has changed, paused or removed it: who works with it otherwise ends soon."""
+        return not self._connection.is_stale
+
+    @property
+    def keeper(self) -> Keeper | None:
+        """The source, if Haversack itself keeps its rows."""
+        return self.source if isinstance(self.source, Keeper) else None
+
+    async def open(self, entity: str, staging: Staging | None = None) -> Feed:
+        """Opens a feed of an entity, or of all of them with "", into a staging database, by default the served one.
+
+        Raises OrganizationUnknown, OrganizationNotProvisioned, EntityUnknown, or what the source's own failures are.
+        """
+        staging = staging or await self._stagings.get(self.organization)
+        return await self.source.open(staging, await self._model(), entity)
+
+    async def resync(self, entity: str) -> None:
+        """Has the next feed read an entity in full again; see `Source.resync`."""
+        staging = await self._stagings.get(self.organization)
+        await self.source.resync(staging, await self._model(), entity)
+
+    async def _model(self) -> bytes:
+        """The organization's metadata, read once for each revision: an import makes a new one."""
+        if self.keeper is not None:
+            return b""
+        if self._connection.model is None:
+            async with self._catalog.snapshot() as connection:
+                self._connection.model = (await load_metadata(connection, self.organization)).model_bytes
+        return self._connection.model
+
+
+class Connections:
+    """Opens each organization's source once, and anew when an administrator has changed it.
+
+    A source that was replaced is closed when the last of those who use it lets go of it. Belongs to one event loop.
+    """
+
+    def __init__(self, catalog: Catalog, stagings: Stagings, connectors: Mapping[str, Connect], seal: Seal) -> None:
+        self._catalog = catalog
+        self._stagings = stagings
+        self._connectors = connectors
+        self._seal = seal
+        self._open: dict[str, _Connection] = {}
+        self._opening = asyncio.Lock()
+        self._following: asyncio.Task[None] | None = None
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of sources outside that this server has."""
+        return sorted(self._connectors)
+
+    def start(self) -> None:
+        """Begins to follow what administrators change."""
+        self._following = asyncio.create_task(self._follow())
+
+    async def close(self) -> None:
+        """Closes every source. Nobody may use one any more."""
+        if self._following is not None:
+            self._following.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._following
+        for organization in list(self._open):
+            await self._drop(organization)
+
+    def connect(self, kind: str, settings: Mapping[str, object], secrets: Mapping[str, str], mapping: str) -> Source:
+        """Makes a source ready that is nobody's; raises SourceUnknown, SourceInvalid or MappingInvalid."""
+        connect = self._connectors.get(kind)
+        if connect is None:
+            raise SourceUnknown(
+                f"this server has no sources of kind {kind!r}; it has {', '.join(self.kinds) or 'none'}"
+            )
+        return connect(settings, secrets, mapping)
+
+    def opened(self, stored: StoredSource) -> Source:
+        """Makes a stored source ready; raises as `connect`, and ConfigurationInvalid if its secrets stay closed."""
+        secrets = self._seal.open(stored.organization, stored.sealed_secrets)
+        return self.connect(stored.kind, stored.settings, secrets, stored.mapping)
+
+    @asynccontextmanager
+    async def lend(self, organization: str, *, even_paused: bool = False) -> AsyncIterator[Lent]:
+        """Lends an organization's source.
+
+        Raises OrganizationUnknown, SourcePaused, SourceUnknown, SourceInvalid, MappingInvalid or ConfigurationInvalid.
+        """
+        connection = await self._get(organization)
+        if connection.is_paused and not even_paused:
+            raise SourcePaused(
+                f"the source of {organization} is paused; `haversack source resume {organization}` lets it go on"
+            )
+        connection.users += 1
+        try:
+            yield Lent(organization, connection, self._catalog, self._stagings)
+        finally:
+            connection.users -= 1
+            if connection.is_stale and connection.users == 0:
+                await _close(organization, connection.source)
+
+    @asynccontextmanager
+    async def feed(self, organization: str, entity: str) -> AsyncIterator[Feed]:
+        """Lends a feed of an entity into the staging database that is served; raises as `lend` and `Lent.open`."""
+        async with self.lend(organization) as lent:
+            feed = await lent.open(entity)
+            try:
+                yield feed
+            finally:
+                await feed.close()
+
+    async def release(self, organization: str) -> None:
+        """Lets go of an organization's source here, as soon as nobody uses it; it is opened again when it is needed."""
+        await self._drop(organization)
+
+    async def notify(self) -> None:
+        """Tells every process that a source has changed; in this one it is known when this returns."""
+        await self._look()
+        await self._catalog.notify(SOURCES_BELL)
+
+    async def _get(self, organization: str) -> _Connection:
+        async with self._catalog.snapshot() as connection:
+            stored = await sources.find(connection, organization)
+            if stored is None:
+                await organizations.find(connection, organization)
+        revision, is_paused = (stored.revision, stored.is_paused) if stored else (0, False)
+        async with self._opening:
+            there = self._open.get(organization)
+            if there is None or (there.revision, there.is_paused) != (revision, is_paused):
+                await self._drop(organization)
+                source = self.opened(stored) if stored else NativeSource(self._catalog, self._stagings, organization)
+                there = self._open[organization] = _Connection(source, revision, is_paused)
+        return there
+
+    async def _drop(self, organization: str) -> None:
+        """Forgets a source, and closes it unless somebody uses it, who then does so."""
+        connection = self._open.pop(organization, None)
+        if connection is not None:
+            connection.is_stale = True
+            if connection.users == 0:
+                await _close(organization, connection.source)
+
+    async def _follow(self) -> None:
+        with self._catalog.listen(SOURCES_BELL) as bell:
+            while True:
+                await bell.wait(POLL_SECONDS)
+                try:
+                    await self._look()
+                except HaversackError as error:
+                    _log.warning("sources not looked for", reason=error.reason, cause=str(error))
+
+    async def _look(self) -> None:
+        """Drops what has changed."""
+        if not self._open:
+            return
+        async with self._catalog.snapshot() as connection:
+            there = await sources.revisions(connection)
+        for organization, opened in list(self._open.items()):
+            if there.get(organization, (0, False)) != (opened.revision, opened.is_paused):
+                await self._drop(organization)
+
+
+async def refuse_foreign_rows(connection: AsyncConnection, organization: str) -> None:
+    """Raises SourceOwnsRows if an organization's rows belong to a source outside."""
+    stored = await sources.find(connection, organization)
+    if stored is not None:
+        raise SourceOwnsRows(
+            f"the rows of {organization} belong to its source ({stored.kind}), from which they come by themselves;"
+            " write them there"
+        )
+
+
+async def _close(organization: str, source: Source) -> None:
+    try:
+        await source.close()
+    except Exception as error:
+        _log.warning("source not closed", organization=organization, kind=source.kind, cause=str(error))

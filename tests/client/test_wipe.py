@@ -1,0 +1,168 @@
+"""Devices that are wiped: nothing stays, whatever breaks, and what was written is offered if it is wanted."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from client.memory_server import MemoryServer, Refusal
+from client.test_writes import NORTH, QUICK, SITE
+from haversack.sync.v1 import report_pb2, sync_pb2, upload_pb2
+from haversack_client import Device, DeviceWipedError, RemoteError, UnavailableError, Wipe
+from haversack_client._transport import Stream
+
+KEY = "correct horse battery staple"
+
+
+class WipingServer(MemoryServer):
+    """A server whose administrator may order a wipe.
+
+    `offers` is what it says of the outbox; None while nothing is ordered. `unreachable` are calls, by name, that break
+    once a device has heard of the order, and `unreadable` are numbers of writes that cannot be read.
+    """
+
+    heard: bool = False
+
+    offers: bool | None = None
+    offered: tuple[int, ...] = ()
+    unreachable: frozenset[str] = frozenset()
+    unreadable: frozenset[int] = frozenset()
+
+    def open(self, request: sync_pb2.SyncRequest) -> Stream:
+        """Starts a stream, or says that the device is to be wiped."""
+        if self.offers is not None:
+            self.heard = True
+            raise wiped(offers=self.offers)
+        return super().open(request)
+
+    def upload(self, request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
+        """Takes note of writes that nobody will apply."""
+        if self.offers is None:
+            return super().upload(request)
+        self._reach("upload")
+        if not (self.heard and self.offers):
+            raise wiped(offers=self.offers)
+        numbers = tuple(upload_pb2.Mutation.FromString(raw).number for raw in request.mutations)
+        if self.unreadable.intersection(numbers):
+            raise RemoteError("unreadable", code="INVALID_ARGUMENT", reason="REQUEST_INVALID")
+        self.offered += numbers
+        refused = upload_pb2.MUTATION_OUTCOME_FORBIDDEN
+        answers = [upload_pb2.MutationAnswer(number=number, outcome=refused) for number in numbers]
+        return upload_pb2.UploadResponse(answers=answers)
+
+    def report(self, request: report_pb2.ReportRequest) -> report_pb2.ReportResponse:
+        """Takes note."""
+        self._reach("report")
+        return super().report(request)
+
+    def _reach(self, call: str) -> None:
+        if self.heard and call in self.unreachable:
+            raise UnavailableError("no network", code="UNAVAILABLE")
+
+
+def wiped(*, offers: bool) -> DeviceWipedError:
+    details = {"outbox": "offer" if offers else "discard"}
+    return DeviceWipedError('wiped ("stolen")', code="PERMISSION_DENIED", reason="DEVICE_WIPED", details=details)
+
+
+@pytest.fixture
+def server() -> WipingServer:
+    server = WipingServer((SITE,))
+    server.put(SITE, NORTH.bytes, name="secretplace")
+    return server
+
+
+OpenDevice = Callable[[], Device]
+
+
+@pytest.fixture(params=["plain", "encrypted"])
+def open_device(request: pytest.FixtureRequest, server: WipingServer, tmp_path: Path) -> OpenDevice:
+    key = KEY if request.param == "encrypted" else None
+    told: list[Wipe] = []
+
+    def opened() -> Device:
+        return Device(tmp_path / "device.sqlite3", server, backoff=QUICK, key=key, on_wiped=told.append)
+
+    opened.told = told  # type: ignore[attr-defined]
+    return opened
+
+
+def held(device: Device) -> set[str]:
+    tables = {str(name) for (name,) in device.query("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return {name for name in tables if not name.startswith("_haversack")}
+
+
+@pytest.mark.parametrize("offers", [True, False])
+def test_nothing_stays_but_word_of_it(
+    server: WipingServer, open_device: OpenDevice, tmp_path: Path, *, offers: bool
+) -> None:
+    with open_device() as device:
+        device.sync()
+        device.update("site", NORTH, {"name": "mysecret"})
+        install_id = device.status().install_id
+        server.offers = offers
+        with pytest.raises(DeviceWipedError, match="stolen"):
+            device.sync()
+        assert (held(device), device.outbox(), device.status().entities) == (set(), [], ())
+        assert device.status().wiped == device.wiped == open_device.told[0]  # type: ignore[attr-defined]
+        for attempt in (device.sync, device.upload, device.live, lambda: device.create("site", {"name": "x"})):
+            with pytest.raises(DeviceWipedError, match="stolen"):
+                attempt()
+    assert server.offered == ((1,) if offers else ())
+    assert [(it.install_id, it.wiped) for it in server.reports] == [(install_id, True)]
+    content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert not any(word in content for word in (b"secretplace", b"mysecret"))
+    with open_device() as device:
+        assert device.wiped is not None
+        assert device.wiped.confirmed
+        with pytest.raises(DeviceWipedError):
+            device.sync()
+    assert len(open_device.told) == 1  # type: ignore[attr-defined]
+
+
+def test_rows_go_at_once_and_the_rest_when_there_is_a_network(server: WipingServer, open_device: OpenDevice) -> None:
+    with open_device() as device:
+        device.sync()
+        device.update("site", NORTH, {"name": "Mine"})
+        server.offers, server.unreachable = True, frozenset({"upload", "report"})
+        with pytest.raises(DeviceWipedError):
+            device.sync()
+        assert held(device) == set()
+        assert device.wiped is not None
+        assert (device.wiped.offers, device.wiped.confirmed, len(device.outbox())) == (True, False, 1)
+    with open_device() as device:
+        server.unreachable = frozenset({"report"})
+        with pytest.raises(DeviceWipedError):
+            device.sync()
+        assert (server.offered, device.outbox(), server.reports) == ((1,), [], [])
+        server.unreachable = frozenset()
+        with pytest.raises(DeviceWipedError):
+            device.sync()
+        assert device.wiped is not None
+        assert device.wiped.confirmed
+    assert len(server.reports) == 1
+
+
+def test_all_that_is_not_in_the_data_is_offered(server: WipingServer, open_device: OpenDevice) -> None:
+    """Refused writes, those that wait for them, and one that the server cannot even read."""
+    refusal = Refusal(upload_pb2.MUTATION_OUTCOME_INVALID)
+    server.judge = lambda mutation: refusal if mutation.number == 1 else None
+    with open_device() as device:
+        device.sync()
+        made = device.create("site", {"name": "refused"})
+        device.sync()
+        device.update("site", made, {"name": "held by it"})
+        device.update("site", NORTH, {"name": "free"})
+        server.offers, server.unreadable = True, frozenset({2})
+        with pytest.raises(DeviceWipedError):
+            device.sync()
+    assert server.offered[-2:] == (1, 3)
+
+
+def test_a_live_stream_ends_with_it(server: WipingServer, open_device: OpenDevice) -> None:
+    with open_device() as device:
+        device.sync()
+        server.offers = True
+        with device.live() as live, pytest.raises(DeviceWipedError):
+            list(live)
+        assert held(device) == set()
+        assert device.activity.stage == 1
