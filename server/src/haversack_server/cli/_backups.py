@@ -41,7 +41,7 @@ app = typer.Typer(
 Source = Annotated[Path, typer.Argument(metavar="SOURCE", help="The folder of the backup.")]
 
 
-@app.command(CREATE, epilog="Example: haversack backup /backups/monday --data /var/lib/haversack")
+@app.command(CREATE, epilog="Example: haversack backup create /backups/monday --data /var/lib/haversack")
 def create(
     destination: Annotated[
         Path,
