@@ -116,6 +116,7 @@ def admin(server: RunningServer) -> Admin:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How many generated worlds the oracle and simulation tests walk."""
     parser.addoption("--simulation-seeds", type=int, default=12, help="worlds per generated test")
+    parser.addoption("--simulation-kills", type=int, default=20, help="processes that the simulation kills")
     parser.addoption("--simulation-seed", type=int, default=None, help="replay this one world")
 
 

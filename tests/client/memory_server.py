@@ -13,7 +13,7 @@ from client.wire import Entity, batch, checkpoint, model, plan, removals, rows_c
 from google.protobuf.message import Message
 from haversack.error.v1 import error_pb2
 from haversack.model.v1 import model_pb2
-from haversack.sync.v1 import report_pb2, sync_pb2, upload_pb2
+from haversack.sync.v1 import position_pb2, report_pb2, sync_pb2, upload_pb2
 from haversack_client import UnavailableError
 from haversack_client._roaring import encode_block
 from haversack_client._transport import Received
@@ -88,6 +88,9 @@ class MemoryServer:
     renews_token: bool = False
     epoch: bytes = b"epoch-0000000001"
     version: int = 1
+    other_tables: bool = True
+    """Whether the next version has other tables, so that rows are sent again."""
+    user: sync_pb2.User | None = None
     head: int = 0
     rows: dict[int, dict[bytes, ServerRow]] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=dict)
@@ -188,14 +191,16 @@ class MemoryServer:
         epoch, version, floor = (*request.cookie.split(b"/"), b"0")[:3] if request.cookie else (b"", b"0", b"0")
         since = int(floor) if epoch == self.epoch else 0
         if int(version) != self.version:
-            yield sync_pb2.SyncEvent(model=model(*self.entities, version=self.version))
+            told = model(*self.entities, version=self.version)
+            if self.user:
+                told.user.CopyFrom(self.user)
+            yield sync_pb2.SyncEvent(model=told)
         yield plan({entity: len(self.visible(entity)) for entity in self.entities}, epoch=self.epoch)
         if not request.holdings:
             since = -1
+        renewed = int(version) != self.version and self.other_tables
         for entity in self.entities:
-            changed = [
-                it for it in self.rows.get(entity.number, {}).values() if it.lsn > since or int(version) != self.version
-            ]
+            changed = [it for it in self.rows.get(entity.number, {}).values() if it.lsn > since or renewed]
             gone = sorted(it.ordinal for it in changed if not (it.alive and it.visible))
             if gone:
                 yield removals(entity, encode_block(0, gone))
@@ -210,7 +215,7 @@ class MemoryServer:
         }
         cookie = b"%s/%d/%d" % (self.epoch, self.version, self.head)
         event = with_cookie(checkpoint(held, lsn=self.head), cookie)
-        event.position.CopyFrom(sync_pb2.Position(lsn=self.head, history=int(self.epoch[6:])))
+        event.position.CopyFrom(position_pb2.Position(lsn=self.head, history=int(self.epoch[6:])))
         yield event
 
     def _take(self, install: bytes, raw: bytes) -> upload_pb2.MutationAnswer:

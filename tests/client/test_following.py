@@ -159,15 +159,6 @@ def test_a_kept_device_is_closed_while_it_waits_for_a_network(tmp_path: Path, se
     assert not keeper.running
 
 
-def test_the_interval_is_the_shortest_of_the_profile(tmp_path: Path) -> None:
-    often = Entity(3, "site", SITE.attributes, sync_interval_minutes=5)
-    seldom = Entity(4, "visit", VISIT.attributes, sync_interval_minutes=60)
-    with Device(tmp_path / "a.sqlite3", MemoryServer((seldom, often)), backoff=QUICK) as device:
-        assert device._interval_seconds() == 600
-        device.sync()
-        assert device._interval_seconds() == 300
-
-
 def test_stages_come_in_order_and_progress_never_goes_back(tmp_path: Path) -> None:
     first = Entity(9, "kind", (Attribute(1, "kindid", model_pb2.ATTRIBUTE_TYPE_UNIQUEIDENTIFIER),), mandatory=True)
     server = MemoryServer((first, SITE))

@@ -4,13 +4,12 @@ from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
-from client.memory_server import MemoryServer
+from client.memory_server import MemoryServer, MemoryStream
 from client.test_writes import NORTH, QUICK, SITE
 from haversack.error.v1 import error_pb2
 from haversack.sync.v1 import sync_pb2
 from haversack_client import Device, RemoteError
 from haversack_client._report import INTERVAL_SECONDS, Reporter
-from haversack_client._transport import Stream
 
 
 class AskingServer(MemoryServer):
@@ -19,7 +18,7 @@ class AskingServer(MemoryServer):
     asked: tuple[sync_pb2.SyncRequest, ...] = ()
     failure: Exception | None = None
 
-    def open(self, request: sync_pb2.SyncRequest) -> Stream:
+    def open(self, request: sync_pb2.SyncRequest) -> MemoryStream:
         """Starts a stream, or fails."""
         self.asked += (request,)
         if self.failure:

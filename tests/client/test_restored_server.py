@@ -151,7 +151,7 @@ def test_a_file_from_before_writes_were_kept_is_upgraded(server: MemoryServer, d
     with closing(sqlite3.connect(device._path)) as connection:
         connection.execute("DROP INDEX _haversack_outbox_state")
         connection.execute("ALTER TABLE _haversack_outbox DROP COLUMN settled_at_us")
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
         connection.commit()
     with Device(device._path, server, backoff=QUICK) as again:
         again.sync()

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from client.memory_server import MemoryServer, Refusal
+from client.memory_server import MemoryServer, MemoryStream, Refusal
 from client.test_writes import NORTH, QUICK, SITE
 from haversack.sync.v1 import report_pb2, sync_pb2, upload_pb2
 from haversack_client import Device, DeviceWipedError, RemoteError, UnavailableError, Wipe
-from haversack_client._transport import Stream
 
 KEY = "correct horse battery staple"
 
@@ -27,7 +26,7 @@ class WipingServer(MemoryServer):
     unreachable: frozenset[str] = frozenset()
     unreadable: frozenset[int] = frozenset()
 
-    def open(self, request: sync_pb2.SyncRequest) -> Stream:
+    def open(self, request: sync_pb2.SyncRequest) -> MemoryStream:
         """Starts a stream, or says that the device is to be wiped."""
         if self.offers is not None:
             self.heard = True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import uuid
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from haversack.admin.v1 import (
     admin_pb2,
     admin_pb2_grpc,
     apps_pb2_grpc,
+    devices_pb2_grpc,
     directory_pb2_grpc,
     entities_pb2,
     entities_pb2_grpc,
@@ -28,12 +29,15 @@ from haversack.admin.v1 import (
     questions_pb2_grpc,
     security_pb2_grpc,
     solutions_pb2_grpc,
+    source_pb2_grpc,
     sync_errors_pb2_grpc,
     work_pb2_grpc,
 )
+from haversack_server.connectors import CONNECTORS
 from haversack_server.identity import ADMIN_AUDIENCE, ANY_ORGANIZATION, SYNC_AUDIENCE
 from haversack_server.metadata import standard_documents
 from haversack_server.provisioning import TERMS
+from haversack_server.replication import Connect
 from haversack_server.runtime import Server
 from haversack_server.settings import ServerSettings
 
@@ -109,12 +113,14 @@ class Admin:
             "profiles": profiles_pb2_grpc.ProfileServiceStub(channel),
             "apps": apps_pb2_grpc.AppServiceStub(channel),
             "provisioning": provisioning_pb2_grpc.ProvisioningServiceStub(channel),
+            "devices": devices_pb2_grpc.DeviceServiceStub(channel),
             "questions": questions_pb2_grpc.QuestionServiceStub(channel),
             "directory": directory_pb2_grpc.DirectoryServiceStub(channel),
             "access": security_pb2_grpc.AccessServiceStub(channel),
             "audit": security_pb2_grpc.AuditServiceStub(channel),
             "solutions": solutions_pb2_grpc.SolutionServiceStub(channel),
             "sync_errors": sync_errors_pb2_grpc.SyncErrorServiceStub(channel),
+            "sources": source_pb2_grpc.SourceServiceStub(channel),
             "work": work_pb2_grpc.WorkServiceStub(channel),
         }
 
@@ -196,9 +202,11 @@ class Admin:
 
 
 @contextmanager
-def running(loop: LoopThread, settings: ServerSettings) -> Iterator[RunningServer]:
+def running(
+    loop: LoopThread, settings: ServerSettings, connectors: Mapping[str, Connect] = CONNECTORS
+) -> Iterator[RunningServer]:
     """Runs a server while the block runs."""
-    server = Server(settings)
+    server = Server(settings, connectors)
     loop.run(server.__aenter__())
     try:
         bound = settings.model_copy(update={"admin_listen": server.admin_address, "sync_listen": server.sync_address})

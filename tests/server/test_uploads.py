@@ -16,6 +16,7 @@ from haversack.admin.v1 import admin_pb2, entities_pb2, provisioning_pb2, sync_e
 from haversack.model.v1 import model_pb2
 from haversack.sync.v1 import upload_pb2
 from haversack_client import Backoff, Device, NotProvisionedError, WriteRefusedError
+from haversack_client._conflicts import OnConflict
 from haversack_server._core import Staging
 from server.refusals import refused
 from server.running import STEP_SECONDS_MAX, Admin, RunningServer
@@ -43,10 +44,11 @@ class Field:
     name: str
     folder: Path
 
-    def device(self, user: str, file: str) -> Device:
+    def device(self, user: str, file: str, on_conflict: OnConflict | None = None) -> Device:
         """Opens a device of a user's."""
         token = self.server.device_token(self.name, user)
-        return Device.open(self.folder / file, self.server.settings.sync_listen, token, backoff=Backoff(0.01, 0.1))
+        endpoint, backoff = self.server.settings.sync_listen, Backoff(0.01, 0.1)
+        return Device.open(self.folder / file, endpoint, token, backoff=backoff, on_conflict=on_conflict)
 
     def recorded(self) -> dict[str, str]:
         """Names of the accounts in the record database."""
@@ -173,6 +175,22 @@ def test_a_lost_privilege_refuses_what_waits_until_it_comes_back(field: Field) -
         ada.retry(refusal.number)
         assert ada.sync().applied == 1
         assert names(ada)[ACCOUNTS[0]] == "Mine"
+
+
+def test_a_device_asks_as_its_user_and_follows_what_becomes_of_that_user(field: Field) -> None:
+    mine = "<condition attribute='ownerid' operator='{}'/>"
+    xml = f"<fetch><entity name='account'><filter>{mine}</filter></entity></fetch>"
+    with field.device(ADA, "ada.db") as ada, field.device(BOB, "bob.db") as bob:
+        received = [ada.sync().rows, bob.sync().rows]
+        assert [len(device.fetch(xml.format("eq-userid"))) for device in (ada, bob)] == [received[0], 0]
+        assert len(bob.fetch(xml.format("ne-userid"))) == received[1]
+        assert bob.user is not None
+        assert (bob.user.id, bob.user.name, bob.user.business_unit_id, bob.user.team_ids) == (BOB, BOB, UNIT, ())
+        settings = f"systemuserid,timezonename,uilanguageid\n{BOB},Europe/Copenhagen,1030\n"
+        report = field.admin.ingest(field.name, "usersettings", settings.encode())
+        assert not report.rejected, report.errors
+        assert bob.sync().rows == 0, "nothing is fetched again"
+        assert (bob.user.time_zone, bob.user.language) == ("Europe/Copenhagen", 1030)
 
 
 @pytest.mark.parametrize("policy", POLICIES)

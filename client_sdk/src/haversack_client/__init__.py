@@ -14,12 +14,14 @@ with Device.open("crm.sqlite3", "https://sync.example.com", token) as device:
   database that one session writes, `_reader` what everybody reads of it, `_tables` its tables; `_rows`, `_model`,
   `_roaring` and `_digest` are the forms in which rows, tables and sets travel.
 - Writes go: `_writer` checks them (`_rules`, `_values`) and enters them into the `_outbox`; `_overlay` lays them over
-  the server's rows; `_uploader` is the loop that sends; `_translation` is what a new model or epoch makes of them.
+  the server's rows; `_uploader` is the loop that sends; `_conflicts` has what the application decides; `_translation`
+  is what a new model or epoch makes of them.
 - Administrators: `_report` tells them how the device is, and `_wipe` does what they order.
 - `_fetch` answers FetchXML. `_transport` is gRPC, `_connections` is SQLite or SQLCipher.
 """
 
 from haversack_client._backoff import Backoff
+from haversack_client._conflicts import Conflict, FieldConflict
 from haversack_client._device import Device
 from haversack_client._encryption import keyring_key
 from haversack_client._errors import (
@@ -43,7 +45,7 @@ from haversack_client._errors import (
     UnavailableError,
     WriteRefusedError,
 )
-from haversack_client._fetch import Caller, Collation
+from haversack_client._fetch import Caller, Collation, FiscalCalendar
 from haversack_client._held import Checkpoint, Wipe
 from haversack_client._keeper import Keeper
 from haversack_client._live import (
@@ -57,8 +59,10 @@ from haversack_client._live import (
     ModelChangeWaiting,
     RowsChanged,
     UploadFailed,
+    UserChanged,
     WritesAnswered,
 )
+from haversack_client._model import User
 from haversack_client._model_change import EntityChange, ModelAnswer, ModelChange
 from haversack_client._monitor import Activities, Activity, OverallState
 from haversack_client._progress import Progress
@@ -76,6 +80,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointReached",
     "Collation",
+    "Conflict",
     "Connection",
     "ConnectionChanged",
     "Device",
@@ -88,6 +93,8 @@ __all__ = [
     "EventsDropped",
     "FencedError",
     "FetchError",
+    "FieldConflict",
+    "FiscalCalendar",
     "HaversackError",
     "Keeper",
     "KeyWrongError",
@@ -116,6 +123,8 @@ __all__ = [
     "TokenError",
     "UnavailableError",
     "UploadFailed",
+    "User",
+    "UserChanged",
     "Wipe",
     "WriteRefusedError",
     "WritesAnswered",

@@ -86,6 +86,8 @@ def _headline(activity: Activity) -> Text:
     text = Text.assemble(("● " + activity.state.value, STYLES[activity.state]))
     if activity.waiting:
         text.append(f"  {activity.waiting:,} writes wait")
+    if activity.queued:
+        text.append(f"  {activity.queued:,} at the server, waiting for the source")
     if activity.refused:
         text.append(f"  {activity.refused:,} were refused", style="yellow")
     if activity.model_waiting:
@@ -130,8 +132,8 @@ def _progress(activity: Activity) -> "RenderableType":
 
 def _entities(status: Status) -> Table:
     table = Table(box=None, padding=(0, 2))
-    for position, header in enumerate(("entity", "rows", "bytes", "last sync", "waiting", "error")):
-        table.add_column(header, justify="right" if 0 < position < 5 else "left")  # noqa: PLR2004 (numbers, in between)
+    for position, header in enumerate(("entity", "rows", "bytes", "last sync", "waiting", "queued", "error")):
+        table.add_column(header, justify="right" if 0 < position < 6 else "left")  # noqa: PLR2004 (numbers, in between)
     for entity in status.entities:
         table.add_row(
             Text(entity.name),
@@ -139,6 +141,7 @@ def _entities(status: Status) -> Table:
             f"{entity.received_bytes:,}",
             _time(entity.synced_at_us) if entity.synced_at_us else "never",
             f"{entity.waiting:,}" if entity.waiting else "",
+            f"{entity.queued:,}" if entity.queued else "",
             Text(entity.error, style="yellow"),
         )
     return table

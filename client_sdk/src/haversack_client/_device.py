@@ -14,13 +14,14 @@ from typing import TypeVar
 from haversack.sync.v1 import sync_pb2
 
 from haversack_client._backoff import Backoff
+from haversack_client._conflicts import ROUNDS_MAX, OnConflict
 from haversack_client._connections import Key
 from haversack_client._errors import DeviceWipedError, HaversackError, RemoteError, SyncRunningError, UnavailableError
 from haversack_client._fetch import Caller, Fetch
 from haversack_client._held import Wipe
-from haversack_client._keeper import INTERVAL_MINUTES_DEFAULT, Keeper, Work
+from haversack_client._keeper import Keeper, Work
 from haversack_client._live import EVENTS_MAX, Live
-from haversack_client._model import CarriedModel
+from haversack_client._model import CarriedModel, User
 from haversack_client._model_change import ModelGate, OnModelChange
 from haversack_client._monitor import Activities, Activity, Monitor
 from haversack_client._operations import KeepCookie
@@ -30,6 +31,7 @@ from haversack_client._reader import Status, open_read_only, read_facts, read_st
 from haversack_client._readers import Readers
 from haversack_client._report import Reporter
 from haversack_client._result import SyncResult, Tally
+from haversack_client._schedule import MICROS_PER_SECOND, Due, read_due
 from haversack_client._stage import Stage
 from haversack_client._store import Store
 from haversack_client._synchronizer import Synchronizer
@@ -61,6 +63,7 @@ class Device:
         on_model_change: OnModelChange | None = None,
         app_version: str = "",
         on_wiped: Callable[[Wipe], object] | None = None,
+        on_conflict: OnConflict | None = None,
     ) -> None:
         """Use `Device.open`."""
         self._app = app
@@ -71,7 +74,10 @@ class Device:
         self._turn = Turn()
         self._gate = ModelGate(on_model_change)
         self._store = Store(path, key, turn=self._turn)
-        self._writer = Writer(path, key, turn=self._turn, on_written=self._on_written)
+        self._on_conflict = on_conflict
+        self._writer = Writer(
+            path, key, turn=self._turn, on_written=self._on_written, keeps_conflicts=on_conflict is not None
+        )
         self._readers = Readers(path, key)
         self._reporter = Reporter(
             self._store, self._readers, transport, path, app=app, app_version=app_version, clock=time.monotonic
@@ -97,6 +103,7 @@ class Device:
         on_model_change: OnModelChange | None = None,
         app_version: str = "",
         on_wiped: Callable[[Wipe], object] | None = None,
+        on_conflict: OnConflict | None = None,
     ) -> "Device":
         """Opens the database at `path`, or makes it. Nothing is sent yet.
 
@@ -112,6 +119,8 @@ class Device:
             on_model_change: Asked before tables change, in the thread that syncs; None means now.
             app_version: Version of the application, for administrators; at most 64 bytes of it are sent.
             on_wiped: Called once an administrator has had the device wiped, in the thread that syncs.
+            on_conflict: Decides on fields that gave way to somebody else's, where the organization merges, in the
+                thread that syncs or uploads; None means that the server's values stay.
 
         Raises:
             ValueError: The endpoint is none.
@@ -121,16 +130,16 @@ class Device:
         """
         trusted = Path(ca_file).read_bytes() if ca_file else None
         transport = GrpcTransport(endpoint, token, root_certificates=trusted)
-        backoff = backoff or Backoff()
         return cls(
             Path(path),
             transport,
-            backoff=backoff,
+            backoff=backoff or Backoff(),
             app=app,
             key=key,
             on_model_change=on_model_change,
             app_version=app_version,
             on_wiped=on_wiped,
+            on_conflict=on_conflict,
         )
 
     @classmethod
@@ -231,12 +240,19 @@ class Device:
 
         Args:
             fetch_xml: A `<fetch>`; docs/device.md lists what devices support.
-            caller: Who asks, for operators like `eq-userid` and `today`; None: somebody in the zone of this device.
+            caller: Who asks, for operators like `eq-userid` and `today`; None: the user of this device.
 
         Raises FetchError, whose `reason` is the one that a server gives to such a filter.
         """
         with self._readers.reading() as connection:
-            return Fetch(connection, caller or Caller()).rows(fetch_xml)
+            return Fetch(connection, caller).rows(fetch_xml)
+
+    @property
+    def user(self) -> User | None:
+        """Whose device it is, as the server told with the last model; None before the first sync."""
+        with self._readers.reading() as connection:
+            serialized = read_facts(connection).model
+        return CarriedModel.parse(serialized).user if serialized else None
 
     def connection(self) -> sqlite3.Connection:
         """Opens a read-only connection of the caller's own, to use in this thread and to close.
@@ -296,11 +312,14 @@ class Device:
             self._wiper.resume()
             tally = Tally(clock)
             self._monitor.begin()
-            epoch = self._store.facts().epoch
-            refusal = self._round(tally, progress)
-            if epoch not in (b"", self._store.facts().epoch):
-                # What the server took before may be lost: it is asked again, and what it takes anew is fetched.
-                refusal = self._round(tally, progress)
+            for _ in range(ROUNDS_MAX):
+                epoch = self._store.facts().epoch
+                refusal = self._drain(tally)
+                self._download(tally, progress)
+                # What the server took in an epoch that is over may be lost: it is asked again.
+                is_over = epoch not in (b"", self._store.facts().epoch)
+                if refusal or not (is_over or self._resolve()):
+                    break
             if refusal:
                 raise refusal
             return tally.result()
@@ -360,6 +379,7 @@ class Device:
                 events_max=events_max,
                 on_error=self._obeyed,
                 refresh=self._reporter.refresh,
+                resolve=self._resolve,
             )
         except BaseException:
             self._syncing.release()
@@ -367,13 +387,14 @@ class Device:
         return self._live
 
     def keep_synced(self) -> Keeper:
-        """Syncs in a thread of its own: now, at the interval of the profile's items, and after writes; returns at once.
+        """Syncs in a thread of its own whenever an entity is as old as its item lets it get, and uploads after writes.
 
-        Failures are states: see `activity`. A device with a live stream needs none of this.
+        Returns at once. What was synced when the device was last open counts; `Keeper.sync_now` does not wait. Failures
+        are states: see `activity`. A device with a live stream needs none of this.
         """
         if self._keeper and self._keeper.running:
             raise SyncRunningError("this device is kept in sync already; stop that first")
-        work = Work(self.sync, self.upload, self._interrupt, self._interval_seconds, random.random)
+        work = Work(lambda: self.sync().complete, self.upload, self._interrupt, self._due, random.random)
         self._keeper = Keeper(work, self._backoff)
         return self._keeper
 
@@ -388,16 +409,23 @@ class Device:
         elif self._keeper:
             self._keeper.upload_now()
 
-    def _round(self, tally: Tally, progress: Callable[[Progress], object] | None) -> RemoteError | None:
-        """Uploads, then brings the rows up to date; returns what refused the upload."""
-        refusal = self._drain(tally)
-        with closing(self._synchronizer(sync_pb2.SYNC_MODE_ONCE).run()) as happenings:
+    def _download(self, tally: Tally, progress: Callable[[Progress], object] | None) -> None:
+        synchronizer = self._synchronizer(sync_pb2.SYNC_MODE_ONCE)
+        with closing(synchronizer.run()) as happenings:
             for happening in happenings:
                 tally.take(happening)
                 moved = self._monitor.take(happening)
                 if progress and moved:
                     progress(moved)
-        return refusal
+
+    def _resolve(self) -> bool:
+        """Asks the application about conflicts. Returns whether something was written that can be uploaded."""
+        decide = self._on_conflict
+        if decide is None or not (conflicts := self._writer.conflicts()):
+            return False
+        decided = [(conflict, decide(conflict)) for conflict in conflicts]
+        written = [self._writer.resolve(conflict, values) and bool(values) for conflict, values in decided]
+        return any(written)
 
     def _drain(self, tally: Tally) -> RemoteError | None:
         """Uploads; returns what refused that, if it was not the network."""
@@ -422,6 +450,7 @@ class Device:
     def _synchronizer(self, mode: sync_pb2.SyncMode) -> Synchronizer:
         synchronizer = Synchronizer(
             self._store,
+            self._writer,
             self._transport,
             mode,
             self._backoff,
@@ -451,13 +480,9 @@ class Device:
         if self._running:
             self._running.stop()
 
-    def _interval_seconds(self) -> float:
-        """The shortest interval of the entities, for a sync brings all of them up to date."""
+    def _due(self, cut: float) -> Due:
         with self._readers.reading() as connection:
-            serialized = read_facts(connection).model
-        tables = CarriedModel.parse(serialized).tables.values() if serialized else ()
-        minutes = [table.sync_interval_minutes for table in tables if table.sync_interval_minutes]
-        return 60.0 * min(minutes, default=INTERVAL_MINUTES_DEFAULT)
+            return read_due(connection, int(time.time() * MICROS_PER_SECOND), cut=cut)
 
     def _take_turn(self) -> None:
         if self._turn.is_mine:

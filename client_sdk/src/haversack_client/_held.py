@@ -118,5 +118,8 @@ class Held(Protocol):
     def entities(self) -> Mapping[int, EntityState]:
         """Count and digest of every entity that has a table."""
 
+    def unanswered(self) -> Sequence[int]:
+        """Numbers of writes whose last answer is not known, ascending; the contract's limit at most."""
+
     def ordinals(self, entity: int, block: int) -> Sequence[int]:
         """The ordinals held within a block, ascending."""

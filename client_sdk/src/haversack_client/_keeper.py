@@ -1,4 +1,4 @@
-"""A device that syncs by itself now and then: at the interval of its profile, when told to, and after writes."""
+"""A device that syncs by itself now and then: at the intervals of its profile, when told to, and after writes."""
 
 import threading
 import time
@@ -9,9 +9,10 @@ from types import TracebackType
 from haversack_client._backoff import Backoff
 from haversack_client._errors import HaversackError, SyncRunningError, UnavailableError
 from haversack_client._progress import Clock
+from haversack_client._schedule import Due
 
-INTERVAL_MINUTES_DEFAULT = 10
-"""Where no item of the profile says how often."""
+JITTER = 0.1
+"""By which part of itself an interval may be shortened: devices that were started together do not sync together."""
 
 STOP_POLL_SECONDS = 0.2
 """How often a thread that is to end is told so."""
@@ -22,17 +23,17 @@ class Work:
     """What a keeper does.
 
     Attributes:
-        sync: Makes the device equal to its view, uploads first.
+        sync: Makes the device equal to its view, uploads first; returns whether it is. A view may move too fast.
         upload: Takes the outbox to the server.
         interrupt: Ends what is being done, soon.
-        interval_seconds: How long a device may go without a sync.
-        jitter: As that of `Backoff`: devices that were started together do not sync together.
+        due: How long the device may go without a sync, if its intervals are cut by a part.
+        jitter: As that of `Backoff`.
     """
 
-    sync: Callable[[], object]
+    sync: Callable[[], bool]
     upload: Callable[[], object]
     interrupt: Callable[[], object]
-    interval_seconds: Callable[[], float]
+    due: Callable[[float], Due]
     jitter: Callable[[], float]
 
 
@@ -44,9 +45,10 @@ class Keeper:
         self._clock = clock
         self._backoff = backoff
         self._changed = threading.Condition()
-        self._sync_wanted = True
-        self._upload_wanted = False
+        self._sync_wanted = False
+        self._upload_wanted = True
         self._stopped = False
+        self._cut = work.jitter() * JITTER
         self._thread = threading.Thread(target=self._run, name="haversack-keeper", daemon=True)
         self._thread.start()
 
@@ -91,25 +93,36 @@ class Keeper:
             self._changed.notify_all()
 
     def _run(self) -> None:
-        failures, due = 0, self._clock()
+        failures, due = 0, self._due()
         while (what := self._next(due)) is not None:
+            if what == self._sync_if_due and (later := self._due()) > self._clock():
+                due = later  # The application has synced meanwhile.
+                continue
             wished = self._attempt(what)
             failures = 0 if wished is None else failures + 1
             if wished is not None:
                 due = self._clock() + self._backoff.delay_seconds(failures, wished or None)
-            elif what is self._work.sync:
-                due = self._clock() + self._interval_seconds()
+            elif what != self._work.upload:
+                self._cut = self._work.jitter() * JITTER
+                due = self._clock() + self._work.due(0.0).interval_seconds * (1 - self._cut)
 
     def _next(self, due: float) -> Callable[[], object] | None:
         """Waits for something to do, at the latest until a sync is due; None if nothing more is."""
         with self._changed:
-            if not self._wanted and not self._changed.wait_for(lambda: self._wanted, max(0.0, due - self._clock())):
-                self._sync_wanted = True
+            wanted = self._changed.wait_for(lambda: self._wanted, max(0.0, due - self._clock()))
             if self._stopped:
                 return None  # Whatever begins from here on is interrupted by `stop`, or was never begun.
-            what = self._work.sync if self._sync_wanted else self._work.upload
+            is_due = not wanted or self._clock() >= due  # A sync uploads too.
+            what = self._work.sync if self._sync_wanted else self._sync_if_due if is_due else self._work.upload
             self._sync_wanted = self._upload_wanted = False
             return what
+
+    def _sync_if_due(self) -> bool:
+        return self._work.sync()
+
+    def _due(self) -> float:
+        """When the first entity is due, by this keeper's clock."""
+        return self._clock() + self._work.due(self._cut).remaining_seconds
 
     @property
     def _wanted(self) -> bool:
@@ -118,13 +131,8 @@ class Keeper:
     def _attempt(self, work: Callable[[], object]) -> float | None:
         """Does something; returns None, or how long the server wants it to wait for another try (0: as one likes)."""
         try:
-            work()
+            return 0.0 if work() is False else None
         except (UnavailableError, SyncRunningError) as error:
             return getattr(error, "retry_delay_seconds", None) or 0.0
         except HaversackError:
             return None  # It does not pass by itself; the monitor has it, and the interval goes on.
-        return None
-
-    def _interval_seconds(self) -> float:
-        """Shortened by up to a tenth."""
-        return self._work.interval_seconds() * (1 - self._work.jitter() / 10)

@@ -15,7 +15,7 @@ from haversack_client._held import Checkpoint
 from haversack_client._monitor import Monitor
 from haversack_client._synchronizer import Applied, Connecting, Happening, ModelWaiting, Synchronizer
 from haversack_client._uploader import Uploaded, Uploader, UploadHappening, UploadThread
-from haversack_client._writer import PendingWrite
+from haversack_client._writer import Answered, PendingWrite
 
 EVENTS_MAX = 1024
 """Events kept for an application that does not read; older ones are dropped and counted."""
@@ -53,6 +53,11 @@ class ModelChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class UserChanged:
+    """The user has other rights, teams or settings: `Device.user`. Tables and rows are as they were."""
+
+
+@dataclass(frozen=True, slots=True)
 class CheckpointReached:
     """The device equals its view."""
 
@@ -73,11 +78,13 @@ class WritesAnswered:
         refused: Those that it refused.
         overruled: Those that it took but for their `fields`, where other people's values stay (the policy of merging).
             An application that knows better writes these again.
+        queued: How many are at the server and wait for the organization's source; another event tells their end.
     """
 
     applied: int
     refused: tuple[PendingWrite, ...]
     overruled: tuple[PendingWrite, ...] = ()
+    queued: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,7 @@ LiveEvent: TypeAlias = (
     | RowsChanged
     | ModelChanged
     | ModelChangeWaiting
+    | UserChanged
     | CheckpointReached
     | WritesAnswered
     | UploadFailed
@@ -154,6 +162,7 @@ class Live:
         monitor: Monitor,
         on_end: Callable[[], None],
         *,
+        resolve: Callable[[], object],
         events_max: int = EVENTS_MAX,
         on_error: Callable[[Exception], Exception] = lambda error: error,
         refresh: Callable[[], float | None] = lambda: None,
@@ -175,6 +184,7 @@ class Live:
         self._uploader = uploader
         self._monitor = monitor
         self._uploads: UploadThread | None = None
+        self._resolve = resolve
         self._on_end = on_end
         self._events = _Events(events_max)
         self._error: Exception | None = None
@@ -215,7 +225,9 @@ class Live:
 
     def _run(self) -> None:
         self._monitor.begin()
-        self._uploads = UploadThread(self._uploader, self._tell_upload, self._tell_upload_error, self._refresh)
+        self._uploads = UploadThread(
+            self._uploader, self._resolve, self._tell_upload, self._tell_upload_error, self._refresh
+        )
         try:
             with closing(self._synchronizer.run()) as happenings:
                 for happening in happenings:
@@ -236,8 +248,14 @@ class Live:
         match happening:
             case Waiting(error, delay_seconds):
                 self._events.put(UploadFailed(error, delay_seconds))
-            case Uploaded(answered) if answered.applied or answered.refused:
-                self._events.put(WritesAnswered(answered.applied, answered.refused, answered.overruled))
+            case Uploaded(answered):
+                self._tell_answered(answered)
+
+    def _tell_answered(self, answered: Answered) -> None:
+        if answered.applied or answered.queued or answered.refused:
+            self._events.put(
+                WritesAnswered(answered.applied, answered.refused, answered.overruled, queued=answered.queued)
+            )
 
     def _tell_upload_error(self, error: Exception) -> None:
         self._monitor.fail(error)
@@ -261,13 +279,17 @@ class Live:
             if self._uploads:
                 self._uploads.hurry()
             self._events.put(ConnectionChanged(Connection.CONNECTED))
-        if applied.epoch_began:
-            self.upload_now()  # What the server took before may be lost, and is asked again.
+        if applied.answered:
+            self._tell_answered(applied.answered)
+        if applied.answered or applied.epoch_began:
+            self.upload_now()  # Of what the server has lost, if anything.
         if applied.model_changed:
             self._events.put(ModelChanged())
+        if applied.user_changed:
+            self._events.put(UserChanged())
         for entity, changes in applied.changes.items():
             if changes.written or changes.removed:
                 self._events.put(RowsChanged(entity, changes.written, changes.removed))
         if applied.step.checkpoint:
-            self.upload_now()  # Which also says how the device is now.
+            self.upload_now()  # What gave way can be decided on now; it also says how the device is.
             self._events.put(CheckpointReached(applied.step.checkpoint))

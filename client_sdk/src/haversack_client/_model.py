@@ -20,6 +20,7 @@ plain comparison of text that sorts by time.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from uuid import UUID
 
 from google.protobuf.message import DecodeError
 from haversack.model.v1 import model_pb2
@@ -135,7 +136,55 @@ class Table:
     rights: frozenset[int] = frozenset()
     """What the user may do to rows, as `RowRight`."""
     sync_interval_minutes: int = 0
-    """How often a device that is not live should sync; 0: as it likes."""
+    """How often a device that is not live should sync; 0: as is usual."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Whose device it is, and by which rules the organization compares, as the server told.
+
+    Attributes:
+        id: The user's `systemuserid`.
+        name: What tokens name the user by.
+        name_attribute: Logical name of the attribute of users that holds that.
+        business_unit_id: The user's business unit; None if there is none.
+        team_ids: The user's teams of every type.
+        language: The user's language, as a locale id; 0 if none was chosen.
+        time_zone: IANA name of the zone in which the user's days begin.
+        collation: How texts compare, as `haversack.model.v1.Collation`.
+        null_never_matches: Whether NULL fails negative operators.
+        week_start: First day of a week, 0 (Sunday) to 6.
+        fiscal: The fiscal calendar, as `haversack.model.v1.FiscalCalendar`.
+    """
+
+    id: str
+    name: str
+    name_attribute: str
+    business_unit_id: str | None
+    team_ids: tuple[str, ...]
+    language: int
+    time_zone: str
+    collation: int
+    null_never_matches: bool
+    week_start: int
+    fiscal: model_pb2.FiscalCalendar
+
+    @classmethod
+    def from_message(cls, message: sync_pb2.User) -> "User":
+        """Reads what the server told. Raises ProtocolError if an id is none."""
+        return cls(
+            id=_uuid_text(message.id),
+            name=message.name,
+            name_attribute=message.name_attribute,
+            business_unit_id=_uuid_text(message.business_unit) if message.business_unit else None,
+            team_ids=tuple(map(_uuid_text, message.teams)),
+            language=message.language,
+            time_zone=message.time_zone,
+            collation=message.collation,
+            null_never_matches=message.null_never_matches,
+            week_start=message.week_start,
+            fiscal=message.fiscal,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +199,8 @@ class CarriedModel:
     tables: Mapping[int, Table]
     descriptors: bytes
     serialized: bytes
+    user: User | None = None
+    """Whose device it is; None if no server has told yet."""
 
     @classmethod
     def from_message(cls, message: sync_pb2.Model) -> "CarriedModel":
@@ -165,6 +216,7 @@ class CarriedModel:
             tables={table.entity: table for table in tables},
             descriptors=message.descriptors,
             serialized=message.SerializeToString(deterministic=True),
+            user=User.from_message(message.user) if message.HasField("user") else None,
         )
 
     def has_tables_of(self, other: "CarriedModel | None") -> bool:
@@ -215,6 +267,13 @@ def _table(entity: sync_pb2.CarriedEntity) -> Table:
         rights=frozenset(entity.rights),
         sync_interval_minutes=entity.sync_interval_minutes,
     )
+
+
+def _uuid_text(raw: bytes) -> str:
+    try:
+        return str(UUID(bytes=raw))
+    except ValueError as error:
+        raise ProtocolError(f"a model tells of its user by an id of {len(raw)} bytes; 16 are needed") from error
 
 
 def _attribute(attribute: sync_pb2.CarriedAttribute) -> Attribute:

@@ -54,6 +54,7 @@ class Activity:
         rows_done: Rows received in this download.
         rows_total: Rows received and planned in it.
         waiting: Writes that wait for the server.
+        queued: Writes that are at the server, and wait for the organization's source.
         refused: Writes that were refused.
         model_waiting: Whether a new model waits for the application.
         error: What the last failure said; empty if there was none since.
@@ -69,6 +70,7 @@ class Activity:
     rows_done: int = 0
     rows_total: int = 0
     waiting: int = 0
+    queued: int = 0
     refused: int = 0
     model_waiting: bool = False
     error: str = ""
@@ -94,9 +96,9 @@ class Monitor:
             (stage,) = connection.execute(
                 "SELECT coalesce((SELECT value FROM _haversack_meta WHERE key = 'stage'), 1)"
             ).fetchone()
-            waiting, refused = count_writes(connection)
+            waiting, queued, refused = count_writes(connection)
         self._activity = _named(
-            Activity(stage=Stage(stage), waiting=waiting, refused=refused), failed=False, busy=False
+            Activity(stage=Stage(stage), waiting=waiting, queued=queued, refused=refused), failed=False, busy=False
         )
 
     @property
@@ -164,8 +166,8 @@ class Monitor:
     def count(self, **changes: object) -> None:
         """The outbox may have changed."""
         with self._readers.reading() as connection:
-            waiting, refused = count_writes(connection)
-        self._change(waiting=waiting, refused=refused, **changes)
+            waiting, queued, refused = count_writes(connection)
+        self._change(waiting=waiting, queued=queued, refused=refused, **changes)
 
     def _applied(self, applied: Applied) -> Progress:
         progress = self._meter.take(applied.step)
@@ -188,7 +190,7 @@ class Monitor:
             "retry_seconds": None,
             "model_waiting": False,
         }
-        if applied.step.checkpoint:
+        if applied.step.checkpoint or applied.answered:
             self.count(**changes)
         else:
             self._change(**changes)
@@ -237,13 +239,13 @@ class Activities:
             self._changed.notify_all()
 
 
-def count_writes(connection: Connection) -> tuple[int, int]:
-    """How many writes wait for the server, and how many were refused."""
+def count_writes(connection: Connection) -> tuple[int, int, int]:
+    """How many writes wait for the server, how many wait there for the source, and how many were refused."""
     counts = dict(
         tuple(row) for row in connection.execute("SELECT state, count(*) FROM _haversack_outbox GROUP BY state")
     )
-    waiting = sum(counts.get(int(state), 0) for state in (State.WAITING, State.QUEUED, State.HELD))
-    return waiting, counts.get(int(State.REFUSED), 0)
+    waiting = sum(counts.get(int(state), 0) for state in (State.WAITING, State.HELD))
+    return waiting, counts.get(int(State.QUEUED), 0), counts.get(int(State.REFUSED), 0)
 
 
 def _named(activity: Activity, *, failed: bool, busy: bool) -> Activity:

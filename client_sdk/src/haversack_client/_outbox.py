@@ -4,11 +4,14 @@ An entry is a `Mutation`, encoded once. What becomes of it is told by its state:
 
 ```
 WAITING ──sent──> WAITING ──APPLIED──> APPLIED ──the device has come to its LSN──> KEPT ──30 days──> gone
-   |                  |────QUEUED───> QUEUED, sent again at each upload until the server says more
    |                  |────BLOCKED──> HELD, with what it depends on
-   |                  └────refused──> REFUSED ──retry, edit──> a new WAITING; ──discard──> gone
+   |                  |────refused──> REFUSED ──retry, edit──> a new WAITING; ──discard──> gone
+   |                  └────QUEUED───> QUEUED ──the stream says──> APPLIED, HELD or REFUSED
    └──depends on a refused one: it stays WAITING and is not sent
 ```
+
+What is QUEUED is not sent again: each stream asks about it, and a live one is told. Should the server have lost it, it
+becomes WAITING once more. What was refused may be taken after all, when an administrator has had it judged again.
 
 An entry that may have been sent keeps its bytes for ever: the server's ledger knows them by their number.
 
@@ -116,7 +119,7 @@ COLUMNS = (
 )
 
 _VISIBLE = f"state < {State.KEPT:d}"
-_SENDABLE = (State.WAITING, State.QUEUED, State.DOUBTFUL)
+_SENDABLE = (State.WAITING, State.DOUBTFUL)
 _MICROSECONDS_A_DAY = 24 * 3600 * 1_000_000
 
 
@@ -251,6 +254,14 @@ class Outbox:
             found.append((number, bytes(mutation)))
             size += len(mutation)
         return found
+
+    def unanswered(self, count_max: int) -> list[int]:
+        """Numbers, ascending, of what was sent and may have been answered anew since: QUEUED, HELD or REFUSED."""
+        query = (
+            "SELECT number FROM _haversack_outbox WHERE sent = 1 AND state IN (2, 4, 5)"
+            " ORDER BY state > 2, number LIMIT ?"
+        )
+        return sorted(number for (number,) in self._connection.execute(query, (count_max,)))
 
     def _entries(self, clause: str, parameters: Sequence[object] = ()) -> Iterator[Entry]:
         for row in self._connection.execute(f"SELECT {COLUMNS} FROM _haversack_outbox {clause}", parameters):

@@ -52,7 +52,7 @@ def delete(db: Database, entity: Entity, row: RowId, *, key_file: KeyFile = None
 def fetch(
     db: Database,
     query: Annotated[str, typer.Argument(help="A <fetch>, or the name of a file with one behind @.")],
-    user: Annotated[str | None, typer.Option("--user", help="Id of the user who asks, for eq-userid.")] = None,
+    user: Annotated[str | None, typer.Option("--user", help="Id of the user who asks; else the device's.")] = None,
     *,
     key_file: KeyFile = None,
     json: Json = False,
@@ -62,7 +62,7 @@ def fetch(
     Example: haversack-device fetch --db crm.sqlite3 "<fetch top='5'><entity name='account'/></fetch>"
     """
     with failures(json), offline(db, read_key(key_file)) as device:
-        rows = device.fetch(_document(query), Caller(user_id=user))
+        rows = device.fetch(_document(query), Caller(user_id=user) if user else None)
         _terminal.print_found(rows, as_json=json)
 
 

@@ -35,6 +35,7 @@ class EntityStatus:
         received_bytes: Bytes of its rows that have come so far, as they came.
         synced_at_us: When it last equalled the view, microseconds since the Unix epoch, by the device's clock; or None.
         waiting: Writes to its rows that wait for the server.
+        queued: Those that are at the server, and wait for the organization's source.
         refused: Writes to its rows that were refused.
         error: What was said of the last of those; empty if there is none.
         verified: Whether the digests made anew from the rows are those on record; None if not asked.
@@ -46,6 +47,7 @@ class EntityStatus:
     received_bytes: int
     synced_at_us: int | None
     waiting: int
+    queued: int
     refused: int
     error: str
     verified: bool | None
@@ -94,6 +96,11 @@ class Status:
     def waiting(self) -> int:
         """Writes that wait for the server."""
         return sum(entity.waiting for entity in self.entities)
+
+    @property
+    def queued(self) -> int:
+        """Writes that are at the server, and wait for the organization's source."""
+        return sum(entity.queued for entity in self.entities)
 
     @property
     def refused(self) -> int:
@@ -167,7 +174,7 @@ def _entity_statuses(connection: Connection, model: CarriedModel, *, verify: boo
             received_bytes=size,
             synced_at_us=at_us or None,
             verified=verified,
-            **writes.get(table.entity, {"waiting": 0, "refused": 0, "error": ""}),
+            **writes.get(table.entity, {"waiting": 0, "queued": 0, "refused": 0, "error": ""}),
         )
 
     return tuple(status(table) for table in model.tables.values())
@@ -176,12 +183,12 @@ def _entity_statuses(connection: Connection, model: CarriedModel, *, verify: boo
 def _count_writes(connection: Connection) -> dict[int, dict[str, Any]]:
     """What waits and what was refused, by entity. SQLite gives the message of the row that has the highest number."""
     query = (
-        "SELECT entity, sum(state IN (1, 2, 4)), sum(state = 5), max((state = 5) * number), message"
+        "SELECT entity, sum(state IN (1, 4)), sum(state = 2), sum(state = 5), max((state = 5) * number), message"
         " FROM _haversack_outbox GROUP BY entity"
     )
     return {
-        entity: {"waiting": waiting, "refused": refused, "error": message if refused else ""}
-        for entity, waiting, refused, _, message in connection.execute(query)
+        entity: {"waiting": waiting, "queued": queued, "refused": refused, "error": message if refused else ""}
+        for entity, waiting, queued, refused, _, message in connection.execute(query)
     }
 
 

@@ -102,7 +102,7 @@ class Reporter:
         with self._readers.reading() as connection:
             facts = read_facts(connection)
             rows = sum(entity.count for entity in read_entities(connection).values())
-            pending, refused = count_writes(connection)
+            waiting, queued, refused = count_writes(connection)
         report = report_pb2.DeviceReport(
             app_version=self._app_version,
             platform=self._platform,
@@ -110,7 +110,7 @@ class Reporter:
             stage=Stage(facts.stage),
             rows=rows,
             bytes=_bytes(self._path),
-            pending=pending,
+            pending=waiting + queued,
             refused=refused,
             clock_us=time.time_ns() // 1_000,
         )

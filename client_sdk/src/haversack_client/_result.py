@@ -8,7 +8,7 @@ from haversack_client._progress import Clock
 from haversack_client._session import Flow
 from haversack_client._synchronizer import Applied, Happening, ModelWaiting
 from haversack_client._uploader import Uploaded, UploadHappening
-from haversack_client._writer import PendingWrite
+from haversack_client._writer import Answered, PendingWrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ class SyncResult:
         retries: Calls that failed and were made again.
         entities: By entity, in the order in which they first moved; those without change are left out.
         applied: Writes of this device that the server took.
+        queued: Those that are at the server now, and wait for the organization's source.
         refused: Those that it refused; `Device.refused` has them with their reasons.
         overruled: Writes that it took but for their `fields`, where other people's values stay (the policy of merging).
         model_waiting: Whether the application said "later" to a new model; then nothing was brought up to date.
@@ -60,6 +61,7 @@ class SyncResult:
     retries: int
     entities: tuple[EntityResult, ...]
     applied: int = 0
+    queued: int = 0
     refused: int = 0
     overruled: tuple[PendingWrite, ...] = ()
     model_waiting: bool = False
@@ -86,6 +88,7 @@ class Tally:
     _checkpoint: Checkpoint | None = None
     _complete: bool = False
     _applied: int = 0
+    _queued: int = 0
     _refused: int = 0
     _overruled: tuple[PendingWrite, ...] = ()
     _model_waiting: bool = False
@@ -100,9 +103,13 @@ class Tally:
             case Waiting():
                 self._retries += 1
             case Uploaded(answered):
-                self._applied += answered.applied
-                self._refused += len(answered.refused)
-                self._overruled += answered.overruled
+                self._take_answered(answered)
+
+    def _take_answered(self, answered: Answered) -> None:
+        self._applied += answered.applied
+        self._queued += answered.queued
+        self._refused += len(answered.refused)
+        self._overruled += answered.overruled
 
     def take(self, happening: Happening) -> None:
         """Counts one happening."""
@@ -121,6 +128,8 @@ class Tally:
         self._bytes += applied.received_bytes
         self._passes += step.planned is not None
         self._complete = step.flow is Flow.COMPLETE
+        if applied.answered:
+            self._take_answered(applied.answered)
         if step.checkpoint:
             self._checkpoint = step.checkpoint
         for name, changes in applied.changes.items():
@@ -148,6 +157,7 @@ class Tally:
             retries=self._retries,
             entities=entities,
             applied=self._applied,
+            queued=self._queued,
             refused=self._refused,
             overruled=self._overruled,
             model_waiting=self._model_waiting,

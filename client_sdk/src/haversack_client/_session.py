@@ -86,6 +86,7 @@ class Step:
         rows: How many rows arrived.
         planned_bytes: What they take off the plan.
         checkpoint: The checkpoint, if the device's digests agree with it.
+        answers: What has become of writes that were sent before, for the outbox; asked again if they are not taken.
     """
 
     operations: tuple[Operation, ...]
@@ -97,6 +98,7 @@ class Step:
     rows: int = 0
     planned_bytes: int = 0
     checkpoint: Checkpoint | None = None
+    answers: sync_pb2.Answers | None = None
 
 
 class Session:
@@ -128,6 +130,7 @@ class Session:
             client=CLIENT,
             app=self._app,
             full_check=facts.full_check,
+            unanswered=self._held.unanswered(),
         )
 
     def receive(self, event: sync_pb2.SyncEvent) -> Step:
@@ -146,6 +149,7 @@ class Session:
             "inventory_required": self._on_inventory_required,
             "heartbeat": self._on_heartbeat,
             "full_check_required": self._on_full_check_required,
+            "answers": self._on_answers,
         }
         kind = event.WhichOneof("event")
         if kind is None:
@@ -251,6 +255,9 @@ class Session:
         if number <= self._held.facts().full_check:
             raise ProtocolError("the server asked for a full check that this device has said it carried out")
         return replace(self._step(self._state, Recount(number)), flow=Flow.CALL_AGAIN)
+
+    def _on_answers(self, event: sync_pb2.SyncEvent) -> Step:
+        return replace(self._step(self._state), answers=event.answers)
 
     def _step(self, state: _State, *operations: Operation) -> Step:
         return Step(operations=operations, flow=Flow.CONTINUE, stage=state.stage, state=state)

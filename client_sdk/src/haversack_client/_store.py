@@ -56,6 +56,10 @@ from haversack_client._turn import Turn
 
 INSTALL_ID_BYTES = 16
 FENCE_BYTES = 16
+
+UNANSWERED_MAX = 10_000
+"""Writes that a request may ask about; the contract's limit."""
+
 CACHE_KIB = 32 * 1024
 WAL_PAGES_BEFORE_CHECKPOINT = 4000
 """16 MiB of log between copies into the main file: fewer flushes than SQLite's default of 4 MiB."""
@@ -112,9 +116,10 @@ class Store:
                 sql.create_bookkeeping(self._connection)
                 self._remember("install_id", os.urandom(INSTALL_ID_BYTES))
                 self._remember("stage_times", json.dumps([[int(Stage.REGISTERED), self._now_us()]]))
-            require_device(self._connection, path, range(sql.FORMAT_VERSION_READ_ONLY, sql.FORMAT_VERSION + 1))
-            if self._connection.execute("PRAGMA user_version").fetchone() != (sql.FORMAT_VERSION,):
-                sql.upgrade_bookkeeping(self._connection)
+            require_device(self._connection, path, (*sql.UPGRADES, sql.FORMAT_VERSION))
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+            if version != sql.FORMAT_VERSION:
+                sql.upgrade(self._connection, version)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA secure_delete = ON")
@@ -153,6 +158,11 @@ class Store:
         """Count and digest of every entity that has a table."""
         with store_errors(self._path):
             return read_entities(self._connection)
+
+    def unanswered(self) -> list[int]:
+        """Numbers of writes whose last answer is not known, ascending."""
+        with store_errors(self._path):
+            return self._outbox.unanswered(UNANSWERED_MAX)
 
     def ordinals(self, entity: int, block: int) -> list[int]:
         """The ordinals held within a block, ascending."""
@@ -201,6 +211,7 @@ class Store:
         with store_errors(self._path), self._writing():
             with self._overlay.lifted(self._overlay.rows_over()):
                 self._outbox.empty()
+            self._connection.execute("DELETE FROM _haversack_conflict")
         self.erase()
 
     def begin_wipe(self, wipe: Wipe) -> None:

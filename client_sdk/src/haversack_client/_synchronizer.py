@@ -22,6 +22,7 @@ from haversack_client._operations import AdoptModel, KeepCookie, StartEpoch
 from haversack_client._session import Flow, Session, Step
 from haversack_client._store import Changes, Store
 from haversack_client._transport import Received, Stream, Transport
+from haversack_client._writer import Answered, Writer
 
 RETRIES_MAX = 5
 """Calls in a row that may fail before anything new is applied, until `sync` gives up. A live stream never does."""
@@ -43,8 +44,14 @@ class Applied:
     changes: Mapping[str, Changes]
     """What happened to rows, by the logical name of the entity."""
     model_changed: bool
+    """Whether tables came, went or have other columns."""
+    user_changed: bool
+    """Whether the user has other rights, or stands elsewhere."""
     epoch_began: bool
+    """Whether the server's database is another one than before, or was put back from a copy."""
     received_bytes: int
+    answered: Answered | None = None
+    """What the server has told of writes that were sent before, if it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,7 @@ class Synchronizer:
     def __init__(
         self,
         store: Store,
+        writer: Writer,
         transport: Transport,
         mode: sync_pb2.SyncMode,
         backoff: Backoff,
@@ -70,6 +78,7 @@ class Synchronizer:
         report: Callable[[], report_pb2.DeviceReport] = report_pb2.DeviceReport,
     ) -> None:
         self._store = store
+        self._writer = writer
         self._gate = gate or ModelGate()
         self._transport = transport
         self._report = report
@@ -153,20 +162,26 @@ class Synchronizer:
 
     def _apply(self, received: Received) -> Applied:
         step = self._session.receive(received.event)
+        before = self._store.model
         changes = self._store.commit(step.operations)
         self._session.committed(step)
+        answered = self._writer.take(step.answers) if step.answers is not None else None
         if position := _position(received.event):
             self._store.settle(position)
         if received.event.WhichOneof("event") != "heartbeat":
             self._failures = 0
             self._may_renew_token = self._transport.renews_token
         tables = self._store.model.tables if self._store.model else {}
+        adopted = any(isinstance(operation, AdoptModel) for operation in step.operations)
+        stays = adopted and self._store.model is not None and self._store.model.has_tables_of(before)
         return Applied(
             step=step,
             changes={tables[entity].name: change for entity, change in changes.items()},
-            model_changed=any(isinstance(operation, AdoptModel) for operation in step.operations),
+            model_changed=adopted and not stays,
+            user_changed=stays,
             epoch_began=any(isinstance(operation, StartEpoch) for operation in step.operations),
             received_bytes=received.size,
+            answered=answered,
         )
 
     def _waiting(self, error: RemoteError) -> Waiting:

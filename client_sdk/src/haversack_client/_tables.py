@@ -6,6 +6,7 @@
 | `_haversack_entity` | one row per entity: its table, how many rows, their digest |
 | `_haversack_block` | one row per block with rows: how many, the sum of their membership hashes |
 | `_haversack_outbox` | one row per write that waits, was refused, or is kept: see `_outbox` |
+| `_haversack_conflict` | one row per write with fields that gave way, until the application decides: see `_conflicts` |
 | `_haversack_base` | the server's version of each row that such writes lie over: see `_overlay` |
 | `<logical name>` | an entity's rows: `_ordinal`, `_lsn`, then one column per carried attribute |
 
@@ -24,19 +25,8 @@ from haversack_client._model import CarriedModel, Table
 APPLICATION_ID = 0x48565359
 """Marks a SQLite file as a device's: "HVSY"."""
 
-FORMAT_VERSION = 3
-"""Version of the device's own tables, in `PRAGMA user_version`."""
-
-FORMAT_VERSION_READ_ONLY = 1
-"""Before devices wrote; such a file gets the tables that it lacks when it is opened."""
-
-FORMAT_VERSION_FORGETFUL = 2
-"""Before devices kept what the server took; likewise."""
-
-BOOKKEEPING_OF_KEPT_WRITES = (
-    "ALTER TABLE _haversack_outbox ADD COLUMN settled_at_us INTEGER NOT NULL DEFAULT 0",
-    "CREATE INDEX _haversack_outbox_state ON _haversack_outbox (state, settled_at_us)",
-)
+FORMAT_VERSION = 4
+"""Version of the device's own tables, in `PRAGMA user_version`. A file of an earlier one is brought up to it."""
 
 BOOKKEEPING_OF_WRITES = (
     "CREATE TABLE _haversack_outbox (number INTEGER PRIMARY KEY, entity INTEGER NOT NULL,"
@@ -59,6 +49,20 @@ BOOKKEEPING = (
     " membership INTEGER NOT NULL, PRIMARY KEY (entity, block)) WITHOUT ROWID",
 )
 
+BOOKKEEPING_OF_CONFLICTS = (
+    "CREATE TABLE _haversack_conflict (number INTEGER PRIMARY KEY, entity INTEGER NOT NULL, id TEXT NOT NULL,"
+    " base TEXT NOT NULL, mine TEXT NOT NULL)",
+)
+
+BOOKKEEPING_OF_KEPT_WRITES = (
+    "ALTER TABLE _haversack_outbox ADD COLUMN settled_at_us INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX _haversack_outbox_state ON _haversack_outbox (state, settled_at_us)",
+)
+
+UPGRADES = {1: BOOKKEEPING_OF_WRITES, 2: BOOKKEEPING_OF_CONFLICTS, 3: BOOKKEEPING_OF_KEPT_WRITES}
+"""What a file of a version lacks for the next one: in 1 devices did not write, in 2 nobody decided on conflicts, in 3
+what the server took was forgotten."""
+
 
 def quoted(name: str) -> str:
     """A name as an SQL identifier, so that `order` and `group` can be names too."""
@@ -80,18 +84,14 @@ def create_bookkeeping(connection: Connection) -> None:
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     for statement in BOOKKEEPING:
         connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {FORMAT_VERSION_READ_ONLY}")
-    upgrade_bookkeeping(connection)
+    upgrade(connection, 1)
 
 
-def upgrade_bookkeeping(connection: Connection) -> None:
-    """Gives a device's file of an earlier format what it lacks."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    later = {FORMAT_VERSION_READ_ONLY: BOOKKEEPING_OF_WRITES, FORMAT_VERSION_FORGETFUL: BOOKKEEPING_OF_KEPT_WRITES}
-    for before, statements in later.items():
-        if version <= before:
-            for statement in statements:
-                connection.execute(statement)
+def upgrade(connection: Connection, version: int) -> None:
+    """Gives a device's file of an earlier version what it lacks, within the caller's transaction."""
+    for each in range(version, FORMAT_VERSION):
+        for statement in UPGRADES[each]:
+            connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
 
 

@@ -21,6 +21,7 @@ from haversack_client._live import (
     ModelChangeWaiting,
     RowsChanged,
     UploadFailed,
+    UserChanged,
     WritesAnswered,
 )
 from haversack_client._progress import Progress
@@ -84,6 +85,8 @@ def print_result(result: SyncResult) -> None:
     _console_print(table)
     if result.applied or result.refused:
         print(f"{result.applied:,} writes were taken, {result.refused:,} refused.")
+    if result.queued:
+        print(f"{result.queued:,} writes are at the server, waiting for the source.")
     if result.checkpoint:
         print(_checkpoint_text(result.checkpoint))
     elif result.model_waiting:
@@ -94,7 +97,7 @@ def print_result(result: SyncResult) -> None:
 
 def print_status(status: Status) -> None:
     """Draws where a device stands."""
-    table = _table("entity", "rows", "bytes", "last sync", "waiting", "refused", "mandatory", "verified")
+    table = _table("entity", "rows", "bytes", "last sync", "waiting", "queued", "refused", "mandatory", "verified")
     marks = {None: "", True: "yes", False: "NO"}
     for entity in status.entities:
         table.add_row(
@@ -103,6 +106,7 @@ def print_status(status: Status) -> None:
             f"{entity.received_bytes:,}",
             _moment(entity.synced_at_us) if entity.synced_at_us else "never",
             f"{entity.waiting:,}",
+            f"{entity.queued:,}",
             f"{entity.refused:,}",
             "yes" if entity.mandatory else "",
             marks[entity.verified],
@@ -115,6 +119,8 @@ def print_status(status: Status) -> None:
     print(_checkpoint_text(status.checkpoint) if status.checkpoint else "No checkpoint yet.")
     for reached in status.stages:
         print(f"             {int(reached.stage)} {STAGE_TEXTS[reached.stage]}: {_moment(reached.at_us)}")
+    if status.queued:
+        print(f"{status.queued:,} writes are at the server, waiting for the source.")
     if status.refused:
         print(f"{status.refused:,} writes were refused: `haversack-device outbox --refused` says why.")
     if status.verified is False:
@@ -183,7 +189,7 @@ def print_json(result: SyncResult | Status) -> None:
     """Prints a result as one JSON object."""
     document = asdict(result)
     if isinstance(result, Status):
-        document |= {"rows": result.rows, "waiting": result.waiting, "refused": result.refused}
+        document |= {"rows": result.rows, "waiting": result.waiting, "queued": result.queued, "refused": result.refused}
         document |= {"verified": result.verified}
     print(json.dumps(document, default=_plain))
 
@@ -225,19 +231,22 @@ def event_text(event: LiveEvent) -> str:
             return "tables changed"
         case CheckpointReached(checkpoint):
             return _checkpoint_text(checkpoint)
+        case UserChanged():
+            return "the user's rights, teams or settings changed"
         case ModelChangeWaiting():
             return "a new model waits for the application"
-        case WritesAnswered(applied, refused, _):
-            return _answers_text(applied, refused)
+        case WritesAnswered(applied, refused, _, queued):
+            return _answers_text(applied, refused, queued)
         case UploadFailed(error, delay_seconds):
             return _upload_text(error, delay_seconds)
         case EventsDropped(count):
             return f"{count:,} events were not read in time"
 
 
-def _answers_text(applied: int, refused: Sequence[PendingWrite]) -> str:
+def _answers_text(applied: int, refused: Sequence[PendingWrite], queued: int) -> str:
     why = "".join(f"; {write.number} {write.reason}: {write.message}" for write in refused)
-    return f"{applied:,} writes taken, {len(refused):,} refused{why}"
+    waiting = f"{queued:,} at the server, waiting for the source, " if queued else ""
+    return f"{applied:,} writes taken, {waiting}{len(refused):,} refused{why}"
 
 
 def _upload_text(error: Exception, delay_seconds: float | None) -> str:

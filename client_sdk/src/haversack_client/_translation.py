@@ -10,7 +10,7 @@ A change of the staging database, a new epoch, leaves every byte as it is: a wri
 from collections.abc import Mapping
 from dataclasses import replace
 
-from haversack.sync.v1 import sync_pb2, upload_pb2
+from haversack.sync.v1 import position_pb2, upload_pb2
 
 from haversack_client._model import CarriedModel, Column, Table
 from haversack_client._outbox import Entry, Outbox, State
@@ -19,7 +19,7 @@ from haversack_client._values import RowEncoder, id_bytes, stored
 
 
 def mutation(
-    table: Table, encoder: RowEncoder, entry: Entry, model_version: int, seen: sync_pb2.Position | None
+    table: Table, encoder: RowEncoder, entry: Entry, model_version: int, seen: position_pb2.Position | None
 ) -> bytes:
     """An entry as it travels; `seen` is where the device had come when it was written."""
     by_name = {column.name: column.number for column in table.columns}

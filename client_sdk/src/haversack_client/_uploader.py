@@ -154,20 +154,23 @@ class Uploader:
 
 
 class UploadThread:
-    """Uploads at once whatever is written, beside a live stream, until it is stopped."""
+    """Uploads at once whatever is written, beside a live stream, until it is stopped. It has conflicts decided, too."""
 
     def __init__(
         self,
         uploader: Uploader,
+        resolve: Callable[[], object],
         on_happening: Callable[[UploadHappening], None],
         on_error: Callable[[Exception], None],
         on_idle: Callable[[], float | None] = lambda: None,
     ) -> None:
         """Starts. `on_idle` is called when nothing waits; it returns after how many seconds to call it again."""
         self._uploader = uploader
+        self._resolve = resolve
         self._on_happening = on_happening
         self._on_error = on_error
         self._on_idle = on_idle
+        self._idle_seconds: float | None = None
         self._wake = threading.Event()
         self._wake.set()
         self._stopped = False
@@ -192,18 +195,24 @@ class UploadThread:
             self._thread.join()
 
     def _run(self) -> None:
-        idle_seconds: float | None = None
         while True:
-            self._wake.wait(idle_seconds)
+            self._wake.wait(self._idle_seconds)
             self._wake.clear()
             if self._stopped:
                 return
-            try:
-                for happening in self._uploader.drain():
-                    self._on_happening(happening)
-                idle_seconds = None if self._stopped else self._on_idle()
-            except Exception as error:  # Nobody looks into this thread; the next write, or the next call, tries again.
-                self._on_error(error)
+            self._guarded(self._resolve)
+            self._guarded(self._drain)
+
+    def _drain(self) -> None:
+        for happening in self._uploader.drain():
+            self._on_happening(happening)
+        self._idle_seconds = None if self._stopped else self._on_idle()
+
+    def _guarded(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except Exception as error:  # Nobody looks into this thread; the next write, or the next call, tries again.
+            self._on_error(error)
 
 
 def _sum(parts: list[Answered]) -> Answered:

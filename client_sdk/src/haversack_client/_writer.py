@@ -13,9 +13,10 @@ from pathlib import Path
 from uuid import uuid4
 
 from haversack.error.v1 import error_pb2
-from haversack.sync.v1 import sync_pb2, upload_pb2
+from haversack.sync.v1 import position_pb2, sync_pb2, upload_pb2
 
 from haversack_client import _rules
+from haversack_client._conflicts import Conflict, Conflicts, FieldConflict, Overruled
 from haversack_client._connections import Connection, Key, connect, store_errors
 from haversack_client._errors import DeviceWipedError, OutboxError, WriteRefusedError
 from haversack_client._held import Wipe
@@ -39,9 +40,6 @@ DELETED_BYTES_MAX = 64 * 1024
 
 OUTBOX_ENTRIES_MAX = 100_000
 """Writes that may wait. A device that has more has not been online for very long, and should say so."""
-
-_ASKED = (State.WAITING, State.QUEUED, State.DOUBTFUL)
-"""States of writes that an answer is news to."""
 
 _REASON_PREFIX = "ERROR_REASON_"
 _REASONS: Mapping[int, str] = {
@@ -117,6 +115,7 @@ class Writer:
         *,
         turn: Turn | None = None,
         on_written: Callable[[], None] = lambda: None,
+        keeps_conflicts: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Opens the database of a device, which `Store` has made.
@@ -126,11 +125,13 @@ class Writer:
             key: The key, if it is encrypted.
             turn: As for `Store`, and the same.
             on_written: Called after every transaction with writes of the application, in its thread.
+            keeps_conflicts: Whether fields that gave way to the server's are kept for `conflicts`.
             clock: Seconds since the Unix epoch.
         """
         self._path = path
         self._turn = turn or Turn()
         self._on_written = on_written
+        self._keeps_conflicts = keeps_conflicts
         self._clock = clock
         self._is_open = False
         self._wrote = False
@@ -139,6 +140,7 @@ class Writer:
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA secure_delete = ON")
         self._outbox = Outbox(self._connection)
+        self._conflicts = Conflicts(self._connection)
         self._overlay = Overlay(self._connection, {})
         self._version = ""
         self._wipe: Wipe | None = None
@@ -279,24 +281,24 @@ class Writer:
             self._outbox.mark_sent(number for number, _ in found)
         return found
 
-    def answer(self, answers: Iterable[upload_pb2.MutationAnswer], epoch: bytes) -> Answered:
+    def take(self, answers: sync_pb2.Answers) -> Answered:
+        """Takes what a stream tells of writes that were sent before; those that the server has lost are sent again."""
+        with self._statement():
+            self._send_again(answers.unknown)
+            return self.answer(answers.answers)
+
+    def answer(self, answers: Iterable[upload_pb2.MutationAnswer], epoch: bytes | None = None) -> Answered:
         """Takes what the server made of writes.
 
         LSNs of another `epoch` than the device's mean nothing to it: what was taken there is sent again once the device
-        has come to that epoch.
+        has come to that epoch. A stream's answers are of the device's own.
         """
         with self._statement():
             facts = read_facts(self._connection)
             pairs = [(answer, self._outbox.get(answer.number)) for answer in answers]
-            known = [
-                (answer, entry)
-                for answer, entry in pairs
-                if entry
-                and entry.state in _ASKED
-                and (epoch == facts.epoch or answer.outcome != upload_pb2.MUTATION_OUTCOME_APPLIED)
-            ]
-            checkpoint = json.loads(facts.checkpoint)
-            position = checkpoint[0] if checkpoint else None
+            is_own = epoch in (None, facts.epoch)
+            known = [(answer, entry) for answer, entry in pairs if entry and _is_news(answer, entry, is_own=is_own)]
+            position = self._position()
             with self._overlay.lifted(entry.row for _, entry in known):
                 after = [self._answered(answer, entry, position) for answer, entry in known]
             states = [entry.state for entry in after]
@@ -309,6 +311,67 @@ class Writer:
                     self._pending(entry, set()) for entry in after if entry.state is State.APPLIED and entry.fields
                 ),
             )
+
+    def _send_again(self, numbers: Iterable[int]) -> None:
+        """Has writes that the server does not know any more be sent as they are."""
+        for number in numbers:
+            entry = self._outbox.get(number)
+            if entry and entry.state is State.QUEUED:
+                self._outbox.replace(replace(entry, state=State.WAITING))
+
+    def conflicts(self) -> list[Conflict]:
+        """What the application has to decide on, by the rows as they are now. What is moot by now is forgotten.
+
+        Nothing is decided while a new epoch is on its way.
+        """
+        with self._statement():
+            if self._position() is None:
+                return []
+            pairs = [(kept, self._conflict(kept)) for kept in self._conflicts.ready()]
+            self._conflicts.remove(kept.number for kept, conflict in pairs if conflict is None)
+            return [conflict for _, conflict in pairs if conflict]
+
+    def resolve(self, conflict: Conflict, values: Mapping[str, object]) -> bool:
+        """Writes what the application decided, unless the row has moved meanwhile. Returns whether it is decided.
+
+        Raises WriteRefusedError if the decision breaks a rule of the model; then nothing is decided.
+        """
+        with self._statement():
+            kept = next((it for it in self._conflicts.ready() if it.number == conflict.number), None)
+            if kept is None or self._conflict(kept) != conflict:
+                return False
+            if values:
+                table = self._table(conflict.entity)
+                self._update(table, conflict.id, values)
+            self._conflicts.remove([conflict.number])
+            return True
+
+    def _keep_conflict(self, entry: Entry) -> None:
+        """Keeps the fields that gave way, if somebody is to decide on them."""
+        table = self._model.tables.get(entry.entity) if self._model else None
+        if not (self._keeps_conflicts and entry.fields and table):
+            return
+        # A lookup and its entity are one value in two columns.
+        pairs = [{it.name, it.companion} for it in table.attributes.values() if it.companion]
+        names = set(entry.fields).union(*(pair for pair in pairs if not pair.isdisjoint(entry.fields)))
+        mine = {name: value for name, value in entry.new.items() if name in names}
+        base = {name: entry.old.get(name) for name in mine}
+        self._conflicts.add(Overruled(entry.number, entry.entity, entry.id, base, mine))
+
+    def _conflict(self, kept: Overruled) -> Conflict | None:
+        """A conflict by the row as it is now; None if nothing is left of it."""
+        table = self._model.tables.get(kept.entity) if self._model else None
+        row = self._overlay.shown(kept.entity, kept.id) if table else None
+        if table is None or row is None:
+            return None
+        later = [it for it in self._outbox.of_row(kept.entity, kept.id) if it.state is not State.REFUSED]
+        theirs = self._overlay.base(kept.entity, kept.id).row
+        fields = {
+            name: FieldConflict(kept.base.get(name), mine, theirs.get(name))
+            for name, mine in kept.mine.items()
+            if name in row and mine != theirs.get(name) and not any(name in it.new for it in later)
+        }
+        return Conflict(kept.number, table.name, kept.id, fields, row) if fields else None
 
     @contextmanager
     def _statement(self) -> Iterator[None]:
@@ -410,7 +473,7 @@ class Writer:
             written_at_us=int(self._clock() * 1_000_000),
         )
         lsn, history = json.loads(read_facts(self._connection).position)
-        seen = sync_pb2.Position(lsn=lsn, history=history)
+        seen = position_pb2.Position(lsn=lsn, history=history)
         encoded = mutation(table, self._encoder, entry, self._model.version, seen)
         if len(encoded) > MUTATION_BYTES_MAX:
             text = f"the write has {len(encoded)} bytes; at most {MUTATION_BYTES_MAX} can be sent"
@@ -441,7 +504,7 @@ class Writer:
         return tuple(sorted(found))
 
     def _creations(self, entity: int, row_id: str) -> set[int]:
-        open_states = (State.WAITING, State.HELD, State.REFUSED)
+        open_states = (State.WAITING, State.QUEUED, State.HELD, State.REFUSED)
         entries = self._outbox.of_row(entity, row_id)
         return {entry.number for entry in entries if entry.kind is Kind.CREATE and entry.state in open_states}
 
@@ -461,7 +524,7 @@ class Writer:
     def _followers(self, number: int) -> list[Entry]:
         """Writes that depend on one, directly or not, in order."""
         reached, found = {number}, []
-        for entry in self._outbox.in_state(State.WAITING, State.HELD, State.REFUSED):
+        for entry in self._outbox.in_state(State.WAITING, State.QUEUED, State.HELD, State.REFUSED):
             if not reached.isdisjoint(entry.depends_on):
                 reached.add(entry.number)
                 found.append(entry)
@@ -483,6 +546,11 @@ class Writer:
             case Kind.DELETE:
                 self._delete(table, entry.id)
 
+    def _position(self) -> int | None:
+        """The LSN that the device has come to; None if it has none in this epoch."""
+        checkpoint = json.loads(read_facts(self._connection).checkpoint)
+        return checkpoint[0] if checkpoint else None
+
     def _answered(self, answer: upload_pb2.MutationAnswer, entry: Entry, position: int | None) -> Entry:
         """Enters an answer; returns the entry as it is then. `position` is the LSN of the last checkpoint."""
         match answer.outcome:
@@ -490,9 +558,8 @@ class Writer:
                 after = replace(entry, state=State.KEPT)
             case upload_pb2.MUTATION_OUTCOME_APPLIED:
                 overruled = self._names(entry, answer.overruled)
-                after = replace(entry, state=State.APPLIED, lsn=answer.lsn, fields=overruled)
-            case upload_pb2.MUTATION_OUTCOME_QUEUED if entry.state is State.DOUBTFUL:
-                after = entry
+                after = replace(entry, state=State.APPLIED, lsn=answer.lsn, reason="", message="", fields=overruled)
+                self._keep_conflict(after)
             case upload_pb2.MUTATION_OUTCOME_QUEUED:
                 after = replace(entry, state=State.QUEUED)
             case upload_pb2.MUTATION_OUTCOME_BLOCKED:
@@ -531,6 +598,16 @@ class Writer:
             fields=entry.fields,
             written_at_us=entry.written_at_us,
         )
+
+
+def _is_news(answer: upload_pb2.MutationAnswer, entry: Entry, *, is_own: bool) -> bool:
+    """Whether an answer changes what is known: after a refusal only that the write was taken after all does.
+
+    That it was taken in another epoch than the device's does not: nobody could tell when the device has come to it.
+    """
+    if answer.outcome == upload_pb2.MUTATION_OUTCOME_APPLIED:
+        return is_own and entry.state not in (State.APPLIED, State.KEPT)
+    return entry.state in (State.WAITING, State.QUEUED, State.DOUBTFUL)
 
 
 def _reason(answer: upload_pb2.MutationAnswer) -> str:

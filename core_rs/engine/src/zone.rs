@@ -21,6 +21,11 @@ impl Zone {
         TimeZone::get(name).ok().map(|rules| Self { name: name.into(), rules })
     }
 
+    /// Its name in the IANA database.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// When its clocks show what.
     pub fn rules(&self) -> &TimeZone {
         &self.rules

@@ -55,6 +55,7 @@ impl Visitor {
             app: printable(&self.app),
             client: printable(&self.client),
             said: None,
+            first_us: now.0,
             seen_us: now.0,
             checkpoint: None,
             full_syncs: 0,

@@ -89,8 +89,16 @@ impl Gateway {
     }
 
     /// Serves an organization from now on. Its index is built at first use.
-    pub fn add_organization(&self, name: &str, staging: Arc<dyn Staging>) -> Result<(), SyncError> {
-        self.endpoint.organizations().add(name, staging)
+    ///
+    /// With `queues_writes` its rows are a source's outside: what devices write is judged and queued for that, and
+    /// changes no row here.
+    pub fn add_organization(
+        &self,
+        name: &str,
+        staging: Arc<dyn Staging>,
+        queues_writes: bool,
+    ) -> Result<(), SyncError> {
+        self.endpoint.organizations().add(name, staging, queues_writes)
     }
 
     /// Serves an organization no longer: its streams end, and every later call hears that it is not provisioned, until
@@ -164,6 +172,12 @@ impl Gateway {
             running.stop(deadline);
         }
         self.endpoint.organizations().close();
+    }
+
+    /// What is served, for whoever brings a transport and a runtime of its own: nothing listens, and nothing need be
+    /// started. Ends with this gateway.
+    pub async fn services(&self) -> Result<Routes, SyncError> {
+        routes(self.endpoint.clone()).await.map(|(_, routes)| routes)
     }
 
     fn listen(&self, runtime: &Runtime) -> Result<(TcpListener, SocketAddr), SyncError> {

@@ -14,6 +14,7 @@
 
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on panics"))]
 
+mod answers;
 mod auth;
 mod calls;
 mod clock;

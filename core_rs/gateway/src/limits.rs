@@ -223,5 +223,14 @@ pub const UPLOAD_BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long a transaction of uploads waits, with the write lock held, for the engine to follow to the head.
 pub const UPLOAD_FOLLOW_WAIT_MAX: Duration = Duration::from_secs(2);
 
+/// Numbers of mutations that a request may ask about.
+pub const UNANSWERED_MAX: usize = 10_000;
+
+/// Bytes of answers that one event carries, unless a single one is larger.
+pub const ANSWERS_BYTES_TARGET: usize = 256 * 1024;
+
+/// Settlements that are read at once.
+pub const SETTLEMENTS_MAX: usize = 1_000;
+
 /// Refused mutations of a row that are looked at to tell what a device saw of it.
 pub const REFUSED_BEFORE_MAX: usize = 100;

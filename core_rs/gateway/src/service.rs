@@ -17,6 +17,7 @@ use parking_lot::RwLock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::metadata::MetadataMap;
 
+use crate::answers::Answering;
 use crate::auth::{Caller, Verifier};
 use crate::calls::CallLabels;
 use crate::clock::Clock;
@@ -223,10 +224,12 @@ impl SyncEndpoint {
             Opened::Session(session) => session,
             Opened::InventoryRequired(required) => return Ok(inventory_required(required)),
         };
+        let answering = Answering::begin(&organization, device, &request.unanswered)?;
         let stream = DeviceStream {
             organization,
             subscription,
             session,
+            answering,
             seal,
             presence,
             visitor,

@@ -17,6 +17,7 @@ const STOPPING: u8 = 4;
 const RESTARTED: u8 = 8;
 const WITHDRAWN: u8 = 16;
 const ORDERED: u8 = 32;
+const ANSWERED: u8 = 64;
 
 /// One stream's wake-up. Raising it never blocks, so a follower can raise thousands.
 #[derive(Debug, Default)]
@@ -51,6 +52,11 @@ impl Signal {
     /// Whether the stream's device was ordered something since this was asked last.
     pub(crate) fn take_order(&self) -> bool {
         self.flags.fetch_and(!ORDERED, Ordering::AcqRel) & ORDERED != 0
+    }
+
+    /// Whether mutations of the stream's device have been settled since this was asked last.
+    pub(crate) fn take_answered(&self) -> bool {
+        self.flags.fetch_and(!ANSWERED, Ordering::AcqRel) & ANSWERED != 0
     }
 
     /// Why a stream of this organization must end, if it must.
@@ -128,6 +134,13 @@ impl Streams {
     pub(crate) fn order(&self, devices: impl IntoIterator<Item = Device>) {
         let open = self.open.lock();
         devices.into_iter().filter_map(|device| open.get(&device)).for_each(|signal| signal.raise(ORDERED));
+    }
+
+    /// Says that a mutation of a device has been settled.
+    pub(crate) fn answered(&self, device: &Device) {
+        if let Some(signal) = self.open.lock().get(device) {
+            signal.raise(ANSWERED);
+        }
     }
 
     /// Ends every stream, because the server stops.

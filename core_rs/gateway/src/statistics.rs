@@ -22,6 +22,9 @@ pub struct OrganizationStatistics {
     pub loaded: bool,
     /// Position in the commit order that its views are exact at.
     pub lsn: u64,
+    /// Moment that its views are judged at, microseconds since the Unix epoch: now, or any since which time alone has
+    /// changed none of them.
+    pub instant_us: i64,
     /// Revision that its views follow.
     pub revision: u64,
     /// Rows in the index that are not deleted.

@@ -13,11 +13,12 @@ use futures_util::stream::{once, try_unfold};
 use haversack_engine::ids::Position;
 use haversack_engine::reconcile::{Cookie, Fetch, Session, Step};
 use haversack_proto::sync::sync_event::Event;
-use haversack_proto::sync::{self, FullCheckRequired, Heartbeat, InventoryRequired, SyncEvent};
+use haversack_proto::sync::{self, Answers, FullCheckRequired, Heartbeat, InventoryRequired, SyncEvent};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tonic::Status;
 
+use crate::answers::Answering;
 use crate::clock::Clock;
 use crate::contacts::Visitor;
 use crate::cookie::Seal;
@@ -38,6 +39,8 @@ pub(crate) struct DeviceStream {
     pub subscription: Subscription,
     /// Decides what comes next.
     pub session: Session,
+    /// What the device has yet to hear of its mutations.
+    pub answering: Answering,
     /// Seals the cookies.
     pub seal: Seal,
     /// How the stream is reached.
@@ -121,6 +124,10 @@ impl Running {
                 self.ended = true;
                 return Ok(Some(full_check(check)));
             }
+            if let Some(answers) = self.answers()? {
+                self.sent = Instant::now();
+                return Ok(Some(SyncEvent { event: Some(Event::Answers(answers)), ..SyncEvent::default() }));
+            }
             self.stream.presence.signal.settle();
             match self.step()? {
                 Step::Send(event) => break event,
@@ -161,6 +168,15 @@ impl Running {
         if presence.signal.take_order() { organization.admit(presence.device) } else { Ok(None) }
     }
 
+    /// What has become of the device's mutations, as far as it has not been told.
+    fn answers(&mut self) -> Result<Option<Answers>, SyncError> {
+        let DeviceStream { organization, answering, presence, .. } = &mut self.stream;
+        if presence.signal.take_answered() {
+            answering.look(organization)?;
+        }
+        Ok(answering.next())
+    }
+
     /// What to do next. The model goes before the first step on a view of it, so both are taken from one moment.
     fn step(&mut self) -> Result<Step, SyncError> {
         let DeviceStream { organization, subscription, session, visitor, .. } = &mut self.stream;
@@ -168,7 +184,7 @@ impl Running {
             check_past(moment, self.position)?;
             let model = moment.model()?;
             // Who is denied everything keeps the tables, and is told to empty them.
-            if session.model_version() == model.version || moment.view.denial.is_some() {
+            if session.model_version() == model.version() || moment.view.denial.is_some() {
                 let step = session.step(moment.view, moment.facts);
                 if let Step::Send(Event::Checkpoint(_)) = &step {
                     organization.checkpoint_sent(visitor, moment.view);
@@ -176,9 +192,9 @@ impl Running {
                 self.position = moment.position(session.seen());
                 return Ok(step);
             }
-            session.model_sent(model.version);
+            session.model_sent(model.version());
             self.position = moment.position(session.seen());
-            Ok(Step::Send(Event::Model(model.as_ref().clone())))
+            Ok(Step::Send(Event::Model(moment.message(&model))))
         })?
     }
 

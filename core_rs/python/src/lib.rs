@@ -8,6 +8,7 @@ mod errors;
 mod functions;
 mod logging;
 mod models;
+mod queue;
 mod refusals;
 mod rows;
 mod server;

@@ -27,9 +27,16 @@ impl SyncServer {
         Ok(py.detach(|| self.gateway.start())?.to_string())
     }
 
-    fn add_organization(&self, py: Python<'_>, name: &str, staging: &Staging) -> Result<(), Failure> {
+    #[pyo3(signature = (name, staging, *, queues_writes = false))]
+    fn add_organization(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        staging: &Staging,
+        queues_writes: bool,
+    ) -> Result<(), Failure> {
         let staging = staging.opened()?;
-        Ok(py.detach(|| self.gateway.add_organization(name, staging))?)
+        Ok(py.detach(|| self.gateway.add_organization(name, staging, queues_writes))?)
     }
 
     fn remove_organization(&self, py: Python<'_>, name: &str) {

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::errors::Failure;
 use crate::rows::Reading;
-use crate::{devices, models, refusals};
+use crate::{devices, models, queue, refusals};
 
 /// See the stub.
 #[pyclass(module = "haversack_server._core", frozen)]
@@ -191,6 +191,40 @@ impl Staging {
         let place = |key| devices::write_place(DevicePlace { seen_us: 0, key });
         let (page, last) = page.map_or_else(Default::default, |(page, last)| (page, place(last)));
         Ok((PyBytes::new(py, &page), last))
+    }
+
+    #[pyo3(signature = (model, *, except_places = Vec::new(), writes_max))]
+    fn queued_writes<'py>(
+        &self,
+        py: Python<'py>,
+        model: &[u8],
+        except_places: Vec<u64>,
+        writes_max: usize,
+    ) -> Result<Bound<'py, PyBytes>, Failure> {
+        let staging = self.opened()?;
+        let schema = self.schema(model)?;
+        let answer = py.detach(|| queue::list(&*staging, &schema, except_places, writes_max))?;
+        Ok(PyBytes::new(py, answer.to_string().as_bytes()))
+    }
+
+    fn settle_write<'py>(
+        &self,
+        py: Python<'py>,
+        model: &[u8],
+        entity: &str,
+        place: u64,
+        settlement: &str,
+    ) -> Result<Bound<'py, PyBytes>, Failure> {
+        let staging = self.opened()?;
+        let schema = self.schema(model)?;
+        let answer = py.detach(|| queue::settle_one(&*staging, &schema, entity, place, settlement))?;
+        Ok(PyBytes::new(py, answer.to_string().as_bytes()))
+    }
+
+    fn queue_standing<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyBytes>, Failure> {
+        let staging = self.opened()?;
+        let answer = py.detach(|| queue::standing(&*staging))?;
+        Ok(PyBytes::new(py, answer.to_string().as_bytes()))
     }
 
     fn close_ledger(&self, py: Python<'_>) -> Result<(), Failure> {

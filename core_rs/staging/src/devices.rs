@@ -167,7 +167,9 @@ pub struct Contact {
     pub client: String,
     /// What it said of itself, if it did.
     pub said: Option<Said>,
-    /// When it called, microseconds since the Unix epoch.
+    /// When it called first, of the calls that this tells of, microseconds since the Unix epoch.
+    pub first_us: i64,
+    /// When it called last, likewise.
     pub seen_us: i64,
     /// The checkpoint that it was sent, and when.
     pub checkpoint: Option<(Lsn, i64)>,
@@ -338,8 +340,8 @@ impl Contact {
         let checkpoint = later.checkpoint.or(self.checkpoint);
         let said = later.said.or(self.said.take());
         let full_syncs = self.full_syncs.saturating_add(later.full_syncs);
-        let seen_us = later.seen_us.max(self.seen_us);
-        *self = Self { said, seen_us, checkpoint, full_syncs, ..later };
+        let (first_us, seen_us) = (later.first_us.min(self.first_us), later.seen_us.max(self.seen_us));
+        *self = Self { said, first_us, seen_us, checkpoint, full_syncs, ..later };
     }
 }
 
@@ -421,11 +423,10 @@ impl Order {
                 "a device that is to be wiped, or was, takes no other order; cancel the wipe"
             }
             Self::Unblock => "the device is not blocked",
-            Self::Wipe { .. } => "the device has been wiped already",
+            Self::Wipe { .. } | Self::Wiped => "the device has been wiped already",
             Self::CancelWipe => "no wipe is pending; one that was carried out cannot be taken back",
             Self::Forget => "the device is blocked or about to be wiped; unblock it or cancel the wipe first",
             Self::Checked { .. } => "no such check is pending",
-            Self::Wiped => "the device has been wiped already",
         }
     }
 }

@@ -56,6 +56,9 @@ pub enum StagingError {
     /// The caller's: these are not the bytes of an export.
     #[error("these bytes are no page of an exported ledger; hand over what the export gave, whole")]
     LedgerPageInvalid,
+    /// The source's: what it calls its row after a write is none. The write stays queued.
+    #[error("the source's row after a write: {0}; check how the source is mapped")]
+    SourceRowInvalid(String),
     /// The caller's: no mutation that was refused is there.
     #[error("the ledger has no refused mutation at place {0}; list them again")]
     RefusalUnknown(u64),
@@ -123,6 +126,7 @@ impl StagingError {
             Self::Closed => ErrorReason::OrganizationNotProvisioned,
             Self::DeviceUnknown(_) => ErrorReason::DeviceUnknown,
             Self::OrderImpossible(_) => ErrorReason::DeviceOrderImpossible,
+            Self::SourceRowInvalid(_) => ErrorReason::RowsInvalid,
             Self::RowTooLarge { .. } => ErrorReason::RowTooLarge,
             Self::EntityUnknown(_) => ErrorReason::EntityUnknown,
             Self::Busy | Self::OrdinalsExhausted(_) | Self::AtomicTooLarge { .. } => ErrorReason::LimitReached,

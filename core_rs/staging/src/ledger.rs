@@ -11,6 +11,7 @@ use haversack_engine::ids::{EntityNumber, Lsn};
 use prost::Message;
 
 use crate::devices::{About, DeviceKey, KnownDevice};
+use crate::queue::{InTurn, QueueStanding, Queued};
 use crate::{RowId, Snapshot, Staging, StagingError};
 
 /// Length of an install id, in bytes.
@@ -114,6 +115,15 @@ pub struct Recorded {
     pub answer: Vec<u8>,
 }
 
+/// Answers of one install and user that became final after the first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settlements {
+    /// The entries, in the order in which they were settled.
+    pub recorded: Vec<Recorded>,
+    /// The settlement that this goes up to.
+    pub last: u64,
+}
+
 /// A refused mutation of a row, for those that come after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Earlier {
@@ -215,6 +225,42 @@ pub trait LedgerView {
     /// If the database cannot be read.
     fn contains(&self, origin: &Origin) -> Result<bool, StagingError>;
 
+    /// What became of a mutation; `None` if it has not been seen.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn find(&self, origin: &Origin) -> Result<Option<Recorded>, StagingError>;
+
+    /// The last settlement: answers that became final after the first are counted from 1. 0 if there was none.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn last_settlement(&self) -> Result<u64, StagingError>;
+
+    /// Whose mutations were settled after a settlement, in order, and the last settlement among them.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn settled_after(&self, after: u64, at_most: usize) -> Result<(Vec<Origin>, u64), StagingError>;
+
+    /// What was settled of the install and user of `origin` after a settlement.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn settlements(&self, origin: &Origin, after: u64, at_most: usize) -> Result<Settlements, StagingError>;
+
+    /// How the queue for a source outside stands.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn queue_standing(&self) -> Result<QueueStanding, StagingError>;
+
+    /// What waits for a source outside under a place of the ledger.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn queued_at(&self, place: LedgerPlace) -> Result<Option<InTurn>, StagingError>;
+
     /// The first changes that have yet to be written back, in order: at least one if there are any, and no more when
     /// they come to some MiB. Likewise the two below.
     ///
@@ -237,7 +283,8 @@ pub trait LedgerView {
 
 /// A page of the ledger as bytes that [`import_ledger`] reads, and the place that it ends at; empty behind the last one.
 ///
-/// Effects do not travel: write everything back before a database is given up.
+/// What waits for a source outside travels. Effects for a record database do not: write everything back before a database is
+/// given up.
 ///
 /// # Errors
 /// If the database cannot be read.
@@ -248,8 +295,11 @@ pub fn export_ledger(
 ) -> Result<(Vec<u8>, LedgerPlace), StagingError> {
     let entries = snapshot.ledger().page(after, at_most.clamp(1, LEDGER_PAGE_ENTRIES_MAX))?;
     let last = entries.last().map_or(after, |(place, _)| *place);
-    let entries = entries.into_iter().map(|(_, entry)| entry.into()).collect();
-    let page = Page { entries, devices: Vec::new() };
+    let mut page = Page::default();
+    for (place, entry) in entries {
+        let queued = snapshot.ledger().queued_at(place)?.map(|it| it.queued.into());
+        page.entries.push(Travelling { queued, ..entry.into() });
+    }
     Ok((page.encode_to_vec(), last))
 }
 
@@ -261,12 +311,17 @@ pub fn export_ledger(
 /// [`Staging::begin`].
 pub fn import_ledger(staging: &dyn Staging, page: &[u8]) -> Result<u64, StagingError> {
     let page = Page::decode(page).map_err(|_| StagingError::LedgerPageInvalid)?;
-    let entries: Vec<Entry> = page.entries.into_iter().map(Entry::try_from).collect::<Result<_, _>>()?;
     let devices: Vec<_> = page.devices.into_iter().map(KnownDevice::try_from).collect::<Result<_, _>>()?;
     let mut commit = staging.begin()?;
     let mut entered = 0;
-    for entry in &entries {
-        entered += u64::from(commit.ledger().record(entry)?);
+    for mut travelling in page.entries {
+        let queued = travelling.queued.take();
+        let entry = Entry::try_from(travelling)?;
+        let is_new = commit.ledger().record(&entry)?;
+        entered += u64::from(is_new);
+        if let Some(queued) = queued.filter(|_| is_new) {
+            commit.queue().enqueue(&entry.origin, &queued.into())?;
+        }
     }
     commit.finish()?;
     let adopted = if devices.is_empty() { 0 } else { staging.devices().adopt(&devices)? };
@@ -377,6 +432,23 @@ pub(crate) struct Travelling {
     resolution: i32,
     #[prost(bytes = "vec", optional, tag = "14")]
     mutation: Option<Vec<u8>>,
+    #[prost(message, optional, tag = "15")]
+    queued: Option<TravellingQueued>,
+}
+
+/// What waits for a source outside.
+#[derive(Clone, PartialEq, Message)]
+struct TravellingQueued {
+    #[prost(bytes = "vec", tag = "1")]
+    mutation: Vec<u8>,
+    #[prost(message, optional, tag = "2")]
+    effect: Option<Effect>,
+    #[prost(bytes = "vec", tag = "3")]
+    old: Vec<u8>,
+    #[prost(string, optional, tag = "4")]
+    etag: Option<String>,
+    #[prost(int32, tag = "5")]
+    policy: i32,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
@@ -424,7 +496,22 @@ impl From<Entry> for Travelling {
             received_at_us: entry.received_at_us,
             resolution: entry.resolution.number(),
             mutation: entry.mutation,
+            queued: None,
         }
+    }
+}
+
+impl From<Queued> for TravellingQueued {
+    fn from(queued: Queued) -> Self {
+        let Queued { mutation, effect, old, etag, policy } = queued;
+        Self { mutation, effect: Some(effect), old, etag, policy }
+    }
+}
+
+impl From<TravellingQueued> for Queued {
+    fn from(queued: TravellingQueued) -> Self {
+        let TravellingQueued { mutation, effect, old, etag, policy } = queued;
+        Self { mutation, effect: effect.unwrap_or_default(), old, etag, policy }
     }
 }
 

@@ -20,6 +20,7 @@ use crate::StagingError;
 use crate::devices::DeviceRegistry;
 use crate::intake::Passes;
 use crate::ledger::{Ledger, LedgerView};
+use crate::queue::Queue;
 use crate::replication::Mark;
 
 /// Largest encoded row in bytes: half of what a message may carry.
@@ -243,6 +244,9 @@ pub trait Commit {
 
     /// The ledger as it stands within this commit.
     fn ledger(&mut self) -> &mut dyn Ledger;
+
+    /// What waits for a source outside, as it stands within this commit.
+    fn queue(&mut self) -> &mut dyn Queue;
 
     /// How far an entity follows another database; `None` if it never has.
     ///

@@ -88,7 +88,7 @@ class Staging:
 
         Begin with 0. At most `entries_max` entries (at most 10,000) and some MiB are in a page. Keep the pages as they
         are for as long as the organization has no database: whoever gets none of them does old mutations twice. Changes
-        that have not been written back do not travel.
+        that have not been written back do not travel, but what waits for a source outside does.
         """
 
     def import_ledger(self, page: bytes) -> int:
@@ -138,6 +138,34 @@ class Staging:
 
         No bytes behind the last page.
         """
+    def queued_writes(self, model: bytes, *, except_places: list[int] = ..., writes_max: int) -> bytes:
+        """Mutations that wait for a source outside and that nothing before them holds up, in turn.
+
+        At most `writes_max`, without those at `except_places` of the ledger (those that are being written, say). Of
+        each row there is one at most. `model` is a serialized Model with the organization's metadata.
+
+        The answer is a UTF-8 JSON list of objects: `place`, `key` (stable, of no other mutation), `entity` (its logical
+        name), `id`, `kind` ("create", "update", "delete"), `values` and `old_values` (by logical name, as an ingest
+        reads them: dates as text, sets of choices as "1,2", decimals as text, lookups with `<name>_type`; null for
+        NULL; the primary key is not among them), `etag` (what the source calls the version of staging's row, or null),
+        `user` (a systemuserid), `detect_conflicts` (whether the organization's policy looks for them), `merges`
+        (whether it merges), `conflicts` (names of attributes that others have changed since it was judged, and which
+        `values` lacks) and `is_overtaken` (a deletion of a row that others have changed since). Raises STAGING_FAILED,
+        LIMIT_REACHED, EntityUnknown.
+        """
+
+    def settle_write(self, model: bytes, entity: str, place: int, settlement: str) -> bytes:
+        """Says what the source made of a queued mutation, in one commit with its row; null if that was said before.
+
+        `settlement` is JSON: `outcome` ("APPLIED", "OVERRULED": nothing was left to write, or "CONFLICT", "FORBIDDEN",
+        "INVALID", "NOT_FOUND"), with APPLIED `row` (the source's row, as a line of JSON Lines; left out if it has none
+        now) and `etag`, `overruled` (names of attributes that gave way), and for refusals `message` and `fields`.
+        What depends on a refused creation is blocked with it. The answer is UTF-8 JSON: `outcome`, `lsn` and `blocked`.
+        Raises ROWS_INVALID for a row that cannot be read; then the mutation stays queued.
+        """
+
+    def queue_standing(self) -> bytes:
+        """How the queue for a source outside stands: UTF-8 JSON, `waiting` (mutations) and `oldest_at_us` (0: none)."""
 
     def close_ledger(self) -> None:
         """Has no more mutations of devices be judged here, by whatever process. Idempotent.
@@ -315,8 +343,11 @@ class SyncServer:
         Raises CONFIGURATION_INVALID, and goes on with what it has.
         """
 
-    def add_organization(self, name: str, staging: Staging) -> None:
+    def add_organization(self, name: str, staging: Staging, *, queues_writes: bool = False) -> None:
         """Serves an organization from now on. Its index is loaded at first use. May be called before `start`.
+
+        With `queues_writes` its rows are a source's outside: what devices write is judged, answered with QUEUED and
+        queued for that source (`Staging.queued_writes`), and changes no row here.
 
         Raises ORGANIZATION_EXISTS if it is served already; remove it first to serve another database under its name.
         """
@@ -343,7 +374,7 @@ class SyncServer:
     def statistics(self) -> str:
         """JSON: `streams`, and `organizations`, a list of objects.
 
-        Each has name, streams, loaded, lsn, revision, rows, index_bytes, live_views. It looks at every bitmap of the
+        Each has name, streams, loaded, lsn, instant_us, revision, rows, index_bytes, live_views. It looks at every bitmap of the
         index: not for every second.
         """
 

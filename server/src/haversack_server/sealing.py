@@ -69,7 +69,7 @@ class Seal:
         """Forgets every key but the last; returns how many. Nothing may be sealed with them any more."""
         keys = self._keys(make=False)
         self._write(dict(list(keys.items())[-1:]))
-        return len(keys) - 1
+        return max(len(keys) - 1, 0)
 
     def _keys(self, *, make: bool) -> dict[str, bytes]:
         """Reads the file each time: another process may have exchanged the keys."""

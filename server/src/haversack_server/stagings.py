@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from haversack_server._core import Staging, SyncServer
-from haversack_server.catalog import Catalog, organizations, provisioning
+from haversack_server.catalog import Catalog, organizations, provisioning, sources
 from haversack_server.core import in_thread
 from haversack_server.errors import OrganizationNotProvisioned
 
@@ -18,6 +18,7 @@ class _Served:
 
     path: str
     staging: Staging
+    queues_writes: bool
 
 
 class Stagings:
@@ -85,10 +86,15 @@ class Stagings:
             if served is None or served.path != path:
                 await self._withdraw(organization)
                 staging = await in_thread(Staging.open, str(self._data / path))
-                await in_thread(self._sync.add_organization, organization, staging)
+                queues_writes = await self._has_source_outside(organization)
+                await in_thread(self._sync.add_organization, organization, staging, queues_writes=queues_writes)
                 self._withdrawn.discard(organization)
-                served = self._served[organization] = _Served(path, staging)
+                served = self._served[organization] = _Served(path, staging, queues_writes)
             return served.staging
+
+    def queueing(self) -> list[str]:
+        """Returns the organizations served here whose devices' writes wait for a source outside."""
+        return [organization for organization, served in self._served.items() if served.queues_writes]
 
     async def withdraw(self, organization: str) -> None:
         """Has the sync endpoint tell devices that the organization is not provisioned; its database is closed here."""
@@ -104,6 +110,11 @@ class Stagings:
             await in_thread(staging.close)
         self._records.clear()
         self._served.clear()
+
+    async def _has_source_outside(self, organization: str) -> bool:
+        """Whether the rows are a source's: that cannot change while a staging database is served."""
+        async with self._catalog.snapshot() as connection:
+            return await sources.find(connection, organization) is not None
 
     async def _withdraw(self, organization: str) -> None:
         served = self._served.pop(organization, None)

@@ -1,12 +1,13 @@
 """FetchXML over the local rows: the queries and operators that offline clients support, compiled to SQLite's SQL.
 
 From the outside in: `_query` answers a `<fetch>`; `_filters` makes SQL of its filters and links, `_conditions` of one
-condition; `_windows` says what a calendar operator means at an instant, `_text` how texts compare, `_operands` reads
-values; `_document` is the XML, bounded. The meaning of every operator is that of docs/filters.md, and the same cases
-hold it (tests/conformance).
+condition; `_windows` and `_fiscal` say what a calendar operator means at an instant, `_text` how texts compare,
+`_operands` reads values; `_document` is the XML, bounded. `_caller` is who asks. The meaning of every operator is that
+of docs/filters.md, and the same cases hold it (tests/conformance).
 """
 
 from haversack_client._fetch._caller import Caller, Collation
+from haversack_client._fetch._fiscal import FiscalCalendar
 from haversack_client._fetch._query import Fetch
 
-__all__ = ["Caller", "Collation", "Fetch"]
+__all__ = ["Caller", "Collation", "Fetch", "FiscalCalendar"]

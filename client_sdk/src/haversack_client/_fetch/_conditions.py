@@ -9,6 +9,7 @@ from enum import Enum
 
 from haversack_client import _tables as sql
 from haversack_client._errors import FetchError
+from haversack_client._fetch import _fiscal
 from haversack_client._fetch._caller import Caller
 from haversack_client._fetch._document import Element
 from haversack_client._fetch._errors import excerpt, invalid, unsupported
@@ -27,9 +28,14 @@ from haversack_client._fetch._operands import (
     value,
 )
 from haversack_client._fetch._text import check_pattern, fold
-from haversack_client._fetch._windows import CALENDAR, COUNTED, COUNTED_SHORT, Clock, of_day
+from haversack_client._fetch._windows import CALENDAR, COUNTED, COUNTED_SHORT, Clock, Window, of_day
 from haversack_client._model import Attribute, CarriedModel, Table
 from haversack_client._rows import SqlValue
+
+LANGUAGE_ANY = -1
+"""Stands for every language where a row states one."""
+
+FISCAL_YEAR_MAX = 9_999
 
 VALUE_HINTS = ("uiname", "uitype", "uihidden")
 
@@ -46,7 +52,12 @@ class Takes(Enum):
     NOTHING = "no value"
     ONE = "one value"
     TWO = "two <value> elements, the lower and the upper one"
+    PERIOD = "two <value> elements, the number of a period and its year"
     SEVERAL = "at least one <value>"
+
+
+LISTS = (Takes.TWO, Takes.PERIOD, Takes.SEVERAL)
+"""What is written as `<value>` elements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,14 +194,15 @@ def _texts(element: Element, operator: str, spec: Spec) -> tuple[str, ...]:
             raise invalid(f"{child.place}: only text belongs into it")
     texts = [child.text for child in element.children]
     single = element.attributes.get("value")
-    if single is not None and not (single == "" and spec.takes in (Takes.TWO, Takes.SEVERAL)):
-        if spec.takes in (Takes.TWO, Takes.SEVERAL):
+    if single is not None and not (single == "" and spec.takes in LISTS):
+        if spec.takes in LISTS:
             raise invalid(f'{element.place}: operator "{operator}": write each value as a <value> element')
         texts.append(single)
     fits = {
         Takes.NOTHING: not texts,
         Takes.ONE: len(texts) == 1,
         Takes.TWO: len(texts) == 2,  # noqa: PLR2004 (two ends)
+        Takes.PERIOD: len(texts) == 2,  # noqa: PLR2004 (a period and a year)
         Takes.SEVERAL: bool(texts),
     }
     if not fits[spec.takes]:
@@ -342,6 +354,40 @@ def _user_or_teams(condition: Condition) -> str:
     return condition.positive(f"{_user(condition)} OR {_teams(condition)}")
 
 
+def _unit(condition: Condition) -> str:
+    unit = condition.statement.caller.business_unit_id
+    if unit is None:
+        raise unsupported(f'"{condition.operator}" needs to know whose unit; give Caller(business_unit_id=...)')
+    return condition.positive(f"{condition.column} = {condition.statement.mark(unit.lower())}")
+
+
+def _language(condition: Condition) -> str:
+    """The caller's language, or every one."""
+    statement = condition.statement
+    marks = [statement.mark(each) for each in (LANGUAGE_ANY, statement.caller.language) if each is not None]
+    return condition.positive(f"{condition.column} IN ({', '.join(marks)})")
+
+
+def _fiscal_window(condition: Condition) -> str:
+    name, texts, calendar = condition.operator, condition.texts, condition.statement.caller.fiscal
+    if name in _fiscal.CALENDAR:
+        return _within(condition, _fiscal.CALENDAR[name](calendar))
+    if name in _fiscal.COUNTED:
+        return _within(condition, _fiscal.COUNTED[name](calendar, number(texts[0], COUNT_MAX)))
+    if name == "in-fiscal-year":
+        return _within(condition, _fiscal.of_year(calendar, number(texts[0], FISCAL_YEAR_MAX)))
+    period, year = number(texts[0], COUNT_MAX), number(texts[1], FISCAL_YEAR_MAX)
+    window = _fiscal.of_period_and_year(name, calendar, period, year)
+    return _within(condition, window) if window else "(0)"
+
+
+def _fiscal_period(condition: Condition) -> str:
+    """A period of any year, which is no one interval."""
+    mark, form = condition.statement.mark, FORMS[condition.family]
+    period = f"haversack_fiscal_period({condition.column}, {mark(form.name)})"
+    return condition.positive(f"{period} = {mark(number(condition.texts[0], COUNT_MAX))}")
+
+
 def _window(condition: Condition) -> str:
     name, texts = condition.operator, condition.texts
     if name in CALENDAR:
@@ -352,6 +398,10 @@ def _window(condition: Condition) -> str:
         window = COUNTED_SHORT[name](number(texts[0], HOURS_MAX))
     else:
         window = of_day(name, day(texts[0]))
+    return _within(condition, window)
+
+
+def _within(condition: Condition, window: Window) -> str:
     statement = condition.statement
     return _range(condition, *window.bounds(FORMS[condition.family], statement.clock, statement.caller.week_start))
 
@@ -382,10 +432,17 @@ OPERATORS: Mapping[str, Spec] = {
     "eq-userid": Spec(Takes.NOTHING, _IDS, _user),
     "ne-userid": Spec(Takes.NOTHING, _IDS, _negated(_user)),
     "eq-userteams": Spec(Takes.NOTHING, _IDS, _teams),
+    "eq-businessid": Spec(Takes.NOTHING, _IDS, _unit),
+    "ne-businessid": Spec(Takes.NOTHING, _IDS, _negated(_unit)),
+    "eq-userlanguage": Spec(Takes.NOTHING, frozenset({Family.INTEGER}), _language),
     "eq-useroruserteams": Spec(Takes.NOTHING, _IDS, _user_or_teams),
     **{name: Spec(Takes.NOTHING, DATES, _window) for name in CALENDAR},
     **{name: Spec(Takes.ONE, DATES, _window) for name in COUNTED},
     **{name: Spec(Takes.ONE, CLOCKS, _window) for name in COUNTED_SHORT},
     **{name: Spec(Takes.ONE, DATES, _window) for name in ("on", "on-or-before", "on-or-after")},
+    **{name: Spec(Takes.NOTHING, DATES, _fiscal_window) for name in _fiscal.CALENDAR},
+    **{name: Spec(Takes.ONE, DATES, _fiscal_window) for name in (*_fiscal.COUNTED, "in-fiscal-year")},
+    **{name: Spec(Takes.PERIOD, DATES, _fiscal_window) for name in _fiscal.NAMED},
+    "in-fiscal-period": Spec(Takes.ONE, DATES, _fiscal_period),
 }
-"""Every operator of devices. Those of hierarchies, business units, languages and fiscal calendars are a server's."""
+"""Every operator of devices. Those of hierarchies are a server's: they need rows that a device does not have."""

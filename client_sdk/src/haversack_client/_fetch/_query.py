@@ -14,6 +14,7 @@ from haversack_client._fetch._conditions import Scope, Statement
 from haversack_client._fetch._document import Element, parse
 from haversack_client._fetch._errors import excerpt, invalid, malformed, too_large, unsupported
 from haversack_client._fetch._filters import LINK_HINTS, Filters
+from haversack_client._fetch._fiscal import give_calendar
 from haversack_client._fetch._operands import Family, family
 from haversack_client._fetch._text import give_functions
 from haversack_client._fetch._windows import Clock
@@ -44,9 +45,16 @@ FETCH_HINTS = (
 class Fetch:
     """Answers queries over one connection."""
 
-    def __init__(self, connection: Connection, caller: Caller) -> None:
+    def __init__(self, connection: Connection, caller: Caller | None = None) -> None:
+        """Of a device's database.
+
+        Args:
+            connection: Where rows are read.
+            caller: Who asks; None: the device's user.
+        """
         self._connection = connection
-        self._caller = caller
+        self._given = caller
+        self._caller = caller or Caller()
 
     def rows(self, fetch_xml: str) -> list[Any]:
         """The rows that a `<fetch>` asks for. Raises FetchError if it cannot be read or answered."""
@@ -57,8 +65,11 @@ class Fetch:
         serialized = read_facts(self._connection).model
         if not serialized:
             raise unsupported("nothing is on this device yet; sync first")
+        model = CarriedModel.parse(serialized)
+        self._caller = self._given or Caller.of(model.user)
         give_functions(self._connection, self._caller.collation)
-        compiled, parameters = self.compile(CarriedModel.parse(serialized), root)
+        give_calendar(self._connection, self._caller.fiscal, self._caller.time_zone)
+        compiled, parameters = self.compile(model, root)
         return self._connection.execute(compiled, parameters).fetchall()
 
     def compile(self, model: CarriedModel, root: Element) -> tuple[str, list[SqlValue]]:

@@ -8,6 +8,7 @@ zone skips midnight, a day begins with its first moment; where it repeats midnig
 Days and microseconds are counted from the Unix epoch, so that nothing here can leave the years that `datetime` knows.
 """
 
+from calendar import monthrange
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -159,28 +160,34 @@ def _month(count: int) -> Day:
 
 def _year(count: int) -> Day:
     def day(today: int, _week_start: int) -> int:
-        year, _, _ = _civil(today)
-        return _days(year + count, 1, 1)
+        year, _, _ = civil(today)
+        return days(year + count, 1, 1)
 
     return day
 
 
-def _civil(day: int) -> tuple[int, int, int]:
+def civil(day: int) -> tuple[int, int, int]:
+    """Year, month and day of the month."""
     found = date.fromordinal(min(max(day, DAY_FIRST), DAY_LAST) + EPOCH_DAY)
     return found.year, found.month, found.day
 
 
-def _days(year: int, month: int, day: int) -> int:
+def days(year: int, month: int, day: int) -> int:
     """A day by year and month; those outside of what `date` knows are its first and last."""
     if year < date.min.year:
         return DAY_FIRST
     return DAY_LAST if year > date.max.year else date(year, month, day).toordinal() - EPOCH_DAY
 
 
+def days_of_month(year: int, month: int) -> int:
+    """How many a month has; those of years that `date` does not know, as if it did."""
+    return monthrange(min(max(year, date.min.year), date.max.year), month)[1]
+
+
 def _month_start(today: int, count: int) -> int:
-    year, month, _ = _civil(today)
+    year, month, _ = civil(today)
     years, month = divmod(month - 1 + count, MONTHS_OF_YEAR)
-    return _days(year + years, month + 1, 1)
+    return days(year + years, month + 1, 1)
 
 
 def _add_months(day: int, months: int) -> int:
@@ -189,7 +196,7 @@ def _add_months(day: int, months: int) -> int:
         return day
     first = _month_start(day, months)
     following = _month_start(first, 1)
-    return min(first + _civil(day)[2] - 1, following - 1)
+    return min(first + civil(day)[2] - 1, following - 1)
 
 
 def between(start: Day, end: Day) -> Window:
@@ -197,11 +204,13 @@ def between(start: Day, end: Day) -> Window:
     return Window(midnight(start), midnight(end))
 
 
-def _since(day: Day) -> Window:
+def since(day: Day) -> Window:
+    """From the beginning of a day to now."""
     return Window(midnight(day), NOW)
 
 
-def _until(day: Day) -> Window:
+def until(day: Day) -> Window:
+    """From now to the beginning of a day."""
     return Window(NOW, midnight(day))
 
 
@@ -213,8 +222,8 @@ CALENDAR: Mapping[str, Window] = {
     "yesterday": between(_from_today(-1), _from_today(0)),
     "today": between(_from_today(0), _from_today(1)),
     "tomorrow": between(_from_today(1), _from_today(2)),
-    "last-seven-days": _since(_from_today(-7)),
-    "next-seven-days": _until(_from_today(8)),
+    "last-seven-days": since(_from_today(-7)),
+    "next-seven-days": until(_from_today(8)),
     "last-week": between(_week(-1), _week(0)),
     "this-week": between(_week(0), _week(1)),
     "next-week": between(_week(1), _week(2)),
@@ -228,14 +237,14 @@ CALENDAR: Mapping[str, Window] = {
 """Operators without an operand."""
 
 COUNTED: Mapping[str, Callable[[int], Window]] = {
-    "last-x-days": lambda n: _since(_from_today(-n)),
-    "last-x-weeks": lambda n: _since(_from_today(-7 * n)),
-    "last-x-months": lambda n: _since(_from_today(0, -n)),
-    "last-x-years": lambda n: _since(_from_today(0, -12 * n)),
-    "next-x-days": lambda n: _until(_from_today(n + 1)),
-    "next-x-weeks": lambda n: _until(_from_today(7 * n + 1)),
-    "next-x-months": lambda n: _until(_from_today(1, n)),
-    "next-x-years": lambda n: _until(_from_today(1, 12 * n)),
+    "last-x-days": lambda n: since(_from_today(-n)),
+    "last-x-weeks": lambda n: since(_from_today(-7 * n)),
+    "last-x-months": lambda n: since(_from_today(0, -n)),
+    "last-x-years": lambda n: since(_from_today(0, -12 * n)),
+    "next-x-days": lambda n: until(_from_today(n + 1)),
+    "next-x-weeks": lambda n: until(_from_today(7 * n + 1)),
+    "next-x-months": lambda n: until(_from_today(1, n)),
+    "next-x-years": lambda n: until(_from_today(1, 12 * n)),
     "olderthan-x-days": lambda n: _before(_from_today(-n)),
     "olderthan-x-weeks": lambda n: _before(_from_today(-7 * n)),
     "olderthan-x-months": lambda n: _before(_from_today(0, -n)),

@@ -1,4 +1,4 @@
-//! A hash of the columns that a device carries of an entity: when it changes, rows have to be sent again.
+//! Hashes that the protocol rests on. When that of an entity's carried columns changes, rows have to be sent again.
 
 use crate::row::ColumnSelection;
 use crate::schema::Entity;
@@ -17,5 +17,10 @@ pub(super) fn fingerprint(entity: &Entity, columns: Option<&ColumnSelection>) ->
         .collect();
     carried.sort_unstable();
     let bytes = carried.into_iter().flat_map(|(number, kind)| [number.to_le_bytes(), kind.to_le_bytes()].concat());
-    bytes.fold(BASIS, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
+    hash(bytes)
+}
+
+/// Hash of bytes.
+pub(super) fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    bytes.into_iter().fold(BASIS, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
 }

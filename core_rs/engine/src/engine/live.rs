@@ -1,8 +1,10 @@
 //! Views that somebody follows, each kept once for all whose inputs are equal.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::asker::Asker;
+use super::device_user::DeviceUser;
 use super::inputs::Standing;
 use crate::view::View;
 
@@ -15,9 +17,18 @@ pub struct Subscriber(u64);
 pub(super) struct Live {
     views: HashMap<ViewNumber, LiveView>,
     by_standing: HashMap<Standing, ViewNumber>,
-    subscribers: HashMap<Subscriber, (Asker, ViewNumber)>,
+    subscribers: HashMap<Subscriber, Following>,
     last_subscriber: u64,
     last_view: u64,
+}
+
+/// What is known of a subscriber.
+#[derive(Debug)]
+struct Following {
+    asker: Asker,
+    view: ViewNumber,
+    /// Whose device it is, if the user has a view: views are shared, this is not.
+    user: Option<Arc<DeviceUser>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +59,7 @@ impl Live {
         subscriber: Subscriber,
         asker: Asker,
         standing: Standing,
+        user: Option<Arc<DeviceUser>>,
         make: impl FnOnce(&Standing) -> View,
     ) {
         let number = if let Some(&number) = self.by_standing.get(&standing) {
@@ -61,12 +73,12 @@ impl Live {
             number
         };
         self.views.get_mut(&number).expect("every number has its view").subscribers.insert(subscriber);
-        self.subscribers.insert(subscriber, (asker, number));
+        self.subscribers.insert(subscriber, Following { asker, view: number, user });
     }
 
     /// Ends a subscription; a view that nobody follows any more is given up.
     pub(super) fn detach(&mut self, subscriber: Subscriber) {
-        let Some((_, number)) = self.subscribers.remove(&subscriber) else { return };
+        let Some(Following { view: number, .. }) = self.subscribers.remove(&subscriber) else { return };
         let live = self.views.get_mut(&number).expect("every subscriber has a view");
         live.subscribers.remove(&subscriber);
         if live.subscribers.is_empty() {
@@ -77,8 +89,8 @@ impl Live {
 
     /// The subscribers of those who are `wanted`, those of one asker side by side.
     pub(super) fn subscribers_of(&self, wanted: impl Fn(&Asker) -> bool) -> Vec<(Asker, Subscriber)> {
-        let all = self.subscribers.iter().filter(|(_, (asker, _))| wanted(asker));
-        let mut found: Vec<_> = all.map(|(&subscriber, (asker, _))| (asker.clone(), subscriber)).collect();
+        let all = self.subscribers.iter().filter(|(_, following)| wanted(&following.asker));
+        let mut found: Vec<_> = all.map(|(&subscriber, following)| (following.asker.clone(), subscriber)).collect();
         found.sort_unstable();
         found
     }
@@ -90,7 +102,22 @@ impl Live {
 
     /// The view that a subscriber follows.
     pub(super) fn of(&self, subscriber: Subscriber) -> Option<&LiveView> {
-        self.subscribers.get(&subscriber).map(|(_, number)| &self.views[number])
+        self.subscribers.get(&subscriber).map(|following| &self.views[&following.view])
+    }
+
+    /// Whose device a subscriber is.
+    pub(super) fn user_of(&self, subscriber: Subscriber) -> Option<&Arc<DeviceUser>> {
+        self.subscribers.get(&subscriber)?.user.as_ref()
+    }
+
+    /// A subscriber's user is another one, or stands elsewhere. Tells whether that is a change.
+    pub(super) fn set_user(&mut self, subscriber: Subscriber, user: Option<&Arc<DeviceUser>>) -> bool {
+        let Some(following) = self.subscribers.get_mut(&subscriber) else { return false };
+        let is_change = following.user.as_ref() != user;
+        if is_change {
+            following.user = user.cloned();
+        }
+        is_change
     }
 
     /// Every view that is followed.

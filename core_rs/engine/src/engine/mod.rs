@@ -14,6 +14,7 @@ mod asker;
 mod commit;
 mod compile;
 mod components;
+mod device_user;
 mod fingerprint;
 mod inputs;
 mod live;
@@ -46,6 +47,7 @@ use crate::view::{Refusal, RowFacts, View};
 pub use crate::columns::{IndexBytes, RowChange};
 pub use asker::{Admission, Asker};
 pub use commit::{Commit, RowUnreadable};
+pub use device_user::DeviceUser;
 pub use live::Subscriber;
 pub use model::{ModelErrors, ORGANIZATION_FILTER_CONDITIONS_MAX, PreparedModel};
 pub use profile::Carried;
@@ -71,6 +73,8 @@ pub struct Applied {
     /// Subscribers whose view has other rows, rows in other versions, or another denial than before, ascending; after
     /// a publish, all of them.
     pub touched: Vec<Subscriber>,
+    /// Subscribers whose user has other rights or stands elsewhere, whatever became of the view, ascending.
+    pub retold: Vec<Subscriber>,
     /// Whether [`Engine::users_named`] may answer otherwise than before.
     pub renamed: bool,
 }
@@ -81,6 +85,8 @@ struct Moved {
     asker: Asker,
     /// Where it stands now.
     standing: Standing,
+    /// Whose device it is now.
+    user: Option<Arc<DeviceUser>>,
     /// What the subscriber has seen last.
     seen: View,
 }
@@ -154,8 +160,8 @@ impl Engine {
     /// Follows somebody's view from now on.
     pub fn subscribe(&mut self, asker: impl Into<Asker>) -> Subscriber {
         let (subscriber, asker) = (self.live.new_subscriber(), asker.into());
-        let standing = self.standing(&asker);
-        self.attach(subscriber, asker, standing, None);
+        let (standing, user) = self.stand(&asker);
+        self.attach(subscriber, asker, standing, user, None);
         subscriber
     }
 
@@ -190,6 +196,11 @@ impl Engine {
         inputs.map_or_else(Arc::default, |inputs| Arc::clone(&inputs.rights))
     }
 
+    /// Whose device a subscriber is; `None` if the view is denied.
+    pub fn device_user(&self, subscriber: Subscriber) -> Option<Arc<DeviceUser>> {
+        self.live.user_of(subscriber).cloned()
+    }
+
     /// Somebody's view as it is computed from nothing. It is what a subscriber of that asker sees; without rows for who
     /// is refused.
     pub fn from_scratch(&self, asker: impl Into<Asker>) -> View {
@@ -198,6 +209,13 @@ impl Engine {
 
     fn standing(&self, asker: &Asker) -> Standing {
         self.situation().standing(asker)
+    }
+
+    /// Where somebody stands, and whose device that is.
+    fn stand(&self, asker: &Asker) -> (Standing, Option<Arc<DeviceUser>>) {
+        let standing = self.standing(asker);
+        let user = self.situation().device_user(asker, &standing);
+        (standing, user.map(Arc::new))
     }
 
     fn situation(&self) -> Situation<'_> {
@@ -212,14 +230,21 @@ impl Engine {
     }
 
     /// Attaches a subscriber to the view of a standing. A new view shares what it can with `old`.
-    fn attach(&mut self, subscriber: Subscriber, asker: Asker, standing: Standing, old: Option<&View>) {
+    fn attach(
+        &mut self,
+        subscriber: Subscriber,
+        asker: Asker,
+        standing: Standing,
+        user: Option<Arc<DeviceUser>>,
+        old: Option<&View>,
+    ) {
         if let Standing::Follows(inputs) = &standing
             && let Some(zone) = inputs.followed_zone()
         {
             self.index.follow(zone, self.instant);
         }
         let mut live = std::mem::take(&mut self.live);
-        live.attach(subscriber, asker, standing, |standing| {
+        live.attach(subscriber, asker, standing, user, |standing| {
             let mut view = self.situation().view(standing);
             for entity in &mut view.entities {
                 let same = old.and_then(|old| old.entities.iter().find(|other| other.entity == entity.entity));
@@ -240,10 +265,11 @@ impl Engine {
             self.index.move_rows(entity, &rows);
         }
         let affected = self.directory.take_affected();
+        let mut retold = Vec::new();
         let mut touched = if has_model {
             self.follow_model()
         } else {
-            let moved = if affected.is_empty() { Vec::new() } else { self.detach_moved(&affected) };
+            let moved = if affected.is_empty() { Vec::new() } else { self.detach_moved(&affected, &mut retold) };
             let mut touched = self.keep_up();
             touched.extend(self.reattach(moved));
             touched
@@ -251,7 +277,8 @@ impl Engine {
         self.index.forget_changes();
         self.index.follow_only(|zone| self.live.views().any(|live| live.standing.follows(zone)));
         touched.sort_unstable();
-        Applied { touched, renamed: self.directory.take_renamed() }
+        retold.sort_unstable();
+        Applied { touched, retold, renamed: self.directory.take_renamed() }
     }
 
     /// Gives every subscriber the view that the new model says.
@@ -260,27 +287,31 @@ impl Engine {
         self.live.continue_after(&old);
         let subscribers = old.subscribers_of(|_| true);
         for of_asker in subscribers.chunk_by(|one, other| one.0 == other.0) {
-            let standing = self.standing(&of_asker[0].0);
+            let (standing, user) = self.stand(&of_asker[0].0);
             for (asker, subscriber) in of_asker {
                 let view = old.of(*subscriber).map(|live| &live.view);
-                self.attach(*subscriber, asker.clone(), standing.clone(), view);
+                self.attach(*subscriber, asker.clone(), standing.clone(), user.clone(), view);
             }
         }
         subscribers.into_iter().map(|(_, subscriber)| subscriber).collect()
     }
 
-    /// Takes subscribers of affected users off views that are no longer theirs.
-    fn detach_moved(&mut self, affected: &Affected) -> Vec<Moved> {
+    /// Takes subscribers of affected users off views that are no longer theirs. Notes those who have to be told of it.
+    fn detach_moved(&mut self, affected: &Affected, retold: &mut Vec<Subscriber>) -> Vec<Moved> {
         let mut moved = Vec::new();
         let subscribers = self.live.subscribers_of(|asker| affected.contains(asker.user));
         for of_asker in subscribers.chunk_by(|one, other| one.0 == other.0) {
-            let standing = self.standing(&of_asker[0].0);
+            let (standing, user) = self.stand(&of_asker[0].0);
             for (asker, subscriber) in of_asker {
                 let live = self.live.of(*subscriber).expect("every subscriber has a view");
                 if live.standing != standing {
-                    let (subscriber, asker) = (*subscriber, asker.clone());
-                    moved.push(Moved { subscriber, asker, standing: standing.clone(), seen: live.view.clone() });
+                    let (subscriber, asker, seen) = (*subscriber, asker.clone(), live.view.clone());
+                    let (standing, user) = (standing.clone(), user.clone());
+                    moved.push(Moved { subscriber, asker, standing, user, seen });
                     self.live.detach(subscriber);
+                    retold.push(subscriber);
+                } else if self.live.set_user(*subscriber, user.as_ref()) {
+                    retold.push(*subscriber);
                 }
             }
         }
@@ -290,8 +321,8 @@ impl Engine {
     /// Attaches subscribers to the views that are theirs now. Returns those who see something else than before.
     fn reattach(&mut self, moved: Vec<Moved>) -> Vec<Subscriber> {
         let mut touched = Vec::new();
-        for Moved { subscriber, asker, standing, seen } in moved {
-            self.attach(subscriber, asker, standing, Some(&seen));
+        for Moved { subscriber, asker, standing, user, seen } in moved {
+            self.attach(subscriber, asker, standing, user, Some(&seen));
             let new = &self.live.of(subscriber).expect("was attached").view;
             if (&new.entities, new.denial) != (&seen.entities, seen.denial) {
                 touched.push(subscriber);

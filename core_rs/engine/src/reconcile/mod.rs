@@ -145,6 +145,7 @@ pub enum Opened {
 }
 
 /// What the shell does next.
+#[expect(clippy::large_enum_variant, reason = "a step is acted on at once, and never kept")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// Send this with the cookie of the moment.

@@ -62,6 +62,21 @@ pub(crate) const fn civil(day: i64) -> (i64, i64, i64) {
     (year, month, day_of_year - (153 * month_from_march + 2) / 5 + 1)
 }
 
+/// A day as `YYYY-MM-DD`.
+pub fn day_text(day: i64) -> String {
+    let (year, month, day) = civil(day);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// An instant as RFC 3339 in UTC, as in 2024-05-31T10:00:00Z; microseconds only where there are some.
+pub fn datetime_text(micros: i64) -> String {
+    let (day, within) = (micros.div_euclid(MICROS_PER_DAY), micros.rem_euclid(MICROS_PER_DAY));
+    let (seconds, fraction) = (within / MICROS_PER_SECOND, within % MICROS_PER_SECOND);
+    let fraction = if fraction == 0 { String::new() } else { format!(".{fraction:06}") };
+    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    format!("{}T{hour:02}:{minute:02}:{second:02}{fraction}Z", day_text(day))
+}
+
 /// How many days a month has.
 pub(crate) const fn days_of_month(year: i64, month: i64) -> i64 {
     match month {

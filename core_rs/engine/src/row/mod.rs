@@ -22,7 +22,9 @@ mod value;
 mod varint;
 mod writer;
 
-pub use calendar::{DATETIME_MICROS_MAX, DATETIME_MICROS_MIN, DAY_MAX, DAY_MIN, MICROS_PER_DAY};
+pub use calendar::{
+    DATETIME_MICROS_MAX, DATETIME_MICROS_MIN, DAY_MAX, DAY_MIN, MICROS_PER_DAY, datetime_text, day_text,
+};
 pub use descriptors::{descriptors, message_name};
 pub use fields::{Fields, RawField, RowError, extract, fields, read};
 pub use id::{ID_TEXT_BYTES_MAX, parse_uuid, row_key, row_key_of_text, uuid_text};

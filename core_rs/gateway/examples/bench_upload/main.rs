@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     world.commit(|commit| (0..rows).for_each(|number| put_scored(commit, number, ADA, "An account", 5)));
     let config = Config { listen: "127.0.0.1:0".into(), issuers: vec![tokens::issuer()], ..Config::default() };
     let gateway = Gateway::new(config)?;
-    gateway.add_organization("contoso", Arc::clone(&world.staging) as _)?;
+    gateway.add_organization("contoso", Arc::clone(&world.staging) as _, false)?;
     let address = gateway.start()?;
     gateway.load_organization("contoso")?;
     let floor = floor(&world, Duration::from_secs(seconds))?;

@@ -22,7 +22,7 @@ const BLOCK_BITS: u32 = 16;
 const ABSENT: u64 = 0;
 
 /// A device database without its rows.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Replica {
     install: Bytes,
     /// What the server gave with the last applied event.
@@ -91,8 +91,8 @@ impl Replica {
             Event::Rows(batch) => self.insert(batch, take)?,
             Event::Checkpoint(checkpoint) => self.verify(checkpoint),
             Event::InventoryRequired(required) => self.asked.clone_from(&required.blocks),
-            // Nobody orders a harness to check itself.
-            Event::PassComplete(_) | Event::Heartbeat(_) | Event::FullCheckRequired(_) => {}
+            // Nobody orders a harness to check itself, and it asks for no answers.
+            Event::PassComplete(_) | Event::Heartbeat(_) | Event::FullCheckRequired(_) | Event::Answers(_) => {}
         }
         if !event.cookie.is_empty() {
             self.cookie = event.cookie.clone();

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use haversack_engine::engine::{Admission, Applied, Commit, Engine, PreparedModel, RowChange, RowUnreadable};
 use haversack_engine::ids::{EntityNumber, Instant, Lsn, Ordinal, Position, Revision, RowKey};
 use haversack_proto::model;
-use haversack_staging::{DeviceKey, Identity, Snapshot, StoredRow};
+use haversack_staging::{DeviceKey, Identity, Origin, Snapshot, StoredRow};
 use prost::Message;
 
 use super::bell::Heard;
@@ -22,7 +22,7 @@ use super::progress::{Progress, Standing, tell};
 use super::state::Loaded;
 use super::{Organization, Signal};
 use crate::errors::SyncError;
-use crate::limits::{FOLLOWER_RETRY_DELAY_MAX, FOLLOWER_RETRY_DELAY_MIN, POLL_INTERVAL};
+use crate::limits::{FOLLOWER_RETRY_DELAY_MAX, FOLLOWER_RETRY_DELAY_MIN, POLL_INTERVAL, SETTLEMENTS_MAX};
 use crate::signal::Device;
 
 /// A row that was just read, for streams that want it in a moment.
@@ -36,6 +36,8 @@ struct Follower {
     /// The orders for devices that streams have been told of; none yet.
     orders: u64,
     retry_delay: Duration,
+    /// The last settlement whose device was told.
+    settled: u64,
 }
 
 impl Organization {
@@ -46,8 +48,13 @@ impl Organization {
             return Ok(());
         }
         let organization = Arc::clone(self);
-        let follower =
-            Follower { organization, refused: Revision(0), orders: u64::MAX, retry_delay: FOLLOWER_RETRY_DELAY_MIN };
+        let follower = Follower {
+            organization,
+            refused: Revision(0),
+            orders: u64::MAX,
+            settled: 0,
+            retry_delay: FOLLOWER_RETRY_DELAY_MIN,
+        };
         let started = Builder::new().name("haversack-follow".into()).spawn(|| follower.run());
         *running = Some(started.map_err(|error| SyncError::Internal(format!("starting a follower: {error}")))?);
         Ok(())
@@ -57,9 +64,12 @@ impl Organization {
 impl Follower {
     fn run(mut self) {
         let mut at_most = Duration::ZERO;
+        // Before any stream can begin: those look up what was settled by then.
+        self.settled = self.last_settlement().unwrap_or_default();
         while let Heard::Follow(floor) = self.organization.bell.wait(at_most) {
             let instant = self.organization.clock.instant().max(floor);
-            at_most = match self.look(instant) {
+            let looked = self.look(instant).and_then(|()| self.tell_settled());
+            at_most = match looked {
                 Ok(()) => {
                     self.retry_delay = FOLLOWER_RETRY_DELAY_MIN;
                     self.until_boundary().min(POLL_INTERVAL)
@@ -102,6 +112,25 @@ impl Follower {
         self.organization.streams.order(devices.into_iter().map(device));
         self.orders = version;
         Ok(())
+    }
+
+    fn last_settlement(&self) -> Result<u64, SyncError> {
+        Ok(self.organization.staging.snapshot()?.ledger().last_settlement()?)
+    }
+
+    /// Wakes the streams of devices whose mutations were settled meanwhile.
+    fn tell_settled(&mut self) -> Result<(), SyncError> {
+        let snapshot = self.organization.staging.snapshot()?;
+        loop {
+            let (origins, last) = snapshot.ledger().settled_after(self.settled, SETTLEMENTS_MAX)?;
+            if origins.is_empty() {
+                return Ok(());
+            }
+            self.settled = last;
+            for Origin { install, user, .. } in origins {
+                self.organization.streams.answered(&Device { user: RowKey(user), install });
+            }
+        }
     }
 
     /// Where the engine is, and whose rows it has.
@@ -155,26 +184,21 @@ impl Follower {
 
     /// Lets time go on, if that changes a view or if a device has seen a later instant elsewhere.
     fn advance(&self, instant: Instant) {
-        let is_due = |engine: &Engine| engine.next_boundary().is_some_and(|boundary| boundary <= instant);
         let state = self.organization.state.read();
-        let due = state.loaded().is_some_and(|loaded| is_due(&loaded.engine) || self.owes(&loaded.engine, instant));
+        let due = state.is_due(instant) || self.owes(instant);
         drop(state);
         if !due {
             return;
         }
-        let mut state = self.organization.state.write();
-        let Some(loaded) = state.loaded_mut() else { return };
-        let applied = loaded.engine.advance(instant);
-        let touched = state.touched(&applied);
-        drop(state);
+        let touched = self.organization.state.write().advance(instant);
         self.tell(Standing::Following);
         Signal::touch_all(&touched);
     }
 
-    /// Whether a device has seen a later instant than views are judged at.
-    fn owes(&self, engine: &Engine, instant: Instant) -> bool {
+    /// Whether a device has seen a later instant than it was told that views are judged at.
+    fn owes(&self, instant: Instant) -> bool {
         let floor = self.organization.bell.instant_floor();
-        floor > engine.instant() && instant >= floor
+        floor > self.organization.progress.borrow().instant && instant >= floor
     }
 
     /// Builds an engine from all of a snapshot and puts it in place.

@@ -24,12 +24,12 @@ use haversack_engine::reconcile::Fetch;
 use haversack_engine::row::ColumnSelection;
 use haversack_engine::view::{Denial, RowFacts, View};
 use haversack_proto::sync::Model;
-use haversack_staging::{Identity, Staging};
+use haversack_staging::{Identity, Snapshot, Staging};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use self::bell::Bell;
-use self::models::Models;
+use self::models::{Models, Told};
 use self::progress::{Progress, Standing, tell, wait};
 use self::state::{Loaded, State, SubscriptionId, user_named};
 pub(crate) use self::state::{NOBODY, unknown_user};
@@ -67,6 +67,8 @@ pub(crate) struct Organization {
     /// Whoever reads an engine of its own from staging.
     apart: Mutex<()>,
     uploads: Uploads,
+    /// Whether devices' writes wait for a source outside.
+    queues_writes: bool,
 }
 
 /// Keeps a user's view alive and exact until it is dropped.
@@ -86,17 +88,25 @@ pub(crate) struct Moment<'a> {
     pub facts: &'a dyn RowFacts,
     engine: &'a Engine,
     subscriber: Subscriber,
+    /// What the token names the user by.
+    name: &'a str,
     models: &'a Models,
     loaded: &'a Loaded,
 }
 
 impl Moment<'_> {
-    /// What the device is to be told of its tables.
-    pub(crate) fn model(&self) -> Result<Arc<Model>, SyncError> {
+    /// What the device is to be told of its tables and of its user.
+    pub(crate) fn model(&self) -> Result<Told, SyncError> {
         let unpublished = || SyncError::Internal("there is a view without a model".into());
         let schema = self.engine.schema().ok_or_else(unpublished)?;
         let (carried, rights) = (self.engine.carried(self.subscriber), self.engine.rights(self.subscriber));
-        self.models.of(self.view.revision, schema, &carried, &rights)
+        let tables = self.models.of(self.view.revision, schema, &carried, &rights)?;
+        Ok(Told { tables, user: self.engine.device_user(self.subscriber) })
+    }
+
+    /// A model as a message.
+    pub(crate) fn message(&self, told: &Told) -> Model {
+        told.message(self.name)
     }
 
     /// An LSN that the engine has come to, with its history.
@@ -112,7 +122,7 @@ impl Moment<'_> {
 
 impl Organization {
     /// Reads nothing yet: the index is built when [`Self::ready`] is first awaited.
-    pub(crate) fn new(name: &str, staging: Arc<dyn Staging>, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub(crate) fn new(name: &str, staging: Arc<dyn Staging>, queues_writes: bool, clock: Arc<dyn Clock>) -> Arc<Self> {
         let bell = Arc::<Bell>::default();
         let rung = Arc::clone(&bell);
         staging.on_commit(Box::new(move |_| rung.ring()));
@@ -123,6 +133,7 @@ impl Organization {
             contacts: Contacts::default(),
             apart: Mutex::new(()),
             uploads: Uploads::default(),
+            queues_writes,
             clock,
             state: RwLock::default(),
             progress: watch::Sender::new(Progress::default()),
@@ -155,6 +166,11 @@ impl Organization {
         self.note_checkpoint(visitor, view.lsn);
     }
 
+    /// Staging as it is now.
+    pub(crate) fn snapshot(&self) -> Result<Box<dyn Snapshot>, SyncError> {
+        Ok(self.staging.snapshot()?)
+    }
+
     /// LSN of the last commit.
     pub(crate) fn head(&self) -> Result<Lsn, SyncError> {
         Ok(self.staging.head()?)
@@ -175,7 +191,9 @@ impl Organization {
         let settled = |progress: &Progress| progress.standing != Standing::Loading;
         wait(&self.progress, LOAD_WAIT_MAX, settled).await;
         let (progress, _) = wait(&self.progress, FRESH_WAIT_MAX, |progress| progress.lsn >= head).await;
-        progress.check(&self.name)
+        progress.check(&self.name)?;
+        self.let_time_pass();
+        Ok(())
     }
 
     /// Waits until the index is built, however large it is.
@@ -227,7 +245,24 @@ impl Organization {
     ) -> Result<Subscription, SyncError> {
         let (organization, name) = (Arc::clone(self), Arc::clone(name));
         let id = self.state.write().subscribe(asker.clone(), Arc::clone(&name), signal);
+        // The view may look at windows in a time zone that nobody had followed, as of when time last changed something.
+        self.let_time_pass();
         Ok(Subscription { organization, asker, name, id: id.ok_or_else(|| self.loading())? })
+    }
+
+    /// Lets time go on to now, if that may change what whoever asks next is to see: the follower wakes for views that
+    /// are followed, and for no others.
+    fn let_time_pass(&self) {
+        let now = self.clock.instant();
+        let state = self.state.read();
+        let lags = state.is_asleep(now) || state.is_due(now);
+        drop(state);
+        if !lags {
+            return;
+        }
+        let touched = self.state.write().advance(now);
+        tell(&self.progress, |progress| progress.instant = progress.instant.max(now));
+        Signal::touch_all(&touched);
     }
 
     /// Whom a token names; who stands for nobody, if that is nobody or several.
@@ -262,7 +297,8 @@ impl Organization {
             return Err(SyncError::UserReplaced);
         }
         let view = engine.view(subscriber).ok_or_else(|| self.loading())?;
-        Ok(look(&Moment { view, facts: engine, engine, subscriber, models: &self.models, loaded }))
+        let name = &subscription.name;
+        Ok(look(&Moment { view, facts: engine, engine, subscriber, name, models: &self.models, loaded }))
     }
 
     /// Reads the rows of a fetch, cut to the columns that the device carries.
@@ -289,6 +325,7 @@ impl Organization {
             let engine = loaded.engine.statistics();
             statistics.loaded = true;
             statistics.lsn = loaded.engine.head().0;
+            statistics.instant_us = loaded.engine.instant().0;
             statistics.revision = loaded.engine.revision().0;
             statistics.rows = engine.rows;
             statistics.index_bytes = engine.index.total() as u64;

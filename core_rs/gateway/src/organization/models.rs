@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use haversack_engine::directory::{Privilege, Rights};
-use haversack_engine::engine::Carried;
+use haversack_engine::engine::{Carried, DeviceUser};
 use haversack_engine::ids::Revision;
 use haversack_engine::row::{descriptors, message_name};
 use haversack_engine::schema::{Attribute, Entity, Schema};
-use haversack_proto::sync::{CarriedAttribute, CarriedEntity, Model, RowRight};
+use haversack_proto::sync::{CarriedAttribute, CarriedEntity, Model, RowRight, User};
 use parking_lot::Mutex;
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -40,6 +40,29 @@ struct Made {
     carried: Arc<[Carried]>,
     rights: Arc<[Rights]>,
     model: Arc<Model>,
+}
+
+/// A device's model: its tables, as all devices of that shape have them, and whose device it is.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(super) tables: Arc<Model>,
+    /// Nobody's if the view is denied.
+    pub(super) user: Option<Arc<DeviceUser>>,
+}
+
+impl Told {
+    /// Its version. What is no part of it is the revision, and the user's name, which a cookie is sealed to.
+    pub(crate) fn version(&self) -> u64 {
+        let user = self.user.as_ref().map_or(0, |user| user.fingerprint());
+        // 0 stands for "no model yet".
+        (self.tables.version ^ user).max(1)
+    }
+
+    /// The message to the device of a user of this name.
+    pub(super) fn message(&self, name: &str) -> Model {
+        let user = self.user.as_ref().map(|user| User { name: name.to_owned(), ..user.user().clone() });
+        Model { version: self.version(), user, ..self.tables.as_ref().clone() }
+    }
 }
 
 impl Models {
@@ -83,6 +106,7 @@ fn describe(revision: Revision, schema: &Schema, carried: &[Carried], rights: &[
             .zip(rights)
             .map(|((entity, it), rights)| carried_entity(entity, it, *rights))
             .collect(),
+        user: None,
     };
     model.version = hash(&model);
     model.revision = revision.0;
@@ -94,8 +118,7 @@ fn describe(revision: Revision, schema: &Schema, carried: &[Carried], rights: &[
 fn hash(model: &Model) -> u64 {
     let digest = Sha256::digest(model.encode_to_vec());
     let (first, _) = digest.split_first_chunk().expect("a SHA-256 digest has 32 bytes");
-    // 0 stands for "no model yet".
-    u64::from_be_bytes(*first).max(1)
+    u64::from_be_bytes(*first)
 }
 
 fn entity<'s>(schema: &'s Schema, carried: &Carried) -> Result<&'s Entity, SyncError> {

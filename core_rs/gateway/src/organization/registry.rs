@@ -32,12 +32,12 @@ impl Organizations {
     }
 
     /// Serves one more, which may have been removed before. Fails if one of its name is served already.
-    pub(crate) fn add(&self, name: &str, staging: Arc<dyn Staging>) -> Result<(), SyncError> {
+    pub(crate) fn add(&self, name: &str, staging: Arc<dyn Staging>, queues_writes: bool) -> Result<(), SyncError> {
         let mut known = self.known.write();
         if matches!(known.get(name), Some(Known::Served(_))) {
             return Err(SyncError::OrganizationExists(name.to_owned()));
         }
-        let organization = Organization::new(name, staging, Arc::clone(&self.clock));
+        let organization = Organization::new(name, staging, queues_writes, Arc::clone(&self.clock));
         known.insert(name.to_owned(), Known::Served(organization));
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use haversack_engine::engine::{Applied, Asker, Engine, Subscriber};
-use haversack_engine::ids::{History, Lsn, RowKey};
+use haversack_engine::ids::{History, Instant, Lsn, RowKey};
 use haversack_staging::Identity;
 
 use super::histories::Histories;
@@ -93,6 +93,24 @@ impl State {
         Some(id)
     }
 
+    /// Whether a view that is followed changes by itself at or before this instant.
+    pub(super) fn is_due(&self, instant: Instant) -> bool {
+        let boundary = self.loaded.as_ref().and_then(|loaded| loaded.engine.next_boundary());
+        boundary.is_some_and(|boundary| boundary <= instant)
+    }
+
+    /// Whether views that nobody follows would be judged at an earlier instant than this.
+    pub(super) fn is_asleep(&self, instant: Instant) -> bool {
+        self.followers.is_empty() && self.loaded.as_ref().is_some_and(|loaded| loaded.engine.instant() < instant)
+    }
+
+    /// Lets time go on. Returns whom to wake.
+    pub(super) fn advance(&mut self, instant: Instant) -> Vec<Arc<Signal>> {
+        let Some(loaded) = &mut self.loaded else { return Vec::new() };
+        let applied = loaded.engine.advance(instant);
+        self.touched(&applied)
+    }
+
     /// Ends a subscription.
     pub(super) fn unsubscribe(&mut self, id: SubscriptionId) {
         let gone = self.followers.remove(&id);
@@ -131,7 +149,8 @@ impl State {
         let is_other =
             |it: &Follower| self.loaded().is_some_and(|to| user_named(&to.engine, &it.name) != it.asker.user);
         let is_touched = |follower: &&Follower| {
-            applied.touched.binary_search(&follower.subscriber).is_ok() || (applied.renamed && is_other(follower))
+            let among = |subscribers: &[Subscriber]| subscribers.binary_search(&follower.subscriber).is_ok();
+            among(&applied.touched) || among(&applied.retold) || (applied.renamed && is_other(follower))
         };
         self.followers.values().filter(is_touched).map(|follower| Arc::clone(&follower.signal)).collect()
     }

@@ -17,6 +17,11 @@ impl Organization {
         &self.uploads
     }
 
+    /// Whether devices' writes wait for a source outside.
+    pub(crate) fn queues_writes(&self) -> bool {
+        self.queues_writes
+    }
+
     /// Has a refused mutation judged again.
     pub(crate) async fn retry_mutation(
         self: &Arc<Self>,

@@ -9,13 +9,16 @@ use haversack_engine::ids::{AttributeNumber, EntityNumber, Instant, Lsn, RowKey}
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::ConflictPolicy;
 use haversack_proto::sync::{MutationAnswer, MutationOutcome, UploadResponse};
+use haversack_staging::queue::Queued;
 use haversack_staging::{
     Change, Commit, Effect, Entry, LedgerPlace, Origin, ROW_BYTES_MAX, Recorded, Resolution, StagingError,
 };
 use prost::Message;
 
 use super::call::{Call, Sent};
+use super::queueing;
 use super::rows::Seen;
+use crate::answers::recorded_answer;
 use crate::errors::SyncError;
 use crate::organization::{Organization, unknown_user};
 
@@ -34,10 +37,13 @@ pub(crate) struct Batch<'a> {
 }
 
 /// What a mutation did to its row.
-struct Done {
-    before: Lsn,
-    lsn: Lsn,
-    effect: Option<Effect>,
+#[derive(Default)]
+pub(super) struct Done {
+    pub(super) before: Lsn,
+    pub(super) lsn: Lsn,
+    pub(super) effect: Option<Effect>,
+    /// What waits for the organization's source.
+    pub(super) queued: Option<Queued>,
 }
 
 impl<'a> Batch<'a> {
@@ -114,7 +120,13 @@ impl<'a> Batch<'a> {
             resolution,
             ..entry
         };
-        self.commit.ledger().amend(place, &amended)?;
+        match done.queued {
+            Some(queued) => {
+                self.commit.ledger().amend(place, &amended)?;
+                self.commit.queue().enqueue(&amended.origin, &queued)?;
+            }
+            None => self.commit.queue().settle(place, &amended)?,
+        }
         Ok(answer)
     }
 
@@ -155,12 +167,7 @@ impl<'a> Batch<'a> {
 
     /// The answer that was given; where the row's LSN is not one of this database's commits, the head stands for it.
     fn repeat(&self, recorded: &Recorded) -> Result<MutationAnswer, SyncError> {
-        let damaged = |error| SyncError::StagingFailed(format!("an answer in the ledger: {error}"));
-        let mut answer = MutationAnswer::decode(&recorded.answer[..]).map_err(damaged)?;
-        if answer.lsn > 0 && recorded.lsn == Lsn(0) {
-            answer.lsn = self.commit.drawn().0;
-        }
-        Ok(answer)
+        recorded_answer(recorded, || self.commit.drawn())
     }
 
     /// Finds out who writes, once.
@@ -198,6 +205,9 @@ impl<'a> Batch<'a> {
             effect: done.effect,
         };
         self.commit.ledger().record(&entry)?;
+        if let Some(queued) = done.queued {
+            self.commit.queue().enqueue(&entry.origin, &queued)?;
+        }
         Ok(answer)
     }
 
@@ -208,6 +218,10 @@ impl<'a> Batch<'a> {
         sent: &Sent,
         policy: Option<ConflictPolicy>,
     ) -> Result<(MutationAnswer, Done), SyncError> {
+        let policy = match policy {
+            Some(policy) => policy,
+            None => self.with_engine(Engine::conflict_policy)?,
+        };
         let verdict = match self.blocked(origin, sent)? {
             Some(refusal) => Verdict::Refuse(refusal),
             None => self.verdict(asker, origin, sent, policy)?,
@@ -217,6 +231,9 @@ impl<'a> Batch<'a> {
         match verdict {
             Verdict::Write(written) if written.payload.len() > ROW_BYTES_MAX => {
                 Ok(refused(number, too_large(&written)))
+            }
+            Verdict::Write(_) | Verdict::Delete(_) if self.organization.queues_writes() => {
+                Ok(queueing::queue(&mut *self.commit, sent, verdict, policy)?)
             }
             Verdict::Write(written) => self.write(number, entity, sent, written),
             Verdict::Delete(before) => self.delete(number, entity, sent, before),
@@ -243,15 +260,15 @@ impl<'a> Batch<'a> {
         asker: &Asker,
         origin: Origin,
         sent: &Sent,
-        policy: Option<ConflictPolicy>,
+        policy: ConflictPolicy,
     ) -> Result<Verdict, SyncError> {
         let Self { organization, commit, head, now, authors, .. } = self;
         let author = authors.get_mut(asker).expect("the asker was met");
         let entity = EntityNumber(sent.mutation.entity);
-        let mut rows = Seen { commit: &mut **commit, origin, entity, id: &sent.id };
+        let queues = organization.queues_writes();
+        let mut rows = Seen { commit: &mut **commit, origin, entity, id: &sent.id, queues };
         organization.with_engine(|engine| {
             check_head(engine, *head)?;
-            let policy = policy.unwrap_or_else(|| engine.conflict_policy());
             engine.judge(author, &sent.mutation, policy, *now, &mut rows)
         })?
     }
@@ -266,7 +283,7 @@ impl<'a> Batch<'a> {
         let Written { before, payload, changed, values, overruled } = written;
         let change = self.commit.upsert(entity, &sent.id, &payload)?;
         let mut answer = applied(number, before, overruled);
-        let mut done = Done { before, lsn: Lsn(0), effect: None };
+        let mut done = Done { before, ..Done::default() };
         if change != Change::Unchanged {
             done.lsn = self.commit.drawn();
             answer.lsn = done.lsn.0;
@@ -288,7 +305,7 @@ impl<'a> Batch<'a> {
         self.note(entity)?;
         let lsn = self.commit.drawn();
         let effect = Some(Effect { deleted: true, ..Effect::default() });
-        Ok((applied(number, lsn, Vec::new()), Done { before, lsn, effect }))
+        Ok((applied(number, lsn, Vec::new()), Done { before, lsn, effect, queued: None }))
     }
 
     /// A row of this entity was written.
@@ -314,7 +331,7 @@ fn is_taken(outcome: i32) -> bool {
     [MutationOutcome::Applied, MutationOutcome::Queued].map(|taken| taken as i32).contains(&outcome)
 }
 
-fn applied(number: u64, lsn: Lsn, overruled: Vec<AttributeNumber>) -> MutationAnswer {
+pub(super) fn applied(number: u64, lsn: Lsn, overruled: Vec<AttributeNumber>) -> MutationAnswer {
     MutationAnswer {
         number,
         outcome: MutationOutcome::Applied.into(),
@@ -329,7 +346,7 @@ fn refused(number: u64, refusal: Refusal) -> (MutationAnswer, Done) {
     let fields = fields.into_iter().map(|field| field.0).collect();
     let (outcome, reason) = (outcome.into(), reason.into());
     let answer = MutationAnswer { number, outcome, lsn: 0, reason, message, fields, overruled: Vec::new() };
-    (answer, Done { before: Lsn(0), lsn: Lsn(0), effect: None })
+    (answer, Done::default())
 }
 
 /// The device is to be wiped: what it has not had taken yet is for an administrator to decide on.

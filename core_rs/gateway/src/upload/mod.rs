@@ -6,12 +6,14 @@
 //!
 //! - `endpoint` admits a call, `call` reads it;
 //! - `queue` holds what waits, within bounds;
-//! - `writer` is the thread, `batch` one transaction of it, `rows` what the engine sees of that transaction.
+//! - `writer` is the thread, `batch` one transaction of it, `rows` what the engine sees of that transaction;
+//! - `queueing` puts what is taken into the queue for a source outside, where there is one.
 
 mod batch;
 mod call;
 mod endpoint;
 mod queue;
+mod queueing;
 mod rows;
 mod writer;
 

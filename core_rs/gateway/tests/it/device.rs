@@ -50,7 +50,7 @@ impl Stage {
             ..config.clone()
         };
         let gateway = Gateway::with_clock(config, clock).unwrap();
-        gateway.add_organization("contoso", Arc::clone(&world.staging) as _).unwrap();
+        gateway.add_organization("contoso", Arc::clone(&world.staging) as _, false).unwrap();
         let address = gateway.start().unwrap();
         Self { world, gateway, address, clients: Runtime::new().unwrap() }
     }

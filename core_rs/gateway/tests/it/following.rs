@@ -2,16 +2,16 @@
 
 use haversack_engine::ids::AttributeNumber;
 use haversack_engine::row::{Value, read};
-use haversack_proto::model::AttributeType;
+use haversack_proto::model::{AttributeType, FiscalCalendar};
 use haversack_proto::sync::sync_event::Event;
-use haversack_proto::sync::{Compression, SyncMode};
+use haversack_proto::sync::{Compression, SyncMode, User};
 use haversack_staging::RowId;
 use tonic::Code;
 
-use crate::device::{Device, Stage, next, reason};
+use crate::device::{Device, Events, Stage, next, reason};
 use crate::world::{
     ACCOUNT, ADA, BOB, CITY, CONTACT, NORTH, SOUTH, World, account_id, accounts_in, all_accounts, own_accounts,
-    put_account, put_contact, put_user, unit_accounts,
+    put_account, put_contact, put_user, unit_accounts, unit_id, user_id,
 };
 
 /// Cities of the accounts that a device holds, sorted.
@@ -277,5 +277,40 @@ fn the_plan_says_what_will_come() {
         }
         assert_eq!(planned, (40, came));
         assert_eq!(device.replica.received.rows, 40);
+    });
+}
+
+/// The next event, which is a model, and whom it tells of.
+async fn told(device: &mut Device, events: &mut Events) -> User {
+    let event = next(events).await.unwrap().expect("a live stream does not end well");
+    device.apply(&event);
+    let Some(Event::Model(model)) = event.event else { panic!("another event than a model: {event:?}") };
+    model.user.expect("a model tells of its user")
+}
+
+#[test]
+fn a_device_is_told_whose_it_is_and_other_teams_come_at_once_without_rows() {
+    let world = World::published();
+    fill(&world);
+    Stage::new(world).run(async |world, door| {
+        let mut device = door.device(ADA).await;
+        let mut events = device.call(SyncMode::Live).await.unwrap();
+        let user = told(&mut device, &mut events).await;
+        assert_eq!((&user.id[..], &user.business_unit[..]), (&user_id(ADA)[..], &unit_id(NORTH)[..]));
+        assert_eq!((user.name_attribute.as_str(), user.time_zone.as_str()), ("systemuserid", "UTC"));
+        assert_eq!(user.fiscal, Some(FiscalCalendar { start_month: 1, start_day: 1, period: 3 }));
+        device.reach(&mut events).await.unwrap();
+        let before = device.replica.model.clone().unwrap();
+
+        world.commit(|commit| put_user(commit, ADA, SOUTH, false));
+        let user = told(&mut device, &mut events).await;
+        assert_eq!(&user.business_unit[..], &unit_id(SOUTH)[..]);
+        let after = device.replica.model.clone().unwrap();
+        assert_ne!(after.version, before.version);
+        assert_eq!(after.entities, before.entities, "its tables are as they were");
+        let rows = device.replica.received.rows;
+        drop(events);
+        device.sync().await.unwrap();
+        assert_eq!(device.replica.received.rows, rows, "no row comes again");
     });
 }

@@ -119,7 +119,7 @@ fn a_removed_organization_ends_its_streams_and_says_why_until_it_is_back() {
     let mut again = World::published();
     again.publish(all_accounts());
     again.account(1, ADA, "Ribe");
-    stage.gateway.add_organization("contoso", Arc::clone(&again.staging) as _).unwrap();
+    stage.gateway.add_organization("contoso", Arc::clone(&again.staging) as _, false).unwrap();
     stage.gateway.load_organization("contoso").unwrap();
     assert!(stage.gateway.statistics().organizations[0].loaded);
     let before = device.replica.epoch.clone();

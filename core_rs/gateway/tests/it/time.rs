@@ -92,3 +92,21 @@ fn a_server_whose_clock_is_behind_follows_the_device() {
     });
     assert_eq!(device.count(ACCOUNT), 0, "it does not come back where it is not midnight yet");
 }
+
+#[test]
+fn a_device_that_calls_when_nobody_is_live_gets_its_view_of_now() {
+    let mut world = World::new();
+    world.publish(accounts_visited(1));
+    let clock = StandingClock::at_noon();
+    let visited = clock.instant().0 - 3_600 * 1_000_000;
+    world.commit(|commit| put_visited(commit, 1, visited));
+    let mut stage = Stage::with_clock(world, &Config::default(), Arc::clone(&clock) as _);
+    stage.run(async |_, door| {
+        let mut device = door.device_with(patient_token()).await;
+        device.sync().await.unwrap();
+        assert_eq!(device.count(ACCOUNT), 1);
+        clock.go_on(3 * DAY);
+        device.sync().await.unwrap();
+        assert_eq!(device.count(ACCOUNT), 0, "days have gone by while no stream was open");
+    });
+}

@@ -7,12 +7,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use haversack_engine::schema::{Entity, Schema};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::Action;
 use super::batch::{Batch, Fault};
 use super::encoder::{Cell, CellText, CellValue, Encoder, Slot, too_large};
 use super::parser::{Parse, ROW_TEXT_BYTES_MAX, Sink};
+use crate::RowId;
 
 /// Parses JSON Lines that come in pieces.
 pub(super) struct JsonParser {
@@ -73,6 +76,19 @@ impl Parse for JsonParser {
     fn end(&mut self, sink: &mut Sink) {
         self.end_line(&[], sink);
     }
+}
+
+/// One row from one JSON object: its id and its payload. Fails with what is wrong, for people.
+pub(crate) fn encode_row(schema: &Schema, entity: &Entity, json: &[u8]) -> Result<(RowId, Vec<u8>), String> {
+    let mut batch = Batch::default();
+    let told = |fault: Fault| match fault.attribute.as_str() {
+        "" => fault.message,
+        attribute => format!("{attribute}: {}", fault.message),
+    };
+    let is_too_large = json.len() > ROW_TEXT_BYTES_MAX;
+    encode_line(&Encoder::new(schema, entity, Action::Upsert), 1, json, is_too_large, &mut batch).map_err(told)?;
+    let row = batch.rows.pop().ok_or("there is none")?;
+    Ok((row.id.clone(), batch.payload(&row).to_vec()))
 }
 
 fn encode_line(encoder: &Encoder, line: u64, text: &[u8], is_too_large: bool, batch: &mut Batch) -> Result<(), Fault> {

@@ -35,6 +35,7 @@ use self::parser::{Chunk, Parsed};
 use self::writer::{Writer, Written};
 use crate::{Staging, StagingError};
 
+pub(crate) use json::encode_row;
 pub use sheet::{SheetRow, read_sheet};
 pub use together::{Basis, Outcome, Part, write_together};
 

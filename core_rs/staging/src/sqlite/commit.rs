@@ -1,6 +1,7 @@
 //! Writing: one transaction that draws LSNs and ordinals under the write lock.
 
 use std::collections::{BTreeMap, btree_map};
+use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
 use haversack_engine::ids::{EntityNumber, History, Lsn, Ordinal, Position, Revision};
@@ -8,7 +9,8 @@ use parking_lot::MutexGuard;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 
-use super::{SqliteStaging, failed, histories, intake, key_of, ledger, marks, read_head, read_identity};
+use super::{SqliteStaging, failed, histories, intake, key_of, ledger, marks, queue, read_head, read_identity};
+use crate::queue::{InTurn, Passing, Queue, Queued, Turn};
 use crate::{
     Change, Commit, Earlier, Entry, Ledger, LedgerPlace, Mark, Origin, Pass, Passes, ROW_BYTES_MAX, Recorded, RowId,
     StagingError,
@@ -46,6 +48,8 @@ struct Tally {
     changed: bool,
     /// Whether something was written that draws no LSN: a mark, a position, the ledger.
     noted: bool,
+    /// Whether an answer became final, which those who wait for it are told of.
+    settled: bool,
     /// The part of `entities` that this commit has touched.
     counters: BTreeMap<EntityNumber, Counters>,
 }
@@ -74,7 +78,7 @@ impl<'a> SqliteCommit<'a> {
     pub(super) fn begin(staging: &'a SqliteStaging) -> Result<Self, StagingError> {
         let writer = staging.writer.lock();
         writer.execute_batch("BEGIN IMMEDIATE").map_err(failed("beginning a commit"))?;
-        let tally = Tally { drawn: Lsn(0), changed: false, noted: false, counters: BTreeMap::new() };
+        let tally = Tally { drawn: Lsn(0), changed: false, noted: false, settled: false, counters: BTreeMap::new() };
         let mut commit = Self { staging, writer: Some(writer), before: Lsn(0), tally };
         commit.before = read_head(commit.parts().0)?;
         commit.tally.drawn = commit.before;
@@ -133,7 +137,7 @@ impl<'a> SqliteCommit<'a> {
         if tally.changed {
             tally.write(connection).map_err(failed(WRITING))?;
         }
-        if tally.changed || tally.noted {
+        if tally.changed || tally.noted || tally.settled {
             connection.execute_batch("COMMIT").map_err(failed("committing"))?;
         } else {
             connection.execute_batch("ROLLBACK").map_err(failed("ending a commit without changes"))?;
@@ -233,9 +237,13 @@ impl Commit for SqliteCommit<'_> {
         self
     }
 
+    fn queue(&mut self) -> &mut dyn Queue {
+        self
+    }
+
     fn finish(mut self: Box<Self>) -> Result<Lsn, StagingError> {
         self.end()?;
-        if self.tally.changed {
+        if self.tally.changed || self.tally.settled {
             self.staging.tell(self.tally.drawn);
         }
         Ok(self.tally.drawn)
@@ -299,6 +307,46 @@ impl Ledger for SqliteCommit<'_> {
 
     fn entry(&mut self, place: LedgerPlace) -> Result<Option<Entry>, StagingError> {
         ledger::entry(self.parts().0, place)
+    }
+}
+
+impl Queue for SqliteCommit<'_> {
+    fn enqueue(&mut self, origin: &Origin, queued: &Queued) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        tally.noted = true;
+        queue::enqueue(connection, origin, queued)
+    }
+
+    fn queued_of(&mut self, entity: EntityNumber, id: &RowId) -> Result<Vec<InTurn>, StagingError> {
+        queue::of_row(self.parts().0, entity, id)
+    }
+
+    fn queued_at(&mut self, place: LedgerPlace) -> Result<Option<InTurn>, StagingError> {
+        queue::at(self.parts().0, place)
+    }
+
+    fn queued_by(&mut self, origin: &Origin) -> Result<Vec<InTurn>, StagingError> {
+        queue::by(self.parts().0, origin)
+    }
+
+    fn pass(&mut self, visit: &mut dyn FnMut(Passing) -> ControlFlow<()>) -> Result<(), StagingError> {
+        queue::pass(self.parts().0, visit)
+    }
+
+    fn judged_by(&mut self, turn: Turn, old: &[u8]) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        tally.noted = true;
+        queue::judged_by(connection, turn, old)
+    }
+
+    fn settle(&mut self, place: LedgerPlace, entry: &Entry) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        tally.settled = true;
+        queue::settle(connection, place, entry)
+    }
+
+    fn has_drawn(&mut self, lsn: Lsn) -> Result<bool, StagingError> {
+        queue::has_drawn(self.parts().0, lsn)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The registry of devices as rows of a table.
 
+use std::fmt::Write;
+
 use haversack_engine::ids::Lsn;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params, params};
 
@@ -228,7 +230,7 @@ fn enter(connection: &Connection, contact: &Contact) -> rusqlite::Result<bool> {
     if count.query_row([user], |row| row.get::<_, i64>(0))? >= DEVICES_PER_USER_MAX as i64 {
         return Ok(false);
     }
-    let Contact { key, name, app, client, said, seen_us, checkpoint, full_syncs } = contact.clone();
+    let Contact { key, name, app, client, said, first_us, seen_us, checkpoint, full_syncs } = contact.clone();
     let (report, stage, failed) = said.map_or_else(Default::default, |said| (said.report, said.stage, said.failed));
     let (Lsn(checkpoint_lsn), checkpoint_at_us) = checkpoint.unwrap_or((Lsn(0), 0));
     let about = About {
@@ -238,7 +240,7 @@ fn enter(connection: &Connection, contact: &Contact) -> rusqlite::Result<bool> {
         report,
         stage,
         failed,
-        first_seen_us: seen_us,
+        first_seen_us: first_us,
         last_seen_us: seen_us,
         checkpoint_lsn,
         checkpoint_at_us,
@@ -323,18 +325,24 @@ fn select(
     ];
     let wanted: Vec<_> =
         wanted.into_iter().filter_map(|(condition, name, value)| Some((condition, name, value?))).collect();
-    let conditions: String = wanted.iter().map(|(condition, _, _)| format!("{condition} AND ")).collect();
+    let conditions: Vec<_> = wanted.iter().map(|&(condition, _, _)| condition).chain(["TRUE"]).collect();
     let mut values: Vec<(&str, &dyn ToSql)> = wanted.iter().map(|&(_, name, value)| (name, value)).collect();
     values.push((":at_most", &at_most));
-    let sql =
-        format!("{DEVICE} WHERE {conditions} TRUE ORDER BY last_seen_us DESC, install DESC, user DESC LIMIT :at_most");
+    let sql = format!(
+        "{DEVICE} WHERE {} ORDER BY last_seen_us DESC, install DESC, user DESC LIMIT :at_most",
+        conditions.join(" AND ")
+    );
     let mut select = connection.prepare(&sql)?;
     let devices = select.query_map(&values[..], device_of)?;
     devices.collect()
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing into a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn device_of(row: &Row<'_>) -> rusqlite::Result<KnownDevice> {

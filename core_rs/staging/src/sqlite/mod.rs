@@ -9,6 +9,7 @@ mod histories;
 mod intake;
 mod ledger;
 mod marks;
+mod queue;
 mod readers;
 mod schema;
 mod snapshot;

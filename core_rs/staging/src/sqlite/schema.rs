@@ -20,7 +20,7 @@ const SCHEMA_VERSION: i64 = ADDED[ADDED.len() - 1].0;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Statements kept prepared on each connection; the code has fewer.
-const STATEMENTS_MAX: usize = 48;
+const STATEMENTS_MAX: usize = 96;
 
 /// Page size: a row of a CRM costs a third less CPU to insert than with the default of 4,096.
 const PAGE_BYTES: u32 = 8192;

@@ -7,10 +7,11 @@ use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, Rows};
 
 use super::readers::Reader;
-use super::{failed, first_key, histories, intake, key_of, last_key, ledger, split_key};
+use super::{failed, first_key, histories, intake, key_of, last_key, ledger, queue, split_key};
+use crate::queue::{InTurn, QueueStanding};
 use crate::{
-    EntityStatistics, Entry, LedgerPlace, LedgerView, Origin, Place, PublishedModel, RowId, Snapshot, StagingError,
-    StoredRow, Unwritten,
+    EntityStatistics, Entry, LedgerPlace, LedgerView, Origin, Place, PublishedModel, Recorded, RowId, Settlements,
+    Snapshot, StagingError, StoredRow, Unwritten,
 };
 
 /// Unwanted rows between two wanted ones that are cheaper to step over than to look the second one up.
@@ -128,6 +129,30 @@ impl Snapshot for SqliteSnapshot {
 impl LedgerView for SqliteSnapshot {
     fn contains(&self, origin: &Origin) -> Result<bool, StagingError> {
         Ok(ledger::find(&self.reader, origin)?.is_some())
+    }
+
+    fn find(&self, origin: &Origin) -> Result<Option<Recorded>, StagingError> {
+        ledger::find(&self.reader, origin)
+    }
+
+    fn last_settlement(&self) -> Result<u64, StagingError> {
+        queue::last_settlement(&self.reader)
+    }
+
+    fn settled_after(&self, after: u64, at_most: usize) -> Result<(Vec<Origin>, u64), StagingError> {
+        queue::settled_after(&self.reader, after, at_most)
+    }
+
+    fn settlements(&self, origin: &Origin, after: u64, at_most: usize) -> Result<Settlements, StagingError> {
+        queue::settlements(&self.reader, origin, after, at_most)
+    }
+
+    fn queue_standing(&self) -> Result<QueueStanding, StagingError> {
+        queue::standing(&self.reader)
+    }
+
+    fn queued_at(&self, place: LedgerPlace) -> Result<Option<InTurn>, StagingError> {
+        queue::at(&self.reader, place)
     }
 
     fn unwritten(&self, at_most: usize) -> Result<Vec<Unwritten>, StagingError> {

@@ -40,7 +40,8 @@ CREATE INDEX IF NOT EXISTS rows_by_lsn ON rows (lsn);
 ";
 
 /// What later versions have added, in order.
-pub(super) const ADDED: [(i64, &str); 5] = [(2, MARKS), (3, LEDGER), (4, DEVICES), (5, INTAKE), (7, HISTORIES)];
+pub(super) const ADDED: [(i64, &str); 6] =
+    [(2, MARKS), (3, LEDGER), (4, DEVICES), (5, INTAKE), (6, QUEUE), (7, HISTORIES)];
 
 /// Version 2: how far each entity follows another database. `stage` and `next` are a [`crate::Stage`].
 const MARKS: &str = "
@@ -133,6 +134,33 @@ CREATE TABLE passes (
     next INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE seen (row_key INTEGER PRIMARY KEY) STRICT;
+";
+
+/// Version 6: mutations that wait for a source outside, see [`crate::queue`], in order of `turn`; `depends_on` has the numbers
+/// of the device's mutations, eight bytes each, big endian. `settled` counts the answers that became final after the first.
+const QUEUE: &str = "
+CREATE TABLE queue (
+    turn INTEGER PRIMARY KEY AUTOINCREMENT,
+    place INTEGER NOT NULL UNIQUE,
+    install BLOB NOT NULL,
+    user BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    entity INTEGER NOT NULL,
+    id ANY NOT NULL,
+    kind INTEGER NOT NULL,
+    judged_at_us INTEGER NOT NULL,
+    depends_on BLOB NOT NULL,
+    mutation BLOB NOT NULL,
+    effect BLOB NOT NULL,
+    old BLOB NOT NULL,
+    etag TEXT,
+    policy INTEGER NOT NULL
+) STRICT;
+CREATE INDEX queue_by_row ON queue (entity, id, turn);
+CREATE INDEX queue_by_device ON queue (install, user, turn);
+ALTER TABLE mutations ADD COLUMN settled INTEGER;
+CREATE UNIQUE INDEX mutations_settled ON mutations (settled) WHERE settled IS NOT NULL;
+CREATE INDEX mutations_settled_by_device ON mutations (install, user, settled) WHERE settled IS NOT NULL;
 ";
 
 /// Version 7: the histories of the database, each with the first LSN that was drawn in it, see

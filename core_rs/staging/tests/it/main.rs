@@ -4,11 +4,13 @@
 
 mod contract;
 mod crash;
+mod devices;
 mod histories;
 mod ingest;
 mod intake;
 mod ledger;
 mod model;
+mod queue;
 mod replication;
 mod sqlite;
 mod world;

@@ -98,7 +98,9 @@ fn foreign_lock_is_reported_as_busy() {
 #[test]
 fn files_of_earlier_versions_are_upgraded_where_they_lie() {
     let later = [
-        "DROP TABLE histories; ALTER TABLE marks DROP COLUMN history; PRAGMA user_version = 5",
+        "DROP TABLE histories; ALTER TABLE marks DROP COLUMN history; PRAGMA user_version = 6",
+        "DROP TABLE queue; DROP INDEX mutations_settled; DROP INDEX mutations_settled_by_device;
+         ALTER TABLE mutations DROP COLUMN settled; PRAGMA user_version = 5",
         "DROP TABLE positions; DROP TABLE passes; DROP TABLE seen; PRAGMA user_version = 4",
         "DROP TABLE devices; DROP TABLE device_orders; PRAGMA user_version = 3",
         "DROP TABLE mutations; DROP TABLE ledger_end; PRAGMA user_version = 2",
@@ -114,6 +116,7 @@ fn files_of_earlier_versions_are_upgraded_where_they_lie() {
         assert_eq!(staging.head().unwrap(), Lsn(1));
         assert_eq!(other.begin().unwrap().mark(ACCOUNT).unwrap(), None);
         assert!(!staging.begin().unwrap().ledger().any_unwritten().unwrap());
+        assert_eq!(staging.devices().counts(0).unwrap().known, 0);
     }
 }
 

@@ -370,6 +370,526 @@ pub mod report_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// A place in an organization's commit order that cannot be mistaken for one of another past.
+///
+/// LSNs are drawn again when a staging database was put back from a copy. So a database begins a new history, of a random
+/// number, with the first commit after it was opened. Two databases that have the same history at an LSN have the same
+/// commits up to there.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Position {
+    /// The LSN; 0 is before everything.
+    #[prost(uint64, tag = "1")]
+    pub lsn: u64,
+    /// The history that was going on at that LSN.
+    #[prost(fixed64, tag = "2")]
+    pub history: u64,
+}
+/// A part of a device's outbox.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UploadRequest {
+    /// Identity of the device database; see SyncRequest.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub install_id: ::prost::bytes::Bytes,
+    /// Serialized `Mutation` messages, ascending by number, the bytes as they were stored. 1 to 500, at most 8 MiB together.
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    pub mutations: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// Name of the application; see SyncRequest.
+    #[prost(string, tag = "3")]
+    pub app: ::prost::alloc::string::String,
+    /// Name and version of the client library; at most 128 bytes.
+    #[prost(string, tag = "4")]
+    pub client: ::prost::alloc::string::String,
+    /// How the device is, for administrators to look at.
+    #[prost(message, optional, tag = "10")]
+    pub report: ::core::option::Option<DeviceReport>,
+}
+/// One write that was made on a device.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Mutation {
+    /// Position in the install's outbox; from 1, ascending, never used twice. Gaps are allowed.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// Entity number.
+    #[prost(uint32, tag = "2")]
+    pub entity: u32,
+    /// The row's id: 16 bytes of a UUID, or text as a row has it. The device chooses it for a row that it creates.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub id: ::prost::bytes::Bytes,
+    /// What was done.
+    #[prost(enumeration = "MutationKind", tag = "4")]
+    pub kind: i32,
+    /// The changed fields: a serialized row message of the entity, in the encoding of rows. For a create, all that are set.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub values: ::prost::bytes::Bytes,
+    /// Field numbers that were changed, ascending; one that `values` lacks became NULL. Empty for a delete.
+    #[prost(uint32, repeated, tag = "6")]
+    pub changed: ::prost::alloc::vec::Vec<u32>,
+    /// What the changed fields were before: a serialized row message; absent is NULL. For a delete: the row as it was shown,
+    /// by which it is judged where `base_lsn` says nothing.
+    #[prost(bytes = "bytes", tag = "7")]
+    pub old_values: ::prost::bytes::Bytes,
+    /// LSN of the server's row that this was based on; 0 if there was none. It counts up to `seen`, in the history of that.
+    #[prost(uint64, tag = "8")]
+    pub base_lsn: u64,
+    /// When it was written by the device's clock, microseconds since the Unix epoch. For people; nothing is decided by it.
+    #[prost(int64, tag = "9")]
+    pub written_at_us: i64,
+    /// Numbers of earlier mutations of this install without which this one means nothing: the create of its row, or of
+    /// a row that its lookups point at. At most 64.
+    #[prost(uint64, repeated, tag = "10")]
+    pub depends_on: ::prost::alloc::vec::Vec<u64>,
+    /// Version of the model that it was written under; see `Model.version`.
+    #[prost(fixed64, tag = "11")]
+    pub model_version: u64,
+    /// Where the device had come when this was written: the `SyncEvent.position` of the last event. Where the server's
+    /// history is another one, `base_lsn` means nothing to it.
+    #[prost(message, optional, tag = "12")]
+    pub seen: ::core::option::Option<Position>,
+}
+/// The answers, one for each mutation, in their order.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UploadResponse {
+    /// As many as there were mutations.
+    #[prost(message, repeated, tag = "1")]
+    pub answers: ::prost::alloc::vec::Vec<MutationAnswer>,
+    /// Identity of the staging database, whose LSNs the answers name; never empty. Where it is not the one that the device
+    /// knows, the device sends what was taken again once it knows the other, and hears the same.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub epoch: ::prost::bytes::Bytes,
+}
+/// What became of a mutation. It is recorded, and a repeat gets the same again; after QUEUED, what became of it since.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MutationAnswer {
+    /// The mutation's number.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// What became of it.
+    #[prost(enumeration = "MutationOutcome", tag = "2")]
+    pub outcome: i32,
+    /// LSN of the row afterwards, if it was applied: when the device has come that far, its own copy of the write can go.
+    #[prost(uint64, tag = "3")]
+    pub lsn: u64,
+    /// Why it was refused; unspecified if it was not.
+    #[prost(enumeration = "super::super::error::v1::ErrorReason", tag = "4")]
+    pub reason: i32,
+    /// The same for people, with what to do next; at most 2,000 bytes.
+    #[prost(string, tag = "5")]
+    pub message: ::prost::alloc::string::String,
+    /// Field numbers that are in conflict, or that are not valid.
+    #[prost(uint32, repeated, tag = "6")]
+    pub fields: ::prost::alloc::vec::Vec<u32>,
+    /// With outcome APPLIED: fields whose change gave way to the server's, under the policy of merging.
+    #[prost(uint32, repeated, tag = "7")]
+    pub overruled: ::prost::alloc::vec::Vec<u32>,
+}
+/// What a mutation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum MutationKind {
+    /// Not valid.
+    Unspecified = 0,
+    /// Makes a row.
+    Create = 1,
+    /// Changes fields of a row.
+    Update = 2,
+    /// Deletes a row.
+    Delete = 3,
+}
+impl MutationKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "MUTATION_KIND_UNSPECIFIED",
+            Self::Create => "MUTATION_KIND_CREATE",
+            Self::Update => "MUTATION_KIND_UPDATE",
+            Self::Delete => "MUTATION_KIND_DELETE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MUTATION_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "MUTATION_KIND_CREATE" => Some(Self::Create),
+            "MUTATION_KIND_UPDATE" => Some(Self::Update),
+            "MUTATION_KIND_DELETE" => Some(Self::Delete),
+            _ => None,
+        }
+    }
+}
+/// What can become of a mutation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum MutationOutcome {
+    /// Not valid.
+    Unspecified = 0,
+    /// It is in the data.
+    Applied = 1,
+    /// The server's row is not what the device saw, and the policy prefers the server's.
+    Conflict = 2,
+    /// The user may not do this to this row.
+    Forbidden = 3,
+    /// It breaks a rule of the model: a type, a length, a choice, a required value.
+    Invalid = 4,
+    /// There is no such row, or the user may not know of it.
+    NotFound = 5,
+    /// It depends on one that was not taken.
+    Blocked = 6,
+    /// It was judged and is durable, and waits for the organization's source to take it. The last word comes by
+    /// `SyncEvent.answers`, or to whoever sends the mutation again.
+    Queued = 7,
+}
+impl MutationOutcome {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "MUTATION_OUTCOME_UNSPECIFIED",
+            Self::Applied => "MUTATION_OUTCOME_APPLIED",
+            Self::Conflict => "MUTATION_OUTCOME_CONFLICT",
+            Self::Forbidden => "MUTATION_OUTCOME_FORBIDDEN",
+            Self::Invalid => "MUTATION_OUTCOME_INVALID",
+            Self::NotFound => "MUTATION_OUTCOME_NOT_FOUND",
+            Self::Blocked => "MUTATION_OUTCOME_BLOCKED",
+            Self::Queued => "MUTATION_OUTCOME_QUEUED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MUTATION_OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
+            "MUTATION_OUTCOME_APPLIED" => Some(Self::Applied),
+            "MUTATION_OUTCOME_CONFLICT" => Some(Self::Conflict),
+            "MUTATION_OUTCOME_FORBIDDEN" => Some(Self::Forbidden),
+            "MUTATION_OUTCOME_INVALID" => Some(Self::Invalid),
+            "MUTATION_OUTCOME_NOT_FOUND" => Some(Self::NotFound),
+            "MUTATION_OUTCOME_BLOCKED" => Some(Self::Blocked),
+            "MUTATION_OUTCOME_QUEUED" => Some(Self::Queued),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+#[cfg(feature = "services")]
+pub mod upload_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// The endpoint for writes of devices, beside SyncService and under the same tokens.
+    #[derive(Debug, Clone)]
+    pub struct UploadServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl UploadServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> UploadServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> UploadServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            UploadServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Takes mutations in the order of their numbers and answers every one of them.
+        ///
+        /// Needs `authorization: Bearer <JWT>`. Each mutation is judged against the rights, rows and rules of the moment, and
+        /// stands for itself: one that is refused keeps no other from being taken, but for those that say they depend on it. The
+        /// call as a whole fails only if nothing of it was done: with the reasons of Sync (token, user, organization), with
+        /// REQUEST_INVALID if it breaks its contract or a number comes again with other bytes, with LIMIT_REACHED if the
+        /// server has too much to do. Send the same again after a call whose outcome is not known.
+        ///
+        /// A device that is to be wiped (DEVICE_WIPED), and was told to offer its outbox, sends it here once more: every mutation
+        /// that the ledger does not have is refused as FORBIDDEN for DEVICE_WIPED, and is in the log of sync errors from then on.
+        pub async fn upload(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UploadRequest>,
+        ) -> std::result::Result<tonic::Response<super::UploadResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/haversack.sync.v1.UploadService/Upload",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("haversack.sync.v1.UploadService", "Upload"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+#[cfg(feature = "services")]
+pub mod upload_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with UploadServiceServer.
+    #[async_trait]
+    pub trait UploadService: std::marker::Send + std::marker::Sync + 'static {
+        /// Takes mutations in the order of their numbers and answers every one of them.
+        ///
+        /// Needs `authorization: Bearer <JWT>`. Each mutation is judged against the rights, rows and rules of the moment, and
+        /// stands for itself: one that is refused keeps no other from being taken, but for those that say they depend on it. The
+        /// call as a whole fails only if nothing of it was done: with the reasons of Sync (token, user, organization), with
+        /// REQUEST_INVALID if it breaks its contract or a number comes again with other bytes, with LIMIT_REACHED if the
+        /// server has too much to do. Send the same again after a call whose outcome is not known.
+        ///
+        /// A device that is to be wiped (DEVICE_WIPED), and was told to offer its outbox, sends it here once more: every mutation
+        /// that the ledger does not have is refused as FORBIDDEN for DEVICE_WIPED, and is in the log of sync errors from then on.
+        async fn upload(
+            &self,
+            request: tonic::Request<super::UploadRequest>,
+        ) -> std::result::Result<tonic::Response<super::UploadResponse>, tonic::Status>;
+    }
+    /// The endpoint for writes of devices, beside SyncService and under the same tokens.
+    #[derive(Debug)]
+    pub struct UploadServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> UploadServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for UploadServiceServer<T>
+    where
+        T: UploadService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/haversack.sync.v1.UploadService/Upload" => {
+                    #[allow(non_camel_case_types)]
+                    struct UploadSvc<T: UploadService>(pub Arc<T>);
+                    impl<
+                        T: UploadService,
+                    > tonic::server::UnaryService<super::UploadRequest>
+                    for UploadSvc<T> {
+                        type Response = super::UploadResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UploadRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as UploadService>::upload(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UploadSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for UploadServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "haversack.sync.v1.UploadService";
+    impl<T> tonic::server::NamedService for UploadServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 /// Who is asking, and what it holds.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SyncRequest {
@@ -403,6 +923,11 @@ pub struct SyncRequest {
     /// How the device is, for administrators to look at.
     #[prost(message, optional, tag = "10")]
     pub report: ::core::option::Option<DeviceReport>,
+    /// Numbers of this install's mutations whose answer was not the last word: those that were QUEUED, and those that were
+    /// refused, which an administrator may have had judged again. Ascending, each once, the lowest first if there are more
+    /// than 10,000. What has become of them since is told by `Answers`, before anything else.
+    #[prost(uint64, repeated, tag = "11")]
+    pub unanswered: ::prost::alloc::vec::Vec<u64>,
     /// The number of the last `FullCheckRequired` that the device has carried out; 0 if there was none. A device says it until
     /// it is told another.
     #[prost(uint64, tag = "12")]
@@ -466,7 +991,7 @@ pub struct SyncEvent {
     #[prost(bytes = "bytes", tag = "15")]
     pub cookie: ::prost::bytes::Bytes,
     /// What happened.
-    #[prost(oneof = "sync_event::Event", tags = "1, 2, 3, 4, 5, 6, 7, 8, 12")]
+    #[prost(oneof = "sync_event::Event", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 12")]
     pub event: ::core::option::Option<sync_event::Event>,
 }
 /// Nested message and enum types in `SyncEvent`.
@@ -498,24 +1023,13 @@ pub mod sync_event {
         /// Nothing has happened for a while.
         #[prost(message, tag = "8")]
         Heartbeat(super::Heartbeat),
+        /// What has become of mutations that were sent before.
+        #[prost(message, tag = "9")]
+        Answers(super::Answers),
         /// An administrator wants the device to count its rows anew; the stream ends after this.
         #[prost(message, tag = "12")]
         FullCheckRequired(super::FullCheckRequired),
     }
-}
-/// A place in an organization's commit order that cannot be mistaken for one of another past.
-///
-/// LSNs are drawn again when a staging database was put back from a copy. So a database begins a new history, of a random
-/// number, with the first commit after it was opened. Two databases that have the same history at an LSN have the same
-/// commits up to there.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Position {
-    /// The LSN; 0 is before everything.
-    #[prost(uint64, tag = "1")]
-    pub lsn: u64,
-    /// The history that was going on at that LSN.
-    #[prost(fixed64, tag = "2")]
-    pub history: u64,
 }
 /// The shape of what this device carries.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -532,6 +1046,46 @@ pub struct Model {
     /// The entities to keep, in download order. A device drops tables that are not listed.
     #[prost(message, repeated, tag = "4")]
     pub entities: ::prost::alloc::vec::Vec<CarriedEntity>,
+    /// Whose device it is. A part of `version`: when it changes, a device is told at once, and no row is sent again.
+    #[prost(message, optional, tag = "5")]
+    pub user: ::core::option::Option<User>,
+}
+/// Whose device it is, and by which rules the organization compares: what filters need that are answered on a device.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct User {
+    /// The user's `systemuserid`: the 16 bytes of a UUID. An id of another form is its key, which equals no row's text.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub id: ::prost::bytes::Bytes,
+    /// What the token names the user by.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Logical name of the attribute of users that holds `name`.
+    #[prost(string, tag = "3")]
+    pub name_attribute: ::prost::alloc::string::String,
+    /// The user's business unit, in the form of `id`; empty if there is none.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub business_unit: ::prost::bytes::Bytes,
+    /// The user's teams of every type, in the form of `id`, ascending.
+    #[prost(bytes = "bytes", repeated, tag = "5")]
+    pub teams: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// The language that the user has chosen, as a locale id (`usersettings.uilanguageid`); 0 if there is none.
+    #[prost(int64, tag = "6")]
+    pub language: i64,
+    /// IANA name of the zone in which the user's days begin: that of the user, or else that of the organization.
+    #[prost(string, tag = "7")]
+    pub time_zone: ::prost::alloc::string::String,
+    /// How texts compare.
+    #[prost(enumeration = "super::super::model::v1::Collation", tag = "8")]
+    pub collation: i32,
+    /// Whether NULL fails negative operators, which it passes by default.
+    #[prost(bool, tag = "9")]
+    pub null_never_matches: bool,
+    /// First day of a week, 0 (Sunday) to 6.
+    #[prost(uint32, tag = "10")]
+    pub week_start: u32,
+    /// The fiscal calendar, every part of it stated.
+    #[prost(message, optional, tag = "11")]
+    pub fiscal: ::core::option::Option<super::super::model::v1::FiscalCalendar>,
 }
 /// An entity that a device carries.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -734,6 +1288,20 @@ pub struct Heartbeat {
     /// The position that the device equals.
     #[prost(uint64, tag = "2")]
     pub lsn: u64,
+}
+/// What has become of this install's mutations that Upload answered with QUEUED, or that were refused and judged again. Sent
+/// at the beginning of a stream for what the request named, and on a live stream as soon as it is known. It comes without
+/// a cookie, changes no rows, and may come more than once. At most 256 KiB, unless one answer alone is larger.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Answers {
+    /// Final answers, as Upload gives them to a repeat; ascending by number. With APPLIED, `lsn` is that of the row as the
+    /// source has it: until the device has come that far, what it shows is its own write.
+    #[prost(message, repeated, tag = "1")]
+    pub answers: ::prost::alloc::vec::Vec<MutationAnswer>,
+    /// Numbers of `SyncRequest.unanswered` that the server has no entry of, because it has lost its history: the device sends
+    /// these mutations again, with the bytes that they have. Ascending.
+    #[prost(uint64, repeated, tag = "2")]
+    pub unknown: ::prost::alloc::vec::Vec<u64>,
 }
 /// How long a stream lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -1170,511 +1738,6 @@ pub mod sync_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "haversack.sync.v1.SyncService";
     impl<T> tonic::server::NamedService for SyncServiceServer<T> {
-        const NAME: &'static str = SERVICE_NAME;
-    }
-}
-/// A part of a device's outbox.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct UploadRequest {
-    /// Identity of the device database; see SyncRequest.
-    #[prost(bytes = "bytes", tag = "1")]
-    pub install_id: ::prost::bytes::Bytes,
-    /// Serialized `Mutation` messages, ascending by number, the bytes as they were stored. 1 to 500, at most 8 MiB together.
-    #[prost(bytes = "bytes", repeated, tag = "2")]
-    pub mutations: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
-    /// Name of the application; see SyncRequest.
-    #[prost(string, tag = "3")]
-    pub app: ::prost::alloc::string::String,
-    /// Name and version of the client library; at most 128 bytes.
-    #[prost(string, tag = "4")]
-    pub client: ::prost::alloc::string::String,
-    /// How the device is, for administrators to look at.
-    #[prost(message, optional, tag = "10")]
-    pub report: ::core::option::Option<DeviceReport>,
-}
-/// One write that was made on a device.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Mutation {
-    /// Position in the install's outbox; from 1, ascending, never used twice. Gaps are allowed.
-    #[prost(uint64, tag = "1")]
-    pub number: u64,
-    /// Entity number.
-    #[prost(uint32, tag = "2")]
-    pub entity: u32,
-    /// The row's id: 16 bytes of a UUID, or text as a row has it. The device chooses it for a row that it creates.
-    #[prost(bytes = "bytes", tag = "3")]
-    pub id: ::prost::bytes::Bytes,
-    /// What was done.
-    #[prost(enumeration = "MutationKind", tag = "4")]
-    pub kind: i32,
-    /// The changed fields: a serialized row message of the entity, in the encoding of rows. For a create, all that are set.
-    #[prost(bytes = "bytes", tag = "5")]
-    pub values: ::prost::bytes::Bytes,
-    /// Field numbers that were changed, ascending; one that `values` lacks became NULL. Empty for a delete.
-    #[prost(uint32, repeated, tag = "6")]
-    pub changed: ::prost::alloc::vec::Vec<u32>,
-    /// What the changed fields were before: a serialized row message; absent is NULL. For a delete: the row as it was shown,
-    /// by which it is judged where `base_lsn` says nothing.
-    #[prost(bytes = "bytes", tag = "7")]
-    pub old_values: ::prost::bytes::Bytes,
-    /// LSN of the server's row that this was based on; 0 if there was none. It counts up to `seen`, in the history of that.
-    #[prost(uint64, tag = "8")]
-    pub base_lsn: u64,
-    /// When it was written by the device's clock, microseconds since the Unix epoch. For people; nothing is decided by it.
-    #[prost(int64, tag = "9")]
-    pub written_at_us: i64,
-    /// Numbers of earlier mutations of this install without which this one means nothing: the create of its row, or of
-    /// a row that its lookups point at. At most 64.
-    #[prost(uint64, repeated, tag = "10")]
-    pub depends_on: ::prost::alloc::vec::Vec<u64>,
-    /// Version of the model that it was written under; see `Model.version`.
-    #[prost(fixed64, tag = "11")]
-    pub model_version: u64,
-    /// Where the device had come when this was written: the `SyncEvent.position` of the last event. Where the server's
-    /// history is another one, `base_lsn` means nothing to it.
-    #[prost(message, optional, tag = "12")]
-    pub seen: ::core::option::Option<Position>,
-}
-/// The answers, one for each mutation, in their order.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct UploadResponse {
-    /// As many as there were mutations.
-    #[prost(message, repeated, tag = "1")]
-    pub answers: ::prost::alloc::vec::Vec<MutationAnswer>,
-    /// Identity of the staging database, whose LSNs the answers name; never empty. Where it is not the one that the device
-    /// knows, the device sends what was taken again once it knows the other, and hears the same.
-    #[prost(bytes = "bytes", tag = "2")]
-    pub epoch: ::prost::bytes::Bytes,
-}
-/// What became of a mutation. It is recorded, and a repeat gets the same again.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct MutationAnswer {
-    /// The mutation's number.
-    #[prost(uint64, tag = "1")]
-    pub number: u64,
-    /// What became of it.
-    #[prost(enumeration = "MutationOutcome", tag = "2")]
-    pub outcome: i32,
-    /// LSN of the row afterwards, if it was applied: when the device has come that far, its own copy of the write can go.
-    #[prost(uint64, tag = "3")]
-    pub lsn: u64,
-    /// Why it was refused; unspecified if it was not.
-    #[prost(enumeration = "super::super::error::v1::ErrorReason", tag = "4")]
-    pub reason: i32,
-    /// The same for people, with what to do next; at most 2,000 bytes.
-    #[prost(string, tag = "5")]
-    pub message: ::prost::alloc::string::String,
-    /// Field numbers that are in conflict, or that are not valid.
-    #[prost(uint32, repeated, tag = "6")]
-    pub fields: ::prost::alloc::vec::Vec<u32>,
-    /// With outcome APPLIED: fields whose change gave way to the server's, under the policy of merging.
-    #[prost(uint32, repeated, tag = "7")]
-    pub overruled: ::prost::alloc::vec::Vec<u32>,
-}
-/// What a mutation does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
-#[repr(i32)]
-pub enum MutationKind {
-    /// Not valid.
-    Unspecified = 0,
-    /// Makes a row.
-    Create = 1,
-    /// Changes fields of a row.
-    Update = 2,
-    /// Deletes a row.
-    Delete = 3,
-}
-impl MutationKind {
-    /// String value of the enum field names used in the ProtoBuf definition.
-    ///
-    /// The values are not transformed in any way and thus are considered stable
-    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
-    pub fn as_str_name(&self) -> &'static str {
-        match self {
-            Self::Unspecified => "MUTATION_KIND_UNSPECIFIED",
-            Self::Create => "MUTATION_KIND_CREATE",
-            Self::Update => "MUTATION_KIND_UPDATE",
-            Self::Delete => "MUTATION_KIND_DELETE",
-        }
-    }
-    /// Creates an enum from field names used in the ProtoBuf definition.
-    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
-        match value {
-            "MUTATION_KIND_UNSPECIFIED" => Some(Self::Unspecified),
-            "MUTATION_KIND_CREATE" => Some(Self::Create),
-            "MUTATION_KIND_UPDATE" => Some(Self::Update),
-            "MUTATION_KIND_DELETE" => Some(Self::Delete),
-            _ => None,
-        }
-    }
-}
-/// What can become of a mutation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
-#[repr(i32)]
-pub enum MutationOutcome {
-    /// Not valid.
-    Unspecified = 0,
-    /// It is in the data.
-    Applied = 1,
-    /// The server's row is not what the device saw, and the policy prefers the server's.
-    Conflict = 2,
-    /// The user may not do this to this row.
-    Forbidden = 3,
-    /// It breaks a rule of the model: a type, a length, a choice, a required value.
-    Invalid = 4,
-    /// There is no such row, or the user may not know of it.
-    NotFound = 5,
-    /// It depends on one that was not taken.
-    Blocked = 6,
-    /// It is durable, and waits for the organization's source to take it.
-    Queued = 7,
-}
-impl MutationOutcome {
-    /// String value of the enum field names used in the ProtoBuf definition.
-    ///
-    /// The values are not transformed in any way and thus are considered stable
-    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
-    pub fn as_str_name(&self) -> &'static str {
-        match self {
-            Self::Unspecified => "MUTATION_OUTCOME_UNSPECIFIED",
-            Self::Applied => "MUTATION_OUTCOME_APPLIED",
-            Self::Conflict => "MUTATION_OUTCOME_CONFLICT",
-            Self::Forbidden => "MUTATION_OUTCOME_FORBIDDEN",
-            Self::Invalid => "MUTATION_OUTCOME_INVALID",
-            Self::NotFound => "MUTATION_OUTCOME_NOT_FOUND",
-            Self::Blocked => "MUTATION_OUTCOME_BLOCKED",
-            Self::Queued => "MUTATION_OUTCOME_QUEUED",
-        }
-    }
-    /// Creates an enum from field names used in the ProtoBuf definition.
-    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
-        match value {
-            "MUTATION_OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
-            "MUTATION_OUTCOME_APPLIED" => Some(Self::Applied),
-            "MUTATION_OUTCOME_CONFLICT" => Some(Self::Conflict),
-            "MUTATION_OUTCOME_FORBIDDEN" => Some(Self::Forbidden),
-            "MUTATION_OUTCOME_INVALID" => Some(Self::Invalid),
-            "MUTATION_OUTCOME_NOT_FOUND" => Some(Self::NotFound),
-            "MUTATION_OUTCOME_BLOCKED" => Some(Self::Blocked),
-            "MUTATION_OUTCOME_QUEUED" => Some(Self::Queued),
-            _ => None,
-        }
-    }
-}
-/// Generated client implementations.
-#[cfg(feature = "services")]
-pub mod upload_service_client {
-    #![allow(
-        unused_variables,
-        dead_code,
-        missing_docs,
-        clippy::wildcard_imports,
-        clippy::let_unit_value,
-    )]
-    use tonic::codegen::*;
-    use tonic::codegen::http::Uri;
-    /// The endpoint for writes of devices, beside SyncService and under the same tokens.
-    #[derive(Debug, Clone)]
-    pub struct UploadServiceClient<T> {
-        inner: tonic::client::Grpc<T>,
-    }
-    impl UploadServiceClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
-    }
-    impl<T> UploadServiceClient<T>
-    where
-        T: tonic::client::GrpcService<tonic::body::Body>,
-        T::Error: Into<StdError>,
-        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
-        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
-    {
-        pub fn new(inner: T) -> Self {
-            let inner = tonic::client::Grpc::new(inner);
-            Self { inner }
-        }
-        pub fn with_origin(inner: T, origin: Uri) -> Self {
-            let inner = tonic::client::Grpc::with_origin(inner, origin);
-            Self { inner }
-        }
-        pub fn with_interceptor<F>(
-            inner: T,
-            interceptor: F,
-        ) -> UploadServiceClient<InterceptedService<T, F>>
-        where
-            F: tonic::service::Interceptor,
-            T::ResponseBody: Default,
-            T: tonic::codegen::Service<
-                http::Request<tonic::body::Body>,
-                Response = http::Response<
-                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
-                >,
-            >,
-            <T as tonic::codegen::Service<
-                http::Request<tonic::body::Body>,
-            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
-        {
-            UploadServiceClient::new(InterceptedService::new(inner, interceptor))
-        }
-        /// Compress requests with the given encoding.
-        ///
-        /// This requires the server to support it otherwise it might respond with an
-        /// error.
-        #[must_use]
-        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.inner = self.inner.send_compressed(encoding);
-            self
-        }
-        /// Enable decompressing responses.
-        #[must_use]
-        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.inner = self.inner.accept_compressed(encoding);
-            self
-        }
-        /// Limits the maximum size of a decoded message.
-        ///
-        /// Default: `4MB`
-        #[must_use]
-        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
-            self.inner = self.inner.max_decoding_message_size(limit);
-            self
-        }
-        /// Limits the maximum size of an encoded message.
-        ///
-        /// Default: `usize::MAX`
-        #[must_use]
-        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
-            self.inner = self.inner.max_encoding_message_size(limit);
-            self
-        }
-        /// Takes mutations in the order of their numbers and answers every one of them.
-        ///
-        /// Needs `authorization: Bearer <JWT>`. Each mutation is judged against the rights, rows and rules of the moment, and
-        /// stands for itself: one that is refused keeps no other from being taken, but for those that say they depend on it. The
-        /// call as a whole fails only if nothing of it was done: with the reasons of Sync (token, user, organization), with
-        /// REQUEST_INVALID if it breaks its contract or a number comes again with other bytes, with LIMIT_REACHED if the
-        /// server has too much to do. Send the same again after a call whose outcome is not known.
-        ///
-        /// A device that is to be wiped (DEVICE_WIPED), and was told to offer its outbox, sends it here once more: every mutation
-        /// that the ledger does not have is refused as FORBIDDEN for DEVICE_WIPED, and is in the log of sync errors from then on.
-        pub async fn upload(
-            &mut self,
-            request: impl tonic::IntoRequest<super::UploadRequest>,
-        ) -> std::result::Result<tonic::Response<super::UploadResponse>, tonic::Status> {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/haversack.sync.v1.UploadService/Upload",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("haversack.sync.v1.UploadService", "Upload"));
-            self.inner.unary(req, path, codec).await
-        }
-    }
-}
-/// Generated server implementations.
-#[cfg(feature = "services")]
-pub mod upload_service_server {
-    #![allow(
-        unused_variables,
-        dead_code,
-        missing_docs,
-        clippy::wildcard_imports,
-        clippy::let_unit_value,
-    )]
-    use tonic::codegen::*;
-    /// Generated trait containing gRPC methods that should be implemented for use with UploadServiceServer.
-    #[async_trait]
-    pub trait UploadService: std::marker::Send + std::marker::Sync + 'static {
-        /// Takes mutations in the order of their numbers and answers every one of them.
-        ///
-        /// Needs `authorization: Bearer <JWT>`. Each mutation is judged against the rights, rows and rules of the moment, and
-        /// stands for itself: one that is refused keeps no other from being taken, but for those that say they depend on it. The
-        /// call as a whole fails only if nothing of it was done: with the reasons of Sync (token, user, organization), with
-        /// REQUEST_INVALID if it breaks its contract or a number comes again with other bytes, with LIMIT_REACHED if the
-        /// server has too much to do. Send the same again after a call whose outcome is not known.
-        ///
-        /// A device that is to be wiped (DEVICE_WIPED), and was told to offer its outbox, sends it here once more: every mutation
-        /// that the ledger does not have is refused as FORBIDDEN for DEVICE_WIPED, and is in the log of sync errors from then on.
-        async fn upload(
-            &self,
-            request: tonic::Request<super::UploadRequest>,
-        ) -> std::result::Result<tonic::Response<super::UploadResponse>, tonic::Status>;
-    }
-    /// The endpoint for writes of devices, beside SyncService and under the same tokens.
-    #[derive(Debug)]
-    pub struct UploadServiceServer<T> {
-        inner: Arc<T>,
-        accept_compression_encodings: EnabledCompressionEncodings,
-        send_compression_encodings: EnabledCompressionEncodings,
-        max_decoding_message_size: Option<usize>,
-        max_encoding_message_size: Option<usize>,
-    }
-    impl<T> UploadServiceServer<T> {
-        pub fn new(inner: T) -> Self {
-            Self::from_arc(Arc::new(inner))
-        }
-        pub fn from_arc(inner: Arc<T>) -> Self {
-            Self {
-                inner,
-                accept_compression_encodings: Default::default(),
-                send_compression_encodings: Default::default(),
-                max_decoding_message_size: None,
-                max_encoding_message_size: None,
-            }
-        }
-        pub fn with_interceptor<F>(
-            inner: T,
-            interceptor: F,
-        ) -> InterceptedService<Self, F>
-        where
-            F: tonic::service::Interceptor,
-        {
-            InterceptedService::new(Self::new(inner), interceptor)
-        }
-        /// Enable decompressing requests with the given encoding.
-        #[must_use]
-        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.accept_compression_encodings.enable(encoding);
-            self
-        }
-        /// Compress responses with the given encoding, if the client supports it.
-        #[must_use]
-        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.send_compression_encodings.enable(encoding);
-            self
-        }
-        /// Limits the maximum size of a decoded message.
-        ///
-        /// Default: `4MB`
-        #[must_use]
-        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
-            self.max_decoding_message_size = Some(limit);
-            self
-        }
-        /// Limits the maximum size of an encoded message.
-        ///
-        /// Default: `usize::MAX`
-        #[must_use]
-        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
-            self.max_encoding_message_size = Some(limit);
-            self
-        }
-    }
-    impl<T, B> tonic::codegen::Service<http::Request<B>> for UploadServiceServer<T>
-    where
-        T: UploadService,
-        B: Body + std::marker::Send + 'static,
-        B::Error: Into<StdError> + std::marker::Send + 'static,
-    {
-        type Response = http::Response<tonic::body::Body>;
-        type Error = std::convert::Infallible;
-        type Future = BoxFuture<Self::Response, Self::Error>;
-        fn poll_ready(
-            &mut self,
-            _cx: &mut Context<'_>,
-        ) -> Poll<std::result::Result<(), Self::Error>> {
-            Poll::Ready(Ok(()))
-        }
-        fn call(&mut self, req: http::Request<B>) -> Self::Future {
-            match req.uri().path() {
-                "/haversack.sync.v1.UploadService/Upload" => {
-                    #[allow(non_camel_case_types)]
-                    struct UploadSvc<T: UploadService>(pub Arc<T>);
-                    impl<
-                        T: UploadService,
-                    > tonic::server::UnaryService<super::UploadRequest>
-                    for UploadSvc<T> {
-                        type Response = super::UploadResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::UploadRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as UploadService>::upload(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = UploadSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                _ => {
-                    Box::pin(async move {
-                        let mut response = http::Response::new(
-                            tonic::body::Body::default(),
-                        );
-                        let headers = response.headers_mut();
-                        headers
-                            .insert(
-                                tonic::Status::GRPC_STATUS,
-                                (tonic::Code::Unimplemented as i32).into(),
-                            );
-                        headers
-                            .insert(
-                                http::header::CONTENT_TYPE,
-                                tonic::metadata::GRPC_CONTENT_TYPE,
-                            );
-                        Ok(response)
-                    })
-                }
-            }
-        }
-    }
-    impl<T> Clone for UploadServiceServer<T> {
-        fn clone(&self) -> Self {
-            let inner = self.inner.clone();
-            Self {
-                inner,
-                accept_compression_encodings: self.accept_compression_encodings,
-                send_compression_encodings: self.send_compression_encodings,
-                max_decoding_message_size: self.max_decoding_message_size,
-                max_encoding_message_size: self.max_encoding_message_size,
-            }
-        }
-    }
-    /// Generated gRPC service name
-    pub const SERVICE_NAME: &str = "haversack.sync.v1.UploadService";
-    impl<T> tonic::server::NamedService for UploadServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

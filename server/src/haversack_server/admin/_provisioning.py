@@ -11,6 +11,7 @@ from haversack.admin.v1 import provisioning_pb2_grpc
 
 from haversack_server.admin._caller import caller
 from haversack_server.provisioning import Requests, Status
+from haversack_server.replication import SourceStatus
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -18,9 +19,10 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 class ProvisioningService(provisioning_pb2_grpc.ProvisioningServiceServicer):
     """Takes what administrators ask for, and tells where things stand."""
 
-    def __init__(self, requests: Requests, status: Status) -> None:
+    def __init__(self, requests: Requests, status: Status, sources: SourceStatus) -> None:
         self._requests = requests
         self._status = status
+        self._sources = sources
 
     async def RecordConsent(self, request: pb.RecordConsentRequest, context: _Context) -> pb.RecordConsentResponse:
         """Records consent."""
@@ -59,7 +61,11 @@ class ProvisioningService(provisioning_pb2_grpc.ProvisioningServiceServicer):
         self, request: pb.GetProvisioningRequest, context: _Context
     ) -> pb.GetProvisioningResponse:
         """Tells where things stand."""
-        return pb.GetProvisioningResponse(provisioning=await self._status.read(request.organization))
+        shown = await self._status.read(request.organization)
+        source = await self._sources.read(request.organization)
+        if source.entities:
+            shown.source.CopyFrom(source)
+        return pb.GetProvisioningResponse(provisioning=shown)
 
     async def WatchProvisioning(
         self, request: pb.WatchProvisioningRequest, context: _Context

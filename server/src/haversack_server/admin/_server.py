@@ -31,6 +31,8 @@ from haversack.admin.v1 import (
     security_pb2_grpc,
     solutions_pb2,
     solutions_pb2_grpc,
+    source_pb2,
+    source_pb2_grpc,
     sync_errors_pb2,
     sync_errors_pb2_grpc,
     work_pb2,
@@ -52,6 +54,7 @@ from haversack_server.admin._profiles import ProfileService
 from haversack_server.admin._provisioning import ProvisioningService
 from haversack_server.admin._questions import QuestionService
 from haversack_server.admin._solutions import SolutionService
+from haversack_server.admin._source import SourceService
 from haversack_server.admin._sync_errors import SyncErrorService
 from haversack_server.admin._work import WorkService
 from haversack_server.catalog import Catalog
@@ -59,7 +62,7 @@ from haversack_server.errors import ConfigurationInvalid, InternalFault, Request
 from haversack_server.places import is_loopback
 from haversack_server.provisioning import Requests, Status
 from haversack_server.publishing import Publisher
-from haversack_server.replication import Connections
+from haversack_server.replication import Connections, Sources, SourceStatus
 from haversack_server.security import Certificate, uncovered
 from haversack_server.settings import AdministratorSettings
 from haversack_server.stagings import Stagings
@@ -88,6 +91,7 @@ _CONTRACTS = (
     questions_pb2,
     security_pb2,
     solutions_pb2,
+    source_pb2,
     sync_errors_pb2,
     work_pb2,
 )
@@ -106,6 +110,8 @@ class AdminServer:
         requests: Requests,
         status: Status,
         connections: Connections,
+        sources: Sources,
+        source_status: SourceStatus,
         sync: SyncServer,
         guard: Guard,
         administrators: tuple[AdministratorSettings, ...],
@@ -121,7 +127,7 @@ class AdminServer:
         entities = EntityService(catalog, publisher, effects)
         admin_pb2_grpc.add_OrganizationServiceServicer_to_server(organizations, self._server)
         self._status = status
-        provisioning = ProvisioningService(requests, status)
+        provisioning = ProvisioningService(requests, status, source_status)
         provisioning_pb2_grpc.add_ProvisioningServiceServicer_to_server(provisioning, self._server)
         entities_pb2_grpc.add_EntityServiceServicer_to_server(entities, self._server)
         admin_pb2_grpc.add_IngestServiceServicer_to_server(self._ingest, self._server)
@@ -130,6 +136,9 @@ class AdminServer:
         questions = QuestionService(catalog, stagings, publisher, sync)
         questions_pb2_grpc.add_QuestionServiceServicer_to_server(questions, self._server)
         solutions_pb2_grpc.add_SolutionServiceServicer_to_server(SolutionService(catalog), self._server)
+        self._source_status = source_status
+        source = SourceService(catalog, sources, connections, source_status)
+        source_pb2_grpc.add_SourceServiceServicer_to_server(source, self._server)
         work_pb2_grpc.add_WorkServiceServicer_to_server(WorkService(catalog), self._server)
         sync_errors = SyncErrorService(catalog, stagings, sync)
         sync_errors_pb2_grpc.add_SyncErrorServiceServicer_to_server(sync_errors, self._server)
@@ -170,6 +179,7 @@ class AdminServer:
         """Takes no new calls, lets those under way go on for at most this long, and then ends them."""
         await self._health.enter_graceful_shutdown()
         self._status.stop()
+        self._source_status.stop()
         await self._server.stop(grace_seconds)
         await self._ingest.close()
 

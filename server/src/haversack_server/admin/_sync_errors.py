@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import grpc
@@ -17,6 +17,7 @@ from haversack_server.catalog import Catalog
 from haversack_server.core import in_thread
 from haversack_server.errors import RequestInvalid
 from haversack_server.publishing import load_metadata
+from haversack_server.replication import write_back_standing
 from haversack_server.stagings import Stagings
 
 COUNT_MAX = 1_000
@@ -83,6 +84,15 @@ class SyncErrorService(sync_errors_pb2_grpc.SyncErrorServiceServicer):
         staging = await self._stagings.get(request.organization)
         await in_thread(staging.discard_refusal, request.number)
         return sync_errors_pb2.DiscardSyncErrorResponse(error=await self._shown(staging, request))
+
+    async def GetWriteBack(
+        self, request: sync_errors_pb2.GetWriteBackRequest, context: _Context
+    ) -> sync_errors_pb2.GetWriteBackResponse:
+        """Says what waits for the organization's source."""
+        standing = asdict(await write_back_standing(self._catalog, self._stagings, request.organization))
+        if reason := standing.pop("error_reason"):
+            standing["reason"] = f"ERROR_REASON_{reason}"
+        return sync_errors_pb2.GetWriteBackResponse(write_back=sync_errors_pb2.WriteBack(**standing))
 
     async def _shown(
         self,

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement
 from haversack_server.catalog import Catalog, organizations, work_items
 from haversack_server.catalog.work_items import WORK_BELL, Counts, WorkItem
 from haversack_server.errors import RequestInvalid
+from haversack_server.replication import work_item_state
 
 COUNT_DEFAULT = 200
 COUNT_MAX = 1_000
@@ -35,7 +36,7 @@ class WorkService(work_pb2_grpc.WorkServiceServicer):
             now_us = await self._catalog.now_us(connection)
             wanted = _wanted(request, now_us)
             items, total = await work_items.listed(connection, wanted, offset=request.offset, count=count)
-        messages = [_message(it, now_us) for it in items]
+        messages = [work_item_message(it, now_us) for it in items]
         return work_pb2.ListWorkItemsResponse(items=messages, total=total, checked_at_us=now_us)
 
     async def GetWorkItem(
@@ -46,7 +47,7 @@ class WorkService(work_pb2_grpc.WorkServiceServicer):
             await organizations.find(connection, request.organization)
             now_us = await self._catalog.now_us(connection)
             item = await work_items.find(connection, request.organization, request.number)
-        return work_pb2.GetWorkItemResponse(item=_message(item, now_us), checked_at_us=now_us)
+        return work_pb2.GetWorkItemResponse(item=work_item_message(item, now_us), checked_at_us=now_us)
 
     async def RetryWorkItem(
         self, request: work_pb2.RetryWorkItemRequest, context: _Context
@@ -57,7 +58,7 @@ class WorkService(work_pb2_grpc.WorkServiceServicer):
             now_us = await self._catalog.now_us(connection)
             item = await work_items.retry(connection, request.organization, request.number, now_us=now_us)
         await self._catalog.notify(WORK_BELL)
-        return work_pb2.RetryWorkItemResponse(item=_message(item, now_us))
+        return work_pb2.RetryWorkItemResponse(item=work_item_message(item, now_us))
 
     async def RunWorkItem(
         self, request: work_pb2.RunWorkItemRequest, context: _Context
@@ -68,7 +69,7 @@ class WorkService(work_pb2_grpc.WorkServiceServicer):
             now_us = await self._catalog.now_us(connection)
             item = await work_items.make_due(connection, request.organization, request.number, now_us=now_us)
         await self._catalog.notify(WORK_BELL)
-        return work_pb2.RunWorkItemResponse(item=_message(item, now_us))
+        return work_pb2.RunWorkItemResponse(item=work_item_message(item, now_us))
 
 
 def _wanted(request: work_pb2.ListWorkItemsRequest, now_us: int) -> list[ColumnElement[bool]]:
@@ -91,16 +92,9 @@ def _wanted(request: work_pb2.ListWorkItemsRequest, now_us: int) -> list[ColumnE
     return wanted
 
 
-def _state(item: WorkItem, now_us: int) -> work_pb2.WorkItemState:
-    if item.is_dead:
-        return work_pb2.WORK_ITEM_STATE_DEAD
-    if item.lease_until_us > now_us:
-        return work_pb2.WORK_ITEM_STATE_RUNNING
-    return work_pb2.WORK_ITEM_STATE_RETRYING if item.attempt else work_pb2.WORK_ITEM_STATE_WAITING
-
-
-def _message(item: WorkItem, now_us: int) -> work_pb2.WorkItem:
-    state = _state(item, now_us)
+def work_item_message(item: WorkItem, now_us: int) -> work_pb2.WorkItem:
+    """Returns an item as the contract says it."""
+    state = work_item_state(item, now_us)
     message = work_pb2.WorkItem(
         number=item.number,
         organization=item.organization,

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from haversack_server.audit._words import described
 from haversack_server.catalog import _tables as tables
+from haversack_server.catalog import sources
 from haversack_server.catalog._provisioning_tables import consent, provisioning
 
 TARGET_FIELDS = ("profile", "entity", "app", "user", "team", "name", "number", "id")
@@ -153,6 +154,18 @@ async def _grant(connection: AsyncConnection, request: Any) -> Any:
     return None if role is None else {"role": role}
 
 
+async def _source(connection: AsyncConnection, request: Any) -> Any:
+    """The source but for its secrets; of these, whether there are any."""
+    stored = await sources.find(connection, request.organization)
+    return stored and {
+        "kind": stored.kind,
+        "settings": dict(stored.settings),
+        "has_secrets": bool(stored.sealed_secrets),
+        "mapping": stored.mapping,
+        "paused": stored.is_paused,
+    }
+
+
 def _profile(request: Any) -> str:
     return f"profile {request.name}"
 
@@ -195,6 +208,13 @@ SUBJECTS: dict[str, Subject] = {
     f"{_PREFIX}ProvisioningService.StopProvisioning": Subject(lambda _: "provisioning", _standing),
     f"{_PREFIX}ProvisioningService.RetryProvisioning": Subject(lambda _: "provisioning", _standing),
     f"{_PREFIX}ProvisioningService.StartDeprovisioning": Subject(lambda _: "provisioning", _standing),
+    f"{_PREFIX}SourceService.SetSource": Subject(lambda _: "source", _source),
+    f"{_PREFIX}SourceService.RemoveSource": Subject(lambda _: "source", _source),
+    f"{_PREFIX}SourceService.SetMapping": Subject(lambda _: "mapping", _source),
+    f"{_PREFIX}SourceService.ImportSourceMetadata": Subject(lambda _: "metadata", _entities),
+    f"{_PREFIX}SourceService.PauseSource": Subject(lambda _: "source", _source),
+    f"{_PREFIX}SourceService.ResumeSource": Subject(lambda _: "source", _source),
+    f"{_PREFIX}SourceService.RotateSourceKey": Subject(lambda _: "key of secrets"),
     f"{_PREFIX}WorkService.RetryWorkItem": Subject(lambda it: f"work item {it.number}"),
     f"{_PREFIX}WorkService.RunWorkItem": Subject(lambda it: f"work item {it.number}"),
     **{

@@ -1,10 +1,10 @@
 """The catalog: what the control plane remembers, in SQL. SQLite by default; PostgreSQL is a URL away.
 
 `Catalog` opens it and migrates it; `_database` says what transactions promise. The modules `organizations`, `entities`,
-`profiles`, `apps`, `publishes`, `provisioning`, `operations`, `sources`, `work_items`, `grants` and `audits` have the
-queries, as functions that take the connection of a transaction that `Catalog.begin` or `Catalog.snapshot` opened.
-Messages of the contract (`Entity`, `Profile`, `Model`) are stored serialized: SQL holds what is looked up by, and no
-second form of the rest.
+`profiles`, `apps`, `publishes`, `provisioning`, `operations`, `sources`, `work_items`, `write_backs`, `grants` and
+`audits` have the queries, as functions that take the connection of a transaction that `Catalog.begin` or
+`Catalog.snapshot` opened. Messages of the contract (`Entity`, `Profile`, `Model`) are stored serialized: SQL holds what
+is looked up by, and no second form of the rest.
 """
 
 from haversack_server.catalog import (
@@ -21,6 +21,7 @@ from haversack_server.catalog import (
     publishes,
     sources,
     work_items,
+    write_backs,
 )
 from haversack_server.catalog._bells import OPERATIONS_BELL, ORGANIZATIONS_BELL, Bell, provisioning_bell
 from haversack_server.catalog._catalog import Catalog, Watcher, knows_schema, migrate, newest_schema, watching
@@ -53,4 +54,5 @@ __all__ = [
     "watching",
     "without_password",
     "work_items",
+    "write_backs",
 ]

@@ -246,7 +246,12 @@ async def complete(
     was_rung = table.c.next_run_at_us > claimed.item.claimed_at_us
     later_us = now_us if again else now_us + claimed.item.interval_seconds * 1_000_000
     next_run = case((was_rung, table.c.next_run_at_us), else_=later_us)
-    values = {**_run_values(claimed, counts, now_us), **_no_error(), **_stands(standing), "next_run_at_us": next_run}
+    values = {
+        **_run_values(claimed, counts, now_us),
+        **_no_error(),
+        **_stands(standing, now_us),
+        "next_run_at_us": next_run,
+    }
     await held.complete(connection, claimed.lease, **values, total_runs=table.c.total_runs + 1)
 
 
@@ -271,7 +276,7 @@ async def fail(
     wait_us = int(backoff_seconds(claimed.lease.attempt, jitter()) * 1_000_000)
     values: dict[str, object] = {
         **_run_values(claimed, counts, now_us),
-        **_stands(standing),
+        **_stands(standing, now_us),
         "error": str(error)[:ERROR_CHARACTERS_MAX],
         "error_reason": error.reason,
         "state": DEAD if is_dead else ACTIVE,
@@ -299,7 +304,7 @@ async def release(
     standing: Mapping[str, Any] | None = None,
 ) -> None:
     """Gives an item back in the middle, because the worker stops: another one takes it at once. Raises LeaseLost."""
-    values = {**_sums(counts), **_stands(standing), "attempt": claimed.lease.attempt - 1}
+    values = {**_sums(counts), **_stands(standing, await held.clock(connection)), "attempt": claimed.lease.attempt - 1}
     await held.fail(connection, claimed.lease, **values)
 
 
@@ -311,7 +316,8 @@ async def report(
     standing: Mapping[str, Any],
 ) -> None:
     """Says that an item is worked on and goes well, and what was done since this was last said. Raises LeaseLost."""
-    await held.heartbeat(connection, claimed.lease, **_sums(counts), **_no_error(), **_stands(standing))
+    now_us = await held.clock(connection)
+    await held.heartbeat(connection, claimed.lease, **_sums(counts), **_no_error(), **_stands(standing, now_us))
 
 
 async def postpone(connection: AsyncConnection, organization: str, *, source: str, until_us: int) -> None:
@@ -348,19 +354,30 @@ async def make_due(connection: AsyncConnection, organization: str, number: int, 
 
 async def ask_resync(
     connection: AsyncConnection, organization: str, entity: str, *, source: str, scope: str, now_us: int
-) -> bool:
-    """Has the next run of an entity's item read it in full again, and makes it due now; returns whether there is one.
+) -> WorkItem | None:
+    """Has the next run of an entity's item read it in full again, and makes it due now; returns it, if there is one.
 
     `scope` says whether the item is the entity's own or that of all entities.
     """
     of = _followed(organization, entity if scope == "entity" else "", source)
     row = (await connection.execute(select(table.c.id, table.c.resync).where(of).with_for_update())).one_or_none()
     if row is None:
-        return False
+        return None
     wanted = sorted({*_names(row.resync), entity})
-    values = {"resync": json.dumps(wanted), "next_run_at_us": now_us, "state": ACTIVE}
-    await connection.execute(update(table).where(table.c.id == row.id).values(values))
-    return True
+    values = {
+        "resync": json.dumps(wanted),
+        "next_run_at_us": now_us,
+        "attempt": case((table.c.state == DEAD, 0), else_=table.c.attempt),
+        "state": ACTIVE,
+    }
+    changed = update(table).where(table.c.id == row.id).values(values).returning(table)
+    return _read((await connection.execute(changed)).one())
+
+
+async def set_interval(connection: AsyncConnection, organization: str, source: str, interval_seconds: int) -> None:
+    """Gives the items of an organization's source another interval; runs under way end with the old one."""
+    items = and_(table.c.organization == organization, table.c.source == source)
+    await connection.execute(update(table).where(items).values(interval_seconds=interval_seconds))
 
 
 async def resynced(connection: AsyncConnection, held: Leases, claimed: Claimed) -> None:
@@ -487,9 +504,9 @@ def _no_error() -> dict[str, object]:
     return {"error": "", "error_reason": ""}
 
 
-def _stands(standing: Mapping[str, Any] | None) -> dict[str, object]:
+def _stands(standing: Mapping[str, Any] | None, now_us: int) -> dict[str, object]:
     """The column that says where a feed stands, if there is something to say."""
-    return {} if standing is None else {"standing": json.dumps(dict(standing), ensure_ascii=False)}
+    return {} if standing is None else {"standing": json.dumps({**standing, "at_us": now_us}, ensure_ascii=False)}
 
 
 def _sums(counts: Counts) -> dict[str, object]:

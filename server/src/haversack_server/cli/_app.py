@@ -29,6 +29,7 @@ from haversack_server.cli import (
     _serve,
     _shares,
     _solutions,
+    _sources,
     _sync_errors,
     _teams,
     _tls,
@@ -50,7 +51,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done; 1 refused or failed; 2 misused. Every command has --help with an example.",
     cls=in_order(
         "serve token demo"
-        " org entity ingest schema"
+        " org source entity ingest schema"
         " profile app ask filter solution"
         " user team role share unit position"
         " device work sync-error admin audit backup restore tls doctor"
@@ -71,6 +72,7 @@ _command(
 _command("demo", _demo.demo, SERVER, example="haversack demo --data-set examples/field_service")
 
 app.add_typer(_organizations.app, name="org", rich_help_panel=DATA)
+app.add_typer(_sources.app, name="source", rich_help_panel=DATA)
 app.add_typer(_entities.app, name="entity", rich_help_panel=DATA)
 _command(
     "ingest",

@@ -24,6 +24,7 @@ from haversack.admin.v1 import (
     questions_pb2_grpc,
     security_pb2_grpc,
     solutions_pb2_grpc,
+    source_pb2_grpc,
     sync_errors_pb2_grpc,
     work_pb2_grpc,
 )
@@ -61,6 +62,7 @@ class AdminEndpoint:
         self.directory = directory_pb2_grpc.DirectoryServiceStub(channel)
         self.solutions = solutions_pb2_grpc.SolutionServiceStub(channel)
         self.work = work_pb2_grpc.WorkServiceStub(channel)
+        self.sources = source_pb2_grpc.SourceServiceStub(channel)
         self.sync_errors = sync_errors_pb2_grpc.SyncErrorServiceStub(channel)
         self.devices = devices_pb2_grpc.DeviceServiceStub(channel)
         self._metadata = (("authorization", f"Bearer {token}"),)

@@ -130,11 +130,21 @@ def deprovision(
     return _watched(admin, name) if watch else answer.provisioning
 
 
-@admin_command(app, "status", example="haversack org status acme", shown=_show, fails=_has_failed, followed=_follow)
+def _show_status(provisioning: provisioning_pb2.Provisioning) -> None:
+    from haversack_server.cli._sources import show_status
+
+    _show(provisioning)
+    if provisioning.HasField("source"):
+        show_status(provisioning.source)
+
+
+@admin_command(
+    app, "status", example="haversack org status acme", shown=_show_status, fails=_has_failed, followed=_follow
+)
 def status(
     admin: AdminEndpoint, *, name: NameArgument, watch: WatchOption = False
 ) -> provisioning_pb2.Provisioning | Iterator[provisioning_pb2.Provisioning]:
-    """Show where provisioning stands: the steps, what has failed and why, what can be done next."""
+    """Show where provisioning stands: steps, failures, what to do next; and how far each entity follows its source."""
     return _watched(admin, name) if watch else _get(admin, name)
 
 

@@ -96,6 +96,25 @@ def _show_one(
     _show(answer.error)
 
 
+def _show_waiting(answer: sync_errors_pb2.GetWriteBackResponse) -> None:
+    from haversack_server.cli._output import console, moment
+
+    standing = answer.write_back
+    lines = [
+        ("waiting", f"{standing.waiting:,} writes"),
+        ("oldest", moment(standing.oldest_at_us) if standing.oldest_at_us else ""),
+        ("taken", f"{standing.total_written:,} writes"),
+        ("refused", f"{standing.total_refused:,} writes"),
+        ("last taken", moment(standing.written_at_us) if standing.written_at_us else "never"),
+        ("error", standing.error),
+        ("failed", moment(standing.failed_at_us) if standing.failed_at_us else ""),
+        ("again", moment(standing.next_run_at_us) if standing.next_run_at_us else ""),
+    ]
+    for name, value in lines:
+        if value:
+            console().print(f"{name:<12}{value}", markup=False, soft_wrap=True)
+
+
 def _is_open(answer: sync_errors_pb2.RetrySyncErrorResponse, _: object) -> bool:
     from haversack.admin.v1 import sync_errors_pb2
 
@@ -120,6 +139,15 @@ def list_sync_errors(
         organization=organization, state=wanted, user=user, after=after, count=count
     )
     return admin.call(admin.sync_errors.ListSyncErrors, request, sync_errors_pb2.ListSyncErrorsResponse)
+
+
+@admin_command(app, "waiting", example="haversack sync-error waiting --org acme", shown=_show_waiting)
+def waiting(admin: AdminEndpoint, *, organization: OrganizationOption) -> sync_errors_pb2.GetWriteBackResponse:
+    """Show what devices wrote and the organization's source has yet to take, and what keeps it."""
+    from haversack.admin.v1 import sync_errors_pb2
+
+    request = sync_errors_pb2.GetWriteBackRequest(organization=organization)
+    return admin.call(admin.sync_errors.GetWriteBack, request, sync_errors_pb2.GetWriteBackResponse)
 
 
 @admin_command(app, "show", example="haversack sync-error show 3 --org acme", shown=_show_one)

@@ -52,7 +52,7 @@ def _row(item: work_pb2.WorkItem, checked_at_us: int) -> tuple[str, ...]:
     return (
         str(item.number),
         item.organization,
-        item.entity,
+        item.entity or "all of them",
         item.source,
         _state(item),
         f"{item.interval_seconds} s",
@@ -126,7 +126,7 @@ def _show_item(item: work_pb2.WorkItem, now_us: int) -> None:
     lines = [
         ("work item", str(item.number)),
         ("organization", item.organization),
-        ("entity", item.entity),
+        ("entity", item.entity or "all of them"),
         ("source", item.source),
         ("state", _state(item) + (f", at {item.worker}" if item.worker else "")),
         ("every", f"{item.interval_seconds} s"),

@@ -11,6 +11,7 @@ from haversack_server.replication._connections import Connections, Keeper, Lent,
 from haversack_server.replication._following import keep_replicating
 from haversack_server.replication._native import NATIVE, NATIVE_INTERVAL_SECONDS, NativeSource
 from haversack_server.replication._replicator import Limits, Replicator
+from haversack_server.replication._sending import WriteBack, WriteBackStanding, last_writes, write_back_standing
 from haversack_server.replication._source import (
     CHECK_SECONDS_MAX,
     LIVE_SECONDS_MAX,
@@ -31,7 +32,9 @@ from haversack_server.replication._source import (
     Written,
     catch_up,
 )
-from haversack_server.replication._write_back import WriteBack, write_back
+from haversack_server.replication._sources import Sources, Wanted
+from haversack_server.replication._status import SourceStatus, work_item_state
+from haversack_server.replication._write_back import write_back
 
 __all__ = [
     "CHECK_SECONDS_MAX",
@@ -54,14 +57,21 @@ __all__ = [
     "Replicator",
     "Scope",
     "Source",
+    "SourceStatus",
+    "Sources",
     "Standing",
     "Taken",
     "Unmapped",
     "Verdict",
+    "Wanted",
     "WriteBack",
+    "WriteBackStanding",
     "Written",
     "catch_up",
     "keep_replicating",
+    "last_writes",
     "refuse_foreign_rows",
+    "work_item_state",
     "write_back",
+    "write_back_standing",
 ]

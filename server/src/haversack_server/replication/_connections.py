@@ -71,6 +71,11 @@ class Lent:
         return not self._connection.is_stale
 
     @property
+    def is_paused(self) -> bool:
+        """Whether an administrator has paused it."""
+        return self._connection.is_paused
+
+    @property
     def keeper(self) -> Keeper | None:
         """The source, if Haversack itself keeps its rows."""
         return self.source if isinstance(self.source, Keeper) else None

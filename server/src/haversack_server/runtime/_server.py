@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -24,7 +25,7 @@ from haversack_server.places import RESTORING_MARKER
 from haversack_server.process_role import ProcessRole
 from haversack_server.provisioning import Activation, Parts, Requests, Status, Worker
 from haversack_server.publishing import Publisher
-from haversack_server.replication import Connections, Replicator, WriteBack
+from haversack_server.replication import Connect, Connections, Replicator, Sources, SourceStatus, WriteBack
 from haversack_server.runtime._tls import Tls
 from haversack_server.runtime._upkeep import (
     follow_certificate,
@@ -63,8 +64,10 @@ class Server:
     metrics_address: str = ""
     issuer: DevelopmentIssuer
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, connectors: Mapping[str, Connect] = CONNECTORS) -> None:
+        """Takes what it is to be like, and the kinds of sources outside that it has."""
         self._settings = settings
+        self._connectors = connectors
         self._parts = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -98,17 +101,16 @@ class Server:
             self.sync_address = await in_thread(sync.start)
             parts.push_async_callback(in_thread, sync.stop, settings.stop_grace_seconds)
         publisher, audit, seal = Publisher(catalog, stagings), AuditLog(catalog), Seal(settings.data)
-        connections = Connections(catalog, stagings, CONNECTORS, seal)
+        connections = Connections(catalog, stagings, self._connectors, seal)
         parts.push_async_callback(connections.close)
         connections.start()
         activation = Activation(catalog, stagings)
         await _recover(catalog, activation, publisher)
         parts.push_async_callback(activation.stop)
         activation.start()
-        if settings.role is not ProcessRole.REPLICATOR:
-            write_back = WriteBack(stagings, sync)
-            parts.push_async_callback(write_back.stop)
-            write_back.start()
+        write_back = WriteBack(catalog, stagings, connections, sync)
+        parts.push_async_callback(write_back.stop)
+        write_back.start()
         if settings.role is not ProcessRole.SYNC:
             replicator = Replicator(catalog, connections)
             parts.push_async_callback(replicator.stop)
@@ -125,6 +127,8 @@ class Server:
                 requests=Requests(catalog),
                 status=Status(catalog),
                 connections=connections,
+                sources=Sources(catalog, stagings, connections, seal),
+                source_status=SourceStatus(catalog, stagings),
                 sync=sync,
                 guard=guard,
                 administrators=settings.administrators,

@@ -100,7 +100,9 @@ impl<'a, R: Rows> Judge<'a, R> {
         let Values { mut changes, mut references } = self.reader().read(self.mutation, &self.id)?;
         let overruled = self.settle_conflicts(&mut changes, &payload)?;
         references.retain(|reference| !overruled.contains(&reference.attribute));
-        forget_unchanged(&mut changes, &payload);
+        if !self.rows.is_pending().map_err(Stopped::Failed)? {
+            forget_unchanged(&mut changes, &payload);
+        }
         references.retain(|reference| self.is_changed(&changes, reference.attribute));
         if owner_field.is_some_and(|field| self.is_changed(&changes, field)) {
             self.check_privilege(Privilege::Assign, "assign", &payload)?;

@@ -52,6 +52,15 @@ pub trait Rows {
     /// # Errors
     /// If they cannot be read.
     fn refused_before(&mut self) -> Result<Vec<Vec<u8>>, Self::Error>;
+
+    /// Whether the mutation's row has changes that may yet be refused. Then what a mutation wants is kept even where the
+    /// row has it already.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn is_pending(&mut self) -> Result<bool, Self::Error> {
+        Ok(false)
+    }
 }
 
 /// What becomes of a mutation.

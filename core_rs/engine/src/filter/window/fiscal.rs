@@ -46,6 +46,15 @@ impl FiscalCalendar {
         })
     }
 
+    /// The calendar as settings state it, every part of it.
+    pub fn stated(self) -> model::FiscalCalendar {
+        model::FiscalCalendar {
+            start_month: self.start_month.into(),
+            start_day: self.start_day.into(),
+            period: self.period.into(),
+        }
+    }
+
     /// How many periods a year has.
     pub(super) fn periods(self) -> i64 {
         match self.period {

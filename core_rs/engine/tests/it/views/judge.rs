@@ -201,8 +201,9 @@ impl<'w> Judge<'w> {
     fn row(&self, id: Id) -> Option<(u32, u32)> {
         let entity = u32::from_be_bytes(id[..4].try_into().expect("four bytes"));
         let ordinal = u32::from_be_bytes(id[12..].try_into().expect("four bytes"));
-        let count = self.world.rows.get(&entity).map_or(0, Vec::len) as u32;
-        (ordinal < count && HIERARCHIES.iter().any(|hierarchy| hierarchy.0 == entity)).then_some((entity, ordinal))
+        let row = self.world.rows.get(&entity).and_then(|rows| rows.get(ordinal as usize));
+        (row.is_some_and(|row| row.lsn > 0) && HIERARCHIES.iter().any(|hierarchy| hierarchy.0 == entity))
+            .then_some((entity, ordinal))
     }
 
     /// Everything above a row of a hierarchy.

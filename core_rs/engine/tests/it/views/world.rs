@@ -36,10 +36,10 @@ pub(crate) struct World {
     /// Whether profiles are filters and nothing else, and everybody may read everything.
     plain: bool,
     /// Whether users need a privilege to sync.
-    admission: Admission,
+    pub(crate) admission: Admission,
     /// Rows changed since the engine was last fed.
-    changed: BTreeSet<(u32, u32)>,
-    published: bool,
+    pub(crate) changed: BTreeSet<(u32, u32)>,
+    pub(crate) published: bool,
 }
 
 impl World {
@@ -135,7 +135,7 @@ impl World {
         }
     }
 
-    fn append(&mut self, entity: u32, mut cells: Cells) {
+    pub(crate) fn append(&mut self, entity: u32, mut cells: Cells) {
         let ordinal = self.rows.get(&entity).map_or(0, Vec::len) as u32;
         cells.insert(ID, Cell::Id(key(entity, ordinal)));
         self.write(entity, ordinal, Some(cells));
@@ -413,7 +413,7 @@ impl World {
     }
 }
 
-fn encode(cells: &Cells, payload: &mut Vec<u8>) {
+pub(crate) fn encode(cells: &Cells, payload: &mut Vec<u8>) {
     let mut writer = RowWriter::new(payload);
     let mut packed = Vec::new();
     for (&number, cell) in cells {

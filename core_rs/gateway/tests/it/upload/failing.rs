@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use haversack_engine::ids::{EntityNumber, History, Lsn, Ordinal, Revision};
+use haversack_staging::queue::Queue;
 use haversack_staging::{
     Change, Commit, CommitListener, DeviceRegistry, Earlier, Entry, Identity, Ledger, LedgerPlace, Mark, Origin,
     Passes, Recorded, RowId, Snapshot, SqliteStaging, Staging, StagingError,
@@ -158,6 +159,10 @@ impl Commit for FailingCommit<'_> {
 
     fn passes(&mut self) -> &mut dyn Passes {
         self.inner.passes()
+    }
+
+    fn queue(&mut self) -> &mut dyn Queue {
+        self.inner.queue()
     }
 
     fn finish(self: Box<Self>) -> Result<Lsn, StagingError> {

@@ -137,7 +137,7 @@ fn a_transaction_that_fails_anywhere_is_whole_or_not_there_and_a_repeat_complete
     let world = organization(ServerWins);
     let failing = Failing::new(Arc::clone(&world.staging));
     let mut stage = Stage::new(world);
-    stage.gateway.add_organization("fabrikam", Arc::clone(&failing) as _).unwrap();
+    stage.gateway.add_organization("fabrikam", Arc::clone(&failing) as _, false).unwrap();
     stage.run(async |world, door| {
         let mut ada = Outbox::of(door, ADA).await;
         ada.token = token_for(ADA, "fabrikam", LIFETIME);

@@ -9,6 +9,7 @@ from haversack_server.core import in_thread
 from haversack_server.provisioning.context import Context
 from haversack_server.provisioning.ledger import keep_ledger
 from haversack_server.provisioning.machine import Step
+from haversack_server.replication import last_writes
 
 
 async def deactivate(context: Context) -> None:
@@ -25,15 +26,32 @@ async def deactivate(context: Context) -> None:
 
 
 async def _settle(context: Context, staging: Staging) -> str:
-    """Takes what devices have written to the rows' keeper, if that is Haversack; returns a sentence about it.
+    """Takes what devices have written to where the rows come from, and keeps the ledger; returns a sentence about it.
 
-    What waits for a source outside goes with the ledger, and on to the source from the next staging database.
+    What a source outside does not take now, because it is paused or does not answer, goes with the ledger, and on to
+    the source from the next staging database.
     """
-    async with context.parts.connections.lend(context.organization, even_paused=True) as lent:
-        if lent.keeper is None:
-            return f"what devices have written and {lent.source.kind} has not taken yet is kept with the ledger"
-        written = await lent.keeper.settle(staging)
-    return f"all that devices have written is in the record database; {written:,} changes were left to be written"
+    parts, organization = context.parts, context.organization
+    async with parts.connections.lend(organization, even_paused=True) as lent:
+        if lent.keeper is not None:
+            written = await lent.keeper.settle(staging)
+            await _keep(context, staging)
+            return (
+                f"all that devices have written is in the record database; {written:,} changes were left to be written"
+            )
+        async with last_writes(
+            parts.catalog, organization, staging, None if lent.is_paused else lent.source
+        ) as waiting:
+            await _keep(context, staging)
+    if not waiting:
+        return f"{lent.source.kind} has all that devices have written"
+    return (
+        f"{waiting:,} writes of devices wait for {lent.source.kind}; they are kept with the ledger, and go there later"
+    )
+
+
+async def _keep(context: Context, staging: Staging) -> None:
+    await in_thread(keep_ledger, staging, context.parts.data / context.folder, fence=context.lease.fence)
 
 
 async def _empty(context: Context) -> None:
@@ -49,6 +67,5 @@ async def _empty(context: Context) -> None:
         staging = await parts.stagings.serve(organization, standing.staging_path)
         await in_thread(staging.close_ledger)
         text = await _settle(context, staging)
-        await in_thread(keep_ledger, staging, parts.data / context.folder, fence=context.lease.fence)
     async with context.transaction() as connection:
         await context.say(connection, text, step=Step.DEACTIVATE)

@@ -22,68 +22,69 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from haversack.admin.v1 import source_pb2 as haversack_dot_admin_dot_v1_dot_source__pb2
 from haversack.error.v1 import error_pb2 as haversack_dot_error_dot_v1_dot_error__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%haversack/admin/v1/provisioning.proto\x12\x12haversack.admin.v1\x1a\x1ehaversack/error/v1/error.proto\"\x98\x02\n\x0cProvisioning\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32%.haversack.admin.v1.ProvisioningState\x12\x13\n\x0bsince_at_us\x18\x03 \x01(\x03\x12\r\n\x05legal\x18\x04 \x03(\t\x12,\n\x07\x63onsent\x18\x05 \x01(\x0b\x32\x1b.haversack.admin.v1.Consent\x12\r\n\x05terms\x18\x06 \x01(\t\x12\x12\n\nterms_text\x18\x07 \x01(\t\x12\x30\n\toperation\x18\x08 \x01(\x0b\x32\x1d.haversack.admin.v1.Operation\x12\x15\n\rchecked_at_us\x18\t \x01(\x03\"4\n\x07\x43onsent\x12\x0b\n\x03who\x18\x01 \x01(\t\x12\r\n\x05terms\x18\x02 \x01(\t\x12\r\n\x05\x61t_us\x18\x03 \x01(\x03\"\xd1\x03\n\tOperation\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12/\n\x04kind\x18\x02 \x01(\x0e\x32!.haversack.admin.v1.OperationKind\x12\x31\n\x05state\x18\x03 \x01(\x0e\x32\".haversack.admin.v1.OperationState\x12\x14\n\x0crequested_by\x18\x04 \x01(\t\x12\x17\n\x0frequested_at_us\x18\x05 \x01(\x03\x12\x1c\n\x14stop_requested_at_us\x18\x06 \x01(\x03\x12\x13\n\x0b\x65nded_at_us\x18\x07 \x01(\x03\x12\x17\n\x0fheartbeat_at_us\x18\x08 \x01(\x03\x12\x30\n\x05steps\x18\t \x03(\x0b\x32!.haversack.admin.v1.OperationStep\x12\x34\n\x08\x65ntities\x18\n \x03(\x0b\x32\".haversack.admin.v1.EntityProgress\x12\x35\n\x07\x66\x61ilure\x18\x0b \x01(\x0b\x32$.haversack.admin.v1.OperationFailure\x12\x36\n\x08messages\x18\x0c \x03(\x0b\x32$.haversack.admin.v1.OperationMessage\"\xd8\x01\n\rOperationStep\x12\x32\n\x04step\x18\x01 \x01(\x0e\x32$.haversack.admin.v1.ProvisioningStep\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.haversack.admin.v1.StepState\x12\x13\n\x0b\x62\x65gan_at_us\x18\x03 \x01(\x03\x12\x13\n\x0b\x65nded_at_us\x18\x04 \x01(\x03\x12\x0f\n\x07percent\x18\x05 \x01(\r\x12\x19\n\x0cseconds_left\x18\x06 \x01(\rH\x00\x88\x01\x01\x42\x0f\n\r_seconds_left\"V\n\x0e\x45ntityProgress\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\t\x12\x11\n\trows_done\x18\x02 \x01(\x04\x12\x12\n\nrows_total\x18\x03 \x01(\x04\x12\r\n\x05\x62ytes\x18\x04 \x01(\x04\"\x97\x01\n\x10OperationFailure\x12\x32\n\x04step\x18\x01 \x01(\x0e\x32$.haversack.admin.v1.ProvisioningStep\x12/\n\x06reason\x18\x02 \x01(\x0e\x32\x1f.haversack.error.v1.ErrorReason\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\r\n\x05\x61t_us\x18\x04 \x01(\x03\"c\n\x10OperationMessage\x12\r\n\x05\x61t_us\x18\x01 \x01(\x03\x12\x32\n\x04step\x18\x02 \x01(\x0e\x32$.haversack.admin.v1.ProvisioningStep\x12\x0c\n\x04text\x18\x03 \x01(\t\";\n\x14RecordConsentRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\r\n\x05terms\x18\x02 \x01(\t\"O\n\x15RecordConsentResponse\x12\x36\n\x0cprovisioning\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Provisioning\"0\n\x18StartProvisioningRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"S\n\x19StartProvisioningResponse\x12\x36\n\x0cprovisioning\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Provisioning\"/\n\x17StopProvisioningRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"R\n\x18StopProvisioningResponse\x12\x36\n\x0cprovisioning\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Provisioning\"0\n\x18RetryProvisioningRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"S\n\x19RetryProvisioningResponse\x12\x36\n\x0cprovisioning\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Provisioning\"2\n\x1aStartDeprovisioningRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"U\n\x1bStartDeprovisioningResponse\x12\x36\n\x0cprovisioning\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Provisioning\".\n\x16GetProvisioningRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"Q\n\x17GetProvisioningResponse\x12\x36\n\x0cprovisioning\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Provisioning\"G\n\x18WatchProvisioningRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x15\n\runtil_settled\x18\x02 \x01(\x08\"S\n\x19WatchProvisioningResponse\x12\x36\n\x0cprovisioning\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Provisioning*\xca\x02\n\x11ProvisioningState\x12\"\n\x1ePROVISIONING_STATE_UNSPECIFIED\x10\x00\x12&\n\"PROVISIONING_STATE_NOT_PROVISIONED\x10\x01\x12#\n\x1fPROVISIONING_STATE_PROVISIONING\x10\x02\x12\x1f\n\x1bPROVISIONING_STATE_STOPPING\x10\x03\x12*\n&PROVISIONING_STATE_PROVISIONING_FAILED\x10\x04\x12\"\n\x1ePROVISIONING_STATE_PROVISIONED\x10\x05\x12%\n!PROVISIONING_STATE_DEPROVISIONING\x10\x06\x12,\n(PROVISIONING_STATE_DEPROVISIONING_FAILED\x10\x07*m\n\rOperationKind\x12\x1e\n\x1aOPERATION_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18OPERATION_KIND_PROVISION\x10\x01\x12\x1e\n\x1aOPERATION_KIND_DEPROVISION\x10\x02*\xa1\x01\n\x0eOperationState\x12\x1f\n\x1bOPERATION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17OPERATION_STATE_RUNNING\x10\x01\x12\x1a\n\x16OPERATION_STATE_FAILED\x10\x02\x12\x18\n\x14OPERATION_STATE_DONE\x10\x03\x12\x1b\n\x17OPERATION_STATE_STOPPED\x10\x04*\xc9\x03\n\x10ProvisioningStep\x12!\n\x1dPROVISIONING_STEP_UNSPECIFIED\x10\x00\x12\x1e\n\x1aPROVISIONING_STEP_VALIDATE\x10\x01\x12$\n PROVISIONING_STEP_CREATE_STAGING\x10\x02\x12(\n$PROVISIONING_STEP_REPLICATE_METADATA\x10\x03\x12!\n\x1dPROVISIONING_STEP_BUILD_MODEL\x10\x04\x12$\n PROVISIONING_STEP_REPLICATE_DATA\x10\x05\x12#\n\x1fPROVISIONING_STEP_BUILD_INDEXES\x10\x06\x12\x1e\n\x1aPROVISIONING_STEP_ACTIVATE\x10\x07\x12 \n\x1cPROVISIONING_STEP_DEACTIVATE\x10\x0b\x12$\n PROVISIONING_STEP_DELETE_STAGING\x10\x0c\x12\'\n#PROVISIONING_STEP_DELETE_WORK_ITEMS\x10\r\x12#\n\x1fPROVISIONING_STEP_DELETE_MODELS\x10\x0e*\x9b\x01\n\tStepState\x12\x1a\n\x16STEP_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12STEP_STATE_WAITING\x10\x01\x12\x16\n\x12STEP_STATE_RUNNING\x10\x02\x12\x13\n\x0fSTEP_STATE_DONE\x10\x03\x12\x15\n\x11STEP_STATE_FAILED\x10\x04\x12\x16\n\x12STEP_STATE_SKIPPED\x10\x05\x32\xa6\x06\n\x13ProvisioningService\x12\x64\n\rRecordConsent\x12(.haversack.admin.v1.RecordConsentRequest\x1a).haversack.admin.v1.RecordConsentResponse\x12p\n\x11StartProvisioning\x12,.haversack.admin.v1.StartProvisioningRequest\x1a-.haversack.admin.v1.StartProvisioningResponse\x12m\n\x10StopProvisioning\x12+.haversack.admin.v1.StopProvisioningRequest\x1a,.haversack.admin.v1.StopProvisioningResponse\x12p\n\x11RetryProvisioning\x12,.haversack.admin.v1.RetryProvisioningRequest\x1a-.haversack.admin.v1.RetryProvisioningResponse\x12v\n\x13StartDeprovisioning\x12..haversack.admin.v1.StartDeprovisioningRequest\x1a/.haversack.admin.v1.StartDeprovisioningResponse\x12j\n\x0fGetProvisioning\x12*.haversack.admin.v1.GetProvisioningRequest\x1a+.haversack.admin.v1.GetProvisioningResponse\x12r\n\x11WatchProvisioning\x12,.haversack.admin.v1.WatchProvisioningRequest\x1a-.haversack.admin.v1.WatchProvisioningResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%haversack/admin/v1/provisioning.proto\x12\x12haversack.admin.v1\x1a\x1fhaversack/admin/v1/source.proto\x1a\x1ehaversack/error/v1/error.proto\"\xca\x02\n\x0cProvisioning\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32%.haversack.admin.v1.ProvisioningState\x12\x13\n\x0bsince_at_us\x18\x03 \x01(\x03\x12\r\n\x05legal\x18\x04 \x03(\t\x12,\n\x07\x63onsent\x18\x05 \x01(\x0b\x32\x1b.haversack.admin.v1.Consent\x12\r\n\x05terms\x18\x06 \x01(\t\x12\x12\n\nterms_text\x18\x07 \x01(\t\x12\x30\n\toperation\x18\x08 \x01(\x0b\x32\x1d.haversack.admin.v1.Operation\x12\x15\n\rchecked_at_us\x18\t \x01(\x03\x12\x30\n\x06source\x18\n \x01(\x0b\x32 .haversack.admin.v1.SourceStatus\"4\n\x07\x43onsent\x12\x0b\n\x03who\x18\x01 \x01(\t\x12\r\n\x05terms\x18\x02 \x01(\t\x12\r\n\x05\x61t_us\x18\x03 \x01(\x03\"\xd1\x03\n\tOperation\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12/\n\x04kind\x18\x02 \x01(\x0e\x32!.haversack.admin.v1.OperationKind\x12\x31\n\x05state\x18\x03 \x01(\x0e\x32\".haversack.admin.v1.OperationState\x12\x14\n\x0crequested_by\x18\x04 \x01(\t\x12\x17\n\x0frequested_at_us\x18\x05 \x01(\x03\x12\x1c\n\x14stop_requested_at_us\x18\x06 \x01(\x03\x12\x13\n\x0b\x65nded_at_us\x18\x07 \x01(\x03\x12\x17\n\x0fheartbeat_at_us\x18\x08 \x01(\x03\x12\x30\n\x05steps\x18\t \x03(\x0b\x32!.haversack.admin.v1.OperationStep\x12\x34\n\x08\x65ntities\x18\n \x03(\x0b\x32\".haversack.admin.v1.EntityProgress\x12\x35\n\x07\x66\x61ilure\x18\x0b \x01(\x0b\x32$.haversack.admin.v1.OperationFailure\x12\x36\n\x08messages\x18\x0c \x03(\x0b\x32$.haversack.admin.v1.OperationMessage\"\xd8\x01\n\rOperationStep\x12\x32\n\x04step\x18\x01 \x01(\x0e\x32$.haversack.admin.v1.ProvisioningStep\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.haversack.admin.v1.StepState\x12\x13\n\x0b\x62\x65gan_at_us\x18\x03 \x01(\x03\x12\x13\n\x0b\x65nded_at_us\x18\x04 \x01(\x03\x12\x0f\n\x07percent\x18\x05 \x01(\r\x12\x19\n\x0cseconds_left\x18\x06 \x01(\rH\x00\x88\x01\x01\x42\x0f\n\r_seconds_left\"V\n\x0e\x45ntityProgress\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\t\x12\x11\n\trows_done\x18\x02 \x01(\x04\x12\x12\n\nrows_total\x18\x03 \x01(\x04\x12\r\n\x05\x62ytes\x18\x04 \x01(\x04\"\x97\x01\n\x10OperationFailure\x12\x32\n\x04step\x18\x01 \x01(\x0e\x32$.haversack.admin.v1.ProvisioningStep\x12/\n\x06reason\x18\x02 \x01(\x0e\x32\x1f.haversack.error.v1.ErrorReason\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\r\n\x05\x61t_us\x18\x04 \x01(\x03\"c\n\x10OperationMessage\x12\r\n\x05\x61t_us\x18\x01 \x01(\x03\x12\x32\n\x04step\x18\x02 \x01(\x0e\x32$.haversack.admin.v1.ProvisioningStep\x12\x0c\n\x04text\x18\x03 \x01(\t\";\n\x14RecordConsentRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\r\n\x05terms\x18\x02 \x01(\t\"O\n\x15RecordConsentResponse\x12\x36\n\x0cprovisioning\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Provisioning\"0\n\x18StartProvisioningRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"S\n\x19StartProvisioningResponse\x12\x36\n\x0cprovisioning\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Provisioning\"/\n\x17StopProvisioningRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"R\n\x18StopProvisioningResponse\x12\x36\n\x0cprovisioning\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Provisioning\"0\n\x18RetryProvisioningRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"S\n\x19RetryProvisioningResponse\x12\x36\n\x0cprovisioning\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Provisioning\"2\n\x1aStartDeprovisioningRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"U\n\x1bStartDeprovisioningResponse\x12\x36\n\x0cprovisioning\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Provisioning\".\n\x16GetProvisioningRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"Q\n\x17GetProvisioningResponse\x12\x36\n\x0cprovisioning\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Provisioning\"G\n\x18WatchProvisioningRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x15\n\runtil_settled\x18\x02 \x01(\x08\"S\n\x19WatchProvisioningResponse\x12\x36\n\x0cprovisioning\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.Provisioning*\xca\x02\n\x11ProvisioningState\x12\"\n\x1ePROVISIONING_STATE_UNSPECIFIED\x10\x00\x12&\n\"PROVISIONING_STATE_NOT_PROVISIONED\x10\x01\x12#\n\x1fPROVISIONING_STATE_PROVISIONING\x10\x02\x12\x1f\n\x1bPROVISIONING_STATE_STOPPING\x10\x03\x12*\n&PROVISIONING_STATE_PROVISIONING_FAILED\x10\x04\x12\"\n\x1ePROVISIONING_STATE_PROVISIONED\x10\x05\x12%\n!PROVISIONING_STATE_DEPROVISIONING\x10\x06\x12,\n(PROVISIONING_STATE_DEPROVISIONING_FAILED\x10\x07*m\n\rOperationKind\x12\x1e\n\x1aOPERATION_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18OPERATION_KIND_PROVISION\x10\x01\x12\x1e\n\x1aOPERATION_KIND_DEPROVISION\x10\x02*\xa1\x01\n\x0eOperationState\x12\x1f\n\x1bOPERATION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17OPERATION_STATE_RUNNING\x10\x01\x12\x1a\n\x16OPERATION_STATE_FAILED\x10\x02\x12\x18\n\x14OPERATION_STATE_DONE\x10\x03\x12\x1b\n\x17OPERATION_STATE_STOPPED\x10\x04*\xc9\x03\n\x10ProvisioningStep\x12!\n\x1dPROVISIONING_STEP_UNSPECIFIED\x10\x00\x12\x1e\n\x1aPROVISIONING_STEP_VALIDATE\x10\x01\x12$\n PROVISIONING_STEP_CREATE_STAGING\x10\x02\x12(\n$PROVISIONING_STEP_REPLICATE_METADATA\x10\x03\x12!\n\x1dPROVISIONING_STEP_BUILD_MODEL\x10\x04\x12$\n PROVISIONING_STEP_REPLICATE_DATA\x10\x05\x12#\n\x1fPROVISIONING_STEP_BUILD_INDEXES\x10\x06\x12\x1e\n\x1aPROVISIONING_STEP_ACTIVATE\x10\x07\x12 \n\x1cPROVISIONING_STEP_DEACTIVATE\x10\x0b\x12$\n PROVISIONING_STEP_DELETE_STAGING\x10\x0c\x12\'\n#PROVISIONING_STEP_DELETE_WORK_ITEMS\x10\r\x12#\n\x1fPROVISIONING_STEP_DELETE_MODELS\x10\x0e*\x9b\x01\n\tStepState\x12\x1a\n\x16STEP_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12STEP_STATE_WAITING\x10\x01\x12\x16\n\x12STEP_STATE_RUNNING\x10\x02\x12\x13\n\x0fSTEP_STATE_DONE\x10\x03\x12\x15\n\x11STEP_STATE_FAILED\x10\x04\x12\x16\n\x12STEP_STATE_SKIPPED\x10\x05\x32\xa6\x06\n\x13ProvisioningService\x12\x64\n\rRecordConsent\x12(.haversack.admin.v1.RecordConsentRequest\x1a).haversack.admin.v1.RecordConsentResponse\x12p\n\x11StartProvisioning\x12,.haversack.admin.v1.StartProvisioningRequest\x1a-.haversack.admin.v1.StartProvisioningResponse\x12m\n\x10StopProvisioning\x12+.haversack.admin.v1.StopProvisioningRequest\x1a,.haversack.admin.v1.StopProvisioningResponse\x12p\n\x11RetryProvisioning\x12,.haversack.admin.v1.RetryProvisioningRequest\x1a-.haversack.admin.v1.RetryProvisioningResponse\x12v\n\x13StartDeprovisioning\x12..haversack.admin.v1.StartDeprovisioningRequest\x1a/.haversack.admin.v1.StartDeprovisioningResponse\x12j\n\x0fGetProvisioning\x12*.haversack.admin.v1.GetProvisioningRequest\x1a+.haversack.admin.v1.GetProvisioningResponse\x12r\n\x11WatchProvisioning\x12,.haversack.admin.v1.WatchProvisioningRequest\x1a-.haversack.admin.v1.WatchProvisioningResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'haversack.admin.v1.provisioning_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROVISIONINGSTATE']._serialized_start=2434
-  _globals['_PROVISIONINGSTATE']._serialized_end=2764
-  _globals['_OPERATIONKIND']._serialized_start=2766
-  _globals['_OPERATIONKIND']._serialized_end=2875
-  _globals['_OPERATIONSTATE']._serialized_start=2878
-  _globals['_OPERATIONSTATE']._serialized_end=3039
-  _globals['_PROVISIONINGSTEP']._serialized_start=3042
-  _globals['_PROVISIONINGSTEP']._serialized_end=3499
-  _globals['_STEPSTATE']._serialized_start=3502
-  _globals['_STEPSTATE']._serialized_end=3657
-  _globals['_PROVISIONING']._serialized_start=94
-  _globals['_PROVISIONING']._serialized_end=374
-  _globals['_CONSENT']._serialized_start=376
-  _globals['_CONSENT']._serialized_end=428
-  _globals['_OPERATION']._serialized_start=431
-  _globals['_OPERATION']._serialized_end=896
-  _globals['_OPERATIONSTEP']._serialized_start=899
-  _globals['_OPERATIONSTEP']._serialized_end=1115
-  _globals['_ENTITYPROGRESS']._serialized_start=1117
-  _globals['_ENTITYPROGRESS']._serialized_end=1203
-  _globals['_OPERATIONFAILURE']._serialized_start=1206
-  _globals['_OPERATIONFAILURE']._serialized_end=1357
-  _globals['_OPERATIONMESSAGE']._serialized_start=1359
-  _globals['_OPERATIONMESSAGE']._serialized_end=1458
-  _globals['_RECORDCONSENTREQUEST']._serialized_start=1460
-  _globals['_RECORDCONSENTREQUEST']._serialized_end=1519
-  _globals['_RECORDCONSENTRESPONSE']._serialized_start=1521
-  _globals['_RECORDCONSENTRESPONSE']._serialized_end=1600
-  _globals['_STARTPROVISIONINGREQUEST']._serialized_start=1602
-  _globals['_STARTPROVISIONINGREQUEST']._serialized_end=1650
-  _globals['_STARTPROVISIONINGRESPONSE']._serialized_start=1652
-  _globals['_STARTPROVISIONINGRESPONSE']._serialized_end=1735
-  _globals['_STOPPROVISIONINGREQUEST']._serialized_start=1737
-  _globals['_STOPPROVISIONINGREQUEST']._serialized_end=1784
-  _globals['_STOPPROVISIONINGRESPONSE']._serialized_start=1786
-  _globals['_STOPPROVISIONINGRESPONSE']._serialized_end=1868
-  _globals['_RETRYPROVISIONINGREQUEST']._serialized_start=1870
-  _globals['_RETRYPROVISIONINGREQUEST']._serialized_end=1918
-  _globals['_RETRYPROVISIONINGRESPONSE']._serialized_start=1920
-  _globals['_RETRYPROVISIONINGRESPONSE']._serialized_end=2003
-  _globals['_STARTDEPROVISIONINGREQUEST']._serialized_start=2005
-  _globals['_STARTDEPROVISIONINGREQUEST']._serialized_end=2055
-  _globals['_STARTDEPROVISIONINGRESPONSE']._serialized_start=2057
-  _globals['_STARTDEPROVISIONINGRESPONSE']._serialized_end=2142
-  _globals['_GETPROVISIONINGREQUEST']._serialized_start=2144
-  _globals['_GETPROVISIONINGREQUEST']._serialized_end=2190
-  _globals['_GETPROVISIONINGRESPONSE']._serialized_start=2192
-  _globals['_GETPROVISIONINGRESPONSE']._serialized_end=2273
-  _globals['_WATCHPROVISIONINGREQUEST']._serialized_start=2275
-  _globals['_WATCHPROVISIONINGREQUEST']._serialized_end=2346
-  _globals['_WATCHPROVISIONINGRESPONSE']._serialized_start=2348
-  _globals['_WATCHPROVISIONINGRESPONSE']._serialized_end=2431
-  _globals['_PROVISIONINGSERVICE']._serialized_start=3660
-  _globals['_PROVISIONINGSERVICE']._serialized_end=4466
+  _globals['_PROVISIONINGSTATE']._serialized_start=2517
+  _globals['_PROVISIONINGSTATE']._serialized_end=2847
+  _globals['_OPERATIONKIND']._serialized_start=2849
+  _globals['_OPERATIONKIND']._serialized_end=2958
+  _globals['_OPERATIONSTATE']._serialized_start=2961
+  _globals['_OPERATIONSTATE']._serialized_end=3122
+  _globals['_PROVISIONINGSTEP']._serialized_start=3125
+  _globals['_PROVISIONINGSTEP']._serialized_end=3582
+  _globals['_STEPSTATE']._serialized_start=3585
+  _globals['_STEPSTATE']._serialized_end=3740
+  _globals['_PROVISIONING']._serialized_start=127
+  _globals['_PROVISIONING']._serialized_end=457
+  _globals['_CONSENT']._serialized_start=459
+  _globals['_CONSENT']._serialized_end=511
+  _globals['_OPERATION']._serialized_start=514
+  _globals['_OPERATION']._serialized_end=979
+  _globals['_OPERATIONSTEP']._serialized_start=982
+  _globals['_OPERATIONSTEP']._serialized_end=1198
+  _globals['_ENTITYPROGRESS']._serialized_start=1200
+  _globals['_ENTITYPROGRESS']._serialized_end=1286
+  _globals['_OPERATIONFAILURE']._serialized_start=1289
+  _globals['_OPERATIONFAILURE']._serialized_end=1440
+  _globals['_OPERATIONMESSAGE']._serialized_start=1442
+  _globals['_OPERATIONMESSAGE']._serialized_end=1541
+  _globals['_RECORDCONSENTREQUEST']._serialized_start=1543
+  _globals['_RECORDCONSENTREQUEST']._serialized_end=1602
+  _globals['_RECORDCONSENTRESPONSE']._serialized_start=1604
+  _globals['_RECORDCONSENTRESPONSE']._serialized_end=1683
+  _globals['_STARTPROVISIONINGREQUEST']._serialized_start=1685
+  _globals['_STARTPROVISIONINGREQUEST']._serialized_end=1733
+  _globals['_STARTPROVISIONINGRESPONSE']._serialized_start=1735
+  _globals['_STARTPROVISIONINGRESPONSE']._serialized_end=1818
+  _globals['_STOPPROVISIONINGREQUEST']._serialized_start=1820
+  _globals['_STOPPROVISIONINGREQUEST']._serialized_end=1867
+  _globals['_STOPPROVISIONINGRESPONSE']._serialized_start=1869
+  _globals['_STOPPROVISIONINGRESPONSE']._serialized_end=1951
+  _globals['_RETRYPROVISIONINGREQUEST']._serialized_start=1953
+  _globals['_RETRYPROVISIONINGREQUEST']._serialized_end=2001
+  _globals['_RETRYPROVISIONINGRESPONSE']._serialized_start=2003
+  _globals['_RETRYPROVISIONINGRESPONSE']._serialized_end=2086
+  _globals['_STARTDEPROVISIONINGREQUEST']._serialized_start=2088
+  _globals['_STARTDEPROVISIONINGREQUEST']._serialized_end=2138
+  _globals['_STARTDEPROVISIONINGRESPONSE']._serialized_start=2140
+  _globals['_STARTDEPROVISIONINGRESPONSE']._serialized_end=2225
+  _globals['_GETPROVISIONINGREQUEST']._serialized_start=2227
+  _globals['_GETPROVISIONINGREQUEST']._serialized_end=2273
+  _globals['_GETPROVISIONINGRESPONSE']._serialized_start=2275
+  _globals['_GETPROVISIONINGRESPONSE']._serialized_end=2356
+  _globals['_WATCHPROVISIONINGREQUEST']._serialized_start=2358
+  _globals['_WATCHPROVISIONINGREQUEST']._serialized_end=2429
+  _globals['_WATCHPROVISIONINGRESPONSE']._serialized_start=2431
+  _globals['_WATCHPROVISIONINGRESPONSE']._serialized_end=2514
+  _globals['_PROVISIONINGSERVICE']._serialized_start=3743
+  _globals['_PROVISIONINGSERVICE']._serialized_end=4549
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,4 @@
+from haversack.admin.v1 import source_pb2 as _source_pb2
 from haversack.error.v1 import error_pb2 as _error_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -92,7 +93,7 @@ STEP_STATE_FAILED: StepState
 STEP_STATE_SKIPPED: StepState
 
 class Provisioning(_message.Message):
-    __slots__ = ("organization", "state", "since_at_us", "legal", "consent", "terms", "terms_text", "operation", "checked_at_us")
+    __slots__ = ("organization", "state", "since_at_us", "legal", "consent", "terms", "terms_text", "operation", "checked_at_us", "source")
     ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     SINCE_AT_US_FIELD_NUMBER: _ClassVar[int]
@@ -102,6 +103,7 @@ class Provisioning(_message.Message):
     TERMS_TEXT_FIELD_NUMBER: _ClassVar[int]
     OPERATION_FIELD_NUMBER: _ClassVar[int]
     CHECKED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
     organization: str
     state: ProvisioningState
     since_at_us: int
@@ -111,7 +113,8 @@ class Provisioning(_message.Message):
     terms_text: str
     operation: Operation
     checked_at_us: int
-    def __init__(self, organization: _Optional[str] = ..., state: _Optional[_Union[ProvisioningState, str]] = ..., since_at_us: _Optional[int] = ..., legal: _Optional[_Iterable[str]] = ..., consent: _Optional[_Union[Consent, _Mapping]] = ..., terms: _Optional[str] = ..., terms_text: _Optional[str] = ..., operation: _Optional[_Union[Operation, _Mapping]] = ..., checked_at_us: _Optional[int] = ...) -> None: ...
+    source: _source_pb2.SourceStatus
+    def __init__(self, organization: _Optional[str] = ..., state: _Optional[_Union[ProvisioningState, str]] = ..., since_at_us: _Optional[int] = ..., legal: _Optional[_Iterable[str]] = ..., consent: _Optional[_Union[Consent, _Mapping]] = ..., terms: _Optional[str] = ..., terms_text: _Optional[str] = ..., operation: _Optional[_Union[Operation, _Mapping]] = ..., checked_at_us: _Optional[int] = ..., source: _Optional[_Union[_source_pb2.SourceStatus, _Mapping]] = ...) -> None: ...
 
 class Consent(_message.Message):
     __slots__ = ("who", "terms", "at_us")

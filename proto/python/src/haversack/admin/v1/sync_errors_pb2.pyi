@@ -121,3 +121,37 @@ class DiscardSyncErrorResponse(_message.Message):
     ERROR_FIELD_NUMBER: _ClassVar[int]
     error: SyncError
     def __init__(self, error: _Optional[_Union[SyncError, _Mapping]] = ...) -> None: ...
+
+class GetWriteBackRequest(_message.Message):
+    __slots__ = ("organization",)
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    organization: str
+    def __init__(self, organization: _Optional[str] = ...) -> None: ...
+
+class GetWriteBackResponse(_message.Message):
+    __slots__ = ("write_back",)
+    WRITE_BACK_FIELD_NUMBER: _ClassVar[int]
+    write_back: WriteBack
+    def __init__(self, write_back: _Optional[_Union[WriteBack, _Mapping]] = ...) -> None: ...
+
+class WriteBack(_message.Message):
+    __slots__ = ("waiting", "oldest_at_us", "error", "reason", "failed_at_us", "next_run_at_us", "written_at_us", "total_written", "total_refused")
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_AT_US_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    FAILED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    NEXT_RUN_AT_US_FIELD_NUMBER: _ClassVar[int]
+    WRITTEN_AT_US_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_WRITTEN_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_REFUSED_FIELD_NUMBER: _ClassVar[int]
+    waiting: int
+    oldest_at_us: int
+    error: str
+    reason: _error_pb2.ErrorReason
+    failed_at_us: int
+    next_run_at_us: int
+    written_at_us: int
+    total_written: int
+    total_refused: int
+    def __init__(self, waiting: _Optional[int] = ..., oldest_at_us: _Optional[int] = ..., error: _Optional[str] = ..., reason: _Optional[_Union[_error_pb2.ErrorReason, str]] = ..., failed_at_us: _Optional[int] = ..., next_run_at_us: _Optional[int] = ..., written_at_us: _Optional[int] = ..., total_written: _Optional[int] = ..., total_refused: _Optional[int] = ...) -> None: ...

@@ -56,6 +56,11 @@ class SyncErrorServiceStub:
                 request_serializer=haversack_dot_admin_dot_v1_dot_sync__errors__pb2.DiscardSyncErrorRequest.SerializeToString,
                 response_deserializer=haversack_dot_admin_dot_v1_dot_sync__errors__pb2.DiscardSyncErrorResponse.FromString,
                 _registered_method=True)
+        self.GetWriteBack = channel.unary_unary(
+                '/haversack.admin.v1.SyncErrorService/GetWriteBack',
+                request_serializer=haversack_dot_admin_dot_v1_dot_sync__errors__pb2.GetWriteBackRequest.SerializeToString,
+                response_deserializer=haversack_dot_admin_dot_v1_dot_sync__errors__pb2.GetWriteBackResponse.FromString,
+                _registered_method=True)
 
 
 class SyncErrorServiceServicer:
@@ -95,6 +100,14 @@ class SyncErrorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetWriteBack(self, request, context):
+        """Says how write-back to the organization's source outside stands: what devices have written, and the source has yet to
+        take. Where Haversack keeps the rows itself nothing waits.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SyncErrorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -117,6 +130,11 @@ def add_SyncErrorServiceServicer_to_server(servicer, server):
                     servicer.DiscardSyncError,
                     request_deserializer=haversack_dot_admin_dot_v1_dot_sync__errors__pb2.DiscardSyncErrorRequest.FromString,
                     response_serializer=haversack_dot_admin_dot_v1_dot_sync__errors__pb2.DiscardSyncErrorResponse.SerializeToString,
+            ),
+            'GetWriteBack': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWriteBack,
+                    request_deserializer=haversack_dot_admin_dot_v1_dot_sync__errors__pb2.GetWriteBackRequest.FromString,
+                    response_serializer=haversack_dot_admin_dot_v1_dot_sync__errors__pb2.GetWriteBackResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -229,6 +247,33 @@ class SyncErrorService:
             '/haversack.admin.v1.SyncErrorService/DiscardSyncError',
             haversack_dot_admin_dot_v1_dot_sync__errors__pb2.DiscardSyncErrorRequest.SerializeToString,
             haversack_dot_admin_dot_v1_dot_sync__errors__pb2.DiscardSyncErrorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWriteBack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/haversack.admin.v1.SyncErrorService/GetWriteBack',
+            haversack_dot_admin_dot_v1_dot_sync__errors__pb2.GetWriteBackRequest.SerializeToString,
+            haversack_dot_admin_dot_v1_dot_sync__errors__pb2.GetWriteBackResponse.FromString,
             options,
             channel_credentials,
             insecure,

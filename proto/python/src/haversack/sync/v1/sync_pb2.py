@@ -23,64 +23,68 @@ _sym_db = _symbol_database.Default()
 
 
 from haversack.model.v1 import model_pb2 as haversack_dot_model_dot_v1_dot_model__pb2
+from haversack.sync.v1 import position_pb2 as haversack_dot_sync_dot_v1_dot_position__pb2
 from haversack.sync.v1 import report_pb2 as haversack_dot_sync_dot_v1_dot_report__pb2
+from haversack.sync.v1 import upload_pb2 as haversack_dot_sync_dot_v1_dot_upload__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1chaversack/sync/v1/sync.proto\x12\x11haversack.sync.v1\x1a\x1ehaversack/model/v1/model.proto\x1a\x1ehaversack/sync/v1/report.proto\"\x8b\x03\n\x0bSyncRequest\x12\x12\n\ninstall_id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63ookie\x18\x02 \x01(\x0c\x12)\n\x04mode\x18\x03 \x01(\x0e\x32\x1b.haversack.sync.v1.SyncMode\x12.\n\x06\x61\x63\x63\x65pt\x18\x04 \x03(\x0e\x32\x1e.haversack.sync.v1.Compression\x12\x31\n\x08holdings\x18\x05 \x03(\x0b\x32\x1f.haversack.sync.v1.EntityBlocks\x12\x31\n\x0binventories\x18\x06 \x03(\x0b\x32\x1c.haversack.sync.v1.Inventory\x12\x35\n\nmismatches\x18\x07 \x03(\x0b\x32!.haversack.sync.v1.DigestMismatch\x12\x0e\n\x06\x63lient\x18\x08 \x01(\t\x12\x0b\n\x03\x61pp\x18\t \x01(\t\x12/\n\x06report\x18\n \x01(\x0b\x32\x1f.haversack.sync.v1.DeviceReport\x12\x12\n\nfull_check\x18\x0c \x01(\x04\"N\n\x0c\x45ntityBlocks\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12.\n\x06\x62locks\x18\x02 \x03(\x0b\x32\x1e.haversack.sync.v1.BlockDigest\"?\n\x0b\x42lockDigest\x12\r\n\x05\x62lock\x18\x01 \x01(\r\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x12\n\nmembership\x18\x03 \x01(\x06\"<\n\tInventory\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\r\n\x05\x62lock\x18\x02 \x01(\r\x12\x10\n\x08ordinals\x18\x03 \x01(\x0c\"1\n\x0e\x44igestMismatch\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\"\xb0\x04\n\tSyncEvent\x12)\n\x05model\x18\x01 \x01(\x0b\x32\x18.haversack.sync.v1.ModelH\x00\x12\'\n\x04plan\x18\x02 \x01(\x0b\x32\x17.haversack.sync.v1.PlanH\x00\x12/\n\x08removals\x18\x03 \x01(\x0b\x32\x1b.haversack.sync.v1.RemovalsH\x00\x12+\n\x04rows\x18\x04 \x01(\x0b\x32\x1b.haversack.sync.v1.RowBatchH\x00\x12\x33\n\ncheckpoint\x18\x05 \x01(\x0b\x32\x1d.haversack.sync.v1.CheckpointH\x00\x12\x38\n\rpass_complete\x18\x06 \x01(\x0b\x32\x1f.haversack.sync.v1.PassCompleteH\x00\x12\x42\n\x12inventory_required\x18\x07 \x01(\x0b\x32$.haversack.sync.v1.InventoryRequiredH\x00\x12\x31\n\theartbeat\x18\x08 \x01(\x0b\x32\x1c.haversack.sync.v1.HeartbeatH\x00\x12\x43\n\x13\x66ull_check_required\x18\x0c \x01(\x0b\x32$.haversack.sync.v1.FullCheckRequiredH\x00\x12-\n\x08position\x18\x0e \x01(\x0b\x32\x1b.haversack.sync.v1.Position\x12\x0e\n\x06\x63ookie\x18\x0f \x01(\x0c\x42\x07\n\x05\x65vent\"(\n\x08Position\x12\x0b\n\x03lsn\x18\x01 \x01(\x04\x12\x0f\n\x07history\x18\x02 \x01(\x06\"s\n\x05Model\x12\x0f\n\x07version\x18\x01 \x01(\x06\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x13\n\x0b\x64\x65scriptors\x18\x03 \x01(\x0c\x12\x32\n\x08\x65ntities\x18\x04 \x03(\x0b\x32 .haversack.sync.v1.CarriedEntity\"\x96\x02\n\rCarriedEntity\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\x14\n\x0clogical_name\x18\x02 \x01(\t\x12\x14\n\x0cmessage_name\x18\x03 \x01(\t\x12\x1c\n\x14primary_id_attribute\x18\x04 \x01(\t\x12\x37\n\nattributes\x18\x05 \x03(\x0b\x32#.haversack.sync.v1.CarriedAttribute\x12\x13\n\x0b\x66ingerprint\x18\x06 \x01(\x06\x12\x11\n\tmandatory\x18\x07 \x01(\x08\x12+\n\x06rights\x18\x08 \x03(\x0e\x32\x1b.haversack.sync.v1.RowRight\x12\x1d\n\x15sync_interval_minutes\x18\t \x01(\r\"\xf3\x01\n\x10\x43\x61rriedAttribute\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x14\n\x0clogical_name\x18\x02 \x01(\t\x12/\n\x04type\x18\x03 \x01(\x0e\x32!.haversack.model.v1.AttributeType\x12\x1b\n\x13\x65ntity_field_number\x18\x04 \x01(\r\x12\x0e\n\x06target\x18\x05 \x01(\t\x12\x10\n\x08required\x18\x06 \x01(\x08\x12\x12\n\nmax_length\x18\x07 \x01(\r\x12\x0f\n\x07options\x18\x08 \x03(\x12\x12\x11\n\tcreatable\x18\t \x01(\x08\x12\x11\n\tupdatable\x18\n \x01(\x08\"F\n\x04Plan\x12\r\n\x05\x65poch\x18\x01 \x01(\x0c\x12/\n\x08\x65ntities\x18\x02 \x03(\x0b\x32\x1d.haversack.sync.v1.EntityPlan\"K\n\nEntityPlan\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\x0c\n\x04rows\x18\x02 \x01(\x04\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\x12\x10\n\x08removals\x18\x04 \x01(\x04\"9\n\x08Removals\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\x10\n\x08ordinals\x18\x02 \x01(\x0c\x12\x0b\n\x03\x61ll\x18\x03 \x01(\x08\"\xb3\x01\n\x08RowBatch\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\x16\n\x0eordinal_deltas\x18\x02 \x03(\r\x12\x12\n\nlsn_deltas\x18\x03 \x03(\x12\x12\x33\n\x0b\x63ompression\x18\x04 \x01(\x0e\x32\x1e.haversack.sync.v1.Compression\x12\x0c\n\x04rows\x18\x05 \x01(\x0c\x12\x11\n\trows_size\x18\x06 \x01(\r\x12\x15\n\rplanned_bytes\x18\x07 \x01(\x04\"q\n\nCheckpoint\x12\x0b\n\x03lsn\x18\x01 \x01(\x04\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x12\n\ninstant_us\x18\x03 \x01(\x12\x12\x30\n\x07\x64igests\x18\x04 \x03(\x0b\x32\x1f.haversack.sync.v1.EntityDigest\"=\n\x0c\x45ntityDigest\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x06\"\x1d\n\x0cPassComplete\x12\r\n\x05\x66loor\x18\x01 \x01(\x04\"@\n\x11InventoryRequired\x12+\n\x06\x62locks\x18\x01 \x03(\x0b\x32\x1b.haversack.sync.v1.BlockRef\"#\n\x11\x46ullCheckRequired\x12\x0e\n\x06number\x18\x01 \x01(\x04\")\n\x08\x42lockRef\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\r\n\x05\x62lock\x18\x02 \x01(\r\",\n\tHeartbeat\x12\x12\n\ninstant_us\x18\x01 \x01(\x12\x12\x0b\n\x03lsn\x18\x02 \x01(\x04*M\n\x08SyncMode\x12\x19\n\x15SYNC_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSYNC_MODE_ONCE\x10\x01\x12\x12\n\x0eSYNC_MODE_LIVE\x10\x02*V\n\x0b\x43ompression\x12\x1b\n\x17\x43OMPRESSION_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43OMPRESSION_NONE\x10\x01\x12\x14\n\x10\x43OMPRESSION_ZSTD\x10\x02*\xab\x01\n\x08RowRight\x12\x19\n\x15ROW_RIGHT_UNSPECIFIED\x10\x00\x12\x14\n\x10ROW_RIGHT_CREATE\x10\x01\x12\x13\n\x0fROW_RIGHT_WRITE\x10\x02\x12\x14\n\x10ROW_RIGHT_DELETE\x10\x03\x12\x14\n\x10ROW_RIGHT_ASSIGN\x10\x04\x12\x14\n\x10ROW_RIGHT_APPEND\x10\x05\x12\x17\n\x13ROW_RIGHT_APPEND_TO\x10\x06\x32U\n\x0bSyncService\x12\x46\n\x04Sync\x12\x1e.haversack.sync.v1.SyncRequest\x1a\x1c.haversack.sync.v1.SyncEvent0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1chaversack/sync/v1/sync.proto\x12\x11haversack.sync.v1\x1a\x1ehaversack/model/v1/model.proto\x1a haversack/sync/v1/position.proto\x1a\x1ehaversack/sync/v1/report.proto\x1a\x1ehaversack/sync/v1/upload.proto\"\x9f\x03\n\x0bSyncRequest\x12\x12\n\ninstall_id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63ookie\x18\x02 \x01(\x0c\x12)\n\x04mode\x18\x03 \x01(\x0e\x32\x1b.haversack.sync.v1.SyncMode\x12.\n\x06\x61\x63\x63\x65pt\x18\x04 \x03(\x0e\x32\x1e.haversack.sync.v1.Compression\x12\x31\n\x08holdings\x18\x05 \x03(\x0b\x32\x1f.haversack.sync.v1.EntityBlocks\x12\x31\n\x0binventories\x18\x06 \x03(\x0b\x32\x1c.haversack.sync.v1.Inventory\x12\x35\n\nmismatches\x18\x07 \x03(\x0b\x32!.haversack.sync.v1.DigestMismatch\x12\x0e\n\x06\x63lient\x18\x08 \x01(\t\x12\x0b\n\x03\x61pp\x18\t \x01(\t\x12/\n\x06report\x18\n \x01(\x0b\x32\x1f.haversack.sync.v1.DeviceReport\x12\x12\n\nunanswered\x18\x0b \x03(\x04\x12\x12\n\nfull_check\x18\x0c \x01(\x04\"N\n\x0c\x45ntityBlocks\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12.\n\x06\x62locks\x18\x02 \x03(\x0b\x32\x1e.haversack.sync.v1.BlockDigest\"?\n\x0b\x42lockDigest\x12\r\n\x05\x62lock\x18\x01 \x01(\r\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x12\n\nmembership\x18\x03 \x01(\x06\"<\n\tInventory\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\r\n\x05\x62lock\x18\x02 \x01(\r\x12\x10\n\x08ordinals\x18\x03 \x01(\x0c\"1\n\x0e\x44igestMismatch\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\"\xdf\x04\n\tSyncEvent\x12)\n\x05model\x18\x01 \x01(\x0b\x32\x18.haversack.sync.v1.ModelH\x00\x12\'\n\x04plan\x18\x02 \x01(\x0b\x32\x17.haversack.sync.v1.PlanH\x00\x12/\n\x08removals\x18\x03 \x01(\x0b\x32\x1b.haversack.sync.v1.RemovalsH\x00\x12+\n\x04rows\x18\x04 \x01(\x0b\x32\x1b.haversack.sync.v1.RowBatchH\x00\x12\x33\n\ncheckpoint\x18\x05 \x01(\x0b\x32\x1d.haversack.sync.v1.CheckpointH\x00\x12\x38\n\rpass_complete\x18\x06 \x01(\x0b\x32\x1f.haversack.sync.v1.PassCompleteH\x00\x12\x42\n\x12inventory_required\x18\x07 \x01(\x0b\x32$.haversack.sync.v1.InventoryRequiredH\x00\x12\x31\n\theartbeat\x18\x08 \x01(\x0b\x32\x1c.haversack.sync.v1.HeartbeatH\x00\x12-\n\x07\x61nswers\x18\t \x01(\x0b\x32\x1a.haversack.sync.v1.AnswersH\x00\x12\x43\n\x13\x66ull_check_required\x18\x0c \x01(\x0b\x32$.haversack.sync.v1.FullCheckRequiredH\x00\x12-\n\x08position\x18\x0e \x01(\x0b\x32\x1b.haversack.sync.v1.Position\x12\x0e\n\x06\x63ookie\x18\x0f \x01(\x0c\x42\x07\n\x05\x65vent\"\x9a\x01\n\x05Model\x12\x0f\n\x07version\x18\x01 \x01(\x06\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x13\n\x0b\x64\x65scriptors\x18\x03 \x01(\x0c\x12\x32\n\x08\x65ntities\x18\x04 \x03(\x0b\x32 .haversack.sync.v1.CarriedEntity\x12%\n\x04user\x18\x05 \x01(\x0b\x32\x17.haversack.sync.v1.User\"\x99\x02\n\x04User\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0ename_attribute\x18\x03 \x01(\t\x12\x15\n\rbusiness_unit\x18\x04 \x01(\x0c\x12\r\n\x05teams\x18\x05 \x03(\x0c\x12\x10\n\x08language\x18\x06 \x01(\x03\x12\x11\n\ttime_zone\x18\x07 \x01(\t\x12\x30\n\tcollation\x18\x08 \x01(\x0e\x32\x1d.haversack.model.v1.Collation\x12\x1a\n\x12null_never_matches\x18\t \x01(\x08\x12\x12\n\nweek_start\x18\n \x01(\r\x12\x32\n\x06\x66iscal\x18\x0b \x01(\x0b\x32\".haversack.model.v1.FiscalCalendar\"\x96\x02\n\rCarriedEntity\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\x14\n\x0clogical_name\x18\x02 \x01(\t\x12\x14\n\x0cmessage_name\x18\x03 \x01(\t\x12\x1c\n\x14primary_id_attribute\x18\x04 \x01(\t\x12\x37\n\nattributes\x18\x05 \x03(\x0b\x32#.haversack.sync.v1.CarriedAttribute\x12\x13\n\x0b\x66ingerprint\x18\x06 \x01(\x06\x12\x11\n\tmandatory\x18\x07 \x01(\x08\x12+\n\x06rights\x18\x08 \x03(\x0e\x32\x1b.haversack.sync.v1.RowRight\x12\x1d\n\x15sync_interval_minutes\x18\t \x01(\r\"\xf3\x01\n\x10\x43\x61rriedAttribute\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x14\n\x0clogical_name\x18\x02 \x01(\t\x12/\n\x04type\x18\x03 \x01(\x0e\x32!.haversack.model.v1.AttributeType\x12\x1b\n\x13\x65ntity_field_number\x18\x04 \x01(\r\x12\x0e\n\x06target\x18\x05 \x01(\t\x12\x10\n\x08required\x18\x06 \x01(\x08\x12\x12\n\nmax_length\x18\x07 \x01(\r\x12\x0f\n\x07options\x18\x08 \x03(\x12\x12\x11\n\tcreatable\x18\t \x01(\x08\x12\x11\n\tupdatable\x18\n \x01(\x08\"F\n\x04Plan\x12\r\n\x05\x65poch\x18\x01 \x01(\x0c\x12/\n\x08\x65ntities\x18\x02 \x03(\x0b\x32\x1d.haversack.sync.v1.EntityPlan\"K\n\nEntityPlan\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\x0c\n\x04rows\x18\x02 \x01(\x04\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\x12\x10\n\x08removals\x18\x04 \x01(\x04\"9\n\x08Removals\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\x10\n\x08ordinals\x18\x02 \x01(\x0c\x12\x0b\n\x03\x61ll\x18\x03 \x01(\x08\"\xb3\x01\n\x08RowBatch\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\x16\n\x0eordinal_deltas\x18\x02 \x03(\r\x12\x12\n\nlsn_deltas\x18\x03 \x03(\x12\x12\x33\n\x0b\x63ompression\x18\x04 \x01(\x0e\x32\x1e.haversack.sync.v1.Compression\x12\x0c\n\x04rows\x18\x05 \x01(\x0c\x12\x11\n\trows_size\x18\x06 \x01(\r\x12\x15\n\rplanned_bytes\x18\x07 \x01(\x04\"q\n\nCheckpoint\x12\x0b\n\x03lsn\x18\x01 \x01(\x04\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x12\n\ninstant_us\x18\x03 \x01(\x12\x12\x30\n\x07\x64igests\x18\x04 \x03(\x0b\x32\x1f.haversack.sync.v1.EntityDigest\"=\n\x0c\x45ntityDigest\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x06\"\x1d\n\x0cPassComplete\x12\r\n\x05\x66loor\x18\x01 \x01(\x04\"@\n\x11InventoryRequired\x12+\n\x06\x62locks\x18\x01 \x03(\x0b\x32\x1b.haversack.sync.v1.BlockRef\"#\n\x11\x46ullCheckRequired\x12\x0e\n\x06number\x18\x01 \x01(\x04\")\n\x08\x42lockRef\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\r\n\x05\x62lock\x18\x02 \x01(\r\",\n\tHeartbeat\x12\x12\n\ninstant_us\x18\x01 \x01(\x12\x12\x0b\n\x03lsn\x18\x02 \x01(\x04\"N\n\x07\x41nswers\x12\x32\n\x07\x61nswers\x18\x01 \x03(\x0b\x32!.haversack.sync.v1.MutationAnswer\x12\x0f\n\x07unknown\x18\x02 \x03(\x04*M\n\x08SyncMode\x12\x19\n\x15SYNC_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSYNC_MODE_ONCE\x10\x01\x12\x12\n\x0eSYNC_MODE_LIVE\x10\x02*V\n\x0b\x43ompression\x12\x1b\n\x17\x43OMPRESSION_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43OMPRESSION_NONE\x10\x01\x12\x14\n\x10\x43OMPRESSION_ZSTD\x10\x02*\xab\x01\n\x08RowRight\x12\x19\n\x15ROW_RIGHT_UNSPECIFIED\x10\x00\x12\x14\n\x10ROW_RIGHT_CREATE\x10\x01\x12\x13\n\x0fROW_RIGHT_WRITE\x10\x02\x12\x14\n\x10ROW_RIGHT_DELETE\x10\x03\x12\x14\n\x10ROW_RIGHT_ASSIGN\x10\x04\x12\x14\n\x10ROW_RIGHT_APPEND\x10\x05\x12\x17\n\x13ROW_RIGHT_APPEND_TO\x10\x06\x32U\n\x0bSyncService\x12\x46\n\x04Sync\x12\x1e.haversack.sync.v1.SyncRequest\x1a\x1c.haversack.sync.v1.SyncEvent0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'haversack.sync.v1.sync_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SYNCMODE']._serialized_start=2811
-  _globals['_SYNCMODE']._serialized_end=2888
-  _globals['_COMPRESSION']._serialized_start=2890
-  _globals['_COMPRESSION']._serialized_end=2976
-  _globals['_ROWRIGHT']._serialized_start=2979
-  _globals['_ROWRIGHT']._serialized_end=3150
-  _globals['_SYNCREQUEST']._serialized_start=116
-  _globals['_SYNCREQUEST']._serialized_end=511
-  _globals['_ENTITYBLOCKS']._serialized_start=513
-  _globals['_ENTITYBLOCKS']._serialized_end=591
-  _globals['_BLOCKDIGEST']._serialized_start=593
-  _globals['_BLOCKDIGEST']._serialized_end=656
-  _globals['_INVENTORY']._serialized_start=658
-  _globals['_INVENTORY']._serialized_end=718
-  _globals['_DIGESTMISMATCH']._serialized_start=720
-  _globals['_DIGESTMISMATCH']._serialized_end=769
-  _globals['_SYNCEVENT']._serialized_start=772
-  _globals['_SYNCEVENT']._serialized_end=1332
-  _globals['_POSITION']._serialized_start=1334
-  _globals['_POSITION']._serialized_end=1374
-  _globals['_MODEL']._serialized_start=1376
-  _globals['_MODEL']._serialized_end=1491
-  _globals['_CARRIEDENTITY']._serialized_start=1494
-  _globals['_CARRIEDENTITY']._serialized_end=1772
-  _globals['_CARRIEDATTRIBUTE']._serialized_start=1775
-  _globals['_CARRIEDATTRIBUTE']._serialized_end=2018
-  _globals['_PLAN']._serialized_start=2020
-  _globals['_PLAN']._serialized_end=2090
-  _globals['_ENTITYPLAN']._serialized_start=2092
-  _globals['_ENTITYPLAN']._serialized_end=2167
-  _globals['_REMOVALS']._serialized_start=2169
-  _globals['_REMOVALS']._serialized_end=2226
-  _globals['_ROWBATCH']._serialized_start=2229
-  _globals['_ROWBATCH']._serialized_end=2408
-  _globals['_CHECKPOINT']._serialized_start=2410
-  _globals['_CHECKPOINT']._serialized_end=2523
-  _globals['_ENTITYDIGEST']._serialized_start=2525
-  _globals['_ENTITYDIGEST']._serialized_end=2586
-  _globals['_PASSCOMPLETE']._serialized_start=2588
-  _globals['_PASSCOMPLETE']._serialized_end=2617
-  _globals['_INVENTORYREQUIRED']._serialized_start=2619
-  _globals['_INVENTORYREQUIRED']._serialized_end=2683
-  _globals['_FULLCHECKREQUIRED']._serialized_start=2685
-  _globals['_FULLCHECKREQUIRED']._serialized_end=2720
-  _globals['_BLOCKREF']._serialized_start=2722
-  _globals['_BLOCKREF']._serialized_end=2763
-  _globals['_HEARTBEAT']._serialized_start=2765
-  _globals['_HEARTBEAT']._serialized_end=2809
-  _globals['_SYNCSERVICE']._serialized_start=3152
-  _globals['_SYNCSERVICE']._serialized_end=3237
+  _globals['_SYNCMODE']._serialized_start=3306
+  _globals['_SYNCMODE']._serialized_end=3383
+  _globals['_COMPRESSION']._serialized_start=3385
+  _globals['_COMPRESSION']._serialized_end=3471
+  _globals['_ROWRIGHT']._serialized_start=3474
+  _globals['_ROWRIGHT']._serialized_end=3645
+  _globals['_SYNCREQUEST']._serialized_start=182
+  _globals['_SYNCREQUEST']._serialized_end=597
+  _globals['_ENTITYBLOCKS']._serialized_start=599
+  _globals['_ENTITYBLOCKS']._serialized_end=677
+  _globals['_BLOCKDIGEST']._serialized_start=679
+  _globals['_BLOCKDIGEST']._serialized_end=742
+  _globals['_INVENTORY']._serialized_start=744
+  _globals['_INVENTORY']._serialized_end=804
+  _globals['_DIGESTMISMATCH']._serialized_start=806
+  _globals['_DIGESTMISMATCH']._serialized_end=855
+  _globals['_SYNCEVENT']._serialized_start=858
+  _globals['_SYNCEVENT']._serialized_end=1465
+  _globals['_MODEL']._serialized_start=1468
+  _globals['_MODEL']._serialized_end=1622
+  _globals['_USER']._serialized_start=1625
+  _globals['_USER']._serialized_end=1906
+  _globals['_CARRIEDENTITY']._serialized_start=1909
+  _globals['_CARRIEDENTITY']._serialized_end=2187
+  _globals['_CARRIEDATTRIBUTE']._serialized_start=2190
+  _globals['_CARRIEDATTRIBUTE']._serialized_end=2433
+  _globals['_PLAN']._serialized_start=2435
+  _globals['_PLAN']._serialized_end=2505
+  _globals['_ENTITYPLAN']._serialized_start=2507
+  _globals['_ENTITYPLAN']._serialized_end=2582
+  _globals['_REMOVALS']._serialized_start=2584
+  _globals['_REMOVALS']._serialized_end=2641
+  _globals['_ROWBATCH']._serialized_start=2644
+  _globals['_ROWBATCH']._serialized_end=2823
+  _globals['_CHECKPOINT']._serialized_start=2825
+  _globals['_CHECKPOINT']._serialized_end=2938
+  _globals['_ENTITYDIGEST']._serialized_start=2940
+  _globals['_ENTITYDIGEST']._serialized_end=3001
+  _globals['_PASSCOMPLETE']._serialized_start=3003
+  _globals['_PASSCOMPLETE']._serialized_end=3032
+  _globals['_INVENTORYREQUIRED']._serialized_start=3034
+  _globals['_INVENTORYREQUIRED']._serialized_end=3098
+  _globals['_FULLCHECKREQUIRED']._serialized_start=3100
+  _globals['_FULLCHECKREQUIRED']._serialized_end=3135
+  _globals['_BLOCKREF']._serialized_start=3137
+  _globals['_BLOCKREF']._serialized_end=3178
+  _globals['_HEARTBEAT']._serialized_start=3180
+  _globals['_HEARTBEAT']._serialized_end=3224
+  _globals['_ANSWERS']._serialized_start=3226
+  _globals['_ANSWERS']._serialized_end=3304
+  _globals['_SYNCSERVICE']._serialized_start=3647
+  _globals['_SYNCSERVICE']._serialized_end=3732
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,7 @@
 from haversack.model.v1 import model_pb2 as _model_pb2
+from haversack.sync.v1 import position_pb2 as _position_pb2
 from haversack.sync.v1 import report_pb2 as _report_pb2
+from haversack.sync.v1 import upload_pb2 as _upload_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -45,7 +47,7 @@ ROW_RIGHT_APPEND: RowRight
 ROW_RIGHT_APPEND_TO: RowRight
 
 class SyncRequest(_message.Message):
-    __slots__ = ("install_id", "cookie", "mode", "accept", "holdings", "inventories", "mismatches", "client", "app", "report", "full_check")
+    __slots__ = ("install_id", "cookie", "mode", "accept", "holdings", "inventories", "mismatches", "client", "app", "report", "unanswered", "full_check")
     INSTALL_ID_FIELD_NUMBER: _ClassVar[int]
     COOKIE_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +58,7 @@ class SyncRequest(_message.Message):
     CLIENT_FIELD_NUMBER: _ClassVar[int]
     APP_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
+    UNANSWERED_FIELD_NUMBER: _ClassVar[int]
     FULL_CHECK_FIELD_NUMBER: _ClassVar[int]
     install_id: bytes
     cookie: bytes
@@ -67,8 +70,9 @@ class SyncRequest(_message.Message):
     client: str
     app: str
     report: _report_pb2.DeviceReport
+    unanswered: _containers.RepeatedScalarFieldContainer[int]
     full_check: int
-    def __init__(self, install_id: _Optional[bytes] = ..., cookie: _Optional[bytes] = ..., mode: _Optional[_Union[SyncMode, str]] = ..., accept: _Optional[_Iterable[_Union[Compression, str]]] = ..., holdings: _Optional[_Iterable[_Union[EntityBlocks, _Mapping]]] = ..., inventories: _Optional[_Iterable[_Union[Inventory, _Mapping]]] = ..., mismatches: _Optional[_Iterable[_Union[DigestMismatch, _Mapping]]] = ..., client: _Optional[str] = ..., app: _Optional[str] = ..., report: _Optional[_Union[_report_pb2.DeviceReport, _Mapping]] = ..., full_check: _Optional[int] = ...) -> None: ...
+    def __init__(self, install_id: _Optional[bytes] = ..., cookie: _Optional[bytes] = ..., mode: _Optional[_Union[SyncMode, str]] = ..., accept: _Optional[_Iterable[_Union[Compression, str]]] = ..., holdings: _Optional[_Iterable[_Union[EntityBlocks, _Mapping]]] = ..., inventories: _Optional[_Iterable[_Union[Inventory, _Mapping]]] = ..., mismatches: _Optional[_Iterable[_Union[DigestMismatch, _Mapping]]] = ..., client: _Optional[str] = ..., app: _Optional[str] = ..., report: _Optional[_Union[_report_pb2.DeviceReport, _Mapping]] = ..., unanswered: _Optional[_Iterable[int]] = ..., full_check: _Optional[int] = ...) -> None: ...
 
 class EntityBlocks(_message.Message):
     __slots__ = ("entity", "blocks")
@@ -107,7 +111,7 @@ class DigestMismatch(_message.Message):
     def __init__(self, entity: _Optional[int] = ..., attempt: _Optional[int] = ...) -> None: ...
 
 class SyncEvent(_message.Message):
-    __slots__ = ("model", "plan", "removals", "rows", "checkpoint", "pass_complete", "inventory_required", "heartbeat", "full_check_required", "position", "cookie")
+    __slots__ = ("model", "plan", "removals", "rows", "checkpoint", "pass_complete", "inventory_required", "heartbeat", "answers", "full_check_required", "position", "cookie")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
     REMOVALS_FIELD_NUMBER: _ClassVar[int]
@@ -116,6 +120,7 @@ class SyncEvent(_message.Message):
     PASS_COMPLETE_FIELD_NUMBER: _ClassVar[int]
     INVENTORY_REQUIRED_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
     FULL_CHECK_REQUIRED_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     COOKIE_FIELD_NUMBER: _ClassVar[int]
@@ -127,30 +132,51 @@ class SyncEvent(_message.Message):
     pass_complete: PassComplete
     inventory_required: InventoryRequired
     heartbeat: Heartbeat
+    answers: Answers
     full_check_required: FullCheckRequired
-    position: Position
+    position: _position_pb2.Position
     cookie: bytes
-    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., plan: _Optional[_Union[Plan, _Mapping]] = ..., removals: _Optional[_Union[Removals, _Mapping]] = ..., rows: _Optional[_Union[RowBatch, _Mapping]] = ..., checkpoint: _Optional[_Union[Checkpoint, _Mapping]] = ..., pass_complete: _Optional[_Union[PassComplete, _Mapping]] = ..., inventory_required: _Optional[_Union[InventoryRequired, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., full_check_required: _Optional[_Union[FullCheckRequired, _Mapping]] = ..., position: _Optional[_Union[Position, _Mapping]] = ..., cookie: _Optional[bytes] = ...) -> None: ...
-
-class Position(_message.Message):
-    __slots__ = ("lsn", "history")
-    LSN_FIELD_NUMBER: _ClassVar[int]
-    HISTORY_FIELD_NUMBER: _ClassVar[int]
-    lsn: int
-    history: int
-    def __init__(self, lsn: _Optional[int] = ..., history: _Optional[int] = ...) -> None: ...
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., plan: _Optional[_Union[Plan, _Mapping]] = ..., removals: _Optional[_Union[Removals, _Mapping]] = ..., rows: _Optional[_Union[RowBatch, _Mapping]] = ..., checkpoint: _Optional[_Union[Checkpoint, _Mapping]] = ..., pass_complete: _Optional[_Union[PassComplete, _Mapping]] = ..., inventory_required: _Optional[_Union[InventoryRequired, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., answers: _Optional[_Union[Answers, _Mapping]] = ..., full_check_required: _Optional[_Union[FullCheckRequired, _Mapping]] = ..., position: _Optional[_Union[_position_pb2.Position, _Mapping]] = ..., cookie: _Optional[bytes] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("version", "revision", "descriptors", "entities")
+    __slots__ = ("version", "revision", "descriptors", "entities", "user")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTORS_FIELD_NUMBER: _ClassVar[int]
     ENTITIES_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
     version: int
     revision: int
     descriptors: bytes
     entities: _containers.RepeatedCompositeFieldContainer[CarriedEntity]
-    def __init__(self, version: _Optional[int] = ..., revision: _Optional[int] = ..., descriptors: _Optional[bytes] = ..., entities: _Optional[_Iterable[_Union[CarriedEntity, _Mapping]]] = ...) -> None: ...
+    user: User
+    def __init__(self, version: _Optional[int] = ..., revision: _Optional[int] = ..., descriptors: _Optional[bytes] = ..., entities: _Optional[_Iterable[_Union[CarriedEntity, _Mapping]]] = ..., user: _Optional[_Union[User, _Mapping]] = ...) -> None: ...
+
+class User(_message.Message):
+    __slots__ = ("id", "name", "name_attribute", "business_unit", "teams", "language", "time_zone", "collation", "null_never_matches", "week_start", "fiscal")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    NAME_ATTRIBUTE_FIELD_NUMBER: _ClassVar[int]
+    BUSINESS_UNIT_FIELD_NUMBER: _ClassVar[int]
+    TEAMS_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
+    COLLATION_FIELD_NUMBER: _ClassVar[int]
+    NULL_NEVER_MATCHES_FIELD_NUMBER: _ClassVar[int]
+    WEEK_START_FIELD_NUMBER: _ClassVar[int]
+    FISCAL_FIELD_NUMBER: _ClassVar[int]
+    id: bytes
+    name: str
+    name_attribute: str
+    business_unit: bytes
+    teams: _containers.RepeatedScalarFieldContainer[bytes]
+    language: int
+    time_zone: str
+    collation: _model_pb2.Collation
+    null_never_matches: bool
+    week_start: int
+    fiscal: _model_pb2.FiscalCalendar
+    def __init__(self, id: _Optional[bytes] = ..., name: _Optional[str] = ..., name_attribute: _Optional[str] = ..., business_unit: _Optional[bytes] = ..., teams: _Optional[_Iterable[bytes]] = ..., language: _Optional[int] = ..., time_zone: _Optional[str] = ..., collation: _Optional[_Union[_model_pb2.Collation, str]] = ..., null_never_matches: _Optional[bool] = ..., week_start: _Optional[int] = ..., fiscal: _Optional[_Union[_model_pb2.FiscalCalendar, _Mapping]] = ...) -> None: ...
 
 class CarriedEntity(_message.Message):
     __slots__ = ("entity", "logical_name", "message_name", "primary_id_attribute", "attributes", "fingerprint", "mandatory", "rights", "sync_interval_minutes")
@@ -301,3 +327,11 @@ class Heartbeat(_message.Message):
     instant_us: int
     lsn: int
     def __init__(self, instant_us: _Optional[int] = ..., lsn: _Optional[int] = ...) -> None: ...
+
+class Answers(_message.Message):
+    __slots__ = ("answers", "unknown")
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_FIELD_NUMBER: _ClassVar[int]
+    answers: _containers.RepeatedCompositeFieldContainer[_upload_pb2.MutationAnswer]
+    unknown: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, answers: _Optional[_Iterable[_Union[_upload_pb2.MutationAnswer, _Mapping]]] = ..., unknown: _Optional[_Iterable[int]] = ...) -> None: ...

@@ -1,6 +1,6 @@
 from haversack.error.v1 import error_pb2 as _error_pb2
+from haversack.sync.v1 import position_pb2 as _position_pb2
 from haversack.sync.v1 import report_pb2 as _report_pb2
-from haversack.sync.v1 import sync_pb2 as _sync_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -79,8 +79,8 @@ class Mutation(_message.Message):
     written_at_us: int
     depends_on: _containers.RepeatedScalarFieldContainer[int]
     model_version: int
-    seen: _sync_pb2.Position
-    def __init__(self, number: _Optional[int] = ..., entity: _Optional[int] = ..., id: _Optional[bytes] = ..., kind: _Optional[_Union[MutationKind, str]] = ..., values: _Optional[bytes] = ..., changed: _Optional[_Iterable[int]] = ..., old_values: _Optional[bytes] = ..., base_lsn: _Optional[int] = ..., written_at_us: _Optional[int] = ..., depends_on: _Optional[_Iterable[int]] = ..., model_version: _Optional[int] = ..., seen: _Optional[_Union[_sync_pb2.Position, _Mapping]] = ...) -> None: ...
+    seen: _position_pb2.Position
+    def __init__(self, number: _Optional[int] = ..., entity: _Optional[int] = ..., id: _Optional[bytes] = ..., kind: _Optional[_Union[MutationKind, str]] = ..., values: _Optional[bytes] = ..., changed: _Optional[_Iterable[int]] = ..., old_values: _Optional[bytes] = ..., base_lsn: _Optional[int] = ..., written_at_us: _Optional[int] = ..., depends_on: _Optional[_Iterable[int]] = ..., model_version: _Optional[int] = ..., seen: _Optional[_Union[_position_pb2.Position, _Mapping]] = ...) -> None: ...
 
 class UploadResponse(_message.Message):
     __slots__ = ("answers", "epoch")

@@ -4,40 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections import Counter
 from pathlib import Path
 
 import grpc
-from e2e.conftest import GLOBAL, READ, ROLE, UNIT, USER, table
+from e2e.conftest import USER
 from e2e.processes import STEP_SECONDS_MAX, ServerProcess
-from haversack.model.v1 import model_pb2
 from haversack.sync.v1 import upload_pb2
 from haversack_client import Backoff, Device, UnavailableError
 from haversack_server.demo.organization import Organization
+from sim.organization import fill
 
 NAME = "uploads"
-CREATE, WRITE = 1, 3
 ROWS = 3_000
 DELAYS_SECONDS = (0.0, 0.01, 0.03, 0.06, 0.12)
 """How long after the beginning of an upload the server is killed."""
-
-
-def fill(organization: Organization) -> None:
-    """Gives an organization a user who may read, create and change contacts."""
-    organization.create()
-    organization.ingest("businessunit", table([["businessunitid", "name"], [UNIT, "Unit"]]))
-    organization.ingest("systemuser", table([["systemuserid", "fullname", "businessunitid"], [USER, "Tester", UNIT]]))
-    organization.ingest("role", table([["roleid", "name", "businessunitid"], [ROLE, "Writer", UNIT]]))
-    assignments = [["systemuserroleid", "systemuserid", "roleid"], [str(uuid.uuid4()), USER, ROLE]]
-    organization.ingest("systemuserroles", table(assignments))
-    rights = [("mobileofflineprofile", READ), *(("contact", right) for right in (CREATE, READ, WRITE))]
-    grants = [[str(uuid.uuid4()), ROLE, entity, str(right), str(GLOBAL)] for entity, right in rights]
-    header = ["roleprivilegeid", "roleid", "entityname", "accessright", "depth"]
-    organization.ingest("roleprivileges", table([header, *grants]))
-    organization.enable("contact")
-    item = model_pb2.ProfileItem(entity="contact", criteria=model_pb2.RECORD_CRITERIA_ALL)
-    organization.publish(model_pb2.Profile(name="all", users=[USER], items=[item]))
 
 
 def test_nothing_is_lost_or_doubled(tmp_path: Path) -> None:

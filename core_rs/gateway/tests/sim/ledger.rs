@@ -1,0 +1,249 @@
+//! What became of every mutation that was ever judged: it is judged once, does what it says, and is told the same
+//! whenever it is asked about again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use haversack_proto::sync::{Mutation, MutationAnswer, MutationKind, MutationOutcome, UploadRequest};
+use haversack_staging::{Origin, Staging};
+use prost::Message;
+use tonic::Status;
+
+use crate::counters::Counters;
+use crate::rows::{OWNER_ENTITY, Row, companion_of, decoded, row_of};
+use crate::server::reason;
+use crate::truth::{Changed, Truth};
+use crate::views::draw::{Cells, key};
+use crate::views::organization::{ID, OWNER, OWNING_UNIT, STATE, UNIT, USER};
+
+/// Whose mutation, and which.
+type Name = ([u8; 16], u32, u64);
+
+/// Every mutation that was judged.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    known: BTreeMap<Name, Known>,
+    /// Those that may have been judged, and what their calls did.
+    unclear: BTreeMap<Name, Unclear>,
+    /// Which staging database it is.
+    generation: u32,
+}
+
+struct Known {
+    bytes: Bytes,
+    answer: MutationAnswer,
+    drew_lsn: bool,
+    generation: u32,
+}
+
+struct Unclear {
+    bytes: Bytes,
+    /// Rows that the call changed, with their LSNs.
+    changed: BTreeSet<(Row, u64)>,
+    generation: u32,
+}
+
+/// A call as it was made.
+pub(crate) struct Call<'a> {
+    pub(crate) user: u32,
+    pub(crate) request: &'a UploadRequest,
+    /// LSN of the last commit before it.
+    pub(crate) before: u64,
+    pub(crate) result: &'a Result<Vec<MutationAnswer>, Status>,
+    /// What it did to the data.
+    pub(crate) changed: &'a [Changed],
+}
+
+impl Ledger {
+    /// Another staging database goes on with what is in the ledger.
+    pub(crate) fn begin_generation(&mut self) {
+        self.generation += 1;
+    }
+
+    /// Checks a call, and remembers it.
+    pub(crate) fn check(&mut self, call: &Call<'_>, truth: &Truth, counters: &mut Counters) {
+        counters.count("upload calls");
+        match call.result {
+            Ok(answers) => self.check_answers(call, answers, truth, counters),
+            Err(status) => self.check_failure(call, status, counters),
+        }
+    }
+
+    /// Whether everything that was judged is in the ledger of the staging database.
+    pub(crate) fn check_kept(&self, truth: &Truth) {
+        let snapshot = truth.staging().snapshot().unwrap();
+        for &(install, user, number) in self.known.keys() {
+            let origin = Origin { install, user: key(USER, user), number };
+            assert!(snapshot.ledger().contains(&origin).unwrap(), "I3: {origin:?} was answered, and is forgotten");
+        }
+    }
+
+    /// What became of a mutation, by the first answer that a server gave.
+    pub(crate) fn outcome(&self, name: Name) -> Option<MutationOutcome> {
+        self.known.get(&name).map(|known| known.answer.outcome())
+    }
+
+    fn check_failure(&mut self, call: &Call<'_>, status: &Status, counters: &mut Counters) {
+        let reason = reason(status);
+        counters.count(&format!("upload calls failed: {reason}"));
+        match reason.as_str() {
+            "INTERNAL" | "STAGING_FAILED" | "SERVER_BEHIND" | "SERVER_STOPPING" => {
+                counters.count(if call.changed.is_empty() {
+                    "upload calls lost before"
+                } else {
+                    "upload calls lost behind"
+                });
+                return self.note_unclear(call);
+            }
+            "REQUEST_INVALID" => {
+                let other = |(name, bytes): (Name, Bytes)| {
+                    let known = self.known.get(&name).map(|it| &it.bytes);
+                    known.or(self.unclear.get(&name).map(|it| &it.bytes)).is_some_and(|known| *known != bytes)
+                };
+                assert!(call.names().any(other), "a call was refused that says nothing wrong: {status:?}");
+            }
+            "USER_UNKNOWN"
+            | "USER_DISABLED"
+            | "PROFILE_MISSING"
+            | "PROFILE_NOT_READABLE"
+            | "APP_UNKNOWN"
+            | "APP_NOT_ENABLED" => {
+                // Whoever writes the directory may take away what the rest of the call needs.
+                if call.mutations().any(|mutation| [USER, UNIT].contains(&mutation.entity)) && !call.changed.is_empty()
+                {
+                    counters.count("upload calls that locked their user out");
+                    return self.note_unclear(call);
+                }
+            }
+            _ => panic!("an upload failed in a way that no device expects: {status:?}"),
+        }
+        assert!(call.changed.is_empty(), "nothing is done of a call that is refused: {:?}", call.changed);
+    }
+
+    /// Nobody heard what became of a call.
+    fn note_unclear(&mut self, call: &Call<'_>) {
+        let changed: BTreeSet<_> = call.changed.iter().map(|it| (it.row, it.lsn)).collect();
+        for (name, bytes) in call.names().filter(|(name, _)| !self.known.contains_key(name)) {
+            let unclear = Unclear { bytes, changed: BTreeSet::new(), generation: self.generation };
+            self.unclear.entry(name).or_insert(unclear).changed.extend(&changed);
+        }
+        let rows: BTreeSet<Row> = call.mutations().map(|it| row_of(&it.id)).collect();
+        assert!(changed.iter().all(|(row, _)| rows.contains(row)), "a call changed rows that it does not name");
+    }
+
+    fn check_answers(&mut self, call: &Call<'_>, answers: &[MutationAnswer], truth: &Truth, counters: &mut Counters) {
+        assert_eq!(answers.len(), call.request.mutations.len(), "every mutation has its answer");
+        let mut rows: BTreeMap<Row, Option<Cells>> =
+            call.changed.iter().map(|changed| (changed.row, changed.before.clone())).collect();
+        let mut written = BTreeSet::new();
+        for ((name, bytes), answer) in call.names().zip(answers) {
+            assert_eq!(name.2, answer.number, "answers come in order");
+            if !self.is_fresh(name, &bytes, answer, call.before, counters) {
+                continue;
+            }
+            counters.count(&format!("judged: {}", answer.outcome().as_str_name().to_lowercase()));
+            counters.count(&format!("reason: {}", answer.reason().as_str_name().to_lowercase()));
+            if answer.outcome() == MutationOutcome::Applied {
+                let mutation = Mutation::decode(bytes).unwrap();
+                let row = row_of(&mutation.id);
+                let now = || truth.world.rows[&row.0][row.1 as usize].cells.clone();
+                let cells = rows.entry(row).or_insert_with(now);
+                counters.add("fields overruled", answer.overruled.len() as u64);
+                let done = written.contains(&row) || call.changed.iter().any(|changed| changed.row == row);
+                assert!(done || answer.lsn <= call.before, "I3: {name:?} was applied, and nothing was done");
+                *cells = after(&mutation, &answer.overruled, cells.take());
+                written.insert(row);
+            } else {
+                assert!(!answer.message.is_empty(), "who is refused hears why");
+            }
+        }
+        for changed in call.changed {
+            assert!(written.contains(&changed.row), "I3: {:?} was changed by a repeat: {changed:?}", changed.row);
+        }
+        for row in written {
+            let is = truth.world.rows[&row.0][row.1 as usize].cells.as_ref();
+            let about = call.mutations().zip(answers).filter(|(mutation, _)| row_of(&mutation.id) == row);
+            let about: Vec<String> = about.map(|(it, answer)| format!("{it:?} {answer:?}\n")).collect();
+            check_written(row, rows[&row].as_ref(), is, &about.concat());
+        }
+    }
+
+    /// Whether this answer is the first to a mutation that was not judged before the call; all others are checked.
+    fn is_fresh(
+        &mut self,
+        name: Name,
+        bytes: &Bytes,
+        answer: &MutationAnswer,
+        before: u64,
+        counters: &mut Counters,
+    ) -> bool {
+        if let Some(known) = self.known.get(&name) {
+            assert_eq!(known.bytes, bytes, "{name:?} came with other bytes, and was taken");
+            // What drew no LSN, or one of a database that was given up, is surely there at the head.
+            let same_lsn = (known.generation == self.generation && known.drew_lsn) || known.answer.lsn == 0;
+            let lsn = if same_lsn { known.answer.lsn } else { answer.lsn };
+            assert_eq!(&MutationAnswer { lsn, ..known.answer.clone() }, answer, "a repeat is told the same");
+            counters.count("repeats answered");
+            return false;
+        }
+        let drew_lsn = answer.lsn > before;
+        let known = Known { bytes: bytes.clone(), answer: answer.clone(), drew_lsn, generation: self.generation };
+        self.known.insert(name, known);
+        let Some(unclear) = self.unclear.remove(&name) else { return true };
+        assert_eq!(unclear.bytes, bytes, "{name:?} came with other bytes, and was taken");
+        let applied = answer.outcome() == MutationOutcome::Applied;
+        if applied && answer.lsn > before && unclear.generation == self.generation {
+            return true;
+        }
+        let wrote = |(_, lsn): &&(Row, u64)| *lsn >= answer.lsn;
+        let done = unclear.changed.iter().any(|it| wrote(&it));
+        if applied && done {
+            counters.count("acknowledged after an unclear call");
+        }
+        !done
+    }
+}
+
+impl Call<'_> {
+    fn mutations(&self) -> impl Iterator<Item = Mutation> {
+        self.request.mutations.iter().map(|bytes| Mutation::decode(bytes.clone()).unwrap())
+    }
+
+    fn names(&self) -> impl Iterator<Item = (Name, Bytes)> {
+        let install: [u8; 16] = self.request.install_id.as_ref().try_into().unwrap();
+        let numbers = self.mutations().map(move |it| (install, self.user, it.number));
+        numbers.zip(self.request.mutations.iter().cloned())
+    }
+}
+
+/// What a row is after a mutation that was applied.
+fn after(mutation: &Mutation, overruled: &[u32], row: Option<Cells>) -> Option<Cells> {
+    let new = decoded(mutation.entity, &mutation.values);
+    match mutation.kind() {
+        MutationKind::Delete => None,
+        MutationKind::Create => Some(new),
+        _ => row.map(|mut row| {
+            let gives_way = |field: u32, to: u32| to == field || companion_of(mutation.entity, to) == Some(field);
+            let is_overruled = |field: u32| overruled.iter().any(|it| gives_way(field, *it));
+            for &field in mutation.changed.iter().filter(|field| !is_overruled(**field)) {
+                row.remove(&field);
+                row.extend(new.get(&field).map(|cell| (field, cell.clone())));
+            }
+            row
+        }),
+    }
+}
+
+/// Whether a row is what its writers made of it, but for what the server sets.
+fn check_written(row: Row, meant: Option<&Cells>, is: Option<&Cells>, about: &str) {
+    assert_eq!(meant.is_some(), is.is_some(), "I3: {row:?} should be {meant:?}, and is {is:?}, by {about}");
+    let (Some(meant), Some(is)) = (meant, is) else { return };
+    let of_server = |field: u32| match field {
+        ID | OWNING_UNIT => true,
+        OWNER | OWNER_ENTITY | STATE => !meant.contains_key(&field),
+        _ => false,
+    };
+    for field in meant.keys().chain(is.keys()).filter(|field| !of_server(**field)) {
+        assert_eq!(meant.get(field), is.get(field), "I3: field {field} of {row:?}, by {about}");
+    }
+}

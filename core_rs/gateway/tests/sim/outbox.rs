@@ -1,0 +1,223 @@
+//! A device's outbox, as the device libraries keep theirs: see `docs/upload.md`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use haversack_proto::error::ErrorReason;
+use haversack_proto::sync::{Mutation, MutationAnswer, MutationKind, MutationOutcome};
+use prost::Message;
+
+use crate::rows::{Row, encoded, row_of};
+use crate::views::draw::{Cells, key};
+
+/// What was written on a device and is not in its rows yet, in order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outbox {
+    pub(crate) entries: Vec<Entry>,
+    last_number: u64,
+}
+
+/// One write.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) mutation: Mutation,
+    /// Encoded once.
+    bytes: Bytes,
+    pub(crate) row: Row,
+    /// What it sets; a changed field that this lacks becomes NULL.
+    pub(crate) new: Cells,
+    old: Cells,
+    pub(crate) state: State,
+}
+
+/// What has become of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Waiting,
+    /// It is in the data, and is here once the device has come to this LSN.
+    Applied(u64),
+    Held,
+    Refused,
+}
+
+impl Entry {
+    pub(crate) fn number(&self) -> u64 {
+        self.mutation.number
+    }
+
+    pub(crate) fn kind(&self) -> MutationKind {
+        self.mutation.kind()
+    }
+
+    /// What a row looks like under this write.
+    fn over(&self, row: Option<Cells>) -> Option<Cells> {
+        match self.kind() {
+            MutationKind::Delete => None,
+            MutationKind::Create => Some(row.unwrap_or_default().into_iter().chain(self.new.clone()).collect()),
+            _ => row.map(|mut row| {
+                row.retain(|field, _| !self.mutation.changed.contains(field));
+                row.extend(self.new.clone());
+                row
+            }),
+        }
+    }
+}
+
+impl Outbox {
+    /// A row as its user sees it, over what the server says of it.
+    pub(crate) fn shown(&self, row: Row, server: Option<&Cells>) -> Option<Cells> {
+        let mut shown = server.cloned();
+        for entry in self.entries.iter().filter(|entry| entry.row == row) {
+            let is_only_here = entry.kind() == MutationKind::Create && server.is_none();
+            if entry.state != State::Refused || is_only_here {
+                shown = entry.over(shown);
+            }
+        }
+        shown
+    }
+
+    /// Adds a write of fields that were `old` before, on a server's row of `base_lsn`.
+    pub(crate) fn write(&mut self, kind: MutationKind, row: Row, fields: (Cells, Vec<u32>, Cells), at: (u64, i64)) {
+        let (new, changed, old) = fields;
+        let ((base_lsn, written_at_us), number) = (at, self.next_number());
+        let mut depends_on = BTreeSet::new();
+        if kind != MutationKind::Create {
+            depends_on.extend(self.creations(row));
+        }
+        let lookups = new.iter().filter(|(field, _)| **field > 1);
+        for (_, cell) in lookups {
+            if let crate::views::draw::Cell::Id(id) = cell {
+                depends_on.extend(self.creations(row_of(id)));
+            }
+        }
+        let mutation = Mutation {
+            number,
+            entity: row.0,
+            id: Bytes::copy_from_slice(&key(row.0, row.1)),
+            kind: kind.into(),
+            values: encoded(&new).into(),
+            changed,
+            old_values: encoded(&old).into(),
+            base_lsn,
+            written_at_us,
+            depends_on: depends_on.into_iter().collect(),
+            ..Mutation::default()
+        };
+        self.push(mutation, row, new, old);
+    }
+
+    /// The next writes that can be sent: numbers and bytes.
+    pub(crate) fn sendable(&self, at_most: usize) -> Vec<(u64, Bytes)> {
+        let held = self.held();
+        let waiting = self.entries.iter().filter(|entry| entry.state == State::Waiting);
+        let free = waiting.filter(|entry| !held.contains(&entry.number()));
+        free.map(|entry| (entry.number(), entry.bytes.clone())).take(at_most).collect()
+    }
+
+    /// Enters the server's answers, on a device that has come to `position`.
+    pub(crate) fn answer(&mut self, answers: &[MutationAnswer], position: Option<u64>) {
+        for answer in answers {
+            let waiting = |entry: &&mut Entry| entry.number() == answer.number && entry.state == State::Waiting;
+            let Some(entry) = self.entries.iter_mut().find(waiting) else { continue };
+            entry.state = match answer.outcome() {
+                MutationOutcome::Applied => State::Applied(answer.lsn),
+                MutationOutcome::Blocked => State::Held,
+                _ => State::Refused,
+            };
+        }
+        self.come_to(position);
+    }
+
+    /// What is in the server's rows now needs no place here.
+    pub(crate) fn come_to(&mut self, position: Option<u64>) {
+        let is_here = |entry: &Entry| matches!(entry.state, State::Applied(lsn) if Some(lsn) <= position);
+        self.entries.retain(|entry| !is_here(entry));
+    }
+
+    /// LSNs count anew: with the next checkpoint, whatever is applied is there.
+    pub(crate) fn begin_epoch(&mut self) {
+        for entry in &mut self.entries {
+            if let State::Applied(lsn) = &mut entry.state {
+                *lsn = 0;
+            }
+        }
+    }
+
+    /// Writes that were refused.
+    pub(crate) fn refused(&self) -> Vec<u64> {
+        self.entries.iter().filter(|entry| entry.state == State::Refused).map(Entry::number).collect()
+    }
+
+    /// Writes a refused one anew, and all that depend on it.
+    pub(crate) fn retry(&mut self, number: u64, written_at_us: i64) {
+        let mut renumbered = BTreeMap::new();
+        for entry in self.without(number) {
+            let Entry { mut mutation, row, new, old, .. } = entry;
+            let before = std::mem::replace(&mut mutation.number, self.next_number());
+            renumbered.insert(before, mutation.number);
+            mutation.written_at_us = written_at_us;
+            for other in &mut mutation.depends_on {
+                *other = renumbered.get(other).copied().unwrap_or(*other);
+            }
+            mutation.depends_on.retain(|other| *other < mutation.number);
+            mutation.depends_on.sort_unstable();
+            self.push(mutation, row, new, old);
+        }
+    }
+
+    /// Forgets a refused write, and all that depend on it. Returns how many these were.
+    pub(crate) fn discard(&mut self, number: u64) -> usize {
+        self.without(number).len()
+    }
+
+    /// Takes out a write and all that depend on it.
+    fn without(&mut self, number: u64) -> Vec<Entry> {
+        let mut chain = BTreeSet::from([number]);
+        for entry in &self.entries {
+            if entry.mutation.depends_on.iter().any(|other| chain.contains(other)) {
+                chain.insert(entry.number());
+            }
+        }
+        let (taken, left) = std::mem::take(&mut self.entries).into_iter().partition(|it| chain.contains(&it.number()));
+        self.entries = left;
+        taken
+    }
+
+    /// Numbers that wait for one that was refused.
+    fn held(&self) -> BTreeSet<u64> {
+        let mut stopped = BTreeSet::new();
+        for entry in &self.entries {
+            let waits = entry.mutation.depends_on.iter().any(|other| stopped.contains(other));
+            if waits || matches!(entry.state, State::Refused | State::Held) {
+                stopped.insert(entry.number());
+            }
+        }
+        stopped
+    }
+
+    /// Creations of a row that the server has not taken.
+    fn creations(&self, row: Row) -> impl Iterator<Item = u64> + '_ {
+        let of_row = self.entries.iter().filter(move |entry| entry.row == row && entry.kind() == MutationKind::Create);
+        of_row.filter(|entry| !matches!(entry.state, State::Applied(_))).map(Entry::number)
+    }
+
+    fn push(&mut self, mutation: Mutation, row: Row, new: Cells, old: Cells) {
+        let bytes = mutation.encode_to_vec().into();
+        self.entries.push(Entry { mutation, bytes, row, new, old, state: State::Waiting });
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+}
+
+/// The answer that a device gives itself where the server cannot even read a write.
+pub(crate) fn unreadable(number: u64) -> MutationAnswer {
+    MutationAnswer {
+        number,
+        outcome: MutationOutcome::Invalid.into(),
+        reason: ErrorReason::RequestInvalid.into(),
+        ..MutationAnswer::default()
+    }
+}

@@ -1,0 +1,156 @@
+//! The queue: mutations that were judged and answered, and wait for a source outside to take them.
+//!
+//! Where an organization's rows come from a source outside, staging has them as the source has them, and an upload changes
+//! none. A mutation that is taken is entered into the ledger as QUEUED, and here with its [`Effect`]; whatever is judged
+//! after it sees the row as [`composed`] with the effects that wait. A worker asks which mutations are [`ready`], has the
+//! source write them, and [`settle`]s each: in one commit the source's row arrives in staging, the answer becomes final, and
+//! the entry leaves the queue. So staging never shows what the source may refuse, and a crash anywhere leaves either a
+//! mutation that is written again under its key, or one that is settled.
+//!
+//! # Order
+//! Mutations of one row go one at a time, in the order of their [`Turn`]s; those of different rows do not wait for each
+//! other, but for these: one that depends on a creation waits for that, and a deletion waits for all that its device wrote
+//! before it, since what it wrote may be what keeps the row from being deleted.
+//!
+//! # What a refusal takes along
+//! What depends on a refused creation, and whatever else is queued for its row, is BLOCKED in the same commit.
+//!
+//! # What a mutation was judged by
+//! The values that its fields had then are kept ([`Queued::old`]). Before it is sent they are compared with staging's row,
+//! which may have followed the source meanwhile: under a policy that looks for conflicts, a field that somebody else has
+//! changed is one ([`Ready::conflicts`]). From staging's row to the source it is the row's version that guards.
+//! Values that came of mutations before it in the queue are replaced when these are settled, by what the source made of
+//! them or, if it refused them, by what was there before: nobody is in conflict with what they wrote themselves.
+
+mod ready;
+mod settle;
+
+use haversack_engine::ids::{EntityNumber, Lsn};
+
+pub use self::ready::{Ready, ReadyRow, ready};
+pub use self::settle::{Settled, Settlement, settle};
+use crate::write_back::after;
+use crate::{Effect, Entry, LedgerPlace, Origin, RowId, StagingError};
+
+/// Entries of the queue that one look for ready ones goes through.
+pub const QUEUE_SCAN_MAX: usize = 20_000;
+
+/// An entry's place in the queue; one that is judged again goes to the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Turn(pub u64);
+
+/// What waits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Queued {
+    /// The serialized `Mutation`.
+    pub mutation: Vec<u8>,
+    /// What it does to its row, what the server sets among it.
+    pub effect: Effect,
+    /// What its fields were when it was judged: a row's message.
+    pub old: Vec<u8>,
+    /// What the source called the version of the row that it was judged by.
+    pub etag: Option<String>,
+    /// The number of the `ConflictPolicy` that it was judged under.
+    pub policy: i32,
+}
+
+/// An entry of the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InTurn {
+    /// Its place in the queue.
+    pub turn: Turn,
+    /// Its place in the ledger.
+    pub place: LedgerPlace,
+    /// Whose mutation it is.
+    pub origin: Origin,
+    /// What waits.
+    pub queued: Queued,
+}
+
+/// What the scan of a queue needs of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passing {
+    /// Its place in the queue.
+    pub turn: Turn,
+    /// Its place in the ledger.
+    pub place: LedgerPlace,
+    /// Whose mutation it is.
+    pub origin: Origin,
+    /// The row's entity.
+    pub entity: EntityNumber,
+    /// The row.
+    pub id: RowId,
+    /// Whether it deletes the row.
+    pub deletes: bool,
+    /// Numbers of the device's mutations that it depends on.
+    pub depends_on: Vec<u64>,
+}
+
+/// How a queue stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueStanding {
+    /// Mutations that wait.
+    pub waiting: u64,
+    /// When the one that waits longest was judged, microseconds since the Unix epoch; 0 if none waits.
+    pub oldest_at_us: i64,
+}
+
+/// The queue within a commit.
+pub trait Queue {
+    /// Puts what waits for the ledger's entry of this origin at the queue's end.
+    ///
+    /// # Errors
+    /// If the database fails, as for the others.
+    fn enqueue(&mut self, origin: &Origin, queued: &Queued) -> Result<(), StagingError>;
+
+    /// What waits for a row, in turn.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn queued_of(&mut self, entity: EntityNumber, id: &RowId) -> Result<Vec<InTurn>, StagingError>;
+
+    /// What waits under a place of the ledger.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn queued_at(&mut self, place: LedgerPlace) -> Result<Option<InTurn>, StagingError>;
+
+    /// What waits of an install and user, in turn.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn queued_by(&mut self, origin: &Origin) -> Result<Vec<InTurn>, StagingError>;
+
+    /// Looks at entries in turn, until the visitor has enough.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn pass(&mut self, visit: &mut dyn FnMut(Passing) -> std::ops::ControlFlow<()>) -> Result<(), StagingError>;
+
+    /// Replaces what an entry was judged by.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn judged_by(&mut self, turn: Turn, old: &[u8]) -> Result<(), StagingError>;
+
+    /// Makes the ledger's entry at a place final: replaces it, takes it off the queue if it is in it, and draws the next
+    /// settlement, which those who wait for answers hear of.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn settle(&mut self, place: LedgerPlace, entry: &Entry) -> Result<(), StagingError>;
+
+    /// Whether the change of some entry drew this LSN.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn has_drawn(&mut self, lsn: Lsn) -> Result<bool, StagingError>;
+}
+
+/// A row as it would be if the source took everything that waits for it.
+///
+/// # Errors
+/// If a payload is damaged.
+pub fn composed(row: Option<Vec<u8>>, queued: &[InTurn]) -> Result<Option<Vec<u8>>, StagingError> {
+    queued.iter().try_fold(row, |row, it| after(row, &it.queued.effect))
+}

@@ -1,0 +1,246 @@
+//! The last word on a queued mutation.
+
+use haversack_engine::engine::mutation::Refusal;
+use haversack_engine::ids::{AttributeNumber, Lsn};
+use haversack_engine::row::splice;
+use haversack_engine::schema::Schema;
+use haversack_proto::error::ErrorReason;
+use haversack_proto::sync::{MutationAnswer, MutationOutcome};
+use prost::Message;
+
+use super::InTurn;
+use super::ready::{decode, field_of};
+use crate::ingest::encode_row;
+use crate::{Arrival, Commit, Entry, Intake, LedgerPlace, Resolution, Staging, StagingError};
+
+/// What a source made of a mutation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settlement<'a> {
+    /// It took it, and this is its row now.
+    Written {
+        /// One JSON object, as in an ingest.
+        row: &'a [u8],
+        /// What it calls the row's version.
+        etag: Option<&'a str>,
+        /// Attributes of the device's that gave way to the source's.
+        overruled: &'a [AttributeNumber],
+    },
+    /// It took it, and has no such row now.
+    Gone,
+    /// Nothing was left to write: every field of the device's gave way to the source's.
+    Overruled {
+        /// These attributes.
+        fields: &'a [AttributeNumber],
+    },
+    /// It refused it.
+    Refused(Refusal),
+}
+
+/// What settling did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The final outcome.
+    pub outcome: MutationOutcome,
+    /// LSN of the row afterwards, if it was applied.
+    pub lsn: Lsn,
+    /// Mutations that were blocked with it.
+    pub blocked: u64,
+}
+
+/// Makes the last word on the queued mutation at a place true, in one commit; `None` if it was settled before.
+///
+/// # Errors
+/// [`StagingError::SourceRowInvalid`] if the row is not one of the entity, or not that of the mutation;
+/// others as [`Staging::begin`]. Then the mutation stays queued.
+pub fn settle(
+    staging: &dyn Staging,
+    schema: &Schema,
+    place: LedgerPlace,
+    settlement: &Settlement<'_>,
+) -> Result<Option<Settled>, StagingError> {
+    let mut commit = staging.begin()?;
+    let (Some(entry), Some(waiting)) = (commit.ledger().entry(place)?, commit.queue().queued_at(place)?) else {
+        return Ok(None);
+    };
+    let settled = match settlement {
+        Settlement::Written { row, etag, overruled } => {
+            let payload = row_of(schema, &entry, row)?;
+            let arrival = Arrival::Row { id: &entry.id, payload: &payload, etag: *etag };
+            apply(&mut *commit, &entry, &waiting, Some(&arrival), overruled)?
+        }
+        Settlement::Gone => apply(&mut *commit, &entry, &waiting, Some(&Arrival::Gone { id: &entry.id }), &[])?,
+        Settlement::Overruled { fields } => apply(&mut *commit, &entry, &waiting, None, fields)?,
+        Settlement::Refused(refusal) => refuse(&mut *commit, &entry, &waiting, refusal)?,
+    };
+    commit.finish()?;
+    Ok(Some(settled))
+}
+
+/// The source's row, encoded; it must be that of the mutation.
+fn row_of(schema: &Schema, entry: &Entry, json: &[u8]) -> Result<Vec<u8>, StagingError> {
+    let unknown = || StagingError::EntityUnknown(format!("number {}", entry.entity.0));
+    let entity = schema.entity_by_number(entry.entity).ok_or_else(unknown)?;
+    let (id, payload) = encode_row(schema, entity, json).map_err(StagingError::SourceRowInvalid)?;
+    if id == entry.id {
+        return Ok(payload);
+    }
+    Err(StagingError::SourceRowInvalid("it has another id than the row that was written".into()))
+}
+
+/// The source has the mutation; puts its row into staging, unless nothing was written.
+fn apply(
+    commit: &mut dyn Commit,
+    entry: &Entry,
+    waiting: &InTurn,
+    arrival: Option<&Arrival<'_>>,
+    overruled: &[AttributeNumber],
+) -> Result<Settled, StagingError> {
+    let before = commit.row(entry.entity, &entry.id)?.map_or(Lsn(0), |(lsn, _)| lsn);
+    let changed = match arrival {
+        Some(arrival) => {
+            let taken = Intake::new(commit).take(entry.entity, std::slice::from_ref(arrival))?;
+            taken.unchanged == 0
+        }
+        None => false,
+    };
+    let mut done = Entry { outcome: MutationOutcome::Applied.into(), effect: None, ..entry.clone() };
+    let lsn = if changed { commit.drawn() } else { before };
+    if changed {
+        (done.before, done.lsn) = (before, lsn);
+    } else if arrival.is_some() && lsn > entry.before && !commit.queue().has_drawn(lsn)? {
+        // Replication was faster: the row's last change is what the source made of this one.
+        done.lsn = lsn;
+    }
+    let answered = answer_of(entry)?;
+    let overruled = answered.overruled.iter().copied().chain(overruled.iter().map(|field| field.0));
+    let lsn = if lsn == Lsn(0) { commit.drawn() } else { lsn };
+    done.answer = MutationAnswer {
+        number: entry.origin.number,
+        outcome: done.outcome,
+        lsn: lsn.0,
+        overruled: overruled.collect(),
+        ..MutationAnswer::default()
+    }
+    .encode_to_vec();
+    commit.queue().settle(waiting.place, &done)?;
+    if let Some((_, row)) = commit.row(entry.entity, &entry.id)? {
+        rebase(commit, entry, waiting, &row, |_| true)?;
+    }
+    Ok(Settled { outcome: MutationOutcome::Applied, lsn, blocked: 0 })
+}
+
+/// The source has refused the mutation; what cannot be without it is blocked.
+fn refuse(
+    commit: &mut dyn Commit,
+    entry: &Entry,
+    waiting: &InTurn,
+    refusal: &Refusal,
+) -> Result<Settled, StagingError> {
+    settle_refused(commit, entry, waiting, refusal)?;
+    let blocked = if waiting.queued.effect.created {
+        block_without(commit, entry)?
+    } else {
+        rebase(commit, entry, waiting, &waiting.queued.old, |it| {
+            (it.origin.install, it.origin.user) == (entry.origin.install, entry.origin.user)
+        })?;
+        0
+    };
+    Ok(Settled { outcome: refusal.outcome, lsn: Lsn(0), blocked })
+}
+
+fn settle_refused(
+    commit: &mut dyn Commit,
+    entry: &Entry,
+    waiting: &InTurn,
+    refusal: &Refusal,
+) -> Result<(), StagingError> {
+    let answer = MutationAnswer {
+        number: entry.origin.number,
+        outcome: refusal.outcome.into(),
+        reason: refusal.reason.into(),
+        message: refusal.message.clone(),
+        fields: refusal.fields.iter().map(|field| field.0).collect(),
+        ..MutationAnswer::default()
+    };
+    let refused = Entry {
+        outcome: refusal.outcome.into(),
+        answer: answer.encode_to_vec(),
+        lsn: Lsn(0),
+        resolution: Resolution::Open,
+        mutation: Some(waiting.queued.mutation.clone()),
+        effect: None,
+        ..entry.clone()
+    };
+    commit.queue().settle(waiting.place, &refused)
+}
+
+/// Blocks what is queued for the row of a refused creation or depends on it, and what depends on that in turn.
+fn block_without(commit: &mut dyn Commit, refused: &Entry) -> Result<u64, StagingError> {
+    let (mut blocked, mut open) = (0, vec![refused.clone()]);
+    while let Some(entry) = open.pop() {
+        for waiting in dependants(commit, &entry)? {
+            let Some(dependant) = commit.ledger().entry(waiting.place)? else { continue };
+            let message = format!(
+                "it depends on mutation {}, which was not taken; mend or discard that one, and send both anew",
+                entry.origin.number
+            );
+            let refusal = Refusal::new(MutationOutcome::Blocked, ErrorReason::WriteBlocked, message);
+            settle_refused(commit, &dependant, &waiting, &refusal)?;
+            blocked += 1;
+            open.push(dependant);
+        }
+    }
+    Ok(blocked)
+}
+
+/// What is queued and cannot be without an entry that was not taken.
+fn dependants(commit: &mut dyn Commit, entry: &Entry) -> Result<Vec<InTurn>, StagingError> {
+    let mut found = if entry.kind == haversack_proto::sync::MutationKind::Create as i32 {
+        commit.queue().queued_of(entry.entity, &entry.id)?
+    } else {
+        Vec::new()
+    };
+    for waiting in commit.queue().queued_by(&entry.origin)? {
+        let depends = decode(&waiting.queued)?.depends_on.contains(&entry.origin.number);
+        if depends && !found.iter().any(|it| it.place == waiting.place) {
+            found.push(waiting);
+        }
+    }
+    Ok(found)
+}
+
+/// Replaces what later mutations of the row were judged by, where that was what this one wanted, by what is in `instead`.
+fn rebase(
+    commit: &mut dyn Commit,
+    entry: &Entry,
+    settled: &InTurn,
+    instead: &[u8],
+    concerns: impl Fn(&InTurn) -> bool,
+) -> Result<(), StagingError> {
+    let mut open: Vec<AttributeNumber> = settled.queued.effect.changed.iter().copied().map(AttributeNumber).collect();
+    for later in commit.queue().queued_of(entry.entity, &entry.id)?.into_iter().filter(|it| concerns(it)) {
+        let mut replaced = Vec::new();
+        for &field in &open {
+            let wanted = field_of(&settled.queued.effect.values, field)?;
+            let is_written = later.queued.effect.changed.contains(&field.0);
+            if is_written && field_of(&later.queued.old, field)? == wanted {
+                replaced.push(field);
+            }
+        }
+        open.retain(|field| !later.queued.effect.changed.contains(&field.0));
+        if replaced.is_empty() {
+            continue;
+        }
+        let values = replaced.iter().map(|&field| Ok(field_of(instead, field)?.unwrap_or_default().to_vec()));
+        let values: Vec<u8> = values.collect::<Result<Vec<_>, StagingError>>()?.concat();
+        let old = splice(&later.queued.old, &replaced, &values)
+            .map_err(|error| StagingError::Damaged(format!("a queued mutation: {error}")))?;
+        commit.queue().judged_by(later.turn, &old)?;
+    }
+    Ok(())
+}
+
+fn answer_of(entry: &Entry) -> Result<MutationAnswer, StagingError> {
+    MutationAnswer::decode(&entry.answer[..])
+        .map_err(|error| StagingError::Damaged(format!("an answer in the ledger: {error}")))
+}

@@ -1,0 +1,208 @@
+//! The queue of mutations for a source, and settlements, as rows of tables.
+
+use std::ops::ControlFlow;
+
+use haversack_engine::ids::{EntityNumber, Lsn};
+use haversack_proto::sync::{Mutation, MutationKind};
+use prost::Message;
+use rusqlite::{Connection, Params, Row};
+
+use super::failed;
+use super::ledger;
+use super::snapshot::row_id;
+use crate::queue::{InTurn, Passing, QueueStanding, Queued, Turn};
+use crate::{Effect, Entry, LedgerPlace, Origin, Recorded, RowId, Settlements, StagingError};
+
+const READING: &str = "reading the queue for the source";
+const WRITING: &str = "writing the queue for the source";
+
+const ENQUEUE: &str = "INSERT INTO queue (place, install, user, number, entity, id, kind, judged_at_us, depends_on,
+        mutation, effect, old, etag, policy)
+    SELECT place, install, user, number, entity, id, kind, received_at_us, ?4, ?5, ?6, ?7, ?8, ?9
+    FROM mutations WHERE install = ?1 AND user = ?2 AND number = ?3";
+
+/// In the order of [`in_turn`].
+const IN_TURN: &str = "SELECT turn, place, install, user, number, mutation, effect, old, etag, policy FROM queue";
+
+/// Puts what waits for an entry at the end.
+pub(super) fn enqueue(connection: &Connection, origin: &Origin, queued: &Queued) -> Result<(), StagingError> {
+    let mutation = Mutation::decode(&queued.mutation[..])
+        .map_err(|error| StagingError::Damaged(format!("a mutation that is to be queued: {error}")))?;
+    let depends_on: Vec<u8> = mutation.depends_on.iter().flat_map(|number| number.to_be_bytes()).collect();
+    let values = rusqlite::params![
+        origin.install,
+        origin.user,
+        origin.number as i64,
+        depends_on,
+        queued.mutation,
+        queued.effect.encode_to_vec(),
+        queued.old,
+        queued.etag,
+        queued.policy,
+    ];
+    let written = connection.prepare_cached(ENQUEUE).and_then(|mut insert| insert.execute(values));
+    written.map(drop).map_err(failed(WRITING))
+}
+
+/// What waits for a row.
+pub(super) fn of_row(connection: &Connection, entity: EntityNumber, id: &RowId) -> Result<Vec<InTurn>, StagingError> {
+    all(connection, &format!("{IN_TURN} WHERE entity = ?1 AND id = ?2 ORDER BY turn"), (entity.0, id))
+}
+
+/// What waits under a place of the ledger.
+pub(super) fn at(connection: &Connection, place: LedgerPlace) -> Result<Option<InTurn>, StagingError> {
+    Ok(all(connection, &format!("{IN_TURN} WHERE place = ?1"), [place.0 as i64])?.pop())
+}
+
+/// What waits of an install and user.
+pub(super) fn by(connection: &Connection, origin: &Origin) -> Result<Vec<InTurn>, StagingError> {
+    let sql = format!("{IN_TURN} WHERE install = ?1 AND user = ?2 ORDER BY turn");
+    all(connection, &sql, (origin.install, origin.user))
+}
+
+/// Looks at entries in turn.
+pub(super) fn pass(
+    connection: &Connection,
+    visit: &mut dyn FnMut(Passing) -> ControlFlow<()>,
+) -> Result<(), StagingError> {
+    let sql = "SELECT turn, place, install, user, number, entity, id, kind, depends_on FROM queue ORDER BY turn";
+    let mut select = connection.prepare_cached(sql).map_err(failed(READING))?;
+    let mut rows = select.query([]).map_err(failed(READING))?;
+    while let Some(row) = rows.next().map_err(failed(READING))? {
+        let id = row_id(row.get_ref(6).map_err(failed(READING))?)?;
+        if visit(passing(row, id).map_err(failed(READING))?).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Replaces what an entry was judged by.
+pub(super) fn judged_by(connection: &Connection, turn: Turn, old: &[u8]) -> Result<(), StagingError> {
+    let sql = "UPDATE queue SET old = ?2 WHERE turn = ?1";
+    let written = connection.prepare_cached(sql).and_then(|mut update| update.execute((turn.0 as i64, old)));
+    written.map(drop).map_err(failed(WRITING))
+}
+
+/// Makes an entry of the ledger final.
+pub(super) fn settle(connection: &Connection, place: LedgerPlace, entry: &Entry) -> Result<(), StagingError> {
+    ledger::amend(connection, place, entry)?;
+    let act = || -> rusqlite::Result<()> {
+        connection.prepare_cached("DELETE FROM queue WHERE place = ?1")?.execute([place.0 as i64])?;
+        let draw = "UPDATE mutations SET settled =
+            (SELECT ifnull(max(settled), 0) + 1 FROM mutations WHERE settled IS NOT NULL) WHERE place = ?1";
+        connection.prepare_cached(draw)?.execute([place.0 as i64]).map(drop)
+    };
+    act().map_err(failed(WRITING))
+}
+
+/// Whether some entry's change drew an LSN.
+pub(super) fn has_drawn(connection: &Connection, lsn: Lsn) -> Result<bool, StagingError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM mutations WHERE lsn = ?1 AND lsn > 0)";
+    let found =
+        connection.prepare_cached(sql).and_then(|mut select| select.query_row([lsn.0 as i64], |row| row.get(0)));
+    found.map_err(failed(READING))
+}
+
+/// How the queue stands.
+pub(super) fn standing(connection: &Connection) -> Result<QueueStanding, StagingError> {
+    let sql = "SELECT count(*), ifnull(min(judged_at_us), 0) FROM queue";
+    let read = |row: &Row<'_>| Ok(QueueStanding { waiting: row.get::<_, i64>(0)? as u64, oldest_at_us: row.get(1)? });
+    let found = connection.prepare_cached(sql).and_then(|mut select| select.query_row([], read));
+    found.map_err(failed(READING))
+}
+
+/// The last settlement; 0 if there was none.
+pub(super) fn last_settlement(connection: &Connection) -> Result<u64, StagingError> {
+    let sql = "SELECT ifnull(max(settled), 0) FROM mutations WHERE settled IS NOT NULL";
+    let found = connection.prepare_cached(sql).and_then(|mut select| select.query_row([], |row| row.get::<_, i64>(0)));
+    found.map(|last| last as u64).map_err(failed(READING))
+}
+
+/// Whose mutations were settled after a settlement, and the last settlement among them.
+pub(super) fn settled_after(
+    connection: &Connection,
+    after: u64,
+    at_most: usize,
+) -> Result<(Vec<Origin>, u64), StagingError> {
+    let sql = "SELECT settled, install, user, number FROM mutations WHERE settled > ?1 ORDER BY settled LIMIT ?2";
+    let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)? as u64, origin(row, 1)?));
+    let limit = i64::try_from(at_most).unwrap_or(i64::MAX);
+    let mut select = connection.prepare_cached(sql).map_err(failed(READING))?;
+    let rows = select.query_map((after as i64, limit), read).map_err(failed(READING))?;
+    let found: Vec<(u64, Origin)> = rows.collect::<Result<_, _>>().map_err(failed(READING))?;
+    let last = found.last().map_or(after, |(settled, _)| *settled);
+    Ok((found.into_iter().map(|(_, origin)| origin).collect(), last))
+}
+
+/// What was settled of an install and user after a settlement, in order.
+pub(super) fn settlements(
+    connection: &Connection,
+    of: &Origin,
+    after: u64,
+    at_most: usize,
+) -> Result<Settlements, StagingError> {
+    let sql = "SELECT settled, place, hash, outcome, lsn, answer FROM mutations
+        WHERE install = ?1 AND user = ?2 AND settled > ?3 ORDER BY settled LIMIT ?4";
+    let read = |row: &Row<'_>| {
+        let recorded = Recorded {
+            place: LedgerPlace(row.get::<_, i64>(1)? as u64),
+            hash: row.get(2)?,
+            outcome: row.get(3)?,
+            lsn: Lsn(row.get::<_, i64>(4)? as u64),
+            answer: row.get(5)?,
+        };
+        Ok((row.get::<_, i64>(0)? as u64, recorded))
+    };
+    let limit = i64::try_from(at_most).unwrap_or(i64::MAX);
+    let mut select = connection.prepare_cached(sql).map_err(failed(READING))?;
+    let rows = select.query_map((of.install, of.user, after as i64, limit), read).map_err(failed(READING))?;
+    let found: Vec<(u64, Recorded)> = rows.collect::<Result<_, _>>().map_err(failed(READING))?;
+    let last = found.last().map_or(after, |(settled, _)| *settled);
+    Ok(Settlements { recorded: found.into_iter().map(|(_, recorded)| recorded).collect(), last })
+}
+
+fn all(connection: &Connection, sql: &str, values: impl Params) -> Result<Vec<InTurn>, StagingError> {
+    let mut select = connection.prepare_cached(sql).map_err(failed(READING))?;
+    let mut rows = select.query(values).map_err(failed(READING))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(failed(READING))? {
+        let (it, effect) = in_turn(row).map_err(failed(READING))?;
+        let effect = Effect::decode(&effect[..])
+            .map_err(|error| StagingError::Damaged(format!("a queued effect cannot be read: {error}")))?;
+        found.push(InTurn { queued: Queued { effect, ..it.queued }, ..it });
+    }
+    Ok(found)
+}
+
+/// An entry without its effect, and the bytes of that.
+fn in_turn(row: &Row<'_>) -> rusqlite::Result<(InTurn, Vec<u8>)> {
+    let queued = Queued {
+        mutation: row.get(5)?,
+        effect: Effect::default(),
+        old: row.get(7)?,
+        etag: row.get(8)?,
+        policy: row.get(9)?,
+    };
+    let (turn, place) = (Turn(row.get::<_, i64>(0)? as u64), LedgerPlace(row.get::<_, i64>(1)? as u64));
+    Ok((InTurn { turn, place, origin: origin(row, 2)?, queued }, row.get(6)?))
+}
+
+fn passing(row: &Row<'_>, id: RowId) -> rusqlite::Result<Passing> {
+    let depends_on: Vec<u8> = row.get(8)?;
+    Ok(Passing {
+        turn: Turn(row.get::<_, i64>(0)? as u64),
+        place: LedgerPlace(row.get::<_, i64>(1)? as u64),
+        origin: origin(row, 2)?,
+        entity: EntityNumber(row.get(5)?),
+        id,
+        deletes: row.get::<_, i32>(7)? == MutationKind::Delete as i32,
+        depends_on: depends_on.as_chunks().0.iter().map(|bytes| u64::from_be_bytes(*bytes)).collect(),
+    })
+}
+
+/// The origin in three columns from `first` on.
+fn origin(row: &Row<'_>, first: usize) -> rusqlite::Result<Origin> {
+    let number = row.get::<_, i64>(first + 2)? as u64;
+    Ok(Origin { install: row.get(first)?, user: row.get(first + 1)?, number })
+}

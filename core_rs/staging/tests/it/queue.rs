@@ -1,0 +1,468 @@
+//! What waits for a source outside: sent in order, settled once, and composed for those who write meanwhile.
+
+use std::collections::{BTreeMap, HashSet};
+
+use haversack_engine::engine::mutation::Refusal;
+use haversack_engine::ids::{AttributeNumber, Lsn};
+use haversack_engine::row::{FieldType, RowWriter, Value, read};
+use haversack_engine::schema::Schema;
+use haversack_proto::error::ErrorReason;
+use haversack_proto::model::{Attribute, AttributeType, ConflictPolicy, Entity, Model};
+use haversack_proto::sync::{Mutation, MutationAnswer, MutationKind, MutationOutcome};
+use haversack_staging::queue::{Queued, Ready, Settlement, composed, ready, settle};
+use haversack_staging::{
+    Effect, Entry, LedgerPlace, Origin, RowId, Staging, StagingError, discard_refusal, export_ledger, import_ledger,
+};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use prost::Message;
+
+use crate::ledger::entry;
+use crate::world::{ACCOUNT, SqliteWorld, World, id};
+
+const NAME: u32 = 2;
+const CITY: u32 = 3;
+const QUEUED: i32 = MutationOutcome::Queued as i32;
+const SERVER_WINS: i32 = ConflictPolicy::ServerWins as i32;
+
+fn schema() -> Schema {
+    let attribute = |number, name: &str, kind: AttributeType| Attribute {
+        number,
+        logical_name: name.into(),
+        r#type: kind.into(),
+        ..Attribute::default()
+    };
+    let entity = Entity {
+        number: ACCOUNT.0,
+        logical_name: "account".into(),
+        primary_id_attribute: "accountid".into(),
+        ownership: haversack_proto::model::Ownership::Organization.into(),
+        attributes: vec![
+            attribute(1, "accountid", AttributeType::Uniqueidentifier),
+            attribute(NAME, "name", AttributeType::String),
+            attribute(CITY, "city", AttributeType::String),
+        ],
+        ..Entity::default()
+    };
+    Schema::from_model(&Model { entities: vec![entity], ..Model::default() }).unwrap()
+}
+
+/// Texts by field.
+type Fields<'a> = [(u32, &'a str)];
+
+fn payload(row: Option<u8>, fields: &Fields<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut writer = RowWriter::new(&mut out);
+    if let Some(row) = row {
+        writer.push(AttributeNumber(1), &Value::Id([row; 16]));
+    }
+    for (number, text) in fields {
+        writer.push(AttributeNumber(*number), &Value::Text(text));
+    }
+    writer.finish();
+    out
+}
+
+fn text(payload: &[u8], field: u32) -> String {
+    match read(payload, AttributeNumber(field), FieldType::Text).unwrap() {
+        Some(Value::Text(text)) => text.to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// A row as the source states it after a write.
+fn json(row: u8, fields: &Fields<'_>) -> Vec<u8> {
+    let name = |number| if number == NAME { "name" } else { "city" };
+    let id = uuid(row);
+    let members: Vec<String> =
+        fields.iter().map(|(number, text)| format!(r#","{}":"{text}""#, name(*number))).collect();
+    format!(r#"{{"accountid":"{id}"{}}}"#, members.concat()).into_bytes()
+}
+
+fn uuid(row: u8) -> String {
+    haversack_engine::row::uuid_text([row; 16])
+}
+
+/// What a device does.
+#[derive(Clone, Debug)]
+struct Wish<'a> {
+    number: u64,
+    row: u8,
+    kind: MutationKind,
+    fields: &'a Fields<'a>,
+    depends_on: Vec<u64>,
+    install: u8,
+}
+
+impl<'a> Wish<'a> {
+    fn new(number: u64, row: u8, kind: MutationKind, fields: &'a Fields<'a>) -> Self {
+        Self { number, row, kind, fields, depends_on: Vec::new(), install: 1 }
+    }
+
+    fn after(self, number: u64) -> Self {
+        Self { depends_on: vec![number], ..self }
+    }
+}
+
+/// Does to staging what the gateway does when it has let a mutation through.
+fn queue(staging: &dyn Staging, wish: &Wish<'_>) -> Origin {
+    let mut commit = staging.begin().unwrap();
+    let stored = commit.row(ACCOUNT, &id(wish.row)).unwrap();
+    let before = stored.as_ref().map_or(Lsn(0), |(lsn, _)| *lsn);
+    let waiting = commit.queue().queued_of(ACCOUNT, &id(wish.row)).unwrap();
+    let row = composed(stored.map(|(_, payload)| payload), &waiting).unwrap().unwrap_or_default();
+    let changed: Vec<u32> = wish.fields.iter().map(|(number, _)| *number).collect();
+    let old: Vec<(u32, String)> = changed.iter().map(|&number| (number, text(&row, number))).collect();
+    let old: Vec<(u32, &str)> = old.iter().filter(|(_, text)| !text.is_empty()).map(|(n, t)| (*n, &**t)).collect();
+    let values = payload(None, wish.fields);
+    let mutation = Mutation {
+        number: wish.number,
+        entity: ACCOUNT.0,
+        kind: wish.kind.into(),
+        values: values.clone().into(),
+        changed: changed.clone(),
+        depends_on: wish.depends_on.clone(),
+        ..Mutation::default()
+    };
+    let created = wish.kind == MutationKind::Create;
+    let values = if created { payload(Some(wish.row), wish.fields) } else { values };
+    let effect = Effect { deleted: wish.kind == MutationKind::Delete, created, changed, values };
+    let origin = Origin { install: [wish.install; 16], user: [2; 16], number: wish.number };
+    let answer = MutationAnswer { number: wish.number, outcome: QUEUED, ..MutationAnswer::default() };
+    let (kind, answer) = (wish.kind.into(), answer.encode_to_vec());
+    let entry = Entry { origin, kind, outcome: QUEUED, before, answer, ..entry(wish.number, wish.row) };
+    assert!(commit.ledger().record(&entry).unwrap());
+    let etag = commit.etag(ACCOUNT, &id(wish.row)).unwrap();
+    let queued =
+        Queued { mutation: mutation.encode_to_vec(), effect, old: payload(None, &old), etag, policy: SERVER_WINS };
+    commit.queue().enqueue(&origin, &queued).unwrap();
+    commit.finish().unwrap();
+    origin
+}
+
+fn ready_now(staging: &dyn Staging, at_most: usize) -> Vec<Ready> {
+    ready(staging, &schema(), &HashSet::new(), at_most).unwrap()
+}
+
+fn numbers(staging: &dyn Staging) -> Vec<u64> {
+    ready_now(staging, 99).iter().map(|it| it.entry.origin.number).collect()
+}
+
+fn written<'a>(row: &'a [u8], etag: &'a str) -> Settlement<'a> {
+    Settlement::Written { row, etag: Some(etag), overruled: &[] }
+}
+
+fn refused() -> Settlement<'static> {
+    Settlement::Refused(Refusal::new(MutationOutcome::Forbidden, ErrorReason::WriteForbidden, "not you"))
+}
+
+fn put(staging: &dyn Staging, row: u8, fields: &Fields<'_>) {
+    let mut commit = staging.begin().unwrap();
+    commit.upsert(ACCOUNT, &id(row), &payload(Some(row), fields)).unwrap();
+    commit.finish().unwrap();
+}
+
+fn answer(staging: &dyn Staging, origin: &Origin) -> MutationAnswer {
+    let found = staging.snapshot().unwrap().ledger().find(origin).unwrap().unwrap();
+    MutationAnswer::decode(&found.answer[..]).unwrap()
+}
+
+fn place(staging: &dyn Staging, origin: &Origin) -> LedgerPlace {
+    staging.snapshot().unwrap().ledger().find(origin).unwrap().unwrap().place
+}
+
+fn row(staging: &dyn Staging, row: u8) -> Option<(String, String)> {
+    let payload = staging.begin().unwrap().payload(ACCOUNT, &id(row)).unwrap()?;
+    Some((text(&payload, NAME), text(&payload, CITY)))
+}
+
+#[test]
+fn a_row_changes_when_the_source_has_the_write_and_to_what_the_source_has() {
+    let world = SqliteWorld::new();
+    let staging = world.open();
+    put(&*staging, 1, &[(NAME, "A"), (CITY, "Ribe")]);
+    let origin = queue(&*staging, &Wish::new(1, 1, MutationKind::Update, &[(NAME, "b ")]));
+    assert_eq!(row(&*staging, 1), Some(("A".into(), "Ribe".into())));
+    let found = ready_now(&*staging, 9);
+    assert_eq!(found.len(), 1);
+    assert_eq!(text(&found[0].queued.old, NAME), "A");
+    let settled = settle(&*staging, &schema(), found[0].place, &written(&json(1, &[(NAME, "B"), (CITY, "Fanø")]), "7"));
+    let settled = settled.unwrap().unwrap();
+    assert_eq!((settled.outcome, settled.lsn), (MutationOutcome::Applied, Lsn(2)));
+    assert_eq!(row(&*staging, 1), Some(("B".into(), "Fanø".into())));
+    assert_eq!(staging.begin().unwrap().etag(ACCOUNT, &id(1)).unwrap().as_deref(), Some("7"));
+    assert_eq!((answer(&*staging, &origin).outcome(), answer(&*staging, &origin).lsn), (MutationOutcome::Applied, 2));
+    assert_eq!(settle(&*staging, &schema(), found[0].place, &refused()).unwrap(), None, "it is settled once");
+    assert!(numbers(&*staging).is_empty());
+    assert_eq!(staging.begin().unwrap().ledger().own_change(&origin, Lsn(2)).unwrap(), Some(Lsn(1)));
+}
+
+#[test]
+fn a_row_that_replication_brought_first_settles_without_an_lsn_of_its_own() {
+    let world = SqliteWorld::new();
+    let staging = world.open();
+    put(&*staging, 1, &[(NAME, "A")]);
+    let origin = queue(&*staging, &Wish::new(1, 1, MutationKind::Update, &[(NAME, "B")]));
+    put(&*staging, 1, &[(NAME, "B")]);
+    let settled = settle(&*staging, &schema(), place(&*staging, &origin), &written(&json(1, &[(NAME, "B")]), "2"));
+    assert_eq!(settled.unwrap().unwrap().lsn, Lsn(2));
+    assert_eq!(staging.head().unwrap(), Lsn(2));
+    assert_eq!(staging.begin().unwrap().ledger().own_change(&origin, Lsn(2)).unwrap(), Some(Lsn(1)));
+}
+
+#[test]
+fn writes_go_in_order_where_one_needs_the_other() {
+    let world = SqliteWorld::new();
+    let staging = world.open();
+    put(&*staging, 3, &[(NAME, "C")]);
+    let made = queue(&*staging, &Wish::new(1, 1, MutationKind::Create, &[(NAME, "A")]));
+    queue(&*staging, &Wish::new(2, 1, MutationKind::Update, &[(NAME, "B")]).after(1));
+    queue(&*staging, &Wish::new(3, 2, MutationKind::Create, &[(NAME, "child")]).after(1));
+    queue(&*staging, &Wish::new(4, 3, MutationKind::Update, &[(CITY, "x")]));
+    queue(&*staging, &Wish::new(5, 4, MutationKind::Delete, &[]));
+    let other = Wish { install: 9, ..Wish::new(1, 5, MutationKind::Delete, &[]) };
+    queue(&*staging, &other);
+    assert_eq!(numbers(&*staging), [1, 4, 1]);
+    assert_eq!(ready(&*staging, &schema(), &HashSet::from([place(&*staging, &made)]), 9).unwrap().len(), 2);
+    settle(&*staging, &schema(), place(&*staging, &made), &written(&json(1, &[(NAME, "A")]), "1")).unwrap();
+    assert_eq!(numbers(&*staging), [2, 3, 4, 1]);
+    for _ in 0..3 {
+        let first = &ready_now(&*staging, 1)[0];
+        let RowId::Uuid([row, ..]) = first.entry.id else { panic!() };
+        settle(&*staging, &schema(), first.place, &written(&json(row, &[(NAME, "A")]), "1")).unwrap().unwrap();
+    }
+    assert_eq!(numbers(&*staging), [5, 1], "the deletion has waited for what its device wrote before");
+}
+
+#[test]
+fn a_refused_creation_takes_along_what_cannot_be_without_it() {
+    let world = SqliteWorld::new();
+    let staging = world.open();
+    let made = queue(&*staging, &Wish::new(1, 1, MutationKind::Create, &[(NAME, "A")]));
+    let over = queue(&*staging, &Wish { install: 9, ..Wish::new(1, 1, MutationKind::Update, &[(NAME, "B")]) });
+    let child = queue(&*staging, &Wish::new(2, 2, MutationKind::Create, &[(NAME, "child")]).after(1));
+    let grandchild = queue(&*staging, &Wish::new(3, 3, MutationKind::Create, &[(NAME, "grandchild")]).after(2));
+    let free = queue(&*staging, &Wish::new(4, 4, MutationKind::Create, &[(NAME, "free")]));
+    let settled = settle(&*staging, &schema(), place(&*staging, &made), &refused()).unwrap().unwrap();
+    assert_eq!((settled.outcome, settled.blocked), (MutationOutcome::Forbidden, 3));
+    assert_eq!(
+        (answer(&*staging, &made).message.as_str(), answer(&*staging, &made).reason()),
+        ("not you", ErrorReason::WriteForbidden)
+    );
+    for blocked in [over, child, grandchild] {
+        assert_eq!(answer(&*staging, &blocked).outcome(), MutationOutcome::Blocked);
+    }
+    assert_eq!(answer(&*staging, &free).outcome(), MutationOutcome::Queued);
+    let log = staging.snapshot().unwrap().ledger().refused(LedgerPlace(0), 9).unwrap();
+    assert_eq!(log.len(), 4, "they are in the log of refusals");
+    discard_refusal(&*staging, log[0].0).unwrap();
+    let settlements = staging.snapshot().unwrap().ledger().settlements(&made, 0, 9).unwrap();
+    assert_eq!((settlements.recorded.len(), settlements.last), (3, 4));
+    assert_eq!(staging.snapshot().unwrap().ledger().settled_after(2, 9).unwrap().1, 4);
+}
+
+#[test]
+fn what_others_have_changed_since_is_in_conflict_and_what_one_wrote_oneself_is_not() {
+    let world = SqliteWorld::new();
+    let staging = world.open();
+    put(&*staging, 1, &[(NAME, "A"), (CITY, "x")]);
+    let first = queue(&*staging, &Wish::new(1, 1, MutationKind::Update, &[(NAME, "B")]));
+    queue(&*staging, &Wish::new(2, 1, MutationKind::Update, &[(NAME, "C")]));
+    queue(&*staging, &Wish::new(3, 1, MutationKind::Delete, &[]));
+    put(&*staging, 1, &[(NAME, "A"), (CITY, "y")]);
+    assert!(ready_now(&*staging, 1)[0].conflicts.is_empty(), "another field is no conflict");
+    settle(&*staging, &schema(), place(&*staging, &first), &written(&json(1, &[(NAME, "b."), (CITY, "y")]), "1"))
+        .unwrap();
+    assert!(ready_now(&*staging, 1)[0].conflicts.is_empty(), "the source's form of an own value is no conflict");
+    put(&*staging, 1, &[(NAME, "Z")]);
+    let second = &ready_now(&*staging, 1)[0];
+    assert_eq!(second.conflicts, [AttributeNumber(NAME)]);
+    settle(&*staging, &schema(), second.place, &refused()).unwrap();
+    assert!(ready_now(&*staging, 1)[0].is_overtaken);
+}
+
+#[test]
+fn an_own_refused_value_is_taken_back_from_what_stands_on_it() {
+    let world = SqliteWorld::new();
+    let staging = world.open();
+    put(&*staging, 1, &[(NAME, "A")]);
+    let first = queue(&*staging, &Wish::new(1, 1, MutationKind::Update, &[(NAME, "B")]));
+    queue(&*staging, &Wish::new(2, 1, MutationKind::Update, &[(NAME, "C")]));
+    settle(&*staging, &schema(), place(&*staging, &first), &refused()).unwrap();
+    let second = &ready_now(&*staging, 1)[0];
+    assert_eq!((text(&second.queued.old, NAME), second.conflicts.len()), ("A".into(), 0));
+}
+
+#[test]
+fn what_waits_travels_with_the_ledger() {
+    let worlds = [SqliteWorld::new(), SqliteWorld::new()];
+    let (staging, next) = (worlds[0].open(), worlds[1].open());
+    let made = queue(&*staging, &Wish::new(1, 1, MutationKind::Create, &[(NAME, "A")]));
+    queue(&*staging, &Wish::new(2, 1, MutationKind::Update, &[(NAME, "B")]).after(1));
+    let (page, _) = export_ledger(&*staging.snapshot().unwrap(), LedgerPlace(0), 9).unwrap();
+    assert_eq!((import_ledger(&*next, &page).unwrap(), import_ledger(&*next, &page).unwrap()), (2, 0));
+    assert_eq!(next.snapshot().unwrap().ledger().queue_standing().unwrap().waiting, 2);
+    assert_eq!(numbers(&*next), [1]);
+    settle(&*next, &schema(), place(&*next, &made), &written(&json(1, &[(NAME, "A")]), "1")).unwrap().unwrap();
+    assert_eq!(numbers(&*next), [2]);
+}
+
+#[test]
+fn a_row_that_is_none_of_the_mutations_leaves_it_queued() {
+    let world = SqliteWorld::new();
+    let staging = world.open();
+    let made = queue(&*staging, &Wish::new(1, 1, MutationKind::Create, &[(NAME, "A")]));
+    for row in [json(2, &[]), b"[]".to_vec(), br#"{"accountid":"x y","nme":"A"}"#.to_vec()] {
+        let error = settle(&*staging, &schema(), place(&*staging, &made), &written(&row, "1")).unwrap_err();
+        assert!(matches!(error, StagingError::SourceRowInvalid(_)), "{error}");
+    }
+    assert_eq!(numbers(&*staging), [1]);
+}
+
+const HISTORIES: u32 = 24;
+const STEPS: usize = 40;
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// A device of two writes a row of three: makes it, changes it, or deletes it, as it can.
+    Write(u8, u8, bool),
+    /// The worker takes so many writes to the source, which refuses those that this says; the last answer may be lost.
+    Send(usize, Vec<bool>, bool),
+    /// Somebody changes the source's row, or deletes it.
+    Other(u8, bool),
+    /// Replication brings a row.
+    Replicate(u8),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let refusals = proptest::collection::vec(proptest::bool::weighted(0.2), 4);
+    prop_oneof![
+        6 => (1u8..3, 1u8..4, proptest::bool::weighted(0.2)).prop_map(|(device, row, delete)| Step::Write(device, row, delete)),
+        4 => (1usize..4, refusals, any::<bool>()).prop_map(|(most, refused, lost)| Step::Send(most, refused, lost)),
+        1 => (1u8..4, proptest::bool::weighted(0.2)).prop_map(|(row, delete)| Step::Other(row, delete)),
+        3 => (1u8..4).prop_map(Step::Replicate),
+    ]
+}
+
+/// A source: its rows, and what it has made of each write, by key.
+#[derive(Default)]
+struct Source {
+    rows: BTreeMap<u8, String>,
+    journal: BTreeMap<Origin, bool>,
+    /// Writes of each row in the order in which they were done.
+    done: BTreeMap<u8, Vec<Origin>>,
+}
+
+impl Source {
+    /// Does a write once, and says whether it took it.
+    fn write(&mut self, it: &Ready, refuse: bool) -> bool {
+        if let Some(&taken) = self.journal.get(&it.entry.origin) {
+            return taken;
+        }
+        let RowId::Uuid([row, ..]) = it.entry.id else { panic!() };
+        let effect = &it.queued.effect;
+        let taken = !refuse && effect.created != self.rows.contains_key(&row);
+        if taken {
+            self.done.entry(row).or_default().push(it.entry.origin);
+            match effect.deleted {
+                true => drop(self.rows.remove(&row)),
+                false => drop(self.rows.insert(row, text(&effect.values, NAME))),
+            }
+        }
+        // A refusal leaves no trace, as in a transaction that was taken back.
+        if taken {
+            self.journal.insert(it.entry.origin, taken);
+        }
+        taken
+    }
+
+    fn settle(&self, staging: &dyn Staging, it: &Ready, taken: bool) {
+        let RowId::Uuid([row, ..]) = it.entry.id else { panic!() };
+        let state = self.rows.get(&row).map(|name| json(row, &[(NAME, name)]));
+        let settlement = match (&state, taken) {
+            (_, false) => refused(),
+            (Some(state), true) => written(state, "1"),
+            (None, true) => Settlement::Gone,
+        };
+        settle(staging, &schema(), it.place, &settlement).unwrap().unwrap();
+    }
+
+    fn replicate(&self, staging: &dyn Staging, row: u8) {
+        let mut commit = staging.begin().unwrap();
+        match self.rows.get(&row) {
+            Some(name) => commit.upsert(ACCOUNT, &id(row), &payload(Some(row), &[(NAME, name)])).unwrap(),
+            None => commit.delete(ACCOUNT, &id(row)).unwrap(),
+        };
+        commit.finish().unwrap();
+    }
+
+    fn send(&mut self, staging: &dyn Staging, most: usize, refusals: &[bool], lost: bool) {
+        let found = ready_now(staging, most);
+        let rows: HashSet<&RowId> = found.iter().map(|it| &it.entry.id).collect();
+        assert_eq!(rows.len(), found.len(), "one of each row at most");
+        for (at, it) in found.iter().enumerate() {
+            let taken = self.write(it, refusals.get(at).copied().unwrap_or_default());
+            if !lost || at + 1 < found.len() {
+                self.settle(staging, it, taken);
+            }
+        }
+    }
+}
+
+fn write(staging: &dyn Staging, number: u64, device: u8, row: u8, delete: bool) -> Origin {
+    let name = format!("{device}.{number}");
+    let fields = [(NAME, name.as_str())];
+    let mut commit = staging.begin().unwrap();
+    let waiting = commit.queue().queued_of(ACCOUNT, &id(row)).unwrap();
+    let stored = commit.payload(ACCOUNT, &id(row)).unwrap();
+    let is_there = composed(stored, &waiting).unwrap().is_some();
+    drop(commit);
+    let kind = match (is_there, delete) {
+        (true, true) => MutationKind::Delete,
+        (true, false) => MutationKind::Update,
+        (false, _) => MutationKind::Create,
+    };
+    let fields: &Fields<'_> = if kind == MutationKind::Delete { &[] } else { &fields };
+    queue(staging, &Wish { install: device, ..Wish::new(number, row, kind, fields) })
+}
+
+#[test]
+fn whatever_happens_each_write_is_settled_once_and_staging_is_the_sources() {
+    let mut runner = TestRunner::new(Config { cases: HISTORIES, failure_persistence: None, ..Config::default() });
+    runner
+        .run(&proptest::collection::vec(step(), 1..STEPS), |steps| {
+            let world = SqliteWorld::new();
+            let (mut source, mut origins) = (Source::default(), Vec::new());
+            for step in steps {
+                // Each step is another process's.
+                let staging = world.open();
+                match step {
+                    Step::Write(device, row, delete) => {
+                        origins.push(write(&*staging, origins.len() as u64 + 1, device, row, delete));
+                    }
+                    Step::Send(most, refusals, lost) => source.send(&*staging, most, &refusals, lost),
+                    Step::Other(row, true) => drop(source.rows.remove(&row)),
+                    Step::Other(row, false) => drop(source.rows.insert(row, "other".into())),
+                    Step::Replicate(row) => source.replicate(&*staging, row),
+                }
+            }
+            let staging = world.open();
+            while !numbers(&*staging).is_empty() {
+                source.send(&*staging, 9, &[], false);
+            }
+            (1..4).for_each(|row| source.replicate(&*staging, row));
+            let rows: BTreeMap<u8, String> = (1..4).filter_map(|it| Some((it, row(&*staging, it)?.0))).collect();
+            prop_assert_eq!(&rows, &source.rows);
+            for origin in &origins {
+                let outcome = answer(&*staging, origin).outcome();
+                prop_assert_ne!(outcome, MutationOutcome::Queued);
+                prop_assert_eq!(outcome == MutationOutcome::Applied, source.journal.contains_key(origin));
+            }
+            prop_assert_eq!(staging.snapshot().unwrap().ledger().last_settlement().unwrap(), origins.len() as u64);
+            for done in source.done.values() {
+                prop_assert!(done.is_sorted_by_key(|origin| origin.number), "a row's writes go in order");
+            }
+            Ok(())
+        })
+        .unwrap();
+}

@@ -1,0 +1,277 @@
+"""What administrators do with sources: set, change, pause, check and take them away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from haversack_server.catalog import Catalog, entities, organizations, provisioning, sources, work_items
+from haversack_server.catalog.sources import StoredSource
+from haversack_server.catalog.work_items import WORK_BELL, WorkItem
+from haversack_server.core import in_thread
+from haversack_server.errors import (
+    HaversackError,
+    OrganizationNotProvisioned,
+    SourceInvalid,
+    SourceUnknown,
+    TransitionIllegal,
+)
+from haversack_server.replication._connections import Connections
+from haversack_server.replication._native import NATIVE
+from haversack_server.replication._source import CHECK_SECONDS_MAX, Finding, Source, Verdict
+from haversack_server.sealing import Seal
+from haversack_server.stagings import Stagings
+
+SECRETS_MAX = 16
+"""Secrets of one source."""
+
+UNPROVISIONED = "NOT_PROVISIONED"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an administrator wants of an organization's source.
+
+    Attributes:
+        kind: Which connector speaks to it.
+        settings: What it reads; they replace those before.
+        secrets: Secrets by name; those that are not named stay, while the kind does.
+        forgotten: Names of secrets to forget.
+        mapping: YAML; None keeps that before, while the kind stays.
+    """
+
+    kind: str
+    settings: Mapping[str, Any]
+    secrets: Mapping[str, str]
+    forgotten: Collection[str] = ()
+    mapping: str | None = None
+
+
+class Sources:
+    """The sources outside of all organizations."""
+
+    def __init__(self, catalog: Catalog, stagings: Stagings, connections: Connections, seal: Seal) -> None:
+        self._catalog = catalog
+        self._stagings = stagings
+        self._connections = connections
+        self._seal = seal
+
+    async def find(self, organization: str) -> StoredSource:
+        """Returns an organization's source; raises OrganizationUnknown or SourceUnknown."""
+        async with self._catalog.snapshot() as connection:
+            await organizations.find(connection, organization)
+            return await self._known(connection, organization)
+
+    async def set(self, organization: str, wanted: Wanted, *, dry_run: bool) -> tuple[StoredSource, list[str]]:
+        """Gives an organization a source, or changes it; returns it, and sentences about what is worth knowing.
+
+        Raises OrganizationUnknown, SourceUnknown, SourceInvalid, MappingInvalid or TransitionIllegal.
+        """
+        async with self._catalog.exclusive(organization):
+            async with self._catalog.begin() as connection:
+                await organizations.find(connection, organization, for_update=True)
+                before = await sources.find(connection, organization, for_update=True)
+                stored, source = await self._made(connection, organization, before, wanted)
+                await self._refuse_another_kind(connection, before, stored)
+                if not dry_run:
+                    await sources.put(connection, stored)
+                    await work_items.set_interval(connection, organization, stored.kind, stored.interval_seconds)
+            await source.close()
+            notes = [] if before else await self._notes_of_first(organization)
+        if not dry_run:
+            await self._connections.notify()
+        return stored, notes
+
+    async def set_mapping(self, organization: str, mapping: str) -> StoredSource:
+        """Replaces a source's mapping; raises SourceUnknown or MappingInvalid."""
+
+        def changed(stored: StoredSource) -> StoredSource:
+            return replace(stored, mapping=mapping)
+
+        return await self._change(organization, changed)
+
+    async def pause(self, organization: str, *, paused: bool) -> StoredSource:
+        """Pauses a source, or resumes it; raises SourceUnknown."""
+
+        def changed(stored: StoredSource) -> StoredSource:
+            return replace(stored, is_paused=paused)
+
+        stored = await self._change(organization, changed)
+        await self._catalog.notify(WORK_BELL)
+        return stored
+
+    async def remove(self, organization: str) -> None:
+        """Takes a source away; raises SourceUnknown, or TransitionIllegal if the organization is provisioned."""
+        async with self._catalog.exclusive(organization), self._catalog.begin() as connection:
+            await organizations.find(connection, organization, for_update=True)
+            stored = await self._known(connection, organization)
+            state = (await provisioning.find(connection, organization, for_update=True)).state
+            if state != UNPROVISIONED:
+                raise TransitionIllegal(
+                    f"organization {organization} is {state} from its source ({stored.kind}); de-provision it first"
+                )
+            await sources.remove(connection, organization)
+        await self._connections.notify()
+
+    async def resync(self, organization: str, entity: str) -> WorkItem:
+        """Has an entity be read in full again; raises EntityUnknown or OrganizationNotProvisioned."""
+        async with self._catalog.begin() as connection:
+            await organizations.find(connection, organization)
+            await entities.find(connection, organization, entity)
+            stored = await sources.find(connection, organization)
+            kind, scope = (stored.kind, stored.scope) if stored else (NATIVE, "entity")
+            now_us = await self._catalog.now_us(connection)
+            item = await work_items.ask_resync(
+                connection, organization, entity, source=kind, scope=scope, now_us=now_us
+            )
+            if item is None:
+                raise OrganizationNotProvisioned(
+                    f"organization {organization} has no work item for {entity}, since it is not provisioned;"
+                    f" `haversack org provision {organization}` reads everything"
+                )
+            await sources.touch(connection, organization)
+        await self._connections.notify()
+        await self._catalog.notify(WORK_BELL)
+        return item
+
+    async def check(self, organization: str) -> AsyncIterator[Finding]:
+        """Yields what will work and what will not, as it is found; raises OrganizationUnknown or SourceUnknown."""
+        stored = await self.find(organization)
+        try:
+            source = self._connections.opened(stored)
+        except HaversackError as error:
+            yield Finding("settings", Verdict.FAILURE, str(error), f"`haversack source add {organization}` sets others")
+            return
+        try:
+            yield Finding("settings", Verdict.OK, f"they are those of a source of kind {stored.kind}")
+            async for finding in _checked(source):
+                yield finding
+        finally:
+            await source.close()
+
+    async def rotate_key(self) -> int:
+        """Seals all secrets with a new key and forgets the old one; returns of how many sources.
+
+        The file has both keys until the catalog is changed, so that a crash in between leaves secrets that open.
+        """
+        await asyncio.to_thread(self._seal.add_key)
+        async with self._catalog.snapshot() as connection:
+            names = [it.organization for it in await sources.everything(connection)]
+        count = 0
+        for name in names:
+            # One at a time, and each in its turn: what is being set meanwhile was sealed before, or with the new key.
+            async with self._catalog.exclusive(name), self._catalog.begin() as connection:
+                stored = await sources.find(connection, name, for_update=True)
+                if stored is not None and stored.sealed_secrets:
+                    sealed = self._seal.seal(name, self._seal.open(name, stored.sealed_secrets))
+                    await sources.put(connection, replace(stored, sealed_secrets=sealed))
+                    count += 1
+        await asyncio.to_thread(self._seal.drop_old_keys)
+        return count
+
+    def secret_names(self, stored: StoredSource) -> list[str]:
+        """Returns the names of a source's secrets; none if they cannot be opened."""
+        try:
+            return sorted(self._seal.open(stored.organization, stored.sealed_secrets))
+        except HaversackError:
+            return []
+
+    async def _made(
+        self, connection: AsyncConnection, organization: str, before: StoredSource | None, wanted: Wanted
+    ) -> tuple[StoredSource, Source]:
+        """Returns the source as it is to be stored, and made ready, which is how it is judged."""
+        same = before if before is not None and before.kind == wanted.kind else None
+        secrets = self._seal.open(organization, same.sealed_secrets) if same else {}
+        secrets = {name: it for name, it in secrets.items() if name not in wanted.forgotten} | dict(wanted.secrets)
+        if len(secrets) > SECRETS_MAX:
+            raise SourceInvalid(f"a source can have {SECRETS_MAX} secrets, and these are {len(secrets)}")
+        mapping = wanted.mapping if wanted.mapping is not None else same.mapping if same else ""
+        source = self._connections.connect(wanted.kind, wanted.settings, secrets, mapping)
+        stored = StoredSource(
+            organization=organization,
+            kind=wanted.kind,
+            scope=source.scope,
+            interval_seconds=source.interval_seconds,
+            settings=wanted.settings,
+            sealed_secrets=self._seal.seal(organization, secrets),
+            mapping=mapping,
+            is_paused=before.is_paused if before else False,
+            revision=before.revision + 1 if before else 1,
+            changed_at_us=await self._catalog.now_us(connection),
+        )
+        return stored, source
+
+    async def _refuse_another_kind(
+        self, connection: AsyncConnection, before: StoredSource | None, stored: StoredSource
+    ) -> None:
+        """Raises TransitionIllegal if rows of another source are provisioned."""
+        provisioned = before.kind if before else NATIVE
+        state = (await provisioning.find(connection, stored.organization, for_update=True)).state
+        if state != UNPROVISIONED and (provisioned, before and before.scope) != (stored.kind, stored.scope):
+            raise TransitionIllegal(
+                f"organization {stored.organization} is {state} from another source ({provisioned});"
+                f" `haversack org deprovision {stored.organization}` it first"
+            )
+
+    async def _notes_of_first(self, organization: str) -> list[str]:
+        record = await self._stagings.record(organization)
+        rows = sum(count for _, count, _ in await in_thread(record.statistics))
+        if not rows:
+            return []
+        return [f"{rows:,} rows that were ingested stay in the record database, and devices will not have them"]
+
+    async def _change(self, organization: str, changed: Any) -> StoredSource:
+        """Changes a stored source, if a connector takes what it has become."""
+        async with self._catalog.exclusive(organization):
+            async with self._catalog.begin() as connection:
+                await organizations.find(connection, organization)
+                before = await self._known(connection, organization)
+                after: StoredSource = changed(before)
+                if after == before:
+                    return before
+                if after.mapping != before.mapping:
+                    await self._connections.opened(after).close()
+                after = replace(
+                    after, revision=before.revision + 1, changed_at_us=await self._catalog.now_us(connection)
+                )
+                await sources.put(connection, after)
+        await self._connections.notify()
+        return after
+
+    async def _known(self, connection: AsyncConnection, organization: str) -> StoredSource:
+        stored = await sources.find(connection, organization)
+        if stored is None:
+            raise SourceUnknown(
+                f"organization {organization} has no source outside: it keeps its rows itself;"
+                f" `haversack source add {organization}` gives it one"
+            )
+        return stored
+
+
+async def _checked(source: Source) -> AsyncIterator[Finding]:
+    """Yields what a source finds of itself, and then whether its metadata can be read."""
+    try:
+        async with asyncio.timeout(CHECK_SECONDS_MAX):
+            for finding in (await source.check()).findings:
+                yield finding
+            described = await source.metadata()
+    except TimeoutError:
+        yield Finding("source", Verdict.FAILURE, f"it has not answered all within {CHECK_SECONDS_MAX:.0f} s", _LATER)
+        return
+    except HaversackError as error:
+        yield Finding("metadata", Verdict.FAILURE, str(error), _LATER)
+        return
+    if not described.documents:
+        yield Finding("metadata", Verdict.FAILURE, "nothing of it can be kept", "`haversack source import` says why")
+        return
+    yield Finding("metadata", Verdict.OK, f"{len(described.documents):,} entities can be kept")
+    if described.unmapped:
+        what = f"{len(described.unmapped):,} things cannot be kept"
+        yield Finding("metadata", Verdict.WARNING, what, "`haversack source import --dry-run` lists them")
+
+
+_LATER = "mend that, or try again later"

@@ -1,0 +1,149 @@
+"""How far staging databases follow their sources, as the contract says it, once or again and again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from haversack.admin.v1 import source_pb2 as pb
+from haversack.admin.v1 import work_pb2
+
+from haversack_server.catalog import Catalog, entities, organizations, sources, work_items
+from haversack_server.catalog.work_items import WorkItem
+from haversack_server.core import in_thread
+from haversack_server.errors import LimitReached, OrganizationNotProvisioned, ServerStopping
+from haversack_server.replication._native import NATIVE
+from haversack_server.stagings import Stagings
+
+WATCHES_MAX = 100
+"""How many may watch at once in one process."""
+
+LOOK_SECONDS = 1.0
+"""How often a watch looks."""
+
+ITEMS_MAX = 100_000
+"""More than an organization has entities."""
+
+
+class SourceStatus:
+    """Reads how far organizations follow their sources."""
+
+    def __init__(self, catalog: Catalog, stagings: Stagings) -> None:
+        self._catalog = catalog
+        self._stagings = stagings
+        self._watches = 0
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ends every watch, and lets none begin."""
+        self._stopping.set()
+
+    async def read(self, organization: str) -> pb.SourceStatus:
+        """Returns how far an organization follows its source; raises OrganizationUnknown."""
+        async with self._catalog.snapshot() as connection:
+            await organizations.find(connection, organization)
+            stored = await sources.find(connection, organization)
+            known = await entities.all_by_name(connection, organization)
+            now_us = await self._catalog.now_us(connection)
+            mine = [work_items.of_organization(organization)]
+            items, _ = await work_items.listed(connection, mine, offset=0, count=ITEMS_MAX)
+        rows = await self._rows(organization, {it.metadata.number: name for name, it in known.items()})
+        feeds = [_feed(it, rows, now_us) for it in items]
+        if any(not it.entity for it in items):
+            feeds += _within(items[0], rows)
+        return pb.SourceStatus(
+            organization=organization,
+            kind=stored.kind if stored else NATIVE,
+            paused=stored is not None and stored.is_paused,
+            entities=feeds,
+            checked_at_us=now_us,
+        )
+
+    async def watch(self, organization: str) -> AsyncIterator[pb.SourceStatus]:
+        """Yields how far an organization follows, at once and whenever that has changed.
+
+        Raises LimitReached, and ServerStopping at the end.
+        """
+        if self._watches >= WATCHES_MAX:
+            raise LimitReached(f"{WATCHES_MAX} calls watch already, which is the limit; ask GetSourceStatus instead")
+        self._watches += 1
+        try:
+            last = pb.SourceStatus()
+            while not self._stopping.is_set():
+                status = await self.read(organization)
+                if _differ(last, status):
+                    yield status
+                    last = status
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await self._stopping.wait()
+            raise ServerStopping("the server is stopping; watch again, from another server or this one")
+        finally:
+            self._watches -= 1
+
+    async def _rows(self, organization: str, names: Mapping[int, str]) -> dict[str, int]:
+        try:
+            staging = await self._stagings.get(organization)
+        except OrganizationNotProvisioned:
+            return {}
+        return {names[number]: rows for number, rows, _ in await in_thread(staging.statistics) if number in names}
+
+
+def work_item_state(item: WorkItem, now_us: int) -> work_pb2.WorkItemState:
+    """Returns what an item is about to do, as the contract says it."""
+    if item.is_dead:
+        return work_pb2.WORK_ITEM_STATE_DEAD
+    if item.lease_until_us > now_us:
+        return work_pb2.WORK_ITEM_STATE_RUNNING
+    return work_pb2.WORK_ITEM_STATE_RETRYING if item.attempt else work_pb2.WORK_ITEM_STATE_WAITING
+
+
+def _feed(item: WorkItem, rows: Mapping[str, int], now_us: int) -> pb.EntityFeed:
+    standing = item.standing or {}
+    within = standing.get("entities") or []
+    own: Mapping[str, Any] = next((it for it in within if it["entity"] == item.entity), {})
+    feed = pb.EntityFeed(
+        entity=item.entity,
+        item=item.number,
+        state=work_item_state(item, now_us),
+        mode=standing.get("mode", ""),
+        position=standing.get("position", ""),
+        rows=rows.get(item.entity, 0) if item.entity else sum(rows.values()),
+        rows_done=own.get("rows_done", 0) if item.entity else sum(it["rows_done"] for it in within),
+        rows_total=own.get("rows_total", 0) if item.entity else sum(it["rows_total"] for it in within),
+        changes=item.total.inserted + item.total.updated + item.total.deleted,
+        next_run_at_us=0 if item.is_dead else item.next_run_at_us,
+        heard_at_us=max(item.last_ended_at_us, standing.get("at_us", 0)),
+        error=item.error,
+        error_reason=f"ERROR_REASON_{item.error_reason or 'UNSPECIFIED'}",
+    )
+    if standing.get("lag_seconds") is not None:
+        feed.lag_seconds = standing["lag_seconds"]
+    return feed
+
+
+def _within(item: WorkItem, rows: Mapping[str, int]) -> list[pb.EntityFeed]:
+    """The entities that an item for all of them has told of, or that have rows."""
+    told = {it["entity"]: it for it in (item.standing or {}).get("entities") or []}
+    return [
+        pb.EntityFeed(
+            entity=name,
+            mode=told.get(name, {}).get("mode", ""),
+            position=told.get(name, {}).get("position", ""),
+            rows=rows.get(name, 0),
+            rows_done=told.get(name, {}).get("rows_done", 0),
+            rows_total=told.get(name, {}).get("rows_total", 0),
+        )
+        for name in sorted({*told, *rows})
+    ]
+
+
+def _differ(last: pb.SourceStatus, now: pb.SourceStatus) -> bool:
+    before, after = pb.SourceStatus(), pb.SourceStatus()
+    before.CopyFrom(last)
+    after.CopyFrom(now)
+    before.ClearField("checked_at_us")
+    after.ClearField("checked_at_us")
+    return before != after
