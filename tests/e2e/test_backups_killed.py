@@ -6,20 +6,43 @@ import shutil
 import signal
 import subprocess
 import time
+import uuid
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import grpc
-from e2e.conftest import USER
+from e2e.conftest import GLOBAL, READ, ROLE, UNIT, USER, table
 from e2e.processes import SCRIPTS, STEP_SECONDS_MAX, ServerProcess
-from e2e.test_uploads_killed import NAME, check, fill
+from haversack.model.v1 import model_pb2
 from haversack_client import Backoff, Device
+from haversack_server.demo.organization import Organization
+
+NAME = "backups"
+CREATE, WRITE = 1, 3
 
 ROWS = 600
 """What a device makes before the backup, and again after it."""
 
 DELAYS_SECONDS = (0.0, 0.05, 0.2)
 """How long after the beginning of its work a command is killed."""
+
+
+def fill(organization: Organization) -> None:
+    """Gives an organization a user who may read, create and change contacts."""
+    organization.create()
+    organization.ingest("businessunit", table([["businessunitid", "name"], [UNIT, "Unit"]]))
+    organization.ingest("systemuser", table([["systemuserid", "fullname", "businessunitid"], [USER, "Tester", UNIT]]))
+    organization.ingest("role", table([["roleid", "name", "businessunitid"], [ROLE, "Writer", UNIT]]))
+    assignments = [["systemuserroleid", "systemuserid", "roleid"], [str(uuid.uuid4()), USER, ROLE]]
+    organization.ingest("systemuserroles", table(assignments))
+    rights = [("mobileofflineprofile", READ), *(("contact", right) for right in (CREATE, READ, WRITE))]
+    grants = [[str(uuid.uuid4()), ROLE, entity, str(right), str(GLOBAL)] for entity, right in rights]
+    header = ["roleprivilegeid", "roleid", "entityname", "accessright", "depth"]
+    organization.ingest("roleprivileges", table([header, *grants]))
+    organization.enable("contact")
+    item = model_pb2.ProfileItem(entity="contact", criteria=model_pb2.RECORD_CRITERIA_ALL)
+    organization.publish(model_pb2.Profile(name="all", users=[USER], items=[item]))
 
 
 def command(*words: str | Path) -> subprocess.Popen[bytes]:
@@ -103,3 +126,18 @@ def restore_and_kill(place: Path, data: Path, delay: float) -> None:
         assert b"restored into" in errors
     else:
         shutil.rmtree(data)
+
+
+def check(organization: Organization, path: Path, server: ServerProcess, made: list[str]) -> None:
+    """Every row is there once, as it was written last: in the record database, and on another device."""
+    deadline = time.monotonic() + STEP_SECONDS_MAX
+    while {it.entity: it.rows for it in organization.get().records}.get("contact") != len(made):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    with Device.open(path, server.sync, server.device_token(NAME, USER)) as other:
+        other.sync()
+        rows = other.query("SELECT contactid, lastname, firstname FROM contact")
+    held = {row["contactid"]: (row["lastname"], row["firstname"]) for row in rows}
+    wanted = {row: (f"Made {number}", None if number % ROWS % 3 else "Changed") for number, row in enumerate(made)}
+    assert Counter(row["contactid"] for row in rows).most_common(1)[0][1] == 1
+    assert held == wanted

@@ -19,7 +19,8 @@ LOCK_FILE = "lock"
 
 def make_folder(path: Path) -> None:
     """Makes a folder, and those above it, that only its owner can look into."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in (*reversed(path.parents), path):
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 @contextmanager
