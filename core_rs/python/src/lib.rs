@@ -31,7 +31,7 @@ mod _core {
     #[pymodule_export]
     use crate::server::SyncServer;
     #[pymodule_export]
-    use crate::staging::{Ingest, Staging};
+    use crate::staging::{Copying, Ingest, Staging};
     #[pymodule_export]
     use crate::trial::Trial;
     #[pymodule_export]

@@ -218,6 +218,15 @@ class Staging:
         as in an ingest's report, if a row is bad; {"stale": true}, if a row of the basis has changed since.
         """
 
+    def begin_epoch(self) -> bytes:
+        """Replaces the epoch, because history was lost: every device starts over. Returns the new one, 16 bytes."""
+
+    def copy_to(self, path: str) -> Copying:
+        """Begins to copy the database to a new file, as it is when this returns, while others may write to it.
+
+        The copy is made by a thread of its own. Raises STAGING_FAILED if it cannot begin.
+        """
+
     def close(self) -> None:
         """Closes the database; later calls raise STAGING_FAILED."""
 
@@ -289,6 +298,21 @@ def odata_sweep(staging: Staging, entity: int, *, before: bytes | None, after: b
 
     The answer is UTF-8 JSON: `is_stale` (the position is not `before`; nothing was done), `deleted`, `left`, `lsn`.
     """
+
+class Copying:
+    """A copy of a database that is under way."""
+
+    def progress(self) -> tuple[int, int] | None:
+        """Bytes that are copied, and bytes in all (0 until that is known); None once there is nothing to wait for."""
+
+    def finish(self) -> int:
+        """Waits until the copy is whole and on disk; returns the position of its last commit. Ends the copy.
+
+        Raises STAGING_FAILED if it could not be made.
+        """
+
+    def abort(self) -> None:
+        """Stops; what was made is for the caller to delete."""
 
 class Ingest:
     """A file of rows on its way in. Parsing and writing go on in threads of their own while bytes are fed."""
