@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from client.wire import Attribute, Entity, batch, model
-from haversack.error.v1 import error_pb2
 from haversack.model.v1 import model_pb2
 from haversack.sync.v1 import sync_pb2, upload_pb2
 from haversack_client import DigestMismatchError
@@ -54,9 +53,9 @@ def answer_of(stated: Json) -> upload_pb2.MutationAnswer:
     """An answer to a write."""
     return upload_pb2.MutationAnswer(
         number=stated["number"],
-        outcome=upload_pb2.MutationOutcome.Value(f"MUTATION_OUTCOME_{stated['outcome']}"),
+        outcome=f"MUTATION_OUTCOME_{stated['outcome']}",
         lsn=stated.get("lsn", 0),
-        reason=error_pb2.ErrorReason.Value(f"ERROR_REASON_{stated.get('reason', 'UNSPECIFIED')}"),
+        reason=f"ERROR_REASON_{stated.get('reason', 'UNSPECIFIED')}",
         message=stated.get("message", ""),
     )
 

@@ -462,7 +462,7 @@ def test_a_write_says_where_it_was_seen_from_whatever_epoch_begins(server: Memor
     update, delete = (upload_pb2.Mutation.FromString(raw) for (raw,) in written)
     assert (update.base_lsn, update.seen.lsn, update.seen.history) == (1, 1, 1)
     assert (delete.base_lsn, delete.seen.lsn, delete.seen.history) == (1, 1, 2)
-    row = rows_class(SITE)().rows.add()
+    row = rows_class(SITE)().rows.add()  # type: ignore[attr-defined]
     row.ParseFromString(delete.old_values)
     assert row.name == "N", "the row as it was shown"
 

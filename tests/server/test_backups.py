@@ -393,7 +393,7 @@ def test_nothing_is_restored_over_what_is_there(small: Path, tmp_path: Path) -> 
 
 def test_every_staging_database_begins_a_new_epoch_and_record_databases_do_not(small: Path, tmp_path: Path) -> None:
     restore(small, tmp_path / "data")
-    epochs = []
+    epochs: list[bytes] = []
     for name in ("native.sqlite3", "staging-*.sqlite3"):
         for root in (small / "data", tmp_path / "data"):
             path = next(root.rglob(name))

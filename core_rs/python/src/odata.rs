@@ -1,6 +1,7 @@
-//! `OdataPage`: an answer of an OData service on its way into a staging database.
+//! [`OdataPage`]: an answer of an `OData` service on its way into a staging database.
 
 use haversack_engine::ids::EntityNumber;
+use haversack_engine::row::uuid_text;
 use haversack_staging::RowId;
 use haversack_staging::ingest::odata::{self, Page, Place, Reading};
 use pyo3::prelude::*;
@@ -116,9 +117,6 @@ pub fn odata_sweep<'py>(
 fn id_text(id: &RowId) -> String {
     match id {
         RowId::Text(text) => text.to_string(),
-        RowId::Uuid(bytes) => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
-        }
+        RowId::Uuid(bytes) => uuid_text(*bytes),
     }
 }
