@@ -144,7 +144,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     `on_every_database` runs on each with the server that it asks for.
     """
     if metafunc.definition.get_closest_marker("on_every_database"):
-        for fixture in {"server", "start_server"}.intersection(metafunc.fixturenames):
+        for fixture in [it for it in ("server", "start_server") if it in metafunc.fixturenames]:
             metafunc.parametrize(fixture, DATABASES, indirect=True)
     if "seed" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--simulation-seed")

@@ -189,11 +189,11 @@ impl Running {
                 if let Step::Send(Event::Checkpoint(_)) = &step {
                     organization.checkpoint_sent(visitor, moment.view);
                 }
-                self.position = moment.position(session.seen());
+                self.position = moment.position(session.seen())?;
                 return Ok(step);
             }
             session.model_sent(model.version());
-            self.position = moment.position(session.seen());
+            self.position = moment.position(session.seen())?;
             Ok(Step::Send(Event::Model(moment.message(&model))))
         })?
     }
@@ -206,7 +206,7 @@ impl Running {
         let admitted = organization.with_view(subscription, |moment| {
             check_past(moment, self.position)?;
             let admitted = session.admit(entity, body.rows(), moment.view, moment.facts)?;
-            self.position = moment.position(session.seen());
+            self.position = moment.position(session.seen())?;
             Ok::<_, SyncError>(admitted)
         })??;
         let Some(mut admitted) = admitted else { return Ok(None) };

@@ -92,6 +92,7 @@ pub(crate) struct Moment<'a> {
     name: &'a str,
     models: &'a Models,
     loaded: &'a Loaded,
+    organization: &'a Organization,
 }
 
 impl Moment<'_> {
@@ -109,14 +110,17 @@ impl Moment<'_> {
         told.message(self.name)
     }
 
-    /// An LSN that the engine has come to, with its history.
-    pub(crate) fn position(&self, lsn: Lsn) -> Position {
-        Position { lsn, history: self.loaded.history_at(lsn).unwrap_or_default() }
+    /// An LSN that a device has seen, with its history. Staging is asked if it is that of a row which was committed since
+    /// the engine looked.
+    pub(crate) fn position(&self, lsn: Lsn) -> Result<Position, SyncError> {
+        let known = self.loaded.history_at(lsn).map_or_else(|| self.organization.history_at(lsn), |it| Ok(Some(it)))?;
+        Ok(Position { lsn, history: known.ok_or(SyncError::StagingReplaced)? })
     }
 
-    /// Whether the engine has been at a position; if not, its database was put back from a copy meanwhile.
+    /// Whether a position is in the past of the engine, or ahead of it as far as that can be told; if not, the database
+    /// was put back from a copy meanwhile.
     pub(crate) fn has_been(&self, position: Position) -> bool {
-        self.loaded.history_at(position.lsn) == Some(position.history)
+        self.loaded.history_at(position.lsn).is_none_or(|history| history == position.history)
     }
 }
 
@@ -298,7 +302,16 @@ impl Organization {
         }
         let view = engine.view(subscriber).ok_or_else(|| self.loading())?;
         let name = &subscription.name;
-        Ok(look(&Moment { view, facts: engine, engine, subscriber, name, models: &self.models, loaded }))
+        Ok(look(&Moment {
+            view,
+            facts: engine,
+            engine,
+            subscriber,
+            name,
+            models: &self.models,
+            loaded,
+            organization: self,
+        }))
     }
 
     /// Reads the rows of a fetch, cut to the columns that the device carries.
