@@ -34,6 +34,10 @@ demo: install ## show the main job on real data
 demo-odata: install ## follow an OData service, and write back to it
 	$(RUN) python examples/sources/odata/demo.py
 
+# On a PostgreSQL of its own, or on one that is named: make demo-postgres POSTGRES_URL=postgresql://role:password@host/database
+demo-postgres: install ## follow a PostgreSQL database, and write back to it
+	@PYTHONPATH=tests $(RUN) python examples/sources/postgres/demo.py $(if $(POSTGRES_URL),--url "$(POSTGRES_URL)")
+
 test: test-rust test-python ## run all tests
 	@echo "== all tests passed"
 
