@@ -16,7 +16,7 @@ TEST_PROCESSES := 3
 UV_SYNC := $(BIN)/uv sync --locked --all-packages
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(BIN)/uv: pyproject.toml
 	@echo "== making .venv"
