@@ -16,7 +16,7 @@ TEST_PROCESSES := 3
 UV_SYNC := $(BIN)/uv sync --locked --all-packages
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(BIN)/uv: pyproject.toml
 	@echo "== making .venv"
@@ -33,6 +33,10 @@ demo: install ## show the main job on real data
 
 demo-odata: install ## follow an OData service, and write back to it
 	$(RUN) python examples/sources/odata/demo.py
+
+# On a PostgreSQL of its own, or on one that is named: make demo-postgres POSTGRES_URL=postgresql://role:password@host/database
+demo-postgres: install ## follow a PostgreSQL database, and write back to it
+	@PYTHONPATH=tests $(RUN) python examples/sources/postgres/demo.py $(if $(POSTGRES_URL),--url "$(POSTGRES_URL)")
 
 test: test-rust test-python ## run all tests
 	@echo "== all tests passed"

@@ -255,6 +255,15 @@ class ShelfSource:
         self._shelf.answer()
         return self._shelf.change(change)
 
+    async def forget(self) -> tuple[str, ...]:
+        """See `Source`."""
+        try:
+            self._shelf.answer()
+        except HaversackError as error:
+            return (f"{error}; take the mark off the shelf by hand",)
+        self._shelf.forget()
+        return ("the mark is off the shelf",)
+
     async def close(self) -> None:
         """See `Source`."""
         self._shelf.opened -= 1

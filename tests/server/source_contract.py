@@ -263,6 +263,28 @@ class SourceContract:
         until_equal(follower)
         assert follower.head() == ROWS, "no row came twice"
 
+    def test_what_keeps_nothing_for_us_any_more_can_be_followed_anew(self, follower: Follower) -> None:
+        fill(follower.harness, 10)
+        head = follower.catch_up().lsn
+        follower.hang_up()
+        follower.loop.run(follower.source.forget())
+        assert follower.loop.run(follower.source.forget()) is not None, "whoever dies meanwhile does it again"
+        follower.harness.put_row(2, "changed meanwhile")
+        follower.harness.delete_row(5)
+        follower.begin_anew()
+        until_equal(follower)
+        assert follower.head() == head + 2, "rows that are as they were draw no LSN"
+
+    def test_what_cannot_be_let_go_of_in_an_outage_is_told(self, follower: Follower) -> None:
+        if not follower.harness.has_outages:
+            pytest.skip("it cannot be out of reach")
+        fill(follower.harness, 1)
+        follower.catch_up()
+        follower.hang_up()
+        with follower.harness.outage():
+            told = follower.loop.run(follower.source.forget())
+        assert all(told), "in sentences, and never by raising"
+
     def test_standing_names_the_mode(self, follower: Follower) -> None:
         fill(follower.harness, 3)
         follower.catch_up()

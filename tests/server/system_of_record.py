@@ -318,6 +318,10 @@ class RecordSource:
         row = answer["row"]
         return Written(None if row is None else json.dumps(row).encode(), answer["etag"])
 
+    async def forget(self) -> tuple[str, ...]:
+        """Keeps nothing for anybody."""
+        return ()
+
     async def close(self) -> None:
         """Closes the connections."""
         await self._client.aclose()

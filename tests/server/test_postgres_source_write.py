@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -215,3 +216,24 @@ def test_a_lost_connection_is_tried_again(source: PostgresSource, source_databas
     with pytest.raises((SourceUnavailable, psycopg.OperationalError)):
         _write(source, "update", values={"title": "third"}, key="install/2", detect_conflicts=False)
     assert _write(source, "update", values={"title": "third"}, key="install/2", detect_conflicts=False).row is not None
+
+
+def test_first_writes_at_once_make_one_table_of_keys(source: PostgresSource, source_database: SourceDatabase) -> None:
+    changes = [
+        Change(f"create-{number}", "job", str(uuid.UUID(int=number)), "create", {"title": "made"}, user=USER)
+        for number in range(100, 108)
+    ]
+
+    async def write_all() -> list[Written]:
+        return await asyncio.gather(*(source.write(it) for it in changes))
+
+    written = source.run(write_all())  # type: ignore[attr-defined]
+    assert len(written) == len(changes)
+    assert source_database.run("SELECT count(*) FROM haversack.applied_mutations") == [(len(changes),)]
+
+
+def test_a_refusal_shows_no_columns_that_are_not_mapped(source: PostgresSource) -> None:
+    with pytest.raises(SourceRefused) as refused:
+        _write(source, "update", values={"title": "bad"}, detect_conflicts=False)
+    assert "violates check constraint" in str(refused.value)
+    assert JOB not in str(refused.value), "the whole row is not the user's business"

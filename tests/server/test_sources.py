@@ -172,10 +172,42 @@ def test_de_provisioning_closes_the_source_and_it_can_be_removed_then(site: Site
     site.admin.call("provisioning", "StartDeprovisioning", request)
     assert site.admin.settled(name).state == provisioning_pb2.PROVISIONING_STATE_NOT_PROVISIONED
     assert shelf.opened == 0
+    assert "the mark is off the shelf" in said(site, name)
     site.set(name, "shelf", "tools")
-    site.call("RemoveSource", remove)
+    assert removed(site, name) == ["the mark is off the shelf"]
     assert refused(lambda: site.call("GetSource", pb.GetSourceRequest(organization=name))) == "SOURCE_UNKNOWN"
     site.admin.provision(name)
+
+
+def test_a_source_that_does_not_answer_keeps_nobody_from_leaving_it(site: Site) -> None:
+    shelf = site.shelf("tools", rows=3)
+    name = site.organization("shelf-live", "tools")
+    with shelf.outage():
+        request = provisioning_pb2.StartDeprovisioningRequest(organization=name)
+        site.admin.call("provisioning", "StartDeprovisioning", request)
+        assert site.admin.settled(name).state == provisioning_pb2.PROVISIONING_STATE_NOT_PROVISIONED
+    assert [it for it in said(site, name) if it.endswith("by hand")]
+
+
+def test_a_source_that_was_never_followed_is_left_as_it_is(site: Site) -> None:
+    site.shelf("tools", rows=3)
+    name = site.admin.organization(standard=False, provisioned=False)
+    site.set(name, "shelf", "tools")
+    assert removed(site, name) == []
+
+
+def removed(site: Site, organization: str) -> list[str]:
+    """Removes a source; returns what it has said about that."""
+    answer = site.call("RemoveSource", pb.RemoveSourceRequest(organization=organization))
+    assert isinstance(answer, pb.RemoveSourceResponse)
+    return list(answer.notes)
+
+
+def said(site: Site, organization: str) -> list[str]:
+    """What the last operation on an organization has said."""
+    request = provisioning_pb2.GetProvisioningRequest(organization=organization)
+    answer = site.admin.call("provisioning", "GetProvisioning", request)
+    return [it.text for it in answer.provisioning.operation.messages]
 
 
 def test_rows_and_directory_belong_to_the_source(site: Site) -> None:

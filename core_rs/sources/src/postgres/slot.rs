@@ -11,6 +11,10 @@ use super::position::Wal;
 use super::settings::{Settings, quoted};
 use crate::SourceError;
 
+/// The comment of a publication that we have made, by which it is dropped when nothing is followed any more
+/// (`haversack_server.connectors.postgres._forget`).
+const MADE_BY_US: &str = "made by Haversack";
+
 /// How often, and after which pauses, it is looked whether a slot is free.
 const RELEASE_TRIES_MAX: u32 = 50;
 const RELEASE_PAUSE: Duration = Duration::from_millis(100);
@@ -140,7 +144,11 @@ pub(super) async fn publish(client: &Client, settings: &Settings, layout: &Layou
         Some(_) if missing.is_empty() => return Ok(()),
         Some(_) => format!("ALTER PUBLICATION {} ADD TABLE {tables}", quoted(name)),
         None => {
-            format!("CREATE PUBLICATION {} FOR TABLE {tables} WITH (publish_via_partition_root = true)", quoted(name))
+            let name = quoted(name);
+            format!(
+                "CREATE PUBLICATION {name} FOR TABLE {tables} WITH (publish_via_partition_root = true);
+                COMMENT ON PUBLICATION {name} IS '{MADE_BY_US}'"
+            )
         }
     };
     client.batch_execute(&command).await.map_err(|error| match query_failed(&error) {

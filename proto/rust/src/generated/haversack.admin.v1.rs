@@ -305,8 +305,12 @@ pub struct RemoveSourceRequest {
     pub organization: ::prost::alloc::string::String,
 }
 /// The source is gone.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RemoveSourceResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveSourceResponse {
+    /// Sentences about what was let go of at the source, and about what could not be, with what to do there by hand.
+    #[prost(string, repeated, tag = "1")]
+    pub notes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
 /// Asks what will work.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CheckSourceRequest {
@@ -1018,7 +1022,8 @@ pub enum ProvisioningStep {
     Deactivate = 11,
     /// Deletes the staging database.
     DeleteStaging = 12,
-    /// Deletes the work items that recur for the organization.
+    /// Deletes the work items that recur for the organization, and has its source keep nothing for it any more (a
+    /// replication slot, say). What the source does not let go of, since it does not answer, is told in the messages.
     DeleteWorkItems = 13,
     /// Deletes the models that were kept of each publish. Numbers of revisions stay used.
     DeleteModels = 14,

@@ -46,8 +46,7 @@ class SourceService(source_pb2_grpc.SourceServiceServicer):
 
     async def RemoveSource(self, request: pb.RemoveSourceRequest, context: _Context) -> pb.RemoveSourceResponse:
         """Takes a source away."""
-        await self._sources.remove(request.organization)
-        return pb.RemoveSourceResponse()
+        return pb.RemoveSourceResponse(notes=await self._sources.remove(request.organization))
 
     async def CheckSource(
         self, request: pb.CheckSourceRequest, context: _Context

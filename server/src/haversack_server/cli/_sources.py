@@ -90,10 +90,12 @@ def _show_set(answer: source_pb2.SetSourceResponse) -> None:
         console().print(note, markup=False)
 
 
-def _show_removed(_: source_pb2.RemoveSourceResponse) -> None:
+def _show_removed(answer: source_pb2.RemoveSourceResponse) -> None:
     from haversack_server.cli._output import console
 
     console().print("the source is gone, with its secrets; the organization keeps its rows itself from now on")
+    for note in answer.notes:
+        console().print(note, markup=False)
 
 
 _MARKS = {1: ("ok", "green"), 2: ("warning", "yellow"), 3: ("FAILED", "bold red")}

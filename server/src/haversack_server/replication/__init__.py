@@ -14,6 +14,7 @@ from haversack_server.replication._replicator import Limits, Replicator
 from haversack_server.replication._sending import WriteBack, WriteBackStanding, last_writes, write_back_standing
 from haversack_server.replication._source import (
     CHECK_SECONDS_MAX,
+    FORGET_SECONDS_MAX,
     LIVE_SECONDS_MAX,
     ROWS_MAX,
     Change,
@@ -38,6 +39,7 @@ from haversack_server.replication._write_back import write_back
 
 __all__ = [
     "CHECK_SECONDS_MAX",
+    "FORGET_SECONDS_MAX",
     "LIVE_SECONDS_MAX",
     "NATIVE",
     "NATIVE_INTERVAL_SECONDS",

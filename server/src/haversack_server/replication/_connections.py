@@ -196,6 +196,21 @@ class Connections:
                 async with asyncio.timeout(RELEASE_SECONDS_MAX):
                     await connection.idle.wait()
 
+    async def forget(self, stored: StoredSource) -> tuple[str, ...]:
+        """Has a source that nobody follows any more keep nothing for its organization; see `Source.forget`.
+
+        Lets go of it here before. Whatever is wrong with the source is told, and raises nothing.
+        """
+        await self.release(stored.organization)
+        try:
+            source = self.opened(stored)
+        except HaversackError as error:
+            return (f"the source ({stored.kind}) keeps what it keeps for {stored.organization}: {error}",)
+        try:
+            return await source.forget()
+        finally:
+            await _close(stored.organization, source)
+
     async def notify(self) -> None:
         """Tells every process that a source has changed; in this one it is known when this returns."""
         await self._look()

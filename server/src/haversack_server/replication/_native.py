@@ -94,6 +94,10 @@ class NativeSource:
         """Raises SourceUnknown: what devices write is in the rows' own commit, and goes to the record with `settle`."""
         raise SourceUnknown(f"organization {self._organization} keeps its rows itself; nothing is written elsewhere")
 
+    async def forget(self) -> tuple[str, ...]:
+        """See `Source`. The record database stays."""
+        return ()
+
     async def close(self) -> None:
         """See `Source`. The record database is `Stagings`'."""
 

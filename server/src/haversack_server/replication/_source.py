@@ -25,6 +25,9 @@ LIVE_SECONDS_MAX = 1.0
 CHECK_SECONDS_MAX = 60.0
 """How long `Source.check` may take altogether."""
 
+FORGET_SECONDS_MAX = 30.0
+"""How long `Source.forget` may take altogether."""
+
 Scope: TypeAlias = Literal["entity", "organization"]
 
 
@@ -245,6 +248,14 @@ class Source(Protocol):
 
         Raises SourceRefused with the source's own words; SourceUnavailable or SourceThrottled if it is to be tried
         again.
+        """
+
+    async def forget(self) -> tuple[str, ...]:
+        """Has the system of record keep nothing for us any more, within `FORGET_SECONDS_MAX`; no feed is open.
+
+        Returns sentences, for those who operate it, about what was let go of, and what could not be: a source that
+        cannot be reached is one of these, with what to do there by hand, not an error. If the organization is followed
+        again, everything is read anew.
         """
 
     async def close(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from haversack_server.catalog import Catalog, entities, organizations, provisioning, sources, work_items
@@ -25,6 +26,8 @@ from haversack_server.replication._native import NATIVE
 from haversack_server.replication._source import CHECK_SECONDS_MAX, Finding, Source, Verdict
 from haversack_server.sealing import Seal
 from haversack_server.stagings import Stagings
+
+_log = structlog.get_logger()
 
 SECRETS_MAX = 16
 """Secrets of one source."""
@@ -103,18 +106,27 @@ class Sources:
         await self._catalog.notify(WORK_BELL)
         return stored
 
-    async def remove(self, organization: str) -> None:
-        """Takes a source away; raises SourceUnknown, or TransitionIllegal if the organization is provisioned."""
+    async def remove(self, organization: str) -> tuple[str, ...]:
+        """Takes a source away, and has it keep nothing for us; returns sentences about that.
+
+        An organization that was never provisioned has left nothing there, and what bears the names in its settings is
+        another's. Raises SourceUnknown, or TransitionIllegal if the organization is provisioned.
+        """
         async with self._catalog.exclusive(organization), self._catalog.begin() as connection:
             await organizations.find(connection, organization, for_update=True)
             stored = await self._known(connection, organization)
-            state = (await provisioning.find(connection, organization, for_update=True)).state
-            if state != UNPROVISIONED:
+            standing = await provisioning.find(connection, organization, for_update=True)
+            if standing.state != UNPROVISIONED:
                 raise TransitionIllegal(
-                    f"organization {organization} is {state} from its source ({stored.kind}); de-provision it first"
+                    f"organization {organization} is {standing.state} from its source ({stored.kind});"
+                    " de-provision it first"
                 )
             await sources.remove(connection, organization)
         await self._connections.notify()
+        notes = await self._connections.forget(stored) if standing.number else ()
+        for note in notes:
+            _log.info("source removed", organization=organization, kind=stored.kind, note=note)
+        return notes
 
     async def resync(self, organization: str, entity: str) -> WorkItem:
         """Has an entity be read in full again; raises EntityUnknown or OrganizationNotProvisioned."""

@@ -88,6 +88,10 @@ class OdataSource:
         """See `Source`."""
         return await self._writer.write(change)
 
+    async def forget(self) -> tuple[str, ...]:
+        """See `Source`. A service keeps nothing for those who follow it: delta links expire by themselves."""
+        return ()
+
     async def close(self) -> None:
         """See `Source`."""
         await self._service.client.close()

@@ -14,6 +14,10 @@ _WRONG_SETTINGS = (
 )
 
 
+_SHOWS_THE_ROW = (errors.CheckViolation, errors.NotNullViolation, errors.WithCheckOptionViolation)
+"""Their detail is the whole row as it would have been, with columns that are no business of the user's."""
+
+
 def unavailable(settings: Settings, error: Error) -> HaversackError:
     """Returns why no connection was made: the settings are wrong, or nobody answers."""
     words = " ".join(str(error).split())
@@ -32,7 +36,8 @@ def refusal(error: Error) -> HaversackError:
     """
     diagnosis = error.diag
     words = diagnosis.message_primary or " ".join(str(error).split())
-    detail = f" ({diagnosis.message_detail})" if diagnosis.message_detail else ""
+    is_told = diagnosis.message_detail and not isinstance(error, _SHOWS_THE_ROW)
+    detail = f" ({diagnosis.message_detail})" if is_told else ""
     constraint = f" [{diagnosis.constraint_name}]" if diagnosis.constraint_name else ""
     message = f"{words}{detail}{constraint}"
     if isinstance(error, errors.InsufficientPrivilege):

@@ -17,6 +17,7 @@ from haversack_server.connectors.postgres._check import check
 from haversack_server.connectors.postgres._documents import documents, left_out
 from haversack_server.connectors.postgres._draft import draft
 from haversack_server.connectors.postgres._feed import PostgresqlFeed
+from haversack_server.connectors.postgres._forget import forget
 from haversack_server.connectors.postgres._mapping import read_mapping
 from haversack_server.connectors.postgres._plan import Plan, for_core, settle
 from haversack_server.connectors.postgres._refusals import unavailable
@@ -104,6 +105,10 @@ class PostgresSource:
             if self._writer is None:
                 self._writer = Writer(self._settings, plan)
         return await self._writer.write(change)
+
+    async def forget(self) -> tuple[str, ...]:
+        """See `Source`."""
+        return await forget(self._settings)
 
     async def close(self) -> None:
         """See `Source`."""

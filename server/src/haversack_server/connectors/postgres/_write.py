@@ -29,6 +29,9 @@ MAKE_LEDGER = (
     " (key text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())",
 )
 
+_MAKE_LEDGER_ALONE = "SELECT pg_advisory_xact_lock(hashtext('haversack.applied_mutations'))"
+"""IF NOT EXISTS does not keep two who begin at once from failing each other."""
+
 CONNECTIONS_MAX = 8
 """Writes at once."""
 
@@ -321,6 +324,7 @@ async def _ledger_is_there(connection: AsyncConnection[Any]) -> bool:
         return True
     try:
         async with connection.transaction():
+            await connection.execute(_MAKE_LEDGER_ALONE)
             for statement in MAKE_LEDGER:
                 await connection.execute(statement.encode())
     except states.InsufficientPrivilege:

@@ -92,8 +92,10 @@ class RemoveSourceRequest(_message.Message):
     def __init__(self, organization: _Optional[str] = ...) -> None: ...
 
 class RemoveSourceResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("notes",)
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, notes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CheckSourceRequest(_message.Message):
     __slots__ = ("organization",)

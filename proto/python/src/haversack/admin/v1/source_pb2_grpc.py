@@ -125,8 +125,10 @@ class SourceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveSource(self, request, context):
-        """Takes an organization's source away, with its secrets; from then on it is its own. FAILED_PRECONDITION
-        (TRANSITION_ILLEGAL) unless it is NOT_PROVISIONED; NOT_FOUND (SOURCE_UNKNOWN) if it has none outside.
+        """Takes an organization's source away, with its secrets; from then on it is its own. What the source still keeps for
+        it (a replication slot that could not be dropped when it was de-provisioned) is let go of, if it answers within half
+        a minute. FAILED_PRECONDITION (TRANSITION_ILLEGAL) unless it is NOT_PROVISIONED; NOT_FOUND (SOURCE_UNKNOWN) if it has
+        none outside.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
