@@ -50,7 +50,7 @@ def _synced(device: Device, result: SyncResult, started: float) -> dict[str, Any
 def _written(device: Device, count: int) -> dict[str, Any]:
     started = time.perf_counter()
     for number in range(count):
-        device.create("contact", {"fullname": f"Person {number}", "telephone1": f"+45 {number:08}"})
+        device.create("contact", {"lastname": f"Person {number}", "telephone1": f"+45 {number:08}"})
     return {"seconds": time.perf_counter() - started, "writes": count}
 
 
