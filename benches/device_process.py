@@ -5,9 +5,9 @@ came to; a line `write N` makes N rows of contacts first, each in a transaction 
 """
 
 import json
-import resource
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from haversack_client import Device, Stage, SyncResult
@@ -55,8 +55,9 @@ def _written(device: Device, count: int) -> dict[str, Any]:
 
 
 def _peak_bytes() -> int:
-    """The most memory that this process has had resident."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
+    """The most memory that this process has had resident; `getrusage` would count that of its parent before it began."""
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * KIB
 
 
 def _say(line: dict[str, Any]) -> None:
