@@ -55,7 +55,7 @@ def _written(device: Device, count: int) -> dict[str, Any]:
 
 
 def _peak_bytes() -> int:
-    """The most memory that this process has had resident; `getrusage` would count that of its parent before it began."""
+    """The most memory that this process has had resident. `getrusage` would count what its parent had when it began."""
     [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:")]
     return int(line.split()[1]) * KIB
 
