@@ -1,13 +1,15 @@
 # The one door. Needs python3 (3.11 or newer, with venv), make, cargo and a C compiler; all else goes into .venv and target.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-rust test-python check format lint types arrows contract gen-fresh wheels gen bench sim clean
+.PHONY: help install demo demo-odata demo-postgres test test-rust test-python check format lint types arrows contract gen-fresh wheels gen bench clean
+.PHONY: sim sim-worlds sim-views sim-parsers sim-oracle sim-kills
 
 BIN := .venv/bin
 RUN := $(BIN)/uv run --no-sync
-# What `make sim` spends, as in `make sim SIM_SECONDS=60 SIM_SEEDS=20 FUZZ_SECONDS=60`.
-SIM_SECONDS := 600
+# What `make sim` spends, as in `make sim SIM_SECONDS=300 SIM_SEEDS=20 SIM_KILLS=20`: seconds that the parts share which
+# end by the clock, organizations of the part that compares with SQL, processes that are killed (some five seconds each).
+SIM_SECONDS := 3600
 SIM_SEEDS := 500
-FUZZ_SECONDS := 600
+SIM_KILLS := 200
 # The tests spend much of their time waiting for leases, processes and sockets. A file's tests stay together and in order.
 TEST_PROCESSES := 3
 # pip and uv keep their caches where the user's are; nothing of the build leaves the clone.
@@ -29,6 +31,9 @@ install: $(BIN)/uv ## build everything into .venv
 demo: install ## show the main job on real data
 	$(RUN) haversack demo
 
+demo-odata: install ## follow an OData service, and write back to it
+	$(RUN) python examples/sources/odata/demo.py
+
 test: test-rust test-python ## run all tests
 	@echo "== all tests passed"
 
@@ -36,7 +41,7 @@ test-rust: ## run the Rust tests
 	@echo "== Rust tests"
 	cargo test --locked --workspace --exclude haversack-python
 
-test-python: install ## run the Python tests: contracts, server, client, oracle, end to end, tidy
+test-python: install ## run the Python tests: contracts, server, client, oracle, end to end, simulation, tidy
 	@echo "== Python tests"
 	$(RUN) pytest -n $(TEST_PROCESSES) --dist loadfile
 
@@ -78,14 +83,28 @@ wheels: install ## build the wheels and start them in a clean environment
 bench: install ## run the benchmarks; results go to benches/RESULTS.md by hand
 	$(RUN) python benches/run.py
 
-sim: install ## random organizations, filters and rows for a long time; seeds are printed and replay
-	@echo "== the engine against its definition, for $(SIM_SECONDS) seconds"
-	HAVERSACK_SIMULATION_SECONDS=$(SIM_SECONDS) cargo test --locked -p haversack-engine --test it views::simulation \
-		-- --nocapture
+sim: sim-worlds sim-views sim-parsers sim-oracle sim-kills ## look for a long time for what no test knows of; seeds are printed and replay
+
+sim-worlds: ## of sim: whole worlds of servers, devices and mishaps
+	@echo "== servers and devices in worlds where everything goes wrong"
+	HAVERSACK_SIMULATION_SECONDS=$$(($(SIM_SECONDS) * 7 / 10)) cargo test --locked -p haversack-gateway --test sim -- --nocapture
+
+sim-views: ## of sim: the engine against the definition of a view
+	@echo "== the engine against its definition"
+	HAVERSACK_SIMULATION_SECONDS=$$(($(SIM_SECONDS) * 2 / 10)) cargo test --locked -p haversack-engine --test it \
+		views::simulation -- --nocapture
+
+sim-parsers: ## of sim: the parser of filters and the row codec on anything
+	@echo "== the parser of filters and the row codec on anything"
+	HAVERSACK_FUZZ_SECONDS=$$(($(SIM_SECONDS) / 10)) cargo test --locked -p haversack-engine --lib for_a_while -- --nocapture
+
+sim-oracle: install ## of sim: servers and devices against SQL
 	@echo "== servers and devices against SQL, $(SIM_SEEDS) organizations"
 	$(RUN) pytest tests/oracle --simulation-seeds $(SIM_SEEDS)
-	@echo "== the parser of filters and the row codec on anything, for $(FUZZ_SECONDS) seconds"
-	HAVERSACK_FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --locked -p haversack-engine --lib for_a_while -- --nocapture
+
+sim-kills: install ## of sim: real processes, killed at any moment
+	@echo "== processes killed at any moment, $(SIM_KILLS) of them"
+	$(RUN) pytest tests/sim --simulation-kills $(SIM_KILLS) -s
 
 clean: ## delete what was built
 	rm -rf .venv target dist demo-data

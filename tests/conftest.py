@@ -10,6 +10,7 @@ import pytest
 from haversack_server.logs import configure_logs
 from haversack_server.settings import Mode, ServerSettings
 from postgresql import PostgresqlServer
+from server.postgres_world import LOGICAL, SourceDatabase
 from server.running import STEP_SECONDS_MAX, Admin, LoopThread, RunningServer, running
 
 __all__ = ["STEP_SECONDS_MAX", "Admin", "LoopThread", "RunningServer", "running"]
@@ -32,6 +33,22 @@ def postgresql() -> Iterator[PostgresqlServer]:
     started = PostgresqlServer()
     yield started
     started.close()
+
+
+@pytest.fixture(scope="session")
+def source_server() -> Iterator[PostgresqlServer]:
+    """One PostgreSQL server whose databases are sources: their changes can be followed."""
+    started = PostgresqlServer(LOGICAL)
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def source_database(source_server: PostgresqlServer) -> Iterator[SourceDatabase]:
+    """An empty database that can be followed."""
+    database = SourceDatabase(source_server)
+    yield database
+    database.close()
 
 
 @pytest.fixture(params=DATABASES)

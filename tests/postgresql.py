@@ -31,7 +31,7 @@ SUPERUSER = "haversack"
 
 _WATCH = """
 "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c full_page_writes=off \
-    -c synchronous_commit=off -c max_connections=200 -c shared_buffers=32MB -c log_min_messages=fatal 2>"$2/log" &
+    -c synchronous_commit=off -c max_connections=200 -c shared_buffers=32MB -c log_min_messages=fatal $3 2>"$2/log" &
 server=$!
 read -r _
 kill -QUIT "$server"
@@ -47,7 +47,8 @@ class PostgresqlServer:
         folder: Where all that is of it lies, its socket too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: str = "") -> None:
+        """Starts it; `settings` are more options of its command line, as in "-c wal_level=logical"."""
         self.folder = Path(tempfile.mkdtemp(prefix="haversack-pg-", dir="/tmp"))
         identity = _identity()
         binaries = _binaries(self.folder, identity)
@@ -57,7 +58,7 @@ class PostgresqlServer:
         initialize += ["--locale=C", "--auth=trust", "--no-sync"]
         subprocess.run(initialize, check=True, stdout=subprocess.DEVNULL, cwd=self.folder, **identity)
         self._watcher = subprocess.Popen(
-            ["/bin/sh", "-c", _WATCH, "watch", binaries, self.folder],
+            ["/bin/sh", "-c", _WATCH, "watch", binaries, self.folder, settings],
             stdin=subprocess.PIPE,
             start_new_session=True,
             cwd=self.folder,

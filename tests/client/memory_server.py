@@ -5,6 +5,7 @@ between what a cookie says and what is visible. Tests may cut its streams, lose 
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from client.wire import Entity, batch, checkpoint, model, plan, removals, rows_c
 from google.protobuf.message import Message
 from haversack.error.v1 import error_pb2
 from haversack.model.v1 import model_pb2
-from haversack.sync.v1 import report_pb2, sync_pb2, upload_pb2
+from haversack.sync.v1 import position_pb2, report_pb2, sync_pb2, upload_pb2
 from haversack_client import UnavailableError
 from haversack_client._roaring import encode_block
 from haversack_client._transport import Received
@@ -47,6 +48,16 @@ class Refusal:
     outcome: int
     reason: int = 0
     fields: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What a server was at some moment."""
+
+    head: int
+    rows: dict[int, dict[bytes, ServerRow]]
+    ledger: "Ledger"
+    applied: list[tuple[bytes, int]]
 
 
 Ledger = dict[tuple[bytes, int], tuple[bytes, upload_pb2.MutationAnswer]]
@@ -121,9 +132,22 @@ class MemoryServer:
         rows = self.rows.get(entity.number, {})
         return {row_id: row.fields for row_id, row in rows.items() if row.alive and row.visible}
 
+    def back_up(self) -> Backup:
+        """Keeps what there is."""
+        return Backup(self.head, deepcopy(self.rows), deepcopy(self.ledger), list(self.applied))
+
+    def restore(self, backup: Backup) -> None:
+        """Everything since the backup is lost; a new epoch says so."""
+        self.head, self.rows = backup.head, deepcopy(backup.rows)
+        self.ledger, self.applied = deepcopy(backup.ledger), list(backup.applied)
+        self._mint()
+
+    def _mint(self) -> None:
+        self.epoch = f"epoch-{int(self.epoch[6:]) + 1:010}".encode()
+
     def start_epoch(self) -> None:
         """The staging database is another one: ordinals and LSNs begin anew, the ledger is carried over."""
-        self.epoch = f"epoch-{int(self.epoch[6:]) + 1:010}".encode()
+        self._mint()
         self.head = 0
         for rows in self.rows.values():
             alive = [(row_id, row) for row_id, row in sorted(rows.items()) if row.alive]
@@ -154,7 +178,7 @@ class MemoryServer:
         if self.lose_answers:
             self.lose_answers -= 1
             raise UnavailableError("the answer was lost", code="UNAVAILABLE")
-        return upload_pb2.UploadResponse(answers=answers)
+        return upload_pb2.UploadResponse(answers=answers, epoch=self.epoch)
 
     def report(self, request: report_pb2.ReportRequest) -> report_pb2.ReportResponse:
         """Takes note."""
@@ -190,14 +214,20 @@ class MemoryServer:
             for entity in self.entities
         }
         cookie = b"%s/%d/%d" % (self.epoch, self.version, self.head)
-        yield with_cookie(checkpoint(held, lsn=self.head), cookie)
+        event = with_cookie(checkpoint(held, lsn=self.head), cookie)
+        event.position.CopyFrom(position_pb2.Position(lsn=self.head, history=int(self.epoch[6:])))
+        yield event
 
     def _take(self, install: bytes, raw: bytes) -> upload_pb2.MutationAnswer:
         mutation = upload_pb2.Mutation.FromString(raw)
         known = self.ledger.get((install, mutation.number))
         if known:
             assert known[0] == raw, "a number came again with other bytes"
-            return known[1]
+            # Of an LSN that is none of this database's commits, the head takes the place.
+            again = upload_pb2.MutationAnswer()
+            again.CopyFrom(known[1])
+            again.lsn = min(again.lsn, self.head)
+            return again
         answer = self._judge(install, mutation)
         answer.number = mutation.number
         self.ledger[install, mutation.number] = (raw, answer)

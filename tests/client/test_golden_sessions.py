@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from client.wire import Attribute, Entity, batch, model
 from haversack.model.v1 import model_pb2
-from haversack.sync.v1 import sync_pb2
+from haversack.sync.v1 import sync_pb2, upload_pb2
 from haversack_client import DigestMismatchError
 from haversack_client._held import EntityState
 from haversack_client._operations import KeepCookie, PutRows
@@ -19,6 +19,7 @@ from haversack_client._reader import open_read_only, read_status
 from haversack_client._rows import RowDecoder
 from haversack_client._session import Flow, Session
 from haversack_client._store import Store
+from haversack_client._writer import Writer
 from pyroaring import BitMap
 
 SCRIPTS = sorted((Path(__file__).parents[1] / "golden" / "sessions").glob("*.json"))
@@ -48,6 +49,17 @@ def stored(entity: Entity, values: Json) -> dict[str, object]:
     return dict.fromkeys(it.name for it in entity.attributes) | dict(values) | texts
 
 
+def answer_of(stated: Json) -> upload_pb2.MutationAnswer:
+    """An answer to a write."""
+    return upload_pb2.MutationAnswer(
+        number=stated["number"],
+        outcome=f"MUTATION_OUTCOME_{stated['outcome']}",
+        lsn=stated.get("lsn", 0),
+        reason=f"ERROR_REASON_{stated.get('reason', 'UNSPECIFIED')}",
+        message=stated.get("message", ""),
+    )
+
+
 class Player:
     """Plays a script: hands a device the server's events, and compares all that the device says and holds."""
 
@@ -55,6 +67,7 @@ class Player:
         self.path = path
         self.restarts = restarts
         self.store = Store(path)
+        self.writer = Writer(path)
         self.store.begin_session()
         self.models: dict[str, tuple[Json, int]] = {}
         self.revision = 0
@@ -88,6 +101,7 @@ class Player:
         assert int(request.cookie or b"0") == stated["cookie"]
         assert list(map(holding, request.holdings)) == stated["holdings"]
         assert list(map(inventory, request.inventories)) == stated["inventories"]
+        assert list(request.unanswered) == stated.get("unanswered", [])
         assert [{"entity": it.entity, "attempt": it.attempt} for it in request.mismatches] == stated["mismatches"]
         self.flow = Flow.CONTINUE
 
@@ -107,6 +121,8 @@ class Player:
         step = self.session.receive(event)
         self.store.commit(step.operations)
         self.session.committed(step)
+        if step.answers is not None:
+            self.writer.take(step.answers)
         self.flow = step.flow
 
     def event(self, stated: Json) -> sync_pb2.SyncEvent:
@@ -114,7 +130,7 @@ class Player:
         ((kind, content),) = stated.items()
         self.number += 1
         event: sync_pb2.SyncEvent = getattr(self, f"make_{kind}")(content)
-        if kind != "inventory_required":
+        if kind not in ("inventory_required", "answers"):
             event.cookie = str(self.number).encode()
         return event
 
@@ -147,6 +163,10 @@ class Player:
         ]
         return sync_pb2.SyncEvent(checkpoint=sync_pb2.Checkpoint(**{**content, "digests": digests}))
 
+    def make_answers(self, content: Json) -> sync_pb2.SyncEvent:
+        answers = [answer_of(it) for it in content["answers"]]
+        return sync_pb2.SyncEvent(answers=sync_pb2.Answers(answers=answers, unknown=content["unknown"]))
+
     def make_pass_complete(self, content: Json) -> sync_pb2.SyncEvent:
         return sync_pb2.SyncEvent(pass_complete=sync_pb2.PassComplete(**content))
 
@@ -173,6 +193,24 @@ class Player:
 
     def hopeless(self, _: Json) -> None:
         """Checked where it was raised."""
+
+    def write(self, stated: Json) -> None:
+        self.writer.update(stated["entity"], stated["id"], stated["values"])
+
+    def answered(self, stated: Json) -> None:
+        """The device has uploaded what waits, and this is what it was told."""
+        sent = self.writer.sendable(0, 500, 1 << 20)
+        assert [number for number, _ in sent] == [it["number"] for it in stated["answers"]]
+        self.writer.answer([answer_of(it) for it in stated["answers"]])
+
+    def outbox(self, stated: Sequence[str]) -> None:
+        assert [it.state for it in self.writer.entries()] == stated
+
+    def shown(self, stated: Json) -> None:
+        ((entity, column),) = [(stated["entity"], name) for name in stated if name != "entity"]
+        with closing(open_read_only(self.path)) as connection:
+            rows = connection.execute(f'SELECT "{column}" FROM "{entity}" ORDER BY _ordinal')
+            assert [value for (value,) in map(tuple, rows)] == stated[column]
 
     def lose_cookie(self, _: Json) -> None:
         self.store.commit([KeepCookie(b"")])

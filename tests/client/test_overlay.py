@@ -60,11 +60,11 @@ class OverlayAgainstModel(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.server = MemoryServer((TASK,))
         self.made = 0
-        self.given_up = set[int]()
+        self.backup = self.server.back_up()
+        self.acknowledged = set[int]()
         self.base: dict[str, Row] = {}
         self.by_ordinal: dict[int, str] = {}
         self.epoch = b""
-        self.refusing = 0
         self.open()
         self.sync()
 
@@ -78,6 +78,15 @@ class OverlayAgainstModel(RuleBasedStateMachine):
     @initialize(policy=st.sampled_from([CLIENT_WINS, SERVER_WINS, MERGE]))
     def set_policy(self, policy: int) -> None:
         self.server.policy = policy
+        answered = self.server.upload
+
+        def upload(request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
+            response = answered(request)
+            taken = [it.number for it in response.answers if it.outcome == upload_pb2.MUTATION_OUTCOME_APPLIED]
+            self.acknowledged.update(taken)
+            return response
+
+        self.server.upload = upload  # type: ignore[method-assign]
         for row_id in IDS[:2]:
             self.server.put(TASK, row_id.bytes, title="first")
 
@@ -152,6 +161,14 @@ class OverlayAgainstModel(RuleBasedStateMachine):
     @rule()
     def the_epoch_changes(self) -> None:
         self.server.start_epoch()
+
+    @rule()
+    def is_backed_up(self) -> None:
+        self.backup = self.server.back_up()
+
+    @rule()
+    def is_restored(self) -> None:
+        self.server.restore(self.backup)
 
     # What happens between them.
 
@@ -259,6 +276,7 @@ class EndsQuiet(OverlayAgainstModel):
             self.quiet()
             self.follow()
             assert [write for write in self.device.outbox() if write.state != "refused"] == []
+            assert self.acknowledged <= {number for _, number in self.server.ledger}, "none was lost for good"
             while refused := self.device.refused():
                 self.device.discard(refused[0].number)
             self.shows_what_waits_over_what_is()

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import dataclass, field
+from pathlib import Path
 from xml.sax.saxutils import quoteattr
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "odata"
+
+
+def golden(name: str) -> bytes:
+    """A recorded document; the large ones are kept compressed."""
+    packed = GOLDEN / f"{name}.gz"
+    return gzip.decompress(packed.read_bytes()) if packed.exists() else (GOLDEN / name).read_bytes()
 
 
 @dataclass
@@ -52,6 +62,15 @@ def dataverse() -> list[Served]:
     contact = {"fullname": text, "_parentcustomerid_value": guid, **owned}
     parents = {f"parentcustomerid_{it}": (it, "_parentcustomerid_value", f"{it}id") for it in ("account", "contact")}
     primary = {"primarycontactid": ("contact", "_primarycontactid_value", "contactid")}
+    return [
+        Served("accounts", "account", "accountid", {"accountid": guid, **account}, {**owner, **primary}),
+        Served("contacts", "contact", "contactid", {"contactid": guid, **contact}, {**owner, **parents}),
+        *_directory(),
+    ]
+
+
+def _directory() -> list[Served]:
+    guid, text, whole = "Edm.Guid", "Edm.String", "Edm.Int32"
     unit = {"businessunitid": ("businessunit", "_businessunitid_value", "businessunitid")}
     user = {
         **{"fullname": text, "domainname": text, "isdisabled": "Edm.Boolean", "_businessunitid_value": guid},
@@ -60,8 +79,6 @@ def dataverse() -> list[Served]:
     parent = {"parentbusinessunitid": ("businessunit", "_parentbusinessunitid_value", "businessunitid")}
     share = {"principalid": guid, "principaltypecode": text, "objectid": guid, "objecttypecode": text}
     return [
-        Served("accounts", "account", "accountid", {"accountid": guid, **account}, {**owner, **primary}),
-        Served("contacts", "contact", "contactid", {"contactid": guid, **contact}, {**owner, **parents}),
         Served("systemusers", "systemuser", "systemuserid", {"systemuserid": guid, **user}, unit),
         Served(
             *("businessunits", "businessunit", "businessunitid"),

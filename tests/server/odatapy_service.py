@@ -1,58 +1,29 @@
-"""odatapy's in-memory service in a process of its own: an OData server that nobody here wrote, with real delta links.
-
-    python odatapy_service.py METADATA
-
-serves the entity sets of a `$metadata` document on loopback until its standard input ends, and prints its address.
-"""
+"""odatapy in a process of its own: an OData server that nobody here wrote, with real delta links."""
 
 from __future__ import annotations
 
-import socketserver
 import subprocess
 import sys
-import threading
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-
-class _Server(socketserver.ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """Says nothing."""
-
-
-def main(document: str) -> None:
-    """Serves until standard input ends."""
-    from odatapy.edm.xml_io import XmlEdmProvider
-    from odatapy.server import OData
-    from odatapy.server.adapters import ODataWSGIApp
-    from odatapy.server.inmemory import InMemoryDataStore, InMemoryProcessor
-    from odatapy.server.processor import CustomETagSupport
-
-    class Versioned(CustomETagSupport):
-        def has_etag(self, entity_set_or_singleton: object) -> bool:
-            return True
-
-    odata = OData.new_instance()
-    handler = odata.create_handler(odata.create_service_metadata(XmlEdmProvider.from_file(document)))
-    handler.register(Versioned())
-    handler.register(InMemoryProcessor(InMemoryDataStore(), page_size=500))
-    with make_server("127.0.0.1", 0, ODataWSGIApp(handler), server_class=_Server, handler_class=_Quiet) as server:
-        print(f"http://127.0.0.1:{server.server_port}/", flush=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        sys.stdin.read()
-        server.shutdown()
+SERVICE = Path(__file__).parents[2] / "examples" / "sources" / "odata" / "service.py"
 
 
 @contextmanager
-def odatapy(document: Path) -> Iterator[str]:
-    """Runs the service while the block runs; yields its address."""
-    command = [sys.executable, __file__, str(document)]
+def odatapy(document: bytes) -> Iterator[str]:
+    """Runs the service of a `$metadata` document while the block runs; yields its address."""
+    with ExitStack() as cleanup:
+        folder = cleanup.enter_context(tempfile.TemporaryDirectory())
+        file = Path(folder) / "metadata.xml"
+        file.write_bytes(document)
+        yield cleanup.enter_context(_running([sys.executable, str(SERVICE), str(file)]))
+
+
+@contextmanager
+def _running(command: list[str]) -> Iterator[str]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -62,7 +33,3 @@ def odatapy(document: Path) -> Iterator[str]:
             yield address
         finally:
             process.stdin.close()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

@@ -17,10 +17,8 @@ from haversack_server.connectors.odata._shapes import read_shapes
 from haversack_server.errors import MappingInvalid, SourceAnswerInvalid, SourceInvalid
 from haversack_server.metadata import document_of
 from server.odata_fixture import OdataFixture, serving
-from server.odata_model import Served, dataverse, metadata, shop
+from server.odata_model import Served, dataverse, golden, metadata, shop
 from server.odata_world import OdataWorld
-
-GOLDEN = Path(__file__).parents[1] / "golden" / "odata"
 
 
 @pytest.fixture
@@ -35,7 +33,7 @@ def attribute(world: OdataWorld, entity: str, name: str) -> model_pb2.Attribute:
 
 def test_every_entity_of_a_whole_document_is_mapped() -> None:
     """The document has the 34 tables of a CRM; what `$metadata` cannot say is known of them."""
-    shapes = read_shapes(read_csdl((GOLDEN / "csdl.xml").read_bytes()))
+    shapes = read_shapes(read_csdl(golden("csdl.xml")))
     made = documents(shapes, {}, ())
     assert len(made) == 34
     read = {name: document_of(name, it) for name, it in made.items()}
@@ -60,7 +58,7 @@ def test_every_entity_of_a_whole_document_is_mapped() -> None:
 @pytest.mark.parametrize("name", ["lead", "annotation"])
 def test_real_definitions_are_taken_as_they_are(fixture: OdataFixture, name: str, tmp_path: Path) -> None:
     """Complete definitions of a real environment, asked for as its Web API has them."""
-    definition = json.loads((GOLDEN / f"{name}.json").read_text())
+    definition = json.loads(golden(f"{name}.json"))
     edm = {"Lookup": "Edm.Guid", "Customer": "Edm.Guid", "Owner": "Edm.Guid", "Uniqueidentifier": "Edm.Guid"}
     edm |= {"Boolean": "Edm.Boolean", "Integer": "Edm.Int32", "Picklist": "Edm.Int32", "State": "Edm.Int32"}
     edm |= {"Status": "Edm.Int32", "Money": "Edm.Decimal", "Decimal": "Edm.Decimal", "Double": "Edm.Double"}

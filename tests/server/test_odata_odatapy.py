@@ -10,9 +10,9 @@ import httpx
 import pytest
 from haversack_server.errors import Refusal, SourceRefused
 from server.odata_fixture import OdataFixture
+from server.odata_model import golden
 from server.odata_world import OdataWorld, guid
 from server.odatapy_service import odatapy
-from server.test_odata_metadata import GOLDEN
 
 
 class Service:
@@ -44,7 +44,7 @@ class Service:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with odatapy(GOLDEN / "csdl.xml") as address:
+    with odatapy(golden("csdl.xml")) as address:
         yield address
 
 

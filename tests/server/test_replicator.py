@@ -13,7 +13,7 @@ import pytest
 from haversack_server.catalog import work_items
 from haversack_server.catalog.leases import LEASE_SECONDS
 from haversack_server.catalog.work_items import WORK_BELL, Counts, WorkItem
-from haversack_server.errors import EntityUnknown
+from haversack_server.errors import EntityUnknown, SourceThrottled
 from haversack_server.replication import Feed, Limits, Replicator, Source, Standing, Taken
 from server.running import STEP_SECONDS_MAX
 from server.test_work_items import INTERVAL_SECONDS, Queue, queue
@@ -53,6 +53,9 @@ class RowsFeed:
                 await self.gate.opened.wait()
             self.gate.commits -= 1
         counts, left = self.rows.take(rows_max)
+        self.standing = Standing("rows", f"LSN {self.rows.staging.head()}")
+        if self.live and left == 0:
+            await asyncio.sleep(0.01)  # as long as a live feed waits for the next change
         return Taken(counts, left, self.rows.staging.head())
 
 
@@ -65,6 +68,7 @@ class RowsSource:
     failure: Exception | None = None
     kind: str = "native"
     is_current: bool = True
+    is_live: bool = False
 
     @property
     def source(self) -> Source:
@@ -77,7 +81,7 @@ class RowsSource:
     async def open(self, entity: str) -> Feed:
         if self.failure is not None:
             raise self.failure
-        return RowsFeed(self.rows, self.gate)
+        return RowsFeed(self.rows, self.gate, self.is_live)
 
     async def resync(self, entity: str) -> None:
         self.rows.staging.replicate_anew(INTERVAL_SECONDS)
@@ -99,6 +103,7 @@ class Site:
             rows_max=5,
             poll_seconds=0.01,
             heartbeat_seconds=heartbeat_seconds,
+            report_seconds=0.01,
             stop_seconds=1,
         )
 
@@ -239,6 +244,76 @@ def test_a_long_run_is_cut_and_goes_on(site: Site) -> None:
     site.worker(RowsSource(site.rows), commits_max=2)
     item = site.until(lambda it: it.total.read == ROWS)
     assert item.total_runs == 4
+    site.check()
+
+
+def test_a_live_feed_is_kept_and_says_how_it_goes(site: Site) -> None:
+    worker = site.worker(RowsSource(site.rows, is_live=True))
+    item = site.until(lambda it: it.total.inserted == ROWS)
+    assert (item.total_runs, item.worker != "", item.attempt) == (0, True, 1)
+    site.rows.write("id,value\nrow1,77\n", "upsert")
+    item = site.until(lambda it: it.total.updated == 1)
+    assert item.standing is not None
+    assert (item.standing["mode"], item.standing["position"]) == ("rows", f"LSN {ROWS + 1}")
+    assert item.total.read == ROWS + 1, "what was told is not told again"
+    site.stop(worker)
+    given_back = site.until(lambda it: it.worker == "")
+    assert (given_back.attempt, given_back.total.read) == (0, ROWS + 1)
+
+
+def test_a_feed_that_is_kept_makes_room_for_other_items(site: Site) -> None:
+    site.queue.organization("beside", 1)
+    site.worker(RowsSource(site.rows, is_live=True))
+
+    async def both() -> set[str]:
+        async with asyncio.timeout(STEP_SECONDS_MAX):
+            while True:
+                async with site.queue.catalog.snapshot() as connection:
+                    items, _ = await work_items.listed(connection, [], offset=0, count=2)
+                if all(it.worker for it in items):
+                    return {it.organization for it in items}
+                await asyncio.sleep(0)
+
+    assert site.queue.loop.run(both()) == {NAME, "beside"}
+
+
+def test_a_source_that_has_changed_ends_a_run_within_a_commit(site: Site) -> None:
+    source = RowsSource(site.rows, is_live=True)
+    site.worker(source)
+    site.until(lambda it: it.total.inserted == ROWS)
+    source.is_current = False
+    source.is_live = False
+    item = site.until(lambda it: it.total_runs > 0)
+    assert item.error == ""
+
+
+def test_a_source_that_asks_to_be_left_alone_is(site: Site) -> None:
+    site.queue.organization("beside", 1)
+    source = RowsSource(site.rows, failure=SourceThrottled("wait", retry_seconds=3_600))
+    site.worker(source)
+    failed = site.until(lambda it: it.total_failures == 1)
+    assert failed.next_run_at_us >= site.queue.clock.now_us + 3_600 * 1_000_000
+    assert (failed.is_dead, failed.error_reason) == (False, "SOURCE_UNAVAILABLE")
+    site.queue.clock.go_on(3_600)
+    source.failure = None
+    site.until(lambda it: it.total_runs == 1)
+    site.check()
+
+
+def test_what_is_to_be_read_in_full_is_told_to_the_source_once(site: Site) -> None:
+    worker = site.worker(RowsSource(site.rows))
+    site.until(lambda it: it.total_runs == 1)
+    site.stop(worker)
+    site.queue.act(
+        lambda it: work_items.ask_resync(
+            it, NAME, "entity001", source="native", scope="entity", now_us=site.queue.clock.now_us
+        )
+    )
+    assert site.until(lambda _: True).resync == ("entity001",)
+    site.worker(RowsSource(site.rows))
+    done = site.until(lambda it: it.total.unchanged == ROWS)
+    assert site.until(lambda it: it.total_runs == 2).resync == ()
+    assert done.total.inserted == ROWS
     site.check()
 
 

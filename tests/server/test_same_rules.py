@@ -83,7 +83,7 @@ class Judges:
         row = str(uuid.uuid4()) if kind is Kind.CREATE else ACCOUNTS[0]
         set_in_new = {name: value for name, value in values.items() if value is not None or kind is Kind.UPDATE}
         entry = Entry(next(self.numbers), self.table.entity, row, kind, set_in_new, dict.fromkeys(set_in_new))
-        return mutation(self.table, self.encoder, entry, self.model.version)
+        return mutation(self.table, self.encoder, entry, self.model.version, None)
 
 
 class _TakenBackError(Exception):

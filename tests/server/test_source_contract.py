@@ -120,7 +120,7 @@ class NativeHarness:
         self._stagings._records[NAME] = other
 
     def outage(self) -> AbstractContextManager[None]:
-        raise NotImplementedError
+        pytest.skip("it cannot be out of reach")
 
     def _record(self) -> Staging:
         return self._loop.run(self._stagings.record(NAME))

@@ -102,7 +102,13 @@ def eventually(wanted: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def field(server: RunningServer, admin: Admin, tmp_path: Path) -> Field:
+def field(server: RunningServer, tmp_path: Path) -> Field:
+    return new_field(server, tmp_path)
+
+
+def new_field(server: RunningServer, folder: Path) -> Field:
+    """Makes an organization with three accounts, and publishes them."""
+    admin = server.admin()
     name = admin.organization()
     grants = [(privilege(right), ROLE, entity, right, GLOBAL) for right, entity in RIGHTS.items()]
     grants.append((privilege(99), ROLE, "mobileofflineprofile", READ, GLOBAL))
@@ -123,7 +129,7 @@ def field(server: RunningServer, admin: Admin, tmp_path: Path) -> Field:
     draft.items.add(entity="account", criteria=model_pb2.RECORD_CRITERIA_ALL)
     save(admin, name, draft)
     publish(admin, name)
-    return Field(server, admin, name, tmp_path)
+    return Field(server, admin, name, folder)
 
 
 def names(device: Device) -> dict[str, str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import pytest
 from haversack.model.v1 import model_pb2
-from haversack_server.catalog import Catalog, entities, organizations, work_items
+from haversack_server.catalog import Catalog, entities, organizations, sources, work_items
+from haversack_server.catalog._work_tables import work_item
 from haversack_server.catalog.entities import StoredEntity
 from haversack_server.catalog.leases import LEASE_SECONDS, LeaseLost
+from haversack_server.catalog.sources import StoredSource
 from haversack_server.catalog.work_items import (
     ATTEMPTS_MAX,
     BACKOFF_SECONDS_MAX,
@@ -20,7 +22,13 @@ from haversack_server.catalog.work_items import (
     WorkItem,
     backoff_seconds,
 )
-from haversack_server.errors import StagingFailed, TransitionIllegal, WorkItemNotDead, WorkItemUnknown
+from haversack_server.errors import (
+    SourceUnavailable,
+    StagingFailed,
+    TransitionIllegal,
+    WorkItemNotDead,
+    WorkItemUnknown,
+)
 from server.running import LoopThread
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
@@ -322,3 +330,51 @@ def test_the_schema_itself_refuses_what_makes_no_sense(queue: Queue, change: str
     queue.organization("acme", 2)
     with pytest.raises(IntegrityError):
         queue.sql(f"UPDATE work_item {change}")
+
+
+def test_an_organization_has_one_item_for_all_of_its_entities(queue: Queue) -> None:
+    queue.organization("acme", 1)
+
+    async def ensure(connection: AsyncConnection) -> int:
+        return await work_items.ensure_one(
+            connection, "acme", source="outside", interval_seconds=5, due_at_us=queue.clock.now_us
+        )
+
+    assert [queue.act(ensure), queue.act(ensure)] == [1, 0]
+    whole = next(it for it in queue.items() if it.source == "outside")
+    assert (whole.entity, whole.standing, whole.resync) == ("", None, ())
+    copy = "INSERT INTO work_item ({0}) SELECT {0} FROM work_item WHERE source = 'outside'"
+    columns = [it.name for it in work_item.columns if it.name != "id"]
+    with pytest.raises(IntegrityError):
+        queue.sql(copy.format(", ".join(columns)))
+
+
+def test_a_slow_organization_holds_no_other_up(queue: Queue) -> None:
+    queue.organization("slow", 9)
+    assert len(queue.claim(limit=20)) == work_items.ORGANIZATION_ITEMS_MAX
+    queue.organization("quick", 2)
+    assert {it.item.organization for it in queue.claim(limit=20)} == {"quick"}
+
+
+def test_an_outage_never_gives_an_item_up(queue: Queue) -> None:
+    queue.organization("acme", 1)
+    outage = SourceUnavailable("nobody answers")
+
+    def given_up(claimed: Claimed) -> bool:
+        return queue.act(lambda it: work_items.fail(it, queue.leases, claimed, Counts(), outage))
+
+    for _ in range(3 * ATTEMPTS_MAX):
+        assert not any(given_up(it) for it in queue.claim())
+        queue.clock.go_on(BACKOFF_SECONDS_MAX)
+    [claimed] = queue.claim()
+    queue.complete(claimed)
+    assert queue.items()[0].attempt == 0
+
+
+def test_items_of_a_paused_source_wait(queue: Queue) -> None:
+    queue.organization("acme", 1)
+    stored = StoredSource("acme", "outside", "entity", 5, {}, b"", "", True, 1, 1)
+    queue.act(lambda it: sources.put(it, stored))
+    assert queue.claim() == []
+    queue.act(lambda it: sources.put(it, replace(stored, is_paused=False)))
+    assert len(queue.claim()) == 1

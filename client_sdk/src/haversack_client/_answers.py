@@ -20,26 +20,25 @@ _REASONS: Mapping[int, str] = {
 """What an outcome means where the server gives no reason of its own."""
 
 
-def is_news(answer: upload_pb2.MutationAnswer, entry: Entry) -> bool:
-    """Whether an answer changes what is known: after a refusal only that the write was taken after all does."""
-    if entry.state in (State.HELD, State.REFUSED):
-        return answer.outcome == upload_pb2.MUTATION_OUTCOME_APPLIED
-    return entry.state in (State.WAITING, State.QUEUED)
+def is_news(answer: upload_pb2.MutationAnswer, entry: Entry, *, is_own: bool) -> bool:
+    """Whether an answer changes what is known: after a refusal only that the write was taken after all does.
 
-
-def answered(answer: upload_pb2.MutationAnswer, entry: Entry, table: Table | None, *, crossed: bool) -> Entry:
-    """The entry as it is after an answer.
-
-    Args:
-        answer: What the server says.
-        entry: The write.
-        table: The table of its row, if the device still carries it.
-        crossed: Whether the answer's LSN may be one of another epoch; then the next checkpoint will do.
+    That it was taken in another epoch than the device's does not: nobody could tell when the device has come to it.
+    `is_own` says that the answer is of the device's epoch.
     """
+    if answer.outcome == upload_pb2.MUTATION_OUTCOME_APPLIED:
+        return is_own and entry.state not in (State.APPLIED, State.KEPT)
+    return entry.state in (State.WAITING, State.QUEUED, State.DOUBTFUL)
+
+
+def answered(answer: upload_pb2.MutationAnswer, entry: Entry, table: Table | None) -> Entry:
+    """The entry as it is after an answer; `table` is that of its row, if the device still carries it."""
     match answer.outcome:
+        case upload_pb2.MUTATION_OUTCOME_APPLIED if entry.state is State.DOUBTFUL:
+            return replace(entry, state=State.KEPT)
         case upload_pb2.MUTATION_OUTCOME_APPLIED:
-            lsn, overruled = 0 if crossed else answer.lsn, _names(table, answer.overruled)
-            return replace(entry, state=State.APPLIED, lsn=lsn, reason="", message="", fields=overruled)
+            overruled = _names(table, answer.overruled)
+            return replace(entry, state=State.APPLIED, lsn=answer.lsn, reason="", message="", fields=overruled)
         case upload_pb2.MUTATION_OUTCOME_QUEUED:
             return replace(entry, state=State.QUEUED)
         case upload_pb2.MUTATION_OUTCOME_BLOCKED:

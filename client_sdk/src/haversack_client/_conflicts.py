@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from haversack_client._connections import Connection
+from haversack_client._outbox import State
 from haversack_client._rows import SqlValue
 
 ROUNDS_MAX = 3
@@ -90,11 +91,11 @@ class Conflicts:
         """Those whose rows are the server's: the device has come to the answer. In the order of the writes."""
         query = (
             "SELECT number, entity, id, base, mine FROM _haversack_conflict"
-            " WHERE number NOT IN (SELECT number FROM _haversack_outbox) ORDER BY number"
+            " WHERE number NOT IN (SELECT number FROM _haversack_outbox WHERE state < ?) ORDER BY number"
         )
         return [
             Overruled(number, entity, row_id, json.loads(base), json.loads(mine))
-            for number, entity, row_id, base, mine in self._connection.execute(query)
+            for number, entity, row_id, base, mine in self._connection.execute(query, (int(State.KEPT),))
         ]
 
     def remove(self, numbers: Iterable[int]) -> None:

@@ -313,9 +313,12 @@ class Device:
             tally = Tally(clock)
             self._monitor.begin()
             for _ in range(ROUNDS_MAX):
+                epoch = self._store.facts().epoch
                 refusal = self._drain(tally)
                 self._download(tally, progress)
-                if refusal or not self._resolve():
+                # What the server took in an epoch that is over may be lost: it is asked again.
+                is_over = epoch not in (b"", self._store.facts().epoch)
+                if refusal or not (is_over or self._resolve()):
                     break
             if refusal:
                 raise refusal

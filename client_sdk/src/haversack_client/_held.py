@@ -25,6 +25,14 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Position:
+    """Where the device has come to: an LSN, and the history of the server's database that it counts in."""
+
+    lsn: int = 0
+    history: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Wipe:
     """That this device was wiped, or is being wiped.
 
@@ -65,6 +73,8 @@ class Facts:
     stage_times: str = "[]"
     """When each stage was reached, as JSON: [stage, microseconds since the Unix epoch] in order."""
     checkpoint: str = "null"
+    position: str = "[0, 0]"
+    """The last event's, as JSON: what is written from here on was seen from there."""
     last_number: int = 0
     """Of the writes that were ever made here; no number is used twice."""
     full_check: int = 0

@@ -282,6 +282,7 @@ class Live:
             self._events.put(ConnectionChanged(Connection.CONNECTED))
         if applied.answered:
             self._tell_answered(applied.answered)
+        if applied.answered or applied.epoch_began:
             self.upload_now()  # Of what the server has lost, if anything.
         if applied.model_changed:
             self._events.put(ModelChanged())

@@ -4,7 +4,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from haversack_client._held import Checkpoint
+from haversack_client._held import Checkpoint, Position
 from haversack_client._model import CarriedModel
 from haversack_client._roaring import Bitmap
 from haversack_client._rows import Batch
@@ -72,9 +72,10 @@ class RecordCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class KeepCookie:
-    """Remember what to present next time; empty means nothing."""
+    """Remember what to present next time, empty meaning nothing, and where the device is now, if it has moved."""
 
     cookie: bytes
+    position: Position | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 An entry is a `Mutation`, encoded once. What becomes of it is told by its state:
 
 ```
-WAITING ──sent──> WAITING ──APPLIED──> APPLIED ──the device has come to its LSN──> gone
+WAITING ──sent──> WAITING ──APPLIED──> APPLIED ──the device has come to its LSN──> KEPT ──30 days──> gone
    |                  |────BLOCKED──> HELD, with what it depends on
    |                  |────refused──> REFUSED ──retry, edit──> a new WAITING; ──discard──> gone
    |                  └────QUEUED───> QUEUED ──the stream says──> APPLIED, HELD or REFUSED
@@ -14,6 +14,11 @@ What is QUEUED is not sent again: each stream asks about it, and a live one is t
 becomes WAITING once more. What was refused may be taken after all, when an administrator has had it judged again.
 
 An entry that may have been sent keeps its bytes for ever: the server's ledger knows them by their number.
+
+What is in the data is kept all the same, out of sight: a server that was restored from a backup has lost what came
+after it, and a device is the only place that still has what its user wrote. When a new epoch begins, kept entries are
+DOUBTFUL and are sent again under their numbers. A server that has them in its ledger says so, and they are KEPT as
+before; one that has lost them judges them anew, and whatever it refuses then is REFUSED like any other.
 """
 
 import json
@@ -48,6 +53,17 @@ class State(IntEnum):
     """The server blocked it, because it depends on one that was refused."""
     REFUSED = 5
     """The server, or a change of the model, refused it. It is kept until it is retried, edited or discarded."""
+    KEPT = 6
+    """It is in the server's rows, which the device has. It is not shown, and goes after a while."""
+    DOUBTFUL = 7
+    """It was KEPT in an epoch that is over: the server is asked whether it still has it."""
+
+
+KEPT_DAYS_MAX = 30
+"""How long a write is kept that is in the data: an older backup than this is no use to anybody by then."""
+
+KEPT_ENTRIES_MAX = 10_000
+"""How many are kept."""
 
 
 OPEN_STATES = (State.WAITING, State.QUEUED, State.HELD)
@@ -102,6 +118,10 @@ COLUMNS = (
     "number, entity, id, kind, new, old, state, sent, depends_on, base_lsn, written_at_us, lsn, reason, message, fields"
 )
 
+_VISIBLE = f"state < {State.KEPT:d}"
+_SENDABLE = (State.WAITING, State.DOUBTFUL)
+_MICROSECONDS_A_DAY = 24 * 3600 * 1_000_000
+
 
 class Outbox:
     """The outbox of one database, within its caller's transaction."""
@@ -133,6 +153,30 @@ class Outbox:
             f"UPDATE _haversack_outbox SET {assignments} WHERE number = ?", (*values, entry.number)
         )
 
+    def keep(self, entries: Iterable[Entry], *, now_us: int) -> None:
+        """Keeps entries that are in the server's rows, out of sight, and forgets those that were kept for too long."""
+        values = [(int(State.KEPT), now_us, entry.number) for entry in entries]
+        if not values:
+            return
+        self._connection.executemany(
+            "UPDATE _haversack_outbox SET state = ?, settled_at_us = ?, lsn = 0 WHERE number = ?", values
+        )
+        self._connection.execute(
+            "DELETE FROM _haversack_outbox WHERE state = ? AND (settled_at_us < ? OR number IN (SELECT number FROM"
+            " _haversack_outbox WHERE state = ? ORDER BY settled_at_us DESC, number DESC LIMIT -1 OFFSET ?))",
+            (int(State.KEPT), now_us - KEPT_DAYS_MAX * _MICROSECONDS_A_DAY, int(State.KEPT), KEPT_ENTRIES_MAX),
+        )
+
+    def doubt(self) -> None:
+        """A new epoch begins: whether the server still has what it took is not known."""
+        move = "UPDATE _haversack_outbox SET state = ?, lsn = 0 WHERE state = ?"
+        self._connection.execute(move, (int(State.WAITING), int(State.APPLIED)))
+        self._connection.execute(move, (int(State.DOUBTFUL), int(State.KEPT)))
+
+    def empty(self) -> None:
+        """Forgets everything, what is kept too."""
+        self._connection.execute("DELETE FROM _haversack_outbox")
+
     def remove(self, numbers: Iterable[int]) -> None:
         """Forgets entries."""
         self._connection.executemany("DELETE FROM _haversack_outbox WHERE number = ?", [(it,) for it in numbers])
@@ -148,21 +192,22 @@ class Outbox:
         return next(self._entries("WHERE number = ?", (number,)), None)
 
     def all(self) -> list[Entry]:
-        """Every entry, in order."""
-        return list(self._entries("ORDER BY number"))
+        """Every entry but those that are kept out of sight, in order."""
+        return list(self._entries(f"WHERE {_VISIBLE} ORDER BY number"))
+
+    def count(self) -> int:
+        """How many entries `all` has."""
+        (count,) = self._connection.execute(f"SELECT count(*) FROM _haversack_outbox WHERE {_VISIBLE}").fetchone()
+        return _integer(count)
 
     def of_row(self, entity: int, row_id: str) -> list[Entry]:
-        """What was written about a row, in order."""
-        return list(self._entries("WHERE entity = ? AND id = ? ORDER BY number", (entity, row_id)))
+        """What of `all` was written about a row, in order."""
+        return list(self._entries(f"WHERE entity = ? AND id = ? AND {_VISIBLE} ORDER BY number", (entity, row_id)))
 
     def in_state(self, *states: State) -> list[Entry]:
         """Entries in one of these states, in order."""
         marks = ", ".join("?" * len(states))
         return list(self._entries(f"WHERE state IN ({marks}) ORDER BY number", tuple(map(int, states))))
-
-    def is_empty(self) -> bool:
-        """Whether nothing is in it."""
-        return self._connection.execute("SELECT 1 FROM _haversack_outbox LIMIT 1").fetchone() is None
 
     def mutation(self, number: int) -> bytes:
         """The bytes of an entry, as they travel."""
@@ -187,7 +232,7 @@ class Outbox:
 
     def sendable(self, after: int, count_max: int, bytes_max: int) -> list[tuple[int, bytes]]:
         """Numbers and bytes of the next entries behind `after` that can be sent, as many as fit, at least one."""
-        return self._next(after, count_max, bytes_max, (State.WAITING,), self.held())
+        return self._next(after, count_max, bytes_max, _SENDABLE, self.held())
 
     def offerable(self, after: int, count_max: int, bytes_max: int) -> list[tuple[int, bytes]]:
         """As `sendable`, of all that is not in the data: for a server that only takes note of it."""

@@ -12,7 +12,7 @@ from enum import Enum
 from haversack.sync.v1 import sync_pb2
 
 from haversack_client._errors import DigestMismatchError, ProtocolError
-from haversack_client._held import BlockState, Checkpoint, EntityState, Held
+from haversack_client._held import BlockState, Checkpoint, EntityState, Held, Position
 from haversack_client._model import CarriedModel, Table
 from haversack_client._operations import (
     AdoptModel,
@@ -156,7 +156,8 @@ class Session:
             raise ProtocolError("the server sent an event that this version does not know; update the library")
         step = handlers[kind](event)
         if event.cookie:
-            step = replace(step, operations=(*step.operations, KeepCookie(event.cookie)))
+            position = Position(event.position.lsn, event.position.history) if event.HasField("position") else None
+            step = replace(step, operations=(*step.operations, KeepCookie(event.cookie, position)))
             if step.flow is Flow.CONTINUE:
                 step = replace(step, state=replace(step.state, unreported={}))
         return step

@@ -212,7 +212,7 @@ class Store:
         """As `erase`, and the outbox too: nothing of the user's is left."""
         with store_errors(self._path), self._writing():
             with self._overlay.lifted(self._overlay.rows_over()):
-                self._outbox.remove(entry.number for entry in self._outbox.all())
+                self._outbox.empty()
             self._connection.execute("DELETE FROM _haversack_conflict")
         self.erase()
 
@@ -304,8 +304,10 @@ class Store:
                 self._remember("checkpoint", json.dumps(astuple(checkpoint)))
                 self._connection.execute("UPDATE _haversack_entity SET synced_at_us = ?", (self._now_us(),))
                 self._settle(checkpoint.lsn)
-            case KeepCookie(cookie):
+            case KeepCookie(cookie, position):
                 self._remember("cookie", cookie)
+                if position:
+                    self._remember("position", json.dumps(astuple(position)))
 
     def _reach(self, stage: Stage) -> None:
         """Remembers a stage, and when it was reached; those behind it are yet to come, again."""
@@ -329,7 +331,7 @@ class Store:
     def _settle(self, lsn: int) -> None:
         done = [entry for entry in self._outbox.in_state(State.APPLIED) if entry.lsn <= lsn]
         with self._overlay.lifted(entry.row for entry in done):
-            self._outbox.remove(entry.number for entry in done)
+            self._outbox.keep(done, now_us=self._now_us())
 
     def _adopt(self, model: CarriedModel) -> None:
         with self._overlay.lifted(self._overlay.rows_over()):
@@ -347,7 +349,7 @@ class Store:
                 self._empty(table)
             self._remember("epoch", epoch)
             self._remember("checkpoint", "null")
-            _translation.rebase(self._outbox)
+            self._outbox.doubt()
 
     def _put_beneath(self, table: Table, batch: Batch) -> None:
         """Puts rows under what was written here."""

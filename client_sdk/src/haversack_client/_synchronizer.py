@@ -18,7 +18,7 @@ from haversack_client._errors import (
 )
 from haversack_client._model import CarriedModel
 from haversack_client._model_change import ModelGate
-from haversack_client._operations import AdoptModel, KeepCookie
+from haversack_client._operations import AdoptModel, KeepCookie, StartEpoch
 from haversack_client._session import Flow, Session, Step
 from haversack_client._store import Changes, Store
 from haversack_client._transport import Received, Stream, Transport
@@ -47,6 +47,8 @@ class Applied:
     """Whether tables came, went or have other columns."""
     user_changed: bool
     """Whether the user has other rights, or stands elsewhere."""
+    epoch_began: bool
+    """Whether the server's database is another one than before, or was put back from a copy."""
     received_bytes: int
     answered: Answered | None = None
     """What the server has told of writes that were sent before, if it has."""
@@ -177,6 +179,7 @@ class Synchronizer:
             changes={tables[entity].name: change for entity, change in changes.items()},
             model_changed=adopted and not stays,
             user_changed=stays,
+            epoch_began=any(isinstance(operation, StartEpoch) for operation in step.operations),
             received_bytes=received.size,
             answered=answered,
         )

@@ -5,7 +5,7 @@
 | `_haversack_meta` | install id, epoch, cookie, model, checkpoint, stage: one row per fact |
 | `_haversack_entity` | one row per entity: its table, how many rows, their digest |
 | `_haversack_block` | one row per block with rows: how many, the sum of their membership hashes |
-| `_haversack_outbox` | one row per write that waits, or was refused: see `_outbox` |
+| `_haversack_outbox` | one row per write that waits, was refused, or is kept: see `_outbox` |
 | `_haversack_conflict` | one row per write with fields that gave way, until the application decides: see `_conflicts` |
 | `_haversack_base` | the server's version of each row that such writes lie over: see `_overlay` |
 | `<logical name>` | an entity's rows: `_ordinal`, `_lsn`, then one column per carried attribute |
@@ -25,7 +25,7 @@ from haversack_client._model import CarriedModel, Table
 APPLICATION_ID = 0x48565359
 """Marks a SQLite file as a device's: "HVSY"."""
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Version of the device's own tables, in `PRAGMA user_version`. A file of an earlier one is brought up to it."""
 
 BOOKKEEPING_OF_WRITES = (
@@ -54,8 +54,14 @@ BOOKKEEPING_OF_CONFLICTS = (
     " base TEXT NOT NULL, mine TEXT NOT NULL)",
 )
 
-UPGRADES = {1: BOOKKEEPING_OF_WRITES, 2: BOOKKEEPING_OF_CONFLICTS}
-"""What a file of a version lacks for the next one: in 1 devices did not write, in 2 nobody decided on conflicts."""
+BOOKKEEPING_OF_KEPT_WRITES = (
+    "ALTER TABLE _haversack_outbox ADD COLUMN settled_at_us INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX _haversack_outbox_state ON _haversack_outbox (state, settled_at_us)",
+)
+
+UPGRADES = {1: BOOKKEEPING_OF_WRITES, 2: BOOKKEEPING_OF_CONFLICTS, 3: BOOKKEEPING_OF_KEPT_WRITES}
+"""What a file of a version lacks for the next one: in 1 devices did not write, in 2 nobody decided on conflicts, in 3
+what the server took was forgotten."""
 
 
 def quoted(name: str) -> str:

@@ -1,29 +1,28 @@
-"""What becomes of the outbox when what it was written against changes: the model, or the staging database.
+"""How a write travels, and what becomes of the outbox when the model that it was written against changes.
 
 A write that the server may have keeps its bytes, because the server's ledger knows them by their number; its answer
 comes as for any other. The rest is made anew where its meaning survives, and is refused with a reason where it does
 not: no value that a user wrote is dropped in silence.
+
+A change of the staging database, a new epoch, leaves every byte as it is: a write says which history its LSN counts in.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from haversack.sync.v1 import upload_pb2
+from haversack.sync.v1 import position_pb2, upload_pb2
 
 from haversack_client._model import CarriedModel, Column, Table
-from haversack_client._outbox import Entry, Kind, Outbox, State
+from haversack_client._outbox import Entry, Outbox, State
 from haversack_client._rows import SqlValue
 from haversack_client._values import RowEncoder, id_bytes, stored
 
-CROSSED = -1
-"""In place of an LSN: the write was sent to another epoch, so that the LSN of its answer may be one of that."""
-
 
 def mutation(
-    table: Table, encoder: RowEncoder, entry: Entry, model_version: int, numbers: Mapping[str, int] | None = None
+    table: Table, encoder: RowEncoder, entry: Entry, model_version: int, seen: position_pb2.Position | None
 ) -> bytes:
-    """An entry as it travels."""
-    by_name = numbers or {column.name: column.number for column in table.columns}
+    """An entry as it travels; `seen` is where the device had come when it was written."""
+    by_name = {column.name: column.number for column in table.columns}
     return upload_pb2.Mutation(
         number=entry.number,
         entity=entry.entity,
@@ -31,28 +30,13 @@ def mutation(
         kind=int(entry.kind),  # type: ignore[arg-type]
         values=encoder.encode(table, entry.new),
         changed=sorted(by_name[name] for name in entry.new),
-        old_values=encoder.encode(table, entry.old) if entry.kind is Kind.UPDATE else b"",
+        old_values=encoder.encode(table, entry.old),
         base_lsn=entry.base_lsn,
         written_at_us=entry.written_at_us,
         depends_on=entry.depends_on,
         model_version=model_version,
+        seen=seen,
     ).SerializeToString(deterministic=True)
-
-
-def rebase(outbox: Outbox) -> None:
-    """A new epoch begins. Old values stay, positions of the old epoch mean nothing.
-
-    What was applied, but not come to, is asked again: a database that was restored from a backup may have lost it, and
-    one that has not has it in its ledger.
-    """
-    for entry in outbox.all():
-        if entry.state in (State.WAITING, State.QUEUED, State.APPLIED) and entry.sent:
-            state = State.WAITING if entry.state is State.APPLIED else entry.state
-            outbox.replace(replace(entry, state=state, lsn=CROSSED))
-        elif entry.base_lsn and not entry.sent:
-            message = upload_pb2.Mutation.FromString(outbox.mutation(entry.number))
-            message.base_lsn = 0
-            outbox.replace(replace(entry, base_lsn=0), message.SerializeToString(deterministic=True))
 
 
 def translate(outbox: Outbox, before: CarriedModel, after: CarriedModel) -> None:
@@ -83,7 +67,8 @@ def _translate(outbox: Outbox, entry: Entry, table: Table, encoder: RowEncoder, 
         text = f"{error.column} of {table.name} has another type now, and {error}; edit the write, or discard it"
         outbox.replace(_refused(entry, "VALUE_INVALID", text, [error.column]))
         return
-    outbox.replace(changed, mutation(table, encoder, changed, version))
+    seen = upload_pb2.Mutation.FromString(outbox.mutation(entry.number)).seen
+    outbox.replace(changed, mutation(table, encoder, changed, version, seen))
 
 
 class _NotConvertibleError(ValueError):

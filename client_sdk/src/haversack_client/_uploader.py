@@ -122,7 +122,7 @@ class Uploader:
             raise ProtocolError(
                 f"the server answered {len(response.answers)} writes, not the {len(part)} that were sent"
             )
-        return self._writer.answer(response.answers)
+        return self._writer.answer(response.answers, response.epoch)
 
     def _send_one_by_one(self, part: list[tuple[int, bytes]], error: RemoteError) -> Answered:
         """Finds the write that the server cannot even read, so that it does not block the others."""
@@ -134,7 +134,7 @@ class Uploader:
             reason=error_pb2.ERROR_REASON_REQUEST_INVALID,
             message=str(error),
         )
-        return self._writer.answer([answer])
+        return self._writer.answer([answer], b"")
 
     def _waiting(self, error: RemoteError) -> Waiting:
         """Decides whether a failure passes by itself; raises it if not."""

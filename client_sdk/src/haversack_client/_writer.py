@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
-from haversack.sync.v1 import sync_pb2, upload_pb2
+from haversack.sync.v1 import position_pb2, sync_pb2, upload_pb2
 
 from haversack_client import _rules
 from haversack_client._answers import answered, is_news
@@ -25,7 +25,7 @@ from haversack_client._outbox import Entry, Kind, Outbox, State
 from haversack_client._overlay import Overlay
 from haversack_client._reader import read_facts
 from haversack_client._rows import SqlValue
-from haversack_client._translation import CROSSED, mutation
+from haversack_client._translation import mutation
 from haversack_client._turn import Turn
 from haversack_client._values import RowEncoder, stored_id
 
@@ -34,6 +34,9 @@ DEPENDENCIES_MAX = 64
 
 MUTATION_BYTES_MAX = 8 * 1024 * 1024 - 1024
 """The contract's limit for a request, less what surrounds a mutation in it."""
+
+DELETED_BYTES_MAX = 64 * 1024
+"""Rows up to this size travel with their deletion, for a server of another history than the device has seen."""
 
 OUTBOX_ENTRIES_MAX = 100_000
 """Writes that may wait. A device that has more has not been online for very long, and should say so."""
@@ -272,16 +275,22 @@ class Writer:
         """Takes what a stream tells of writes that were sent before; those that the server has lost are sent again."""
         with self._statement():
             self._send_again(answers.unknown)
-            return self.answer(answers.answers, of_this_epoch=True)
+            return self.answer(answers.answers)
 
-    def answer(self, answers: Iterable[upload_pb2.MutationAnswer], *, of_this_epoch: bool = False) -> Answered:
-        """Takes what the server made of writes; only on a stream are LSNs sure to be of this epoch."""
+    def answer(self, answers: Iterable[upload_pb2.MutationAnswer], epoch: bytes | None = None) -> Answered:
+        """Takes what the server made of writes.
+
+        LSNs of another `epoch` than the device's mean nothing to it: what was taken there is sent again once the device
+        has come to that epoch. A stream's answers are of the device's own.
+        """
         with self._statement():
+            facts = read_facts(self._connection)
             pairs = [(answer, self._outbox.get(answer.number)) for answer in answers]
-            known = [(answer, entry) for answer, entry in pairs if entry and is_news(answer, entry)]
+            is_own = epoch in (None, facts.epoch)
+            known = [(answer, entry) for answer, entry in pairs if entry and is_news(answer, entry, is_own=is_own)]
             position = self._position()
             with self._overlay.lifted(entry.row for _, entry in known):
-                after = [self._answered(answer, entry, position, of_this_epoch) for answer, entry in known]
+                after = [self._answered(answer, entry, position) for answer, entry in known]
             states = [entry.state for entry in after]
             return Answered(
                 applied=states.count(State.APPLIED),
@@ -421,7 +430,14 @@ class Writer:
         if creation and self._overlay.base(table.entity, row_id).ordinal is None:
             self.discard(creation.number)
         else:
-            self._write(table, row_id, Kind.DELETE, {}, {})
+            self._write(table, row_id, Kind.DELETE, {}, self._deleted(table, row_id))
+
+    def _deleted(self, table: Table, row_id: str) -> Mapping[str, SqlValue]:
+        """The row that is deleted, as it is shown; nothing if it is large."""
+        assert self._encoder is not None
+        row = self._required_row(table, row_id)
+        old = {name: value for name, value in row.items() if value is not None and name != table.primary_id}
+        return old if len(self._encoder.encode(table, old)) <= DELETED_BYTES_MAX else {}
 
     def _required_row(self, table: Table, row_id: str) -> Mapping[str, SqlValue]:
         row = self._overlay.shown(table.entity, row_id)
@@ -449,7 +465,9 @@ class Writer:
             base_lsn=self._overlay.base(table.entity, row_id).lsn,
             written_at_us=int(self._clock() * 1_000_000),
         )
-        encoded = mutation(table, self._encoder, entry, self._model.version)
+        lsn, history = json.loads(read_facts(self._connection).position)
+        seen = position_pb2.Position(lsn=lsn, history=history)
+        encoded = mutation(table, self._encoder, entry, self._model.version, seen)
         if len(encoded) > MUTATION_BYTES_MAX:
             text = f"the write has {len(encoded)} bytes; at most {MUTATION_BYTES_MAX} can be sent"
             raise WriteRefusedError("ROW_TOO_LARGE", text)
@@ -458,7 +476,7 @@ class Writer:
         self._wrote = True
 
     def _next_number(self) -> int:
-        (count,) = self._connection.execute("SELECT count(*) FROM _haversack_outbox").fetchone()
+        count = self._outbox.count()
         if count >= OUTBOX_ENTRIES_MAX:
             raise WriteRefusedError("LIMIT_REACHED", f"{count} writes wait in the outbox; sync before you write more")
         return self._outbox.next_number()
@@ -526,20 +544,15 @@ class Writer:
         checkpoint = json.loads(read_facts(self._connection).checkpoint)
         return checkpoint[0] if checkpoint else None
 
-    def _answered(
-        self, answer: upload_pb2.MutationAnswer, entry: Entry, position: int | None, of_this_epoch: bool
-    ) -> Entry:
-        """Enters an answer; returns the entry as it is then."""
-        crossed = entry.lsn == CROSSED and not of_this_epoch
+    def _answered(self, answer: upload_pb2.MutationAnswer, entry: Entry, position: int | None) -> Entry:
+        """Enters an answer; returns the entry as it is then. `position` is the LSN of the last checkpoint."""
         table = self._model.tables.get(entry.entity) if self._model else None
-        after = answered(answer, entry, table, crossed=crossed)
+        after = answered(answer, entry, table)
         if after.state is State.APPLIED:
             self._keep_conflict(after)
-        is_here = after.state is State.APPLIED and position is not None and after.lsn <= position
-        if is_here and not crossed:
-            self._outbox.remove([entry.number])
-        else:
-            self._outbox.replace(after)
+        self._outbox.replace(after)
+        if after.state is State.APPLIED and position is not None and after.lsn <= position:
+            self._outbox.keep([after], now_us=int(self._clock() * 1_000_000))
         return after
 
     def _pending(self, entry: Entry, held: set[int]) -> PendingWrite:

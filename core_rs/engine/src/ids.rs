@@ -17,6 +17,21 @@ pub type Ordinal = u32;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lsn(pub u64);
 
+/// A stretch of an organization's commits that one opening of its database began, by a random number; 0 is the first.
+///
+/// LSNs are drawn again in a database that was put back from a copy, but never in the same history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct History(pub u64);
+
+/// An LSN of one past: databases that have the same history at the same LSN have the same commits up to there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Position {
+    /// The LSN.
+    pub lsn: Lsn,
+    /// The history that was going on there.
+    pub history: History,
+}
+
 /// Position in an organization's sequence of publishes; 0 is before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub u64);

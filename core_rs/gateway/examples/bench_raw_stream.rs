@@ -13,7 +13,6 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use haversack_engine::digest::version_hash;
 use haversack_engine::ids::EntityNumber;
 use haversack_gateway::limits::{BATCH_BYTES_TARGET, MESSAGE_BYTES_MAX};
@@ -84,7 +83,7 @@ fn events(file: &str, entity: EntityNumber) -> Result<Vec<SyncEvent>, Failure> {
     let checkpoint = Checkpoint { lsn: snapshot.head().0, digests: vec![digest], ..Checkpoint::default() };
     let rows = batches.into_iter().map(|batch| Event::Rows(batch.finish(entity)));
     let events = rows.chain([Event::Checkpoint(checkpoint)]);
-    Ok(events.map(|event| SyncEvent { event: Some(event), cookie: Bytes::new() }).collect())
+    Ok(events.map(|event| SyncEvent { event: Some(event), ..SyncEvent::default() }).collect())
 }
 
 /// A batch under construction.

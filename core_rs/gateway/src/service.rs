@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use haversack_engine::engine::Asker;
-use haversack_engine::ids::Instant;
+use haversack_engine::ids::{Instant, Position};
 use haversack_engine::reconcile::{Cookie, Limits, Mode, Opened, Opening, Session};
 use haversack_engine::row::row_key_of_text;
 use haversack_proto::sync::{Compression, SyncMode, SyncRequest};
@@ -160,7 +160,8 @@ impl SyncEndpoint {
 
     /// Makes sure that the device is not served from a past that it has left behind.
     ///
-    /// A cookie beyond the head of its own staging database proves that commits were lost: a new epoch begins.
+    /// A cookie of its own staging database, beyond whose head it is or whose history was another at its LSN, proves that
+    /// commits were lost: a new epoch begins.
     async fn catch_up(
         &self,
         organization: &Arc<Organization>,
@@ -170,7 +171,7 @@ impl SyncEndpoint {
         if *cookie.epoch != identity.epoch {
             return Ok(identity);
         }
-        if organization.head()? < cookie.lsn {
+        if organization.history_at(cookie.lsn)? != Some(cookie.history) {
             return organization.begin_anew(identity).await;
         }
         let latest = Instant(self.inner.clock.instant().0.saturating_add(CLOCK_SKEW_US_MAX));
@@ -202,8 +203,10 @@ impl SyncEndpoint {
             }
             organization.checked(device, check)?;
         }
+        let mut position = Position::default();
         if let Some(cookie) = known {
             organization.devices().called(device, cookie.lsn, cookie.instant);
+            position = Position { lsn: cookie.lsn, history: cookie.history };
         }
         let subscription = organization.subscribe(asker, &caller.user, Arc::clone(&presence.signal))?;
         let opening = Opening {
@@ -236,7 +239,7 @@ impl SyncEndpoint {
             zstd: request.accept().any(|it| it == Compression::Zstd),
             permit,
         };
-        Ok(stream.into_events())
+        Ok(stream.into_events(position))
     }
 }
 

@@ -10,9 +10,10 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::Stream;
 use futures_util::stream::{once, try_unfold};
-use haversack_engine::reconcile::{Fetch, Session, Step};
+use haversack_engine::ids::Position;
+use haversack_engine::reconcile::{Cookie, Fetch, Session, Step};
 use haversack_proto::sync::sync_event::Event;
-use haversack_proto::sync::{Answers, FullCheckRequired, Heartbeat, InventoryRequired, SyncEvent};
+use haversack_proto::sync::{self, Answers, FullCheckRequired, Heartbeat, InventoryRequired, SyncEvent};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tonic::Status;
@@ -23,7 +24,7 @@ use crate::contacts::Visitor;
 use crate::cookie::Seal;
 use crate::errors::SyncError;
 use crate::limits::SEEN_INTERVAL;
-use crate::organization::{Organization, Subscription};
+use crate::organization::{Moment, Organization, Subscription};
 use crate::payloads::fill;
 use crate::signal::Presence;
 
@@ -67,18 +68,25 @@ struct Running {
     noted: Instant,
     /// Whether it has said all that it has to say.
     ended: bool,
+    /// Where the device is once it has applied what was decided last.
+    position: Position,
 }
 
 impl DeviceStream {
-    /// Begins. Nothing happens until the first event is asked for.
-    pub(crate) fn into_events(self) -> Events {
+    /// Begins, with a device that has come to `position`. Nothing happens until the first event is asked for.
+    pub(crate) fn into_events(self, position: Position) -> Events {
         let now = Instant::now();
-        let running = Running { stream: self, sent: now, noted: now, ended: false };
+        let running = Running { stream: self, sent: now, noted: now, ended: false, position };
         Box::pin(try_unfold(running, |mut running| async move {
             let event = running.next().await?;
             Ok(event.map(|event| (event, running)))
         }))
     }
+}
+
+/// Fails if what the stream has sent is of another past than the engine by now: the device must begin anew.
+fn check_past(moment: &Moment<'_>, position: Position) -> Result<(), SyncError> {
+    if moment.has_been(position) { Ok(()) } else { Err(SyncError::StagingReplaced) }
 }
 
 impl Drop for DeviceStream {
@@ -138,8 +146,11 @@ impl Running {
             }
         };
         self.sent = Instant::now();
-        let cookie = self.stream.seal.close(&self.stream.session.cookie().encode());
-        Ok(Some(SyncEvent { event: Some(event), cookie }))
+        let Position { lsn, history } = self.position;
+        let cookie = Cookie { history, ..self.stream.session.cookie() };
+        let cookie = self.stream.seal.close(&cookie.encode());
+        let position = Some(sync::Position { lsn: lsn.0, history: history.0 });
+        Ok(Some(SyncEvent { event: Some(event), position, cookie }))
     }
 
     /// Fails if the stream must end: it was told so, or its token has expired.
@@ -170,6 +181,7 @@ impl Running {
     fn step(&mut self) -> Result<Step, SyncError> {
         let DeviceStream { organization, subscription, session, visitor, .. } = &mut self.stream;
         organization.with_view(subscription, |moment| {
+            check_past(moment, self.position)?;
             let model = moment.model()?;
             // Who is denied everything keeps the tables, and is told to empty them.
             if session.model_version() == model.version() || moment.view.denial.is_some() {
@@ -177,9 +189,11 @@ impl Running {
                 if let Step::Send(Event::Checkpoint(_)) = &step {
                     organization.checkpoint_sent(visitor, moment.view);
                 }
+                self.position = moment.position(session.seen());
                 return Ok(step);
             }
             session.model_sent(model.version());
+            self.position = moment.position(session.seen());
             Ok(Step::Send(Event::Model(moment.message(&model))))
         })?
     }
@@ -189,8 +203,12 @@ impl Running {
         let DeviceStream { organization, subscription, session, zstd, .. } = &mut self.stream;
         let entity = fetch.entity;
         let body = organization.read(subscription, fetch).await?;
-        let admitted = organization
-            .with_view(subscription, |moment| session.admit(entity, body.rows(), moment.view, moment.facts))??;
+        let admitted = organization.with_view(subscription, |moment| {
+            check_past(moment, self.position)?;
+            let admitted = session.admit(entity, body.rows(), moment.view, moment.facts)?;
+            self.position = moment.position(session.seen());
+            Ok::<_, SyncError>(admitted)
+        })??;
         let Some(mut admitted) = admitted else { return Ok(None) };
         fill(&mut admitted.batch, body.keep(&admitted.positions), *zstd)?;
         Ok(Some(Event::Rows(admitted.batch)))

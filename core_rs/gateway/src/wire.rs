@@ -36,7 +36,6 @@ const PREFIX_BYTES: usize = 5;
 
 /// Field numbers of `SyncEvent` and `RowBatch`.
 const EVENT_ROWS: u32 = 4;
-const EVENT_COOKIE: u32 = 15;
 const BATCH_ROWS: u32 = 5;
 
 impl NamedService for SyncEndpoint {
@@ -130,23 +129,22 @@ impl EventBody {
 }
 
 /// An event as a gRPC message, in one or two parts.
-fn message(event: SyncEvent) -> Result<(Bytes, Option<Bytes>), Status> {
-    if let Some(Event::Rows(batch)) = event.event {
-        return rows_message(batch, &event.cookie);
+fn message(mut event: SyncEvent) -> Result<(Bytes, Option<Bytes>), Status> {
+    if let Some(Event::Rows(batch)) = event.event.take_if(|it| matches!(it, Event::Rows(_))) {
+        return rows_message(batch, &event);
     }
     let mut first = begin(event.encoded_len(), 0)?;
     event.encode(&mut first).expect("there is room for its length");
     Ok((first.freeze(), None))
 }
 
-/// The rows are the last field of the last field, so that all else can go before them.
-fn rows_message(mut batch: RowBatch, cookie: &[u8]) -> Result<(Bytes, Option<Bytes>), Status> {
+/// The rows are the last field of the last field, so that all else can go before them; `rest` is what goes with the batch.
+fn rows_message(mut batch: RowBatch, rest: &SyncEvent) -> Result<(Bytes, Option<Bytes>), Status> {
     let rows = std::mem::take(&mut batch.rows);
     let batch_bytes = batch.encoded_len() + field_bytes(BATCH_ROWS, rows.len());
-    let bytes = field_bytes(EVENT_COOKIE, cookie.len()) + field_bytes(EVENT_ROWS, batch_bytes);
+    let bytes = rest.encoded_len() + field_bytes(EVENT_ROWS, batch_bytes);
     let mut first = begin(bytes, rows.len())?;
-    put_field(EVENT_COOKIE, cookie.len(), &mut first);
-    first.put_slice(cookie);
+    rest.encode(&mut first).expect("there is room for its length");
     put_field(EVENT_ROWS, batch_bytes, &mut first);
     batch.encode(&mut first).expect("there is room for its length");
     put_field(BATCH_ROWS, rows.len(), &mut first);
@@ -178,7 +176,7 @@ fn put_field(number: u32, length: usize, out: &mut BytesMut) {
 
 #[cfg(test)]
 mod tests {
-    use haversack_proto::sync::{Compression, Heartbeat};
+    use haversack_proto::sync::{Compression, Heartbeat, Position};
 
     use super::*;
 
@@ -204,7 +202,8 @@ mod tests {
         for rows in [Bytes::new(), batch.rows.clone()] {
             for cookie in [Bytes::new(), Bytes::from_static(b"cookie")] {
                 let batch = RowBatch { rows: rows.clone(), ..batch.clone() };
-                let event = SyncEvent { event: Some(Event::Rows(batch)), cookie };
+                let position = Some(Position { lsn: 9, history: u64::MAX }).filter(|_| !cookie.is_empty());
+                let event = SyncEvent { event: Some(Event::Rows(batch)), position, cookie };
                 assert_eq!(decoded(&event), event);
             }
         }
@@ -213,14 +212,14 @@ mod tests {
     #[test]
     fn other_events_are_one_part() {
         let event = Some(Event::Heartbeat(Heartbeat { instant_us: -5, lsn: 9 }));
-        let event = SyncEvent { event, cookie: Bytes::from_static(b"cookie") };
+        let event = SyncEvent { event, position: Some(Position::default()), cookie: Bytes::from_static(b"cookie") };
         assert_eq!(decoded(&event), event);
     }
 
     #[test]
     fn a_message_beyond_the_limit_is_refused() {
         let batch = RowBatch { rows: vec![0; MESSAGE_BYTES_MAX].into(), ..RowBatch::default() };
-        let refused = message(SyncEvent { event: Some(Event::Rows(batch)), cookie: Bytes::new() });
+        let refused = message(SyncEvent { event: Some(Event::Rows(batch)), ..SyncEvent::default() });
         assert_eq!(refused.unwrap_err().code(), Code::ResourceExhausted);
     }
 }

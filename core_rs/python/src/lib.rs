@@ -9,6 +9,7 @@ mod functions;
 mod logging;
 mod models;
 mod odata;
+mod postgres;
 mod queue;
 mod refusals;
 mod rows;
@@ -26,9 +27,11 @@ mod _core {
     #[pymodule_export]
     use crate::odata::{OdataPage, odata_sweep};
     #[pymodule_export]
+    use crate::postgres::PostgresFeed;
+    #[pymodule_export]
     use crate::server::SyncServer;
     #[pymodule_export]
-    use crate::staging::{Ingest, Staging};
+    use crate::staging::{Copying, Ingest, Staging};
     #[pymodule_export]
     use crate::trial::Trial;
     #[pymodule_export]

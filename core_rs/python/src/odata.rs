@@ -1,6 +1,7 @@
-//! `OdataPage`: an answer of an OData service on its way into a staging database.
+//! [`OdataPage`]: an answer of an `OData` service on its way into a staging database.
 
 use haversack_engine::ids::EntityNumber;
+use haversack_engine::row::uuid_text;
 use haversack_staging::RowId;
 use haversack_staging::ingest::odata::{self, Page, Place, Reading};
 use pyo3::prelude::*;
@@ -65,7 +66,8 @@ impl OdataPage {
         PyBytes::new(py, answer.to_string().as_bytes())
     }
 
-    #[pyo3(signature = (staging, *, before, after, begins_pass = false, keys_only = false))]
+    #[pyo3(signature = (staging, *, before, after, begins_pass = false, keeps_newer = false, keys_only = false))]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn take<'py>(
         &self,
         py: Python<'py>,
@@ -73,10 +75,11 @@ impl OdataPage {
         before: Option<&[u8]>,
         after: Option<&[u8]>,
         begins_pass: bool,
+        keeps_newer: bool,
         keys_only: bool,
     ) -> Result<Bound<'py, PyBytes>, Failure> {
         let staging = staging.opened()?;
-        let place = Place { before, after, begins_pass, keys_only };
+        let place = Place { before, after, begins_pass, keeps_newer, keys_only };
         let told = py.detach(|| odata::take(&*staging, &self.page, &place))?;
         let answer = json!({
             "is_stale": told.is_stale,
@@ -105,7 +108,7 @@ pub fn odata_sweep<'py>(
     rows_max: usize,
 ) -> Result<Bound<'py, PyBytes>, Failure> {
     let staging = staging.opened()?;
-    let place = Place { before, after, begins_pass: false, keys_only: false };
+    let place = Place { before, after, begins_pass: false, keeps_newer: false, keys_only: false };
     let swept = py.detach(|| odata::sweep(&*staging, EntityNumber(entity), &place, rows_max))?;
     let answer = json!({"is_stale": swept.is_stale, "deleted": swept.deleted, "left": swept.left, "lsn": swept.lsn.0});
     Ok(PyBytes::new(py, answer.to_string().as_bytes()))
@@ -114,9 +117,6 @@ pub fn odata_sweep<'py>(
 fn id_text(id: &RowId) -> String {
     match id {
         RowId::Text(text) => text.to_string(),
-        RowId::Uuid(bytes) => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
-        }
+        RowId::Uuid(bytes) => uuid_text(*bytes),
     }
 }

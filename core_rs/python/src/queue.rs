@@ -1,6 +1,6 @@
 //! Mutations for a source outside, as JSON: what waits, and what became of it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use haversack_engine::engine::mutation::Refusal;
 use haversack_engine::ids::AttributeNumber;
@@ -20,7 +20,7 @@ use crate::errors::Failure;
 
 /// Mutations that can be sent now, each with what a source needs to write it.
 pub fn list(staging: &dyn Staging, schema: &Schema, except: Vec<u64>, at_most: usize) -> Result<Json, Failure> {
-    let except: HashSet<LedgerPlace> = except.into_iter().map(LedgerPlace).collect();
+    let except: BTreeSet<LedgerPlace> = except.into_iter().map(LedgerPlace).collect();
     let found = ready(staging, schema, &except, at_most)?;
     let described = found.iter().map(|it| describe(schema, it));
     described.collect::<Result<Vec<_>, _>>().map(Json::Array)

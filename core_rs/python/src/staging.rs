@@ -10,8 +10,8 @@ use haversack_proto::error::ErrorReason;
 use haversack_proto::model::Model;
 use haversack_staging::ingest::{self, Action, Basis, Format, Options, Outcome, Part, Report, RowError};
 use haversack_staging::{
-    DevicePlace, LedgerPlace, Replicated, RowId, SqliteStaging, Staging as _, close_ledger, discard_refusal,
-    export_devices, export_ledger, import_ledger, replicate, replicate_anew, write_back,
+    Copying as CopyUnderWay, DevicePlace, LedgerPlace, Replicated, RowId, SqliteStaging, Staging as _, close_ledger,
+    discard_refusal, export_devices, export_ledger, import_ledger, replicate, replicate_anew, write_back,
 };
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -291,6 +291,18 @@ impl Staging {
         Ok(PyBytes::new(py, describe_outcome(&outcome).to_string().as_bytes()))
     }
 
+    fn begin_epoch<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyBytes>, Failure> {
+        let staging = self.opened()?;
+        let identity = py.detach(|| staging.mint_epoch(staging.identity()?.epoch))?;
+        Ok(PyBytes::new(py, &identity.epoch))
+    }
+
+    fn copy_to(&self, py: Python<'_>, path: &str) -> Result<Copying, Failure> {
+        let staging = self.opened()?;
+        let begun = py.detach(|| staging.copy_to(Path::new(path)))?;
+        Ok(Copying { under_way: Mutex::new(Some(begun)) })
+    }
+
     fn replicate_anew(&self, py: Python<'_>, entity: u32) -> Result<(), Failure> {
         let staging = self.opened()?;
         Ok(py.detach(|| replicate_anew(&*staging, EntityNumber(entity)))?)
@@ -315,6 +327,31 @@ impl Staging {
 
     fn close(&self, py: Python<'_>) {
         py.detach(|| drop(self.opened.lock().take()));
+    }
+}
+
+/// See the stub.
+#[pyclass(module = "haversack_server._core", frozen)]
+pub struct Copying {
+    under_way: Mutex<Option<CopyUnderWay>>,
+}
+
+#[pymethods]
+impl Copying {
+    fn progress(&self) -> Option<(u64, u64)> {
+        self.under_way.lock().as_ref().filter(|it| !it.is_over()).map(CopyUnderWay::progress)
+    }
+
+    fn finish(&self, py: Python<'_>) -> Result<u64, Failure> {
+        let begun = self.under_way.lock().take();
+        let begun = begun.ok_or_else(|| Failure::request("this copy has ended; begin a new one"))?;
+        let head = begun.head();
+        py.detach(|| begun.finish())?;
+        Ok(head.0)
+    }
+
+    fn abort(&self, py: Python<'_>) {
+        py.detach(|| drop(self.under_way.lock().take()));
     }
 }
 

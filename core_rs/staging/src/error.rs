@@ -91,6 +91,9 @@ pub enum StagingError {
     /// The source's: its answer is not what its protocol says. Ask again.
     #[error("the source's answer cannot be read: {0}; it is asked again")]
     AnswerInvalid(String),
+    /// The caller's: it has dropped a copy that was under way.
+    #[error("the copy was given up before it was whole; begin again")]
+    CopyGivenUp,
     /// Nobody's: an ingest has failed; `finish` tells why.
     #[error("the ingest has stopped; finish it to learn why")]
     IngestStopped,
@@ -135,6 +138,7 @@ impl StagingError {
             | Self::Foreign { .. }
             | Self::VersionUnknown { .. }
             | Self::Damaged(_)
+            | Self::CopyGivenUp
             | Self::IngestStopped
             | Self::Storage { .. } => ErrorReason::StagingFailed,
         }

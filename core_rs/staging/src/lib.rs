@@ -29,7 +29,7 @@ pub use ledger::{
     Origin, Recorded, Resolution, Settlements, Unwritten, close_ledger, discard_refusal, export_ledger, import_ledger,
 };
 pub use replication::{COMMIT_BYTES_MAX, Mark, Replicated, Stage, replicate, replicate_anew};
-pub use sqlite::SqliteStaging;
+pub use sqlite::{Copying, SqliteStaging};
 pub use store::{
     Change, Commit, CommitListener, EntityStatistics, Identity, Place, PublishedModel, ROW_BYTES_MAX, RowId, Snapshot,
     Staging, StoredRow,

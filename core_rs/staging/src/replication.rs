@@ -13,7 +13,7 @@
 
 use std::ops::ControlFlow;
 
-use haversack_engine::ids::{EntityNumber, Lsn, Ordinal};
+use haversack_engine::ids::{EntityNumber, Lsn, Ordinal, Position};
 
 use crate::write_back::after;
 use crate::{Change, Commit, Place, RowId, Snapshot, Staging, StagingError, StoredRow};
@@ -29,8 +29,9 @@ const STEPPED_OVER_MAX: u64 = 10_000;
 pub struct Mark {
     /// Epoch of the other database. Another one means from the beginning.
     pub source: [u8; 16],
-    /// Changes up to this LSN of the source are here, once the first pass is over.
-    pub lsn: Lsn,
+    /// Changes up to here in the source are here, once the first pass is over. Another history than the source has there
+    /// means from the beginning too: the source was put back from a copy.
+    pub at: Position,
     /// Rows below this ordinal were here before the pass began.
     pub sweep_end: Ordinal,
     /// What comes next.
@@ -97,8 +98,8 @@ pub fn replicate(
     let before = commit.mark(entity)?;
     let snapshot = source.snapshot()?;
     let mark = match before {
-        Some(mark) if mark.source == epoch && mark.lsn <= snapshot.head() => mark,
-        _ => Mark::begin(epoch, snapshot.head(), allocated(&*staging.snapshot()?, entity)?),
+        Some(mark) if mark.source == epoch && is_of_its_past(&*snapshot, mark.at)? => mark,
+        _ => Mark::begin(epoch, position(&*snapshot, snapshot.head())?, allocated(&*staging.snapshot()?, entity)?),
     };
     let budget = Budget { rows: rows_max.max(1), bytes: COMMIT_BYTES_MAX };
     let overlaid = commit.ledger().any_unwritten()?;
@@ -114,6 +115,16 @@ pub fn replicate(
     }
     done.lsn = commit.finish()?;
     Ok(done)
+}
+
+/// Whether a database has been where a mark says, and come from there.
+fn is_of_its_past(snapshot: &dyn Snapshot, at: Position) -> Result<bool, StagingError> {
+    Ok(snapshot.history_at(at.lsn)? == Some(at.history))
+}
+
+/// An LSN of a database, with its history.
+fn position(snapshot: &dyn Snapshot, lsn: Lsn) -> Result<Position, StagingError> {
+    Ok(Position { lsn, history: snapshot.history_at(lsn)?.unwrap_or_default() })
 }
 
 /// Has the next [`replicate`] of an entity read the source from the beginning: a pass, at whose end rows are gone that the
@@ -137,8 +148,8 @@ fn allocated(snapshot: &dyn Snapshot, entity: EntityNumber) -> Result<Ordinal, S
 }
 
 impl Mark {
-    const fn begin(source: [u8; 16], lsn: Lsn, sweep_end: Ordinal) -> Self {
-        Self { source, lsn, sweep_end, stage: Stage::Copying { next: 0 } }
+    const fn begin(source: [u8; 16], at: Position, sweep_end: Ordinal) -> Self {
+        Self { source, at, sweep_end, stage: Stage::Copying { next: 0 } }
     }
 
     /// A pass's end, or the next part of it.
@@ -152,7 +163,7 @@ impl Mark {
             Stage::Copying { next } => u64::from(allocated.saturating_sub(next)) + u64::from(self.sweep_end),
             Stage::Sweeping { next } => u64::from(self.sweep_end.saturating_sub(next)),
             // Every change drew an LSN, and no row is told of twice.
-            Stage::Following => head.0.saturating_sub(self.lsn.0).min(u64::from(allocated)),
+            Stage::Following => head.0.saturating_sub(self.at.lsn.0).min(u64::from(allocated)),
         };
         left.max(1)
     }
@@ -160,8 +171,8 @@ impl Mark {
     /// Whether this mark saves enough to be worth a commit of its own, or comes with one anyway.
     fn is_worth_writing(&self, before: Option<Self>, read: u64) -> bool {
         let Some(before) = before else { return true };
-        let only_ahead = Self { lsn: before.lsn, ..*self } == before;
-        !only_ahead || read > 0 || self.lsn.0.saturating_sub(before.lsn.0) > STEPPED_OVER_MAX
+        let only_ahead = Self { at: before.at, ..*self } == before;
+        !only_ahead || read > 0 || self.at.lsn.0.saturating_sub(before.at.lsn.0) > STEPPED_OVER_MAX
     }
 }
 
@@ -219,9 +230,9 @@ impl Run<'_> {
 
     /// Applies changes in order of LSN; returns whether there are no more.
     fn follow(&mut self) -> Result<bool, StagingError> {
-        let mut lsn = self.mark.lsn;
+        let mut lsn = self.mark.at.lsn;
         let ended = self.walk(Place::After(lsn), |row| lsn = row.lsn)?;
-        self.mark.lsn = if ended { self.source.head() } else { lsn };
+        self.mark.at = position(self.source, if ended { self.source.head() } else { lsn })?;
         Ok(ended)
     }
 

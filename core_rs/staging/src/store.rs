@@ -4,12 +4,16 @@
 //! every row that it changes (one for a model). LSNs are drawn under the organization's write lock, so LSN order is
 //! commit order, and an acknowledged LSN is on disk: it is never drawn again, whatever crashes.
 //!
+//! A database may be put back from a copy, and draw LSNs again that devices or followers have seen of another past. So
+//! each opening of a database begins a new [`History`] with its first commit, and an LSN is only ever compared with one
+//! of the same [`Position`].
+//!
 //! Rows keep only their latest version. A reader that follows by LSN therefore reads *to the head of one snapshot*
 //! and takes nothing in between for a state that ever was.
 
 use std::ops::ControlFlow;
 
-use haversack_engine::ids::{EntityNumber, Lsn, Ordinal, Revision, RowKey};
+use haversack_engine::ids::{EntityNumber, History, Lsn, Ordinal, Position, Revision, RowKey};
 use haversack_engine::row::row_key_of_text;
 
 use crate::StagingError;
@@ -46,6 +50,14 @@ pub trait Staging: Send + Sync {
     /// # Errors
     /// If the database cannot be read.
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, StagingError>;
+
+    /// The history that was going on at an LSN; `None` if the database has not come that far.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn history_at(&self, lsn: Lsn) -> Result<Option<History>, StagingError> {
+        self.snapshot()?.history_at(lsn)
+    }
 
     /// Visits the current payloads of some rows of one entity, in ascending order, as of one moment.
     ///
@@ -91,6 +103,18 @@ pub trait Staging: Send + Sync {
 pub trait Snapshot: Send {
     /// LSN of the last commit that this view contains.
     fn head(&self) -> Lsn;
+
+    /// The history that was going on at an LSN; `None` if the database has not come that far.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn history_at(&self, lsn: Lsn) -> Result<Option<History>, StagingError>;
+
+    /// Where each history begins that began after an LSN, in order.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn histories_after(&self, lsn: Lsn) -> Result<Vec<Position>, StagingError>;
 
     /// The model of the highest revision above `revision`, if there is one.
     ///
@@ -205,6 +229,18 @@ pub trait Commit {
 
     /// The last LSN that was drawn, by this commit or by those before it.
     fn drawn(&self) -> Lsn;
+
+    /// The database's epoch, which nobody else changes before this commit ends.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn epoch(&mut self) -> Result<[u8; 16], StagingError>;
+
+    /// The history that was going on at an LSN of the commits before this one; `None` if it is beyond them.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn history_at(&mut self, lsn: Lsn) -> Result<Option<History>, StagingError>;
 
     /// The ledger as it stands within this commit.
     fn ledger(&mut self) -> &mut dyn Ledger;

@@ -218,6 +218,15 @@ class Staging:
         as in an ingest's report, if a row is bad; {"stale": true}, if a row of the basis has changed since.
         """
 
+    def begin_epoch(self) -> bytes:
+        """Replaces the epoch, because history was lost: every device starts over. Returns the new one, 16 bytes."""
+
+    def copy_to(self, path: str) -> Copying:
+        """Begins to copy the database to a new file, as it is when this returns, while others may write to it.
+
+        The copy is made by a thread of its own. Raises STAGING_FAILED if it cannot begin.
+        """
+
     def close(self) -> None:
         """Closes the database; later calls raise STAGING_FAILED."""
 
@@ -271,25 +280,39 @@ class OdataPage:
         before: bytes | None,
         after: bytes | None,
         begins_pass: bool = False,
+        keeps_newer: bool = False,
         keys_only: bool = False,
     ) -> bytes:
         """Writes the rows, and the position `after` in the same commit; a large page takes several commits.
 
         Does nothing if the entity's position is not `before`. With `begins_pass` a full read begins: what it does not
-        meet until it is swept is gone. With `keys_only` rows are only met. Rows that are older than what is here (by
-        Dataverse's row versions) are left out, but in a full read.
+        meet until it is swept is gone. With `keys_only` rows are only met. With `keeps_newer` rows that are older than
+        what is here (by Dataverse's row versions) are left out.
 
         The answer is UTF-8 JSON: `is_stale` (nothing was done), `read`, `inserted`, `updated`, `deleted`, `unchanged`,
         `bytes`, `lsn`, and `differing`: ids of a page of keys that are not here, or in another version.
         """
 
-def odata_sweep(
-    staging: Staging, entity: int, *, before: bytes | None, after: bytes | None, rows_max: int
-) -> bytes:
+def odata_sweep(staging: Staging, entity: int, *, before: bytes | None, after: bytes | None, rows_max: int) -> bytes:
     """Deletes what a full read has not met, at most `rows_max` rows; at its end the position becomes `after`.
 
     The answer is UTF-8 JSON: `is_stale` (the position is not `before`; nothing was done), `deleted`, `left`, `lsn`.
     """
+
+class Copying:
+    """A copy of a database that is under way."""
+
+    def progress(self) -> tuple[int, int] | None:
+        """Bytes that are copied, and bytes in all (0 until that is known); None once there is nothing to wait for."""
+
+    def finish(self) -> int:
+        """Waits until the copy is whole and on disk; returns the position of its last commit. Ends the copy.
+
+        Raises STAGING_FAILED if it could not be made.
+        """
+
+    def abort(self) -> None:
+        """Stops; what was made is for the caller to delete."""
 
 class Ingest:
     """A file of rows on its way in. Parsing and writing go on in threads of their own while bytes are fed."""
@@ -306,6 +329,35 @@ class Ingest:
 
     def abort(self) -> None:
         """Ends without committing what is not yet committed."""
+
+class PostgresFeed:
+    """A PostgreSQL database on its way into a staging database: a snapshot by COPY, then logical replication.
+
+    How far it has come lies in staging, in the commit of the rows that it tells of. It has a thread of its own, so it
+    must not be used across a fork; close it before the interpreter ends.
+    """
+
+    def __init__(self, settings: str, staging: Staging, model: bytes) -> None:
+        """Prepares; nothing is connected yet.
+
+        `settings` are JSON: `connection` (host, port, user, password, database, sslmode, ca_file), `slot`,
+        `publication` and `entities`, each with `entity` and either a `table` (schema, name, key, deleted, version) and
+        `attributes` (attribute, column, value, target, choices), or `rows`. `model` has the metadata.
+        Raises SOURCE_INVALID or MAPPING_INVALID.
+        """
+
+    def take(self, *, rows_max: int, wait_ms: int) -> bytes:
+        """Makes the next commit, of at most `rows_max` rows; waits `wait_ms` for something to do, at most.
+
+        Returns JSON: counts (read, inserted, updated, deleted, unchanged, bytes), `left` (0 exactly when the source has
+        no more), `lsn`, `stage` (connecting, catching up, copying, following), `position`, `lag_seconds`, `copied` (by
+        entity, rows and how many the source expects to have), `notes` (what could not be carried, and how often) and
+        `reason` (why all rows were last copied). Raises SOURCE_UNAVAILABLE, SOURCE_INVALID, MAPPING_INVALID,
+        STAGING_FAILED or LIMIT_REACHED; then nothing has changed, and the next call connects anew.
+        """
+
+    def close(self) -> None:
+        """Ends the connection, after a call of `take` that is under way. The slot stays."""
 
 class Trial:
     """One organization in memory, to try filters, profiles and rights out on."""
@@ -420,8 +472,8 @@ class SyncServer:
     def statistics(self) -> str:
         """JSON: `streams`, and `organizations`, a list of objects.
 
-        Each has name, streams, loaded, lsn, instant_us, revision, rows, index_bytes, live_views. It looks at every bitmap of the
-        index: not for every second.
+        Each has name, streams, loaded, lsn, instant_us, revision, rows, index_bytes, live_views. It looks at every
+        bitmap of the index: not for every second.
         """
 
     def estimate(self, request: bytes, model: bytes | None) -> bytes:

@@ -4,19 +4,20 @@
     ├── TokenRefused     TokenMissing, TokenInvalid, TokenExpired, TokenNotAllowed, RoleInsufficient
     ├── NotFound         OrganizationUnknown, EntityUnknown, AttributeUnknown, RelationshipUnknown, ProfileUnknown,
     │                    RevisionUnknown, AppUnknown, WorkItemUnknown, DirectoryRowUnknown, SourceUnknown, DeviceUnknown
-    ├── AlreadyExists    OrganizationExists, ProfileExists
+    ├── AlreadyExists    OrganizationExists, ProfileExists, BackupTargetExists
     ├── RequestRefused   RequestInvalid, MetadataInvalid, ProfileInvalid, SolutionInvalid, DirectoryInvalid,
-    │   │                ConfigurationInvalid, RowsInvalid, RowTooLarge, SourceInvalid, MappingInvalid
+    │   │                ConfigurationInvalid, RowsInvalid, RowTooLarge, SourceInvalid, MappingInvalid,
+    │   │                BackupInvalid
     │   └── FilterRefused FilterMalformed, FilterOperatorUnknown, FilterOperandInvalid, FilterTooLarge,
     │                     FilterUnsupported
     ├── NotReady         NothingPublished, EntityNotEnabled, EntityInUse, EntityNotMobile, MetadataIncompatible,
     │                    AppNotEnabled, UserInOtherProfile, ProfilePublished, ProfileInUse,
     │                    OrganizationNotProvisioned, TransitionIllegal, ConsentMissing,
     │                    OrganizationKindRefused, WorkItemNotDead, DirectoryReadOnly, SourceOwnsRows,
-    │                    SourcePaused, SourceUnmappable, SourceRefused, DeviceOrderImpossible
+    │                    SourcePaused, SourceUnmappable, SourceRefused, DeviceOrderImpossible, BackupVersion
     ├── TryLater         LimitReached, DraftChanged, ServerStopping, CatalogUnavailable, OrganizationBusy
     │   └── SourceUnavailable SourceThrottled, SourceAnswerInvalid
-    └── ServerFault      StagingFailed, InternalFault
+    └── ServerFault      StagingFailed, BackupFailed, InternalFault
         └── InternalFault CatalogFailed
 
 Whoever raises one writes what is wrong and what to do next; `admin` turns it into a gRPC status. Anything else that
@@ -175,6 +176,12 @@ class ProfileExists(AlreadyExists):
     reason = "PROFILE_EXISTS"
 
 
+class BackupTargetExists(AlreadyExists):
+    """There is something already where a backup or a restored server is to be."""
+
+    reason = "BACKUP_TARGET_EXISTS"
+
+
 class RequestRefused(HaversackError):
     """The caller has to send something else."""
 
@@ -227,6 +234,12 @@ class RowTooLarge(RequestRefused):
     """A row's encoding is larger than the limit."""
 
     reason = "ROW_TOO_LARGE"
+
+
+class BackupInvalid(RequestRefused):
+    """What was named is no backup, or is not whole any more."""
+
+    reason = "BACKUP_INVALID"
 
 
 class SourceInvalid(RequestRefused):
@@ -377,6 +390,12 @@ class DirectoryReadOnly(NotReady):
     reason = "DIRECTORY_READ_ONLY"
 
 
+class BackupVersion(NotReady):
+    """A backup was made by another version, or a server is of another version than the command."""
+
+    reason = "BACKUP_VERSION"
+
+
 class SourceOwnsRows(NotReady):
     """The organization's rows belong to its source outside."""
 
@@ -494,6 +513,12 @@ class StagingFailed(ServerFault):
     """The staging database could not be read or written."""
 
     reason = "STAGING_FAILED"
+
+
+class BackupFailed(ServerFault):
+    """A backup could not be made or restored."""
+
+    reason = "BACKUP_FAILED"
 
 
 class InternalFault(ServerFault):

@@ -15,6 +15,9 @@ DATA_DEFAULT = Path("haversack-data")
 CONFIG_NAME = "haversack.toml"
 """The configuration in a data folder, if it has one."""
 
+RESTORING_MARKER = Path(".restoring")
+"""In a data folder that a backup is being restored into: no server starts there until it is whole."""
+
 ADMIN_LISTEN_DEFAULT = "127.0.0.1:7420"
 SYNC_LISTEN_DEFAULT = "127.0.0.1:7421"
 METRICS_LISTEN_DEFAULT = "127.0.0.1:7422"

@@ -7,7 +7,7 @@ use prost::Message;
 use prost::bytes::Bytes;
 
 use super::{COOKIE_BYTES_MAX, ENTITIES_MAX, ReconcileError};
-use crate::ids::{EntityNumber, Instant, Lsn, Ordinal, Revision};
+use crate::ids::{EntityNumber, History, Instant, Lsn, Ordinal, Revision};
 
 /// How far a device is: in which versions it holds its rows. Which rows, its holdings tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Cookie {
     pub epoch: Bytes,
     /// Highest LSN seen, in a view or on a row. No server that has read less may serve this device.
     pub lsn: Lsn,
+    /// The history that was going on at that LSN. Known to whoever reads staging: [`super::Session`] leaves it at 0.
+    pub history: History,
     /// Highest revision seen.
     pub revision: Revision,
     /// Latest instant seen. Views for this device must not be judged at an earlier one.
@@ -114,6 +116,8 @@ struct Wire {
     entities: Vec<WireEntity>,
     #[prost(message, optional, tag = "7")]
     marker: Option<WireMarker>,
+    #[prost(fixed64, tag = "8")]
+    history: u64,
 }
 
 /// See [`KnownEntity`].
@@ -148,6 +152,7 @@ impl From<&Cookie> for Wire {
         Self {
             epoch: cookie.epoch.clone(),
             lsn: cookie.lsn.0,
+            history: cookie.history.0,
             revision: cookie.revision.0,
             instant_us: cookie.instant.0,
             model_version: cookie.model_version,
@@ -168,6 +173,7 @@ impl From<Wire> for Cookie {
         Self {
             epoch: wire.epoch,
             lsn: Lsn(wire.lsn),
+            history: History(wire.history),
             revision: Revision(wire.revision),
             instant: Instant(wire.instant_us),
             model_version: wire.model_version,
@@ -185,6 +191,7 @@ mod tests {
         Cookie {
             epoch: Bytes::from_static(b"epoch"),
             lsn: Lsn(90),
+            history: History(17),
             revision: Revision(4),
             instant: Instant(-5),
             model_version: u64::MAX,
@@ -228,6 +235,7 @@ mod tests {
         let largest = Cookie {
             epoch: vec![0; 64].into(),
             lsn: Lsn(u64::MAX),
+            history: History(u64::MAX),
             revision: Revision(u64::MAX),
             instant: Instant(i64::MIN),
             entities: (0..ENTITIES_MAX as u32).map(entity).collect(),

@@ -9,7 +9,7 @@ use roaring::RoaringBitmap;
 use super::held::{self, Held};
 use super::sent_ahead::SentAhead;
 use super::{Admitted, Cookie, Fetch, Fetched, KnownEntity, Limits, Marker, Mode, Opening, ReconcileError, Step};
-use crate::ids::{EntityNumber, Instant, Lsn, Ordinal, Revision};
+use crate::ids::{EntityNumber, History, Instant, Lsn, Ordinal, Revision};
 use crate::view::{EntityView, RowFacts, View};
 
 /// One stream's walk towards a view.
@@ -159,13 +159,19 @@ impl Session {
         let known = |held: &Held| KnownEntity { entity: held.entity, floor: held.floor, fingerprint: held.fingerprint };
         Cookie {
             epoch: self.epoch.clone(),
-            lsn: self.lsn.max(self.staged),
+            lsn: self.seen(),
+            history: History(0),
             revision: self.revision,
             instant: self.instant,
             model_version: self.model_version,
             entities: self.held.iter().map(known).collect(),
             marker: self.marker,
         }
+    }
+
+    /// The highest LSN that the device has seen once it has applied what was handed out last, in a view or on a row.
+    pub fn seen(&self) -> Lsn {
+        self.lsn.max(self.staged)
     }
 
     /// Version of the model that the device was told of; 0 before the first.

@@ -9,8 +9,8 @@ use haversack_engine::digest::{membership_hash, version_hash};
 use haversack_engine::ids::{EntityNumber, Lsn};
 use haversack_proto::sync::sync_event::Event;
 use haversack_proto::sync::{
-    BlockDigest, BlockRef, Checkpoint, Compression, DigestMismatch, EntityBlocks, Inventory, Model, Removals, RowBatch,
-    SyncEvent, SyncMode, SyncRequest,
+    BlockDigest, BlockRef, Checkpoint, Compression, DigestMismatch, EntityBlocks, Inventory, Model, Position, Removals,
+    RowBatch, SyncEvent, SyncMode, SyncRequest,
 };
 use prost::encoding::{WireType, decode_key, decode_varint};
 use roaring::RoaringBitmap;
@@ -27,6 +27,8 @@ pub(crate) struct Replica {
     install: Bytes,
     /// What the server gave with the last applied event.
     pub(crate) cookie: Bytes,
+    /// Where it has come.
+    pub(crate) position: Position,
     /// Identity of the staging database that the rows are from.
     pub(crate) epoch: Bytes,
     /// The accepted model.
@@ -94,6 +96,7 @@ impl Replica {
         }
         if !event.cookie.is_empty() {
             self.cookie = event.cookie.clone();
+            self.position = event.position.unwrap_or_default();
         }
         Ok(())
     }

@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use haversack_engine::engine::{Admission, Applied, Commit, Engine, PreparedModel, RowChange, RowUnreadable};
-use haversack_engine::ids::{EntityNumber, Instant, Lsn, Ordinal, Revision, RowKey};
+use haversack_engine::ids::{EntityNumber, Instant, Lsn, Ordinal, Position, Revision, RowKey};
 use haversack_proto::model;
 use haversack_staging::{DeviceKey, Identity, Origin, Snapshot, StoredRow};
 use prost::Message;
 
 use super::bell::Heard;
+use super::histories::Histories;
 use super::progress::{Progress, Standing, tell};
 use super::state::Loaded;
 use super::{Organization, Signal};
@@ -87,18 +88,19 @@ impl Follower {
             return self.rebuild(organization.staging.snapshot()?.as_ref(), identity, instant);
         };
         let staged = organization.staging.head()?;
-        if staged < head {
+        if staged == head.lsn {
+            self.advance(instant);
+            return Ok(());
+        }
+        let snapshot = organization.staging.snapshot()?;
+        if snapshot.history_at(head.lsn)? != Some(head.history) {
             tracing::error!(
                 organization = organization.name,
                 "the staging database went back in time; reading it anew"
             );
-            return self.rebuild(organization.staging.snapshot()?.as_ref(), known, instant);
+            return self.rebuild(snapshot.as_ref(), known, instant);
         }
-        if staged > head {
-            return self.follow(organization.staging.snapshot()?.as_ref(), identity, instant);
-        }
-        self.advance(instant);
-        Ok(())
+        self.follow(snapshot.as_ref(), identity, instant)
     }
 
     /// Has streams look at what their devices were ordered, by whatever process.
@@ -132,9 +134,11 @@ impl Follower {
     }
 
     /// Where the engine is, and whose rows it has.
-    fn position(&self) -> Option<(Lsn, Identity)> {
+    fn position(&self) -> Option<(Position, Identity)> {
         let state = self.organization.state.read();
-        state.loaded().map(|loaded| (loaded.engine.head(), loaded.identity))
+        let loaded = state.loaded()?;
+        let lsn = loaded.engine.head();
+        Some((Position { lsn, history: loaded.histories.at(lsn) }, loaded.identity))
     }
 
     /// Feeds the engine what a snapshot has beyond it.
@@ -164,6 +168,7 @@ impl Follower {
         let keep_recent = state.followers() > 0;
         let Some(loaded) = state.loaded_mut() else { return Ok(Vec::new()) };
         let floor = loaded.engine.head();
+        loaded.histories.extend(snapshot.histories_after(loaded.histories.last())?);
         let fed = feed_changes(&mut loaded.engine, snapshot, floor, model, instant, keep_recent);
         match fed {
             Ok((applied, recent)) => {
@@ -207,13 +212,18 @@ impl Follower {
         };
         let organization = &self.organization;
         let mut state = organization.state.write();
-        let same_epoch = state.loaded().is_none_or(|before| before.identity == identity);
-        let went_back = state.loaded().is_some_and(|before| before.engine.head() > engine.head());
-        let signals = state.replace(Loaded { engine, identity });
+        let mut histories = Histories::default();
+        histories.extend(snapshot.histories_after(Lsn(0))?);
+        let loaded = Loaded { engine, identity, histories };
+        let goes_on = state.loaded().is_none_or(|before| {
+            let head = before.engine.head();
+            before.identity == identity && loaded.history_at(head) == Some(before.histories.at(head))
+        });
+        let signals = state.replace(loaded);
         drop(state);
         self.tell(Standing::Following);
         for signal in signals {
-            if same_epoch && !went_back { signal.touch() } else { signal.restart() }
+            if goes_on { signal.touch() } else { signal.restart() }
         }
         Ok(())
     }

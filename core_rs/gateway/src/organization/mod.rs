@@ -5,6 +5,7 @@
 
 mod bell;
 mod follower;
+mod histories;
 mod models;
 mod outlook;
 mod progress;
@@ -18,7 +19,7 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use haversack_engine::engine::{Asker, Engine, Subscriber};
-use haversack_engine::ids::{Instant, Lsn, Ordinal, Revision, RowKey};
+use haversack_engine::ids::{History, Instant, Lsn, Ordinal, Position, Revision, RowKey};
 use haversack_engine::reconcile::Fetch;
 use haversack_engine::row::ColumnSelection;
 use haversack_engine::view::{Denial, RowFacts, View};
@@ -30,8 +31,8 @@ use tokio::sync::watch;
 use self::bell::Bell;
 use self::models::{Models, Told};
 use self::progress::{Progress, Standing, tell, wait};
+use self::state::{Loaded, State, SubscriptionId, user_named};
 pub(crate) use self::state::{NOBODY, unknown_user};
-use self::state::{State, SubscriptionId, user_named};
 use crate::clock::Clock;
 use crate::contacts::{Contacts, Visitor};
 use crate::devices::Devices;
@@ -90,6 +91,7 @@ pub(crate) struct Moment<'a> {
     /// What the token names the user by.
     name: &'a str,
     models: &'a Models,
+    loaded: &'a Loaded,
 }
 
 impl Moment<'_> {
@@ -105,6 +107,16 @@ impl Moment<'_> {
     /// A model as a message.
     pub(crate) fn message(&self, told: &Told) -> Model {
         told.message(self.name)
+    }
+
+    /// An LSN that the engine has come to, with its history.
+    pub(crate) fn position(&self, lsn: Lsn) -> Position {
+        Position { lsn, history: self.loaded.history_at(lsn).unwrap_or_default() }
+    }
+
+    /// Whether the engine has been at a position; if not, its database was put back from a copy meanwhile.
+    pub(crate) fn has_been(&self, position: Position) -> bool {
+        self.loaded.history_at(position.lsn) == Some(position.history)
     }
 }
 
@@ -162,6 +174,11 @@ impl Organization {
     /// LSN of the last commit.
     pub(crate) fn head(&self) -> Result<Lsn, SyncError> {
         Ok(self.staging.head()?)
+    }
+
+    /// The history at an LSN; none if the database has not come to it.
+    pub(crate) fn history_at(&self, lsn: Lsn) -> Result<Option<History>, SyncError> {
+        Ok(self.staging.history_at(lsn)?)
     }
 
     /// Waits until views are being followed, if possible up to the commits that were made before this call.
@@ -271,7 +288,8 @@ impl Organization {
         look: impl FnOnce(&Moment<'_>) -> T,
     ) -> Result<T, SyncError> {
         let state = self.state.read();
-        let (engine, subscriber) = state.followed(subscription.id).ok_or_else(|| self.loading())?;
+        let (loaded, subscriber) = state.followed(subscription.id).ok_or_else(|| self.loading())?;
+        let engine = &loaded.engine;
         if let Some(refusal) = engine.refusal(subscriber) {
             return Err(SyncError::Refused(refusal, subscription.asker.app.to_string()));
         }
@@ -279,7 +297,8 @@ impl Organization {
             return Err(SyncError::UserReplaced);
         }
         let view = engine.view(subscriber).ok_or_else(|| self.loading())?;
-        Ok(look(&Moment { view, facts: engine, engine, subscriber, name: &subscription.name, models: &self.models }))
+        let name = &subscription.name;
+        Ok(look(&Moment { view, facts: engine, engine, subscriber, name, models: &self.models, loaded }))
     }
 
     /// Reads the rows of a fetch, cut to the columns that the device carries.

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use haversack_engine::engine::{Applied, Asker, Engine, Subscriber};
-use haversack_engine::ids::{Instant, RowKey};
+use haversack_engine::ids::{History, Instant, Lsn, RowKey};
 use haversack_staging::Identity;
 
+use super::histories::Histories;
 use crate::errors::SyncError;
 use crate::signal::Signal;
 
@@ -24,6 +25,15 @@ pub(super) struct Loaded {
     pub engine: Engine,
     /// Whose rows they are.
     pub identity: Identity,
+    /// What past they have, up to the engine's head.
+    pub histories: Histories,
+}
+
+impl Loaded {
+    /// The history at an LSN; none if the engine has not come to it.
+    pub(super) fn history_at(&self, lsn: Lsn) -> Option<History> {
+        (lsn <= self.engine.head()).then(|| self.histories.at(lsn))
+    }
 }
 
 /// A subscription's number. Unlike the engine's, it outlives the engine.
@@ -109,9 +119,9 @@ impl State {
         }
     }
 
-    /// The engine and what it calls a subscription.
-    pub(super) fn followed(&self, id: SubscriptionId) -> Option<(&Engine, Subscriber)> {
-        Some((&self.loaded.as_ref()?.engine, self.followers.get(&id)?.subscriber))
+    /// The engine with its past, and what it calls a subscription.
+    pub(super) fn followed(&self, id: SubscriptionId) -> Option<(&Loaded, Subscriber)> {
+        Some((self.loaded.as_ref()?, self.followers.get(&id)?.subscriber))
     }
 
     /// Whose views are followed, maybe repeated.

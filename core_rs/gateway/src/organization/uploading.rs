@@ -49,6 +49,6 @@ impl Organization {
                 return Err(SyncError::ServerBehind { reached: progress.lsn, wanted: head });
             }
         }
-        Ok(Batch::new(self, commit, self.clock.instant()))
+        Batch::new(self, commit, self.clock.instant())
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use haversack_engine::engine::mutation::{Author, Barred, Refusal, Verdict, Written};
 use haversack_engine::engine::{Asker, Engine};
 use haversack_engine::ids::{AttributeNumber, EntityNumber, Instant, Lsn, RowKey};
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::ConflictPolicy;
-use haversack_proto::sync::{MutationAnswer, MutationOutcome};
+use haversack_proto::sync::{MutationAnswer, MutationOutcome, UploadResponse};
 use haversack_staging::queue::Queued;
 use haversack_staging::{
     Change, Commit, Effect, Entry, LedgerPlace, Origin, ROW_BYTES_MAX, Recorded, Resolution, StagingError,
@@ -27,6 +28,8 @@ pub(crate) struct Batch<'a> {
     commit: Box<dyn Commit + 'a>,
     /// Where the engine has to be.
     head: Lsn,
+    /// What the LSNs of answers count in.
+    epoch: [u8; 16],
     now: Instant,
     authors: HashMap<Asker, Author>,
     /// Whether a row was written that privileges may depend on: the engine must be fed before it judges again.
@@ -44,19 +47,31 @@ pub(super) struct Done {
 }
 
 impl<'a> Batch<'a> {
-    pub(crate) fn new(organization: &'a Organization, commit: Box<dyn Commit + 'a>, now: Instant) -> Self {
-        let head = commit.drawn();
-        Self { organization, commit, head, now, authors: HashMap::new(), moved_directory: false }
+    /// # Errors
+    /// If the database cannot be read.
+    pub(crate) fn new(
+        organization: &'a Organization,
+        mut commit: Box<dyn Commit + 'a>,
+        now: Instant,
+    ) -> Result<Self, SyncError> {
+        let (head, epoch) = (commit.drawn(), commit.epoch()?);
+        Ok(Self { organization, commit, head, epoch, now, authors: HashMap::new(), moved_directory: false })
     }
 
-    /// Takes what is left of a call, `answers` being those given before, until it is done or another transaction must
-    /// go on with it. Returns whether it is done.
+    /// Takes what is left of a call, `answered` being what was answered before, until it is done or another transaction
+    /// must go on with it. Returns whether it is done.
     ///
     /// # Errors
+    /// [`SyncError::StagingReplaced`] if answers were given before in another epoch;
     /// [`SyncError::RequestInvalid`] if a number comes again with other bytes,
     /// [`SyncError::UserUnknown`], [`SyncError::UserReplaced`], [`SyncError::Denied`] or [`SyncError::Refused`] if there is
     /// no view for the user: then nothing was done of it here. All others cost the transaction.
-    pub(super) fn take(&mut self, call: &Call, answers: &mut Vec<MutationAnswer>) -> Result<bool, SyncError> {
+    pub(super) fn take(&mut self, call: &Call, answered: &mut UploadResponse) -> Result<bool, SyncError> {
+        let UploadResponse { answers, epoch } = answered;
+        if !answers.is_empty() && epoch[..] != self.epoch {
+            return Err(SyncError::StagingReplaced);
+        }
+        *epoch = Bytes::copy_from_slice(&self.epoch);
         self.check_name(call)?;
         let rest = &call.mutations[answers.len()..];
         let known = self.known(call, rest)?;

@@ -39,8 +39,7 @@ impl UploadEndpoint {
             Err(error @ SyncError::DeviceWiped { offers_outbox: true, .. }) => Some(error.to_string().into()),
             Err(error) => return Err(error),
         };
-        let answers = organization.uploads().call(&organization, call).await?;
-        Ok(UploadResponse { answers })
+        organization.uploads().call(&organization, call).await
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use haversack_proto::sync::MutationAnswer;
+use haversack_proto::sync::{MutationAnswer, UploadResponse};
 use haversack_staging::LedgerPlace;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -32,7 +32,7 @@ enum State {
 /// Something for the writer to do.
 pub(super) enum Job {
     /// A device's call.
-    Call(Call, Reply<Vec<MutationAnswer>>),
+    Call(Call, Reply<UploadResponse>),
     /// An administrator's retry of a refused mutation; by force, if true.
     Retry(LedgerPlace, bool, Reply<MutationAnswer>),
 }
@@ -70,11 +70,7 @@ impl Uploads {
     }
 
     /// Has a call's mutations judged, and waits for the answers.
-    pub(super) async fn call(
-        &self,
-        organization: &Arc<Organization>,
-        call: Call,
-    ) -> Result<Vec<MutationAnswer>, SyncError> {
+    pub(super) async fn call(&self, organization: &Arc<Organization>, call: Call) -> Result<UploadResponse, SyncError> {
         let room = Arc::clone(&self.room).try_acquire_many_owned(call.bytes as u32).map_err(|_| busy())?;
         let (sender, answer) = oneshot::channel();
         self.put(organization, Job::Call(call, Reply { sender, _room: Some(room) }))?;

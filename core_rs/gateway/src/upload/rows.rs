@@ -4,7 +4,7 @@
 //! changes that wait have no LSNs yet: they are told as LSNs beyond all that can be drawn, in the order of their turns.
 
 use haversack_engine::engine::mutation::Rows;
-use haversack_engine::ids::{EntityNumber, Lsn};
+use haversack_engine::ids::{EntityNumber, Lsn, Position};
 use haversack_engine::row::Value;
 use haversack_staging::queue::{InTurn, Turn, composed};
 use haversack_staging::{Commit, Origin, RowId};
@@ -60,6 +60,10 @@ impl Rows for Seen<'_> {
         let Some(last) = queued.last() else { return Ok(stored) };
         let row = composed(stored.map(|(_, payload)| payload), &queued)?;
         Ok(row.map(|payload| (lsn_of(last), payload)))
+    }
+
+    fn has_been(&mut self, position: Position) -> Result<bool, SyncError> {
+        Ok(self.commit.history_at(position.lsn)? == Some(position.history))
     }
 
     fn own_change(&mut self, lsn: Lsn) -> Result<Option<Lsn>, SyncError> {

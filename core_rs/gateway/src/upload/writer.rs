@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::Weak;
 use std::thread::{Builder, JoinHandle};
 
-use haversack_proto::sync::MutationAnswer;
+use haversack_proto::sync::{MutationAnswer, UploadResponse};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc;
 
@@ -27,8 +27,8 @@ struct Writer {
 /// A call that is being judged, with the answers so far.
 struct Open {
     call: Call,
-    answers: Vec<MutationAnswer>,
-    reply: Reply<Vec<MutationAnswer>>,
+    answered: UploadResponse,
+    reply: Reply<UploadResponse>,
 }
 
 /// What came of a transaction's share of a call.
@@ -100,7 +100,7 @@ impl Writer {
                     done.push(Share::Part(open));
                     break;
                 }
-                Err(error) if is_the_callers(&error) => open.reply.send(Err(error)),
+                Err(error) if is_the_callers(&error) => open.refuse(error),
                 Err(error) => {
                     let judged = done.into_iter().map(Share::into_open);
                     return fail(judged.chain([open]).chain(rest), &error);
@@ -112,7 +112,7 @@ impl Writer {
         }
         for share in done {
             match share {
-                Share::Done(open) => open.reply.send(Ok(open.answers)),
+                Share::Done(open) => open.reply.send(Ok(open.answered)),
                 Share::Part(open) => rest.push_front(open),
             }
         }
@@ -133,7 +133,7 @@ impl Writer {
 }
 
 fn take(batch: &mut Batch<'_>, open: &mut Open) -> Result<bool, SyncError> {
-    batch.take(&open.call, &mut open.answers)
+    batch.take(&open.call, &mut open.answered)
 }
 
 /// Whether a failure is one call's alone, so that others in its transaction go on.
@@ -143,6 +143,7 @@ fn is_the_callers(error: &SyncError) -> bool {
         SyncError::RequestInvalid(_)
             | SyncError::UserUnknown { .. }
             | SyncError::UserReplaced
+            | SyncError::StagingReplaced
             | SyncError::Denied(_)
             | SyncError::Refused(..)
     )
@@ -157,8 +158,20 @@ fn fail(calls: impl IntoIterator<Item = Open>, error: &SyncError) -> VecDeque<Op
 }
 
 impl Open {
-    fn new(call: Call, reply: Reply<Vec<MutationAnswer>>) -> Self {
-        Self { answers: Vec::with_capacity(call.mutations.len()), call, reply }
+    fn new(call: Call, reply: Reply<UploadResponse>) -> Self {
+        let answers = Vec::with_capacity(call.mutations.len());
+        Self { answered: UploadResponse { answers, ..UploadResponse::default() }, call, reply }
+    }
+
+    /// Refuses the call. Whoever has lost their rights by its own beginning is to ask again: a refusal says that nothing
+    /// was done, which will be true then.
+    fn refuse(self, error: SyncError) {
+        let refusal = if self.answered.answers.is_empty() {
+            error
+        } else {
+            SyncError::Internal(format!("a call has ended its own rights in its middle: {error}"))
+        };
+        self.reply.send(Err(refusal));
     }
 }
 

@@ -9,6 +9,8 @@ use tonic::Code;
 use crate::device::{Stage, next, reason};
 use crate::replica::Replica;
 use crate::tokens::token;
+use haversack_staging::Staging;
+
 use crate::world::{ACCOUNT, ADA, LONG_CITY_BYTES, World, all_accounts, put_account};
 
 /// Accounts that take several batches to send.
@@ -162,6 +164,44 @@ fn a_cookie_beyond_the_head_begins_a_new_epoch() {
         assert_eq!(device.replica.mismatches, []);
         assert_ne!(device.replica.epoch, epoch);
         assert_eq!(device.count(ACCOUNT), 10);
+    });
+}
+
+#[test]
+fn a_cookie_of_a_past_that_was_lost_begins_a_new_epoch_however_far_the_database_has_grown_since() {
+    let mut world = World::new();
+    world.publish(all_accounts());
+    world.commit(|commit| (0..10).for_each(|number| put_account(commit, number, ADA, "Aarhus")));
+    let backup = tempfile::tempdir().unwrap();
+    let copy = backup.path().join("staging.db");
+    back_up(&world, &copy);
+    let mut stage = Stage::new(world);
+    let keep = async |world: &mut World, door: &crate::device::Door| {
+        let mut devices = [door.device(ADA).await, door.device(ADA).await];
+        devices[0].sync().await.unwrap();
+        world.commit(|commit| (5..20).for_each(|number| put_account(commit, number, ADA, "Ribe")));
+        devices[1].sync().await.unwrap();
+        devices.map(|mut device| std::mem::replace(&mut device.replica, Replica::new([0; 16])))
+    };
+    let [before, behind] = stage.run(keep);
+    drop(stage);
+    let restored = World::restored(&copy);
+    restored.commit(|commit| (15..40).for_each(|number| put_account(commit, number, ADA, "Skagen")));
+    assert!(restored.staging_head() > behind.position.lsn, "LSNs alone would not tell");
+    Stage::new(restored).run(async |world, door| {
+        let begun = before.epoch.clone();
+        let mut unhurt = door.device_with(token(ADA)).await;
+        unhurt.replica = before;
+        unhurt.sync().await.unwrap();
+        assert_eq!((unhurt.count(ACCOUNT), &unhurt.replica.epoch), (35, &begun), "its past is that of the copy");
+        let mut device = door.device_with(token(ADA)).await;
+        device.replica = behind;
+        device.sync().await.unwrap();
+        assert_eq!((device.count(ACCOUNT), &device.replica.mismatches[..]), (35, &[][..]));
+        assert_ne!(device.replica.epoch, begun);
+        assert_eq!(device.replica.epoch[..], world.staging.identity().unwrap().epoch);
+        unhurt.sync().await.unwrap();
+        assert_eq!((unhurt.count(ACCOUNT), &unhurt.replica.epoch), (35, &device.replica.epoch));
     });
 }
 

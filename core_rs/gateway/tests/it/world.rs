@@ -10,6 +10,7 @@ use haversack_proto::model::{
     Model, OneToMany, Ownership, Profile, ProfileItem, RecordCriteria, Relationship, filter_node, filter_operand,
     relationship,
 };
+use haversack_proto::sync::Position;
 use haversack_staging::{Commit, RowId, SqliteStaging, Staging};
 use prost::Message;
 use tempfile::TempDir;
@@ -68,6 +69,12 @@ impl World {
     /// LSN of the last commit.
     pub(crate) fn staging_head(&self) -> u64 {
         self.staging.head().unwrap().0
+    }
+
+    /// Where a device is that has seen everything.
+    pub(crate) fn position(&self) -> Position {
+        let lsn = self.staging.head().unwrap();
+        Position { lsn: lsn.0, history: self.staging.history_at(lsn).unwrap().unwrap().0 }
     }
 
     /// The database's file.

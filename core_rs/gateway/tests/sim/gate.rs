@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use haversack_engine::ids::{EntityNumber, Lsn, Ordinal, Revision};
+use haversack_engine::ids::{EntityNumber, History, Lsn, Ordinal, Revision};
 use haversack_staging::queue::Queue;
 use haversack_staging::{
     Change, Commit, CommitListener, DeviceRegistry, Identity, Ledger, Mark, Passes, RowId, Snapshot, SqliteStaging,
@@ -217,6 +217,14 @@ impl Commit for Transaction<'_> {
 
     fn drawn(&self) -> Lsn {
         self.inner.drawn()
+    }
+
+    fn epoch(&mut self) -> Result<[u8; 16], StagingError> {
+        self.inner.epoch()
+    }
+
+    fn history_at(&mut self, lsn: Lsn) -> Result<Option<History>, StagingError> {
+        self.inner.history_at(lsn)
     }
 
     fn ledger(&mut self) -> &mut dyn Ledger {

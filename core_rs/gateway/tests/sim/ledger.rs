@@ -14,7 +14,7 @@ use crate::rows::{OWNER_ENTITY, Row, companion_of, decoded, row_of};
 use crate::server::reason;
 use crate::truth::{Changed, Truth};
 use crate::views::draw::{Cells, key};
-use crate::views::organization::{ID, OWNER, OWNING_UNIT, STATE, UNIT, USER};
+use crate::views::organization::{ID, OWNER, OWNING_UNIT, STATE, USER};
 
 /// Whose mutation, and which.
 type Name = ([u8; 16], u32, u64);
@@ -107,14 +107,7 @@ impl Ledger {
             | "PROFILE_MISSING"
             | "PROFILE_NOT_READABLE"
             | "APP_UNKNOWN"
-            | "APP_NOT_ENABLED" => {
-                // Whoever writes the directory may take away what the rest of the call needs.
-                if call.mutations().any(|mutation| [USER, UNIT].contains(&mutation.entity)) && !call.changed.is_empty()
-                {
-                    counters.count("upload calls that locked their user out");
-                    return self.note_unclear(call);
-                }
-            }
+            | "APP_NOT_ENABLED" => {}
             _ => panic!("an upload failed in a way that no device expects: {status:?}"),
         }
         assert!(call.changed.is_empty(), "nothing is done of a call that is refused: {:?}", call.changed);
@@ -138,7 +131,7 @@ impl Ledger {
         let mut written = BTreeSet::new();
         for ((name, bytes), answer) in call.names().zip(answers) {
             assert_eq!(name.2, answer.number, "answers come in order");
-            if !self.is_fresh(name, &bytes, answer, call.before, counters) {
+            if !self.is_fresh(name, &bytes, answer, call, counters) {
                 continue;
             }
             counters.count(&format!("judged: {}", answer.outcome().as_str_name().to_lowercase()));
@@ -174,7 +167,7 @@ impl Ledger {
         name: Name,
         bytes: &Bytes,
         answer: &MutationAnswer,
-        before: u64,
+        call: &Call<'_>,
         counters: &mut Counters,
     ) -> bool {
         if let Some(known) = self.known.get(&name) {
@@ -186,13 +179,18 @@ impl Ledger {
             counters.count("repeats answered");
             return false;
         }
-        let drew_lsn = answer.lsn > before;
+        let drew_lsn = answer.lsn > call.before;
         let known = Known { bytes: bytes.clone(), answer: answer.clone(), drew_lsn, generation: self.generation };
         self.known.insert(name, known);
         let Some(unclear) = self.unclear.remove(&name) else { return true };
         assert_eq!(unclear.bytes, bytes, "{name:?} came with other bytes, and was taken");
         let applied = answer.outcome() == MutationOutcome::Applied;
-        if applied && answer.lsn > before && unclear.generation == self.generation {
+        if applied && unclear.generation != self.generation {
+            // In another database the head stands for the LSN of a repeat: the row says whether it is one.
+            let row = row_of(&Mutation::decode(bytes.clone()).unwrap().id);
+            return call.changed.iter().any(|changed| (changed.row, changed.lsn) == (row, answer.lsn));
+        }
+        if applied && answer.lsn > call.before {
             return true;
         }
         let wrote = |(_, lsn): &&(Row, u64)| *lsn >= answer.lsn;

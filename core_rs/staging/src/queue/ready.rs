@@ -1,6 +1,6 @@
 //! What can be sent to the source now.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
 use haversack_engine::ids::{AttributeNumber, EntityNumber, Lsn};
@@ -53,7 +53,7 @@ pub struct ReadyRow {
 pub fn ready(
     staging: &dyn Staging,
     schema: &Schema,
-    except: &HashSet<LedgerPlace>,
+    except: &BTreeSet<LedgerPlace>,
     at_most: usize,
 ) -> Result<Vec<Ready>, StagingError> {
     let mut commit = staging.begin()?;

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, btree_map};
 use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
 
-use haversack_engine::ids::{EntityNumber, Lsn, Ordinal, Revision};
+use haversack_engine::ids::{EntityNumber, History, Lsn, Ordinal, Position, Revision};
 use parking_lot::MutexGuard;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 
-use super::{SqliteStaging, failed, intake, key_of, ledger, marks, queue, read_head};
+use super::{SqliteStaging, failed, histories, intake, key_of, ledger, marks, queue, read_head, read_identity};
 use crate::queue::{InTurn, Passing, Queue, Queued, Turn};
 use crate::{
     Change, Commit, Earlier, Entry, Ledger, LedgerPlace, Mark, Origin, Pass, Passes, ROW_BYTES_MAX, Recorded, RowId,
@@ -34,6 +35,8 @@ pub(super) struct SqliteCommit<'a> {
     staging: &'a SqliteStaging,
     /// Present until the transaction ends.
     writer: Option<MutexGuard<'a, Connection>>,
+    /// Last LSN drawn before this commit.
+    before: Lsn,
     tally: Tally,
 }
 
@@ -76,8 +79,9 @@ impl<'a> SqliteCommit<'a> {
         let writer = staging.writer.lock();
         writer.execute_batch("BEGIN IMMEDIATE").map_err(failed("beginning a commit"))?;
         let tally = Tally { drawn: Lsn(0), changed: false, noted: false, settled: false, counters: BTreeMap::new() };
-        let mut commit = Self { staging, writer: Some(writer), tally };
-        commit.tally.drawn = read_head(commit.parts().0)?;
+        let mut commit = Self { staging, writer: Some(writer), before: Lsn(0), tally };
+        commit.before = read_head(commit.parts().0)?;
+        commit.tally.drawn = commit.before;
         Ok(commit)
     }
 
@@ -124,7 +128,12 @@ impl<'a> SqliteCommit<'a> {
     }
 
     fn end(&mut self) -> Result<(), StagingError> {
+        let begins_history = self.tally.changed && !self.staging.history_begun.load(Ordering::Relaxed);
+        let first = Position { lsn: Lsn(self.before.0 + 1), history: self.staging.history };
         let (connection, tally) = self.parts();
+        if begins_history {
+            histories::begin(connection, first).map_err(failed(WRITING))?;
+        }
         if tally.changed {
             tally.write(connection).map_err(failed(WRITING))?;
         }
@@ -132,6 +141,9 @@ impl<'a> SqliteCommit<'a> {
             connection.execute_batch("COMMIT").map_err(failed("committing"))?;
         } else {
             connection.execute_batch("ROLLBACK").map_err(failed("ending a commit without changes"))?;
+        }
+        if begins_history {
+            self.staging.history_begun.store(true, Ordering::Relaxed);
         }
         if let Some(writer) = self.writer.take() {
             // Fair, so that a long ingest lets uploads through between its commits.
@@ -182,6 +194,14 @@ impl Commit for SqliteCommit<'_> {
 
     fn drawn(&self) -> Lsn {
         self.tally.drawn
+    }
+
+    fn epoch(&mut self) -> Result<[u8; 16], StagingError> {
+        Ok(read_identity(self.parts().0)?.epoch)
+    }
+
+    fn history_at(&mut self, lsn: Lsn) -> Result<Option<History>, StagingError> {
+        histories::at(self.parts().0, lsn)
     }
 
     fn ledger(&mut self) -> &mut dyn Ledger {

@@ -1,6 +1,6 @@
 //! Marks as rows of a table.
 
-use haversack_engine::ids::{EntityNumber, Lsn};
+use haversack_engine::ids::{EntityNumber, History, Lsn, Position};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::failed;
@@ -12,11 +12,11 @@ const FOLLOWING: i64 = 3;
 
 /// An entity's mark, if it has one.
 pub(super) fn read(connection: &Connection, entity: EntityNumber) -> Result<Option<Mark>, StagingError> {
-    let sql = "SELECT source, lsn, sweep_end, stage, next FROM marks WHERE entity = ?1";
+    let sql = "SELECT source, lsn, sweep_end, stage, next, history FROM marks WHERE entity = ?1";
     let read = |row: &Row<'_>| {
         let mark = Mark {
             source: row.get(0)?,
-            lsn: Lsn(row.get::<_, i64>(1)? as u64),
+            at: Position { lsn: Lsn(row.get::<_, i64>(1)? as u64), history: History(row.get::<_, i64>(5)? as u64) },
             sweep_end: row.get(2)?,
             stage: Stage::Following,
         };
@@ -35,14 +35,15 @@ pub(super) fn read(connection: &Connection, entity: EntityNumber) -> Result<Opti
 
 /// Replaces an entity's mark.
 pub(super) fn write(connection: &Connection, entity: EntityNumber, mark: Mark) -> Result<(), StagingError> {
-    let sql = "INSERT OR REPLACE INTO marks (entity, source, lsn, sweep_end, stage, next)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let sql = "INSERT OR REPLACE INTO marks (entity, source, lsn, sweep_end, stage, next, history)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let (stage, next) = match mark.stage {
         Stage::Copying { next } => (COPYING, next),
         Stage::Sweeping { next } => (SWEEPING, next),
         Stage::Following => (FOLLOWING, 0),
     };
-    let values = (entity.0, mark.source, mark.lsn.0 as i64, mark.sweep_end, stage, next);
+    let Position { lsn, history } = mark.at;
+    let values = (entity.0, mark.source, lsn.0 as i64, mark.sweep_end, stage, next, history.0 as i64);
     let written = connection.prepare_cached(sql).and_then(|mut replace| replace.execute(values));
     written.map(drop).map_err(failed("writing a mark"))
 }

@@ -3,7 +3,9 @@
 //! Other processes may use the same file: a commit takes SQLite's own write lock and reads the head anew.
 
 mod commit;
+mod copying;
 mod devices;
+mod histories;
 mod intake;
 mod ledger;
 mod marks;
@@ -15,12 +17,14 @@ mod tables;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use haversack_engine::ids::{EntityNumber, Lsn, Ordinal, Revision};
+use haversack_engine::ids::{EntityNumber, History, Lsn, Ordinal, Revision};
 use parking_lot::{Mutex, RwLock};
 use rusqlite::{Connection, ErrorCode, Row};
 
 use self::commit::SqliteCommit;
+pub use self::copying::Copying;
 use self::readers::Readers;
 use self::schema::Role;
 use self::snapshot::{SqliteSnapshot, visit_payloads};
@@ -31,6 +35,10 @@ pub struct SqliteStaging {
     writer: Mutex<Connection>,
     readers: Arc<Readers>,
     listeners: RwLock<Vec<CommitListener>>,
+    /// What this handle's commits are the history of.
+    history: History,
+    /// Whether a commit of this handle has begun it.
+    history_begun: AtomicBool,
 }
 
 impl SqliteStaging {
@@ -51,7 +59,8 @@ impl SqliteStaging {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StagingError> {
         let path: PathBuf = path.as_ref().to_owned();
         let writer = Mutex::new(schema::connect(&path, Role::Writer)?);
-        Ok(Self { writer, readers: Readers::new(path), listeners: RwLock::default() })
+        let (history, history_begun) = (histories::draw()?, AtomicBool::new(false));
+        Ok(Self { writer, readers: Readers::new(path), listeners: RwLock::default(), history, history_begun })
     }
 
     /// Makes a database that was just filled ready to serve: builds indexes that are missing, checks it whole, gathers

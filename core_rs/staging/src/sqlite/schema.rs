@@ -94,7 +94,7 @@ fn remove_leftovers(path: &Path) -> std::io::Result<()> {
 }
 
 /// An empty file that only its owner can read: it will hold the organization's data and a secret.
-fn make_private_file(path: &Path) -> std::io::Result<()> {
+pub(super) fn make_private_file(path: &Path) -> std::io::Result<()> {
     remove_leftovers(path)?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -2,12 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use haversack_engine::ids::{EntityNumber, Lsn, Ordinal, Revision};
+use haversack_engine::ids::{EntityNumber, History, Lsn, Ordinal, Position, Revision};
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, Rows};
 
 use super::readers::Reader;
-use super::{failed, first_key, intake, key_of, last_key, ledger, queue, split_key};
+use super::{failed, first_key, histories, intake, key_of, last_key, ledger, queue, split_key};
 use crate::queue::{InTurn, QueueStanding};
 use crate::{
     EntityStatistics, Entry, LedgerPlace, LedgerView, Origin, Place, PublishedModel, Recorded, RowId, Settlements,
@@ -43,6 +43,14 @@ impl SqliteSnapshot {
 impl Snapshot for SqliteSnapshot {
     fn head(&self) -> Lsn {
         self.head
+    }
+
+    fn history_at(&self, lsn: Lsn) -> Result<Option<History>, StagingError> {
+        histories::at(&self.reader, lsn)
+    }
+
+    fn histories_after(&self, lsn: Lsn) -> Result<Vec<Position>, StagingError> {
+        histories::after(&self.reader, lsn)
     }
 
     fn model_after(&self, revision: Revision) -> Result<Option<PublishedModel>, StagingError> {

@@ -40,7 +40,8 @@ CREATE INDEX IF NOT EXISTS rows_by_lsn ON rows (lsn);
 ";
 
 /// What later versions have added, in order.
-pub(super) const ADDED: [(i64, &str); 5] = [(2, MARKS), (3, LEDGER), (4, DEVICES), (5, INTAKE), (6, QUEUE)];
+pub(super) const ADDED: [(i64, &str); 6] =
+    [(2, MARKS), (3, LEDGER), (4, DEVICES), (5, INTAKE), (6, QUEUE), (7, HISTORIES)];
 
 /// Version 2: how far each entity follows another database. `stage` and `next` are a [`crate::Stage`].
 const MARKS: &str = "
@@ -160,4 +161,14 @@ CREATE INDEX queue_by_device ON queue (install, user, turn);
 ALTER TABLE mutations ADD COLUMN settled INTEGER;
 CREATE UNIQUE INDEX mutations_settled ON mutations (settled) WHERE settled IS NOT NULL;
 CREATE INDEX mutations_settled_by_device ON mutations (install, user, settled) WHERE settled IS NOT NULL;
+";
+
+/// Version 7: the histories of the database, each with the first LSN that was drawn in it, see
+/// [`haversack_engine::ids::History`]. What came before the first of them is history 0.
+const HISTORIES: &str = "
+CREATE TABLE histories (
+    lsn INTEGER PRIMARY KEY,
+    history INTEGER NOT NULL
+) STRICT;
+ALTER TABLE marks ADD COLUMN history INTEGER NOT NULL DEFAULT 0;
 ";

@@ -5,6 +5,7 @@
 mod contract;
 mod crash;
 mod devices;
+mod histories;
 mod ingest;
 mod intake;
 mod ledger;

@@ -1,6 +1,6 @@
 //! What waits for a source outside: sent in order, settled once, and composed for those who write meanwhile.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use haversack_engine::engine::mutation::Refusal;
 use haversack_engine::ids::{AttributeNumber, Lsn};
@@ -141,7 +141,7 @@ fn queue(staging: &dyn Staging, wish: &Wish<'_>) -> Origin {
 }
 
 fn ready_now(staging: &dyn Staging, at_most: usize) -> Vec<Ready> {
-    ready(staging, &schema(), &HashSet::new(), at_most).unwrap()
+    ready(staging, &schema(), &BTreeSet::new(), at_most).unwrap()
 }
 
 fn numbers(staging: &dyn Staging) -> Vec<u64> {
@@ -223,7 +223,7 @@ fn writes_go_in_order_where_one_needs_the_other() {
     let other = Wish { install: 9, ..Wish::new(1, 5, MutationKind::Delete, &[]) };
     queue(&*staging, &other);
     assert_eq!(numbers(&*staging), [1, 4, 1]);
-    assert_eq!(ready(&*staging, &schema(), &HashSet::from([place(&*staging, &made)]), 9).unwrap().len(), 2);
+    assert_eq!(ready(&*staging, &schema(), &BTreeSet::from([place(&*staging, &made)]), 9).unwrap().len(), 2);
     settle(&*staging, &schema(), place(&*staging, &made), &written(&json(1, &[(NAME, "A")]), "1")).unwrap();
     assert_eq!(numbers(&*staging), [2, 3, 4, 1]);
     for _ in 0..3 {
@@ -364,9 +364,10 @@ impl Source {
         let taken = !refuse && effect.created != self.rows.contains_key(&row);
         if taken {
             self.done.entry(row).or_default().push(it.entry.origin);
-            match effect.deleted {
-                true => drop(self.rows.remove(&row)),
-                false => drop(self.rows.insert(row, text(&effect.values, NAME))),
+            if effect.deleted {
+                self.rows.remove(&row);
+            } else {
+                self.rows.insert(row, text(&effect.values, NAME));
             }
         }
         // A refusal leaves no trace, as in a transaction that was taken back.

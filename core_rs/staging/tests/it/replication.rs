@@ -98,7 +98,7 @@ fn other_entities_changes_are_not_stepped_over_for_ever() {
     let (staging, source, _worlds) = pair();
     put(&*source, &[(ACCOUNT, 1, b"a")]);
     catch_up(&*staging, &*source, 10);
-    let marked = || staging.begin().unwrap().mark(ACCOUNT).unwrap().unwrap().lsn;
+    let marked = || staging.begin().unwrap().mark(ACCOUNT).unwrap().unwrap().at.lsn;
     for change in 0..2u8 {
         let payloads: Vec<_> = (0..5_500u32).map(|number| [&number.to_be_bytes()[..], &[change]].concat()).collect();
         let mut commit = source.begin().unwrap();
@@ -277,5 +277,5 @@ fn change(source: &dyn Staging, rows: &[(EntityNumber, u8, Option<u8>)]) {
 fn is_finished(staging: &dyn Staging, source: &dyn Staging) -> bool {
     let mark = staging.begin().unwrap().mark(ACCOUNT).unwrap().unwrap();
     let newest = changes(&*source.snapshot().unwrap(), 0).iter().filter(|row| row.0 == ACCOUNT).map(|row| row.3).max();
-    mark.stage == Stage::Following && newest.unwrap_or(0) <= mark.lsn.0
+    mark.stage == Stage::Following && newest.unwrap_or(0) <= mark.at.lsn.0
 }

@@ -138,6 +138,14 @@ pub enum ErrorReason {
     WriteBlocked = 104,
     /// ALREADY_EXISTS: a row has this id. Choose another id.
     RowExists = 105,
+    /// INVALID_ARGUMENT: what was named is no backup, or is not whole any more; the message says which file is at fault.
+    BackupInvalid = 115,
+    /// FAILED_PRECONDITION: the backup was made by another version; the message says which can read it.
+    BackupVersion = 116,
+    /// ALREADY_EXISTS: there is something already where a backup or a restored server is to be. Choose an empty place.
+    BackupTargetExists = 117,
+    /// INTERNAL: a backup could not be made or restored; nothing of it is left. Mend what the message names, and repeat it.
+    BackupFailed = 118,
     /// PERMISSION_DENIED: an administrator has blocked this device; the message has the administrator's words. The device
     /// keeps its rows and its outbox, and nothing moves until it is unblocked.
     DeviceBlocked = 110,
@@ -247,6 +255,10 @@ impl ErrorReason {
             Self::RowUnknown => "ERROR_REASON_ROW_UNKNOWN",
             Self::WriteBlocked => "ERROR_REASON_WRITE_BLOCKED",
             Self::RowExists => "ERROR_REASON_ROW_EXISTS",
+            Self::BackupInvalid => "ERROR_REASON_BACKUP_INVALID",
+            Self::BackupVersion => "ERROR_REASON_BACKUP_VERSION",
+            Self::BackupTargetExists => "ERROR_REASON_BACKUP_TARGET_EXISTS",
+            Self::BackupFailed => "ERROR_REASON_BACKUP_FAILED",
             Self::DeviceBlocked => "ERROR_REASON_DEVICE_BLOCKED",
             Self::DeviceWiped => "ERROR_REASON_DEVICE_WIPED",
             Self::DeviceUnknown => "ERROR_REASON_DEVICE_UNKNOWN",
@@ -335,6 +347,10 @@ impl ErrorReason {
             "ERROR_REASON_ROW_UNKNOWN" => Some(Self::RowUnknown),
             "ERROR_REASON_WRITE_BLOCKED" => Some(Self::WriteBlocked),
             "ERROR_REASON_ROW_EXISTS" => Some(Self::RowExists),
+            "ERROR_REASON_BACKUP_INVALID" => Some(Self::BackupInvalid),
+            "ERROR_REASON_BACKUP_VERSION" => Some(Self::BackupVersion),
+            "ERROR_REASON_BACKUP_TARGET_EXISTS" => Some(Self::BackupTargetExists),
+            "ERROR_REASON_BACKUP_FAILED" => Some(Self::BackupFailed),
             "ERROR_REASON_DEVICE_BLOCKED" => Some(Self::DeviceBlocked),
             "ERROR_REASON_DEVICE_WIPED" => Some(Self::DeviceWiped),
             "ERROR_REASON_DEVICE_UNKNOWN" => Some(Self::DeviceUnknown),

@@ -370,6 +370,20 @@ pub mod report_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// A place in an organization's commit order that cannot be mistaken for one of another past.
+///
+/// LSNs are drawn again when a staging database was put back from a copy. So a database begins a new history, of a random
+/// number, with the first commit after it was opened. Two databases that have the same history at an LSN have the same
+/// commits up to there.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Position {
+    /// The LSN; 0 is before everything.
+    #[prost(uint64, tag = "1")]
+    pub lsn: u64,
+    /// The history that was going on at that LSN.
+    #[prost(fixed64, tag = "2")]
+    pub history: u64,
+}
 /// A part of a device's outbox.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UploadRequest {
@@ -410,10 +424,11 @@ pub struct Mutation {
     /// Field numbers that were changed, ascending; one that `values` lacks became NULL. Empty for a delete.
     #[prost(uint32, repeated, tag = "6")]
     pub changed: ::prost::alloc::vec::Vec<u32>,
-    /// What the changed fields were before: a serialized row message; absent is NULL. For a delete: empty.
+    /// What the changed fields were before: a serialized row message; absent is NULL. For a delete: the row as it was shown,
+    /// by which it is judged where `base_lsn` says nothing.
     #[prost(bytes = "bytes", tag = "7")]
     pub old_values: ::prost::bytes::Bytes,
-    /// LSN of the server's row that this was based on; 0 if there was none.
+    /// LSN of the server's row that this was based on; 0 if there was none. It counts up to `seen`, in the history of that.
     #[prost(uint64, tag = "8")]
     pub base_lsn: u64,
     /// When it was written by the device's clock, microseconds since the Unix epoch. For people; nothing is decided by it.
@@ -426,6 +441,10 @@ pub struct Mutation {
     /// Version of the model that it was written under; see `Model.version`.
     #[prost(fixed64, tag = "11")]
     pub model_version: u64,
+    /// Where the device had come when this was written: the `SyncEvent.position` of the last event. Where the server's
+    /// history is another one, `base_lsn` means nothing to it.
+    #[prost(message, optional, tag = "12")]
+    pub seen: ::core::option::Option<Position>,
 }
 /// The answers, one for each mutation, in their order.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -433,6 +452,10 @@ pub struct UploadResponse {
     /// As many as there were mutations.
     #[prost(message, repeated, tag = "1")]
     pub answers: ::prost::alloc::vec::Vec<MutationAnswer>,
+    /// Identity of the staging database, whose LSNs the answers name; never empty. Where it is not the one that the device
+    /// knows, the device sends what was taken again once it knows the other, and hears the same.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub epoch: ::prost::bytes::Bytes,
 }
 /// What became of a mutation. It is recorded, and a repeat gets the same again; after QUEUED, what became of it since.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -959,6 +982,10 @@ pub struct DigestMismatch {
 /// One event of a stream. The device applies an event and stores its cookie in one transaction.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SyncEvent {
+    /// Where the device is in the organization's commit order once this event is applied; set with every cookie. What is
+    /// written on the device from then on says that it was seen from there: see `Mutation.seen`.
+    #[prost(message, optional, tag = "14")]
+    pub position: ::core::option::Option<Position>,
     /// What to present next time, once this event is applied. Opaque, MACed, at most 16 KiB. Empty: keep the
     /// one you have.
     #[prost(bytes = "bytes", tag = "15")]

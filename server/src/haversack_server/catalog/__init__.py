@@ -10,6 +10,7 @@ is looked up by, and no second form of the rest.
 from haversack_server.catalog import (
     apps,
     audits,
+    copies,
     entities,
     grants,
     leases,
@@ -23,7 +24,7 @@ from haversack_server.catalog import (
     write_backs,
 )
 from haversack_server.catalog._bells import OPERATIONS_BELL, ORGANIZATIONS_BELL, Bell, provisioning_bell
-from haversack_server.catalog._catalog import Catalog, Watcher, newest_schema, watching
+from haversack_server.catalog._catalog import Catalog, Watcher, knows_schema, migrate, newest_schema, watching
 from haversack_server.catalog._database import open_engine, read_url, without_password
 
 __all__ = [
@@ -34,9 +35,12 @@ __all__ = [
     "Watcher",
     "apps",
     "audits",
+    "copies",
     "entities",
     "grants",
+    "knows_schema",
     "leases",
+    "migrate",
     "newest_schema",
     "open_engine",
     "operations",

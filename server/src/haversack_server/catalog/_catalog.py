@@ -26,11 +26,11 @@ from sqlalchemy import URL, Connection, literal, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from haversack_server.catalog import _database
+from haversack_server.catalog import _database, copies
 from haversack_server.catalog._bells import CHANNEL, Bell, Bells, follow_postgresql
 from haversack_server.catalog._turns import FileTurns, LocalTurns, PostgresqlTurns, Turns
 from haversack_server.catalog.leases import database_clock
-from haversack_server.errors import CatalogFailed, CatalogUnavailable
+from haversack_server.errors import BackupVersion, CatalogFailed, CatalogUnavailable
 
 CONNECT_RETRY_SECONDS = (0.1, 0.4, 1.5)
 """The pauses between attempts to begin a transaction while the database cannot be reached."""
@@ -92,6 +92,28 @@ class Catalog:
             except BaseException:
                 await engine.dispose()
                 raise
+        return cls(engine)
+
+    @classmethod
+    async def attach(cls, url: str) -> Self:
+        """Opens the catalog at a URL as it is, beside a server perhaps; raises CatalogFailed or BackupVersion."""
+        read = _database.read_url(url)
+        if read.get_backend_name() == "sqlite" and not Path(read.database or "").is_file():
+            raise CatalogFailed(f"there is no catalog at {read.database}; name the server's data folder with --data")
+        with _opening(read):
+            engine = _database.open_engine(read)
+            try:
+                async with engine.connect() as connection:
+                    found = await copies.schema(connection)
+            except BaseException:
+                await engine.dispose()
+                raise
+        if found != newest_schema():
+            await engine.dispose()
+            raise BackupVersion(
+                f"the catalog has schema {found or 'none'}, and this version's is {newest_schema()}; use the version"
+                " of Haversack that serves it"
+            )
         return cls(engine)
 
     async def close(self) -> None:
@@ -192,6 +214,11 @@ def migrate(connection: Connection, revision: str = "head") -> None:
 def newest_schema() -> str:
     """Returns the revision that `migrate` brings a catalog to."""
     return str(ScriptDirectory.from_config(_migrations()).get_current_head())
+
+
+def knows_schema(revision: str) -> bool:
+    """Whether this version has a way from a schema to its own."""
+    return any(it.revision == revision for it in ScriptDirectory.from_config(_migrations()).walk_revisions())
 
 
 def _migrations() -> Config:

@@ -66,6 +66,12 @@ async def find(connection: AsyncConnection, organization: str, name: str) -> Sto
     return _read(row)
 
 
+async def names(connection: AsyncConnection, organization: str) -> dict[int, str]:
+    """Returns the logical name of each entity by its number."""
+    query = select(_entity.c.number, _entity.c.logical_name).where(_entity.c.organization == organization)
+    return {row.number: row.logical_name for row in await connection.execute(query)}
+
+
 async def all_by_name(connection: AsyncConnection, organization: str) -> dict[str, StoredEntity]:
     """Returns every entity of an organization by its logical name, in order of the names."""
     query = select(_entity).where(_entity.c.organization == organization).order_by(_entity.c.logical_name)

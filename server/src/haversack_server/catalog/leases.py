@@ -12,7 +12,7 @@ commit together. Time is the database's, where there is a server that has one, s
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -63,6 +63,13 @@ FREE: dict[str, object] = {"lease_owner": None, "lease_until_us": 0}
 
 NEW: dict[str, object] = {**FREE, "fence": 0, "attempt": 0}
 """The columns of a row that nobody has had yet."""
+
+
+async def free_all(connection: AsyncConnection, tables: Iterable[Table]) -> None:
+    """Lets nobody have any row, because all who could are gone: the database was put back from a copy."""
+    for table in tables:
+        if "lease_owner" in table.c and "lease_until_us" in table.c:
+            await connection.execute(update(table).values(FREE))
 
 
 @dataclass(frozen=True)

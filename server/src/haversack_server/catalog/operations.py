@@ -161,6 +161,11 @@ async def set_staging_path(connection: AsyncConnection, id_: int, path: str | No
     await connection.execute(update(table).where(table.c.id == id_).values(staging_path=path))
 
 
+async def all_unsettled(connection: AsyncConnection) -> list[Operation]:
+    """Returns the operations of all organizations that are under way or have failed."""
+    return [read(row) for row in await connection.execute(select(table).where(UNSETTLED).order_by(table.c.id))]
+
+
 async def begin_step(connection: AsyncConnection, id_: int, step: str, *, at_us: int) -> bool:
     """Records that a step is begun; returns whether that is for the first time."""
     query = select(operation_step.c.step).where(operation_step.c.operation == id_, operation_step.c.step == step)

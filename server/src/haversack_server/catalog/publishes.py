@@ -73,7 +73,12 @@ async def add(connection: AsyncConnection, publish: Publish) -> None:
 
 async def complete(connection: AsyncConnection, publish: Publish, *, lsn: int) -> None:
     """Records where in the commit order staging has put a publish."""
-    key = (table.c.organization == publish.organization) & (table.c.revision == publish.model.revision)
+    await set_lsn(connection, publish.organization, publish.model.revision, lsn=lsn)
+
+
+async def set_lsn(connection: AsyncConnection, organization: str, revision: int, *, lsn: int) -> None:
+    """Records where in the commit order staging has put a revision."""
+    key = (table.c.organization == organization) & (table.c.revision == revision)
     await connection.execute(update(table).where(key).values(lsn=lsn))
 
 

@@ -11,6 +11,7 @@ from haversack_server.cli import (
     _apps,
     _ask,
     _audit,
+    _backups,
     _demo,
     _devices,
     _doctor,
@@ -53,7 +54,7 @@ app = typer.Typer(
         " org source entity ingest schema"
         " profile app ask filter solution"
         " user team role share unit position"
-        " device work sync-error admin audit tls doctor"
+        " device work sync-error admin audit backup restore tls doctor"
     ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -101,5 +102,12 @@ app.add_typer(_work.app, name="work", rich_help_panel=OPERATION)
 app.add_typer(_sync_errors.app, name="sync-error", rich_help_panel=OPERATION)
 app.add_typer(_admins.app, name="admin", rich_help_panel=OPERATION)
 _command("audit", _audit.audit, OPERATION, example="haversack audit --org acme --since 7d")
+app.add_typer(_backups.app, name="backup", rich_help_panel=OPERATION)
+_command(
+    "restore",
+    _backups.restore,
+    OPERATION,
+    example="haversack restore /backups/monday --data /var/lib/haversack",
+)
 app.add_typer(_tls.app, name="tls", rich_help_panel=OPERATION)
 _command("doctor", _doctor.doctor, OPERATION, example="haversack doctor --data /var/lib/haversack")

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from haversack_server.connectors import odata
+from haversack_server.connectors import odata, postgres
 from haversack_server.replication import Connect
 
-CONNECTORS: Mapping[str, Connect] = MappingProxyType({odata.KIND: odata.connect})
+CONNECTORS: Mapping[str, Connect] = MappingProxyType({odata.KIND: odata.connect, postgres.KIND: postgres.connect})
 """How a source of each kind is made ready."""
 
 __all__ = ["CONNECTORS"]

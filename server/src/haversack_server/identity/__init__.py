@@ -7,8 +7,9 @@ both endpoints believe it. Tokens are checked by the Rust core, for the admin en
 from haversack_server.identity._issuer import (
     ADMIN_AUDIENCE,
     ANY_ORGANIZATION,
+    KEY_FILE,
     SYNC_AUDIENCE,
     DevelopmentIssuer,
 )
 
-__all__ = ["ADMIN_AUDIENCE", "ANY_ORGANIZATION", "SYNC_AUDIENCE", "DevelopmentIssuer"]
+__all__ = ["ADMIN_AUDIENCE", "ANY_ORGANIZATION", "KEY_FILE", "SYNC_AUDIENCE", "DevelopmentIssuer"]

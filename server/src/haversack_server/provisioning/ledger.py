@@ -32,7 +32,7 @@ def keep_ledger(staging: Staging, folder: Path, *, fence: int) -> None:
     unfinished = folder / f"{FILE_NAME}.{fence}.unfinished"
     try:
         with open(unfinished, "wb", opener=_private) as out:
-            for page in _exported(staging):
+            for page in exported(staging):
                 out.write(len(page).to_bytes(_LENGTH_BYTES))
                 out.write(page)
             out.flush()
@@ -45,20 +45,27 @@ def keep_ledger(staging: Staging, folder: Path, *, fence: int) -> None:
         ) from error
 
 
-def take_over_ledger(folder: Path, staging: Staging) -> None:
-    """Enters what the file has into a new staging database; raises as `keep_ledger`, and for a damaged file."""
+def take_over_ledger(folder: Path, record: Staging, staging: Staging) -> None:
+    """Enters what the file has into a new staging database, and what the record database knows besides.
+
+    The record's ledger has what was written back of a staging database that was lost before its own could be kept.
+    Raises as `keep_ledger`, and for a damaged file.
+    """
     try:
         for page in _pages(folder / FILE_NAME):
             staging.import_ledger(page)
     except FileNotFoundError:
-        return
+        pass
     except OSError as error:
         raise StagingFailed(
             f"the ledger of uploads in {folder} cannot be read: {error}; mend that, then retry"
         ) from error
+    for page in exported(record):
+        staging.import_ledger(page)
 
 
-def _exported(staging: Staging) -> Iterator[bytes]:
+def exported(staging: Staging) -> Iterator[bytes]:
+    """Yields the pages of a database's ledger; raises CoreError."""
     after = 0
     while True:
         page, after = staging.export_ledger(after, entries_max=PAGE_ENTRIES_MAX)

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from haversack_server.catalog import OPERATIONS_BELL, Bell, operations
 from haversack_server.catalog.leases import OWNER_CHARACTERS_MAX, Clock, Lease, Leases, database_clock
 from haversack_server.errors import HaversackError
+from haversack_server.lifeline import Lifeline, is_cut
 from haversack_server.provisioning.context import Context
-from haversack_server.provisioning.lifeline import Lifeline, is_cut
 from haversack_server.provisioning.machine import Step
 from haversack_server.provisioning.parts import Parts
 from haversack_server.provisioning.run import Run

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from haversack_server.catalog import Bell, Catalog, work_items
 from haversack_server.catalog.leases import HEARTBEAT_SECONDS, LeaseLost, Leases
 from haversack_server.catalog.work_items import WORK_BELL, Claimed, Counts
-from haversack_server.errors import HaversackError, InternalFault, SourceThrottled, SourceUnknown
+from haversack_server.errors import HaversackError, InternalFault, SourcePaused, SourceThrottled, SourceUnknown
 from haversack_server.replication._source import ROWS_MAX, Feed, Source
 
 _log = structlog.get_logger()
@@ -196,6 +196,9 @@ class Replicator:
                 return await self._follow(run, lent)
         except LeaseLost:
             return _Outcome.LOST
+        except SourcePaused:
+            # Between the claim and now. Nobody gets the item until the source is resumed.
+            return _Outcome.STOPPED
         except HaversackError as error:
             return error
         except Exception as error:

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -24,6 +25,7 @@ from haversack_server.catalog import Catalog, write_backs
 from haversack_server.catalog.leases import HEARTBEAT_SECONDS, LEASE_SECONDS, Lease, LeaseLost, Leases
 from haversack_server.core import in_thread
 from haversack_server.errors import HaversackError, OrganizationNotProvisioned, SourcePaused, SourceUnavailable
+from haversack_server.lifeline import Lifeline, is_cut
 from haversack_server.publishing import load_metadata
 from haversack_server.replication._connections import Connections
 from haversack_server.replication._outgoing import Outgoing, PutAside, Writable
@@ -105,12 +107,19 @@ class Turns:
     def __init__(self, catalog: Catalog, leases: Leases | None = None) -> None:
         self._catalog = catalog
         self._leases = leases or write_backs.leases()
-        self._owner = f"{socket.gethostname()[:63]}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
+        self.owner = f"{socket.gethostname()[:63]}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
 
     async def claim(self, organization: str) -> Lease | None:
         """Takes the turn; None if another process has it, or if the source is to be left alone for a while."""
         async with self._catalog.begin() as connection:
-            return await write_backs.claim(connection, self._leases, organization, owner=self._owner)
+            return await write_backs.claim(connection, self._leases, organization, owner=self.owner)
+
+    async def bury_the_dead(self, data: Path) -> None:
+        """Ends the turns of processes of this machine that have died."""
+        async with self._catalog.begin() as connection:
+            for owner in await self._leases.owners(connection):
+                if await asyncio.to_thread(is_cut, data, owner):
+                    await self._leases.bury(connection, owner)
 
     async def model(self, organization: str) -> bytes:
         """The organization's metadata."""
@@ -155,11 +164,16 @@ class Turns:
 class WriteBack:
     """Writes back what the devices of this process's sync endpoint upload."""
 
-    def __init__(self, catalog: Catalog, stagings: Stagings, connections: Connections, sync: SyncServer) -> None:
+    def __init__(
+        self, data: Path, catalog: Catalog, stagings: Stagings, connections: Connections, sync: SyncServer
+    ) -> None:
+        """Prepares; `data` is the folder where processes of one machine see that one of them has died."""
+        self._data = data
         self._stagings = stagings
         self._connections = connections
         self._sync = sync
         self._turns = Turns(catalog)
+        self._lifeline = Lifeline(data, self._turns.owner)
         self._waiting: set[str] = set()
         self._working: dict[str, asyncio.Task[None]] = {}
         self._outgoing: dict[str, Outgoing] = {}
@@ -170,6 +184,7 @@ class WriteBack:
 
     def start(self) -> None:
         """Begins; what a process has left that was killed is done at once."""
+        self._lifeline.hold()
         self._following = asyncio.create_task(self._follow())
 
     async def stop(self) -> None:
@@ -185,6 +200,7 @@ class WriteBack:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        self._lifeline.let_go()
 
     async def _follow(self) -> None:
         queues_due = 0.0
@@ -246,6 +262,7 @@ class WriteBack:
             return True
         lease = await self._turns.claim(organization)
         if lease is None:
+            await self._turns.bury_the_dead(self._data)
             self._leave(organization, CLAIM_SECONDS)
             return False
         aside = self._put_aside.setdefault(organization, {})

@@ -46,11 +46,11 @@ class SourceStatus:
         async with self._catalog.snapshot() as connection:
             await organizations.find(connection, organization)
             stored = await sources.find(connection, organization)
-            known = await entities.all_by_name(connection, organization)
+            names = await entities.names(connection, organization)
             now_us = await self._catalog.now_us(connection)
             mine = [work_items.of_organization(organization)]
             items, _ = await work_items.listed(connection, mine, offset=0, count=ITEMS_MAX)
-        rows = await self._rows(organization, {it.metadata.number: name for name, it in known.items()})
+        rows = await self._rows(organization, names)
         feeds = [_feed(it, rows, now_us) for it in items]
         if any(not it.entity for it in items):
             feeds += _within(items[0], rows)

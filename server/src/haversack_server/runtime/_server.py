@@ -18,9 +18,10 @@ from haversack_server.catalog import Catalog, provisioning
 from haversack_server.connectors import CONNECTORS
 from haversack_server.core import in_thread
 from haversack_server.endpoints import Endpoints
-from haversack_server.errors import HaversackError
+from haversack_server.errors import CatalogFailed, HaversackError
 from haversack_server.identity import DevelopmentIssuer
 from haversack_server.operations import Metrics, Pages
+from haversack_server.places import RESTORING_MARKER
 from haversack_server.process_role import ProcessRole
 from haversack_server.provisioning import Activation, Parts, Requests, Status, Worker
 from haversack_server.publishing import Publisher
@@ -86,6 +87,10 @@ class Server:
         settings = self._settings
         settings.check()
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if (settings.data / RESTORING_MARKER).exists():
+            raise CatalogFailed(
+                f"a backup is being restored into {settings.data}; wait, or restore it again if it was broken off"
+            )
         tls, metrics = Tls.of(settings), Metrics()
         trust = await self._trust()
         catalog = await Catalog.open(settings.catalog_url)
@@ -104,7 +109,7 @@ class Server:
         await _recover(catalog, activation, publisher)
         parts.push_async_callback(activation.stop)
         activation.start()
-        write_back = WriteBack(catalog, stagings, connections, sync)
+        write_back = WriteBack(settings.data, catalog, stagings, connections, sync)
         parts.push_async_callback(write_back.stop)
         write_back.start()
         if settings.role is not ProcessRole.SYNC:

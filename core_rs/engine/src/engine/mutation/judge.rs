@@ -12,7 +12,7 @@ use super::{Author, Rows, Verdict, Written, row_id};
 use crate::directory::{Holding, Privilege};
 use crate::engine::Engine;
 use crate::engine::profile::Carried;
-use crate::ids::{AttributeNumber, Instant, Lsn, RowKey};
+use crate::ids::{AttributeNumber, History, Instant, Lsn, Position, RowKey};
 use crate::row::{FieldType, RowError, Value, read, row_key, splice};
 use crate::schema::{Entity, Relationship, Schema};
 
@@ -120,15 +120,38 @@ impl<'a, R: Rows> Judge<'a, R> {
     fn delete(&mut self) -> Judged<Verdict, R> {
         let (before, payload) = self.visible_row()?;
         self.check_privilege(Privilege::Delete, "delete", &payload)?;
-        let base = Lsn(self.mutation.base_lsn);
-        if self.policy != ConflictPolicy::ClientWins
-            && changed_by_others(before, base, self.rows).map_err(Stopped::Failed)?
-        {
+        if self.policy != ConflictPolicy::ClientWins && self.changed_since_seen(before, &payload)? {
             let message =
                 format!("this row of {} has changed since; look at it, and delete it again", self.entity.name);
             return Err(Refusal::new(MutationOutcome::Conflict, ErrorReason::WriteConflict, message).into());
         }
         Ok(Verdict::Delete(before))
+    }
+
+    /// Whether others have changed a row that the device wants to delete: by LSN, or, where the device's LSNs are of
+    /// another past, by the values that it saw of what devices can change.
+    fn changed_since_seen(&mut self, last: Lsn, payload: &[u8]) -> Judged<bool, R> {
+        let is_of_this_past = self.base_counts()?;
+        let base = Lsn(if is_of_this_past { self.mutation.base_lsn } else { 0 });
+        if !changed_by_others(last, base, self.rows).map_err(Stopped::Failed)? {
+            return Ok(false);
+        }
+        if is_of_this_past || self.mutation.old_values.is_empty() {
+            return Ok(true);
+        }
+        let (schema, entity, carried) = (self.schema, self.entity, self.carried);
+        let reader = || Reader::new(schema, entity, carried);
+        let seen = reader().read_old(&self.mutation.old_values);
+        let is_carried = |number| carried.columns.as_ref().is_none_or(|columns| columns.contains(number));
+        let compared = entity.attributes.iter().filter(|it| !it.rules.update_forbidden && is_carried(it.number));
+        Ok(!conflicting(compared, &seen, &seen, payload, self.rows, reader)?.is_empty())
+    }
+
+    /// Whether the LSN that the mutation was based on is one of this database's past.
+    fn base_counts(&mut self) -> Judged<bool, R> {
+        let Some(seen) = &self.mutation.seen else { return Ok(self.mutation.base_lsn == 0) };
+        let position = Position { lsn: Lsn(seen.lsn), history: History(seen.history) };
+        Ok(self.mutation.base_lsn <= seen.lsn && self.rows.has_been(position).map_err(Stopped::Failed)?)
     }
 
     /// Devices can choose a key only if it is an id or text.

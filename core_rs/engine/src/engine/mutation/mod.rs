@@ -18,7 +18,7 @@ use haversack_proto::sync::Mutation;
 
 use self::judge::Judge;
 use super::Engine;
-use crate::ids::{AttributeNumber, Instant, Lsn};
+use crate::ids::{AttributeNumber, Instant, Lsn, Position};
 use crate::row::{FieldType, RawField, RowError, Value, parse_id};
 
 pub use author::{Author, Barred};
@@ -34,6 +34,12 @@ pub trait Rows {
     /// # Errors
     /// If they cannot be read.
     fn row(&mut self, entity: crate::ids::EntityNumber, id: Value<'_>) -> Result<Option<(Lsn, Vec<u8>)>, Self::Error>;
+
+    /// Whether the database has been at this position; if not, it has another past, and the position's LSN means nothing.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn has_been(&mut self, position: Position) -> Result<bool, Self::Error>;
 
     /// If this LSN was drawn by an earlier mutation of the same device: the LSN of the row before it.
     ///

@@ -3,8 +3,8 @@
 use haversack_engine::row::Value;
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::ConflictPolicy::{self, ClientWins, Merge, ServerWins};
-use haversack_proto::sync::Mutation;
 use haversack_proto::sync::MutationOutcome::{Applied, Conflict, Invalid, NotFound};
+use haversack_proto::sync::{Mutation, Position};
 
 use super::device::{Outbox, Setting};
 use super::outcomes::row;
@@ -36,7 +36,7 @@ fn the_last_one_counts_where_no_conflict_is_looked_for() {
         ada.apply(&score(&ada, 5, 6)).await;
         bob.apply(&score(&bob, 5, 7)).await;
         assert_eq!(scores(world), Some(7));
-        let delete = Mutation { base_lsn: base, ..ada.delete(1) };
+        let delete = ada.delete(1).based_on(base, world.position());
         ada.apply(&delete).await;
         bob.refused(&score(&bob, 7, 8), NotFound, ErrorReason::RowUnknown).await;
     });
@@ -54,9 +54,9 @@ fn the_servers_row_stays_where_the_server_wins() {
         assert_eq!((refused.fields, scores(world)), (vec![SCORE], Some(6)));
         bob.apply(&bob.update(1, &[(CITY, Value::Text("Ribe"))])).await;
         bob.apply(&score(&bob, 5, 6)).await;
-        let delete = Mutation { base_lsn: base, ..ada.delete(1) };
+        let delete = ada.delete(1).based_on(base, world.position());
         ada.refused(&delete, Conflict, ErrorReason::WriteConflict).await;
-        let delete = Mutation { base_lsn: world.staging_head(), ..ada.delete(1) };
+        let delete = ada.delete(1).based_on(world.staging_head(), world.position());
         ada.apply(&delete).await;
     });
 }
@@ -86,7 +86,7 @@ fn a_device_is_in_no_conflict_with_itself() {
         let base = world.staging_head();
         ada.apply(&score(&ada, 5, 6)).await;
         ada.apply(&score(&ada, 6, 7)).await;
-        let delete = |device: &Outbox| Mutation { base_lsn: base, ..device.delete(1) };
+        let delete = |device: &Outbox| device.delete(1).based_on(base, world.position());
         bob.refused(&delete(&bob), Conflict, ErrorReason::WriteConflict).await;
         ada.apply(&delete(&ada)).await;
 
@@ -131,4 +131,35 @@ fn a_lookup_is_one_field_with_the_entity_that_it_points_at() {
         assert_eq!(refused.fields, [OWNER]);
         bob.apply(&bob.update(1, &owner(ADA)).seeing(&owner(BOB))).await;
     });
+}
+
+#[test]
+fn a_delete_whose_lsn_is_of_another_past_is_judged_by_what_was_seen() {
+    for policy in [ClientWins, ServerWins, Merge] {
+        with_policy(policy, async |world, ada, bob| {
+            let ribe = [(NAME, Value::Text("Ribe")), (OWNER, Value::Id(crate::world::user_id(ADA)))];
+            let base = world.staging_head();
+            bob.apply(&score(&bob, 5, 6)).await;
+            // As far as LSNs go, both have seen Bob's change.
+            let lost = Position { history: world.position().history ^ 1, ..world.position() };
+            let beyond = Position { lsn: lost.lsn + 1_000, ..world.position() };
+            for seen in [lost, beyond] {
+                for old in [&[(SCORE, Value::Integer(5))][..], &ribe, &[]] {
+                    let delete = ada.delete(1).seeing(old).based_on(lost.lsn, seen);
+                    if policy != ClientWins {
+                        ada.refused(&delete, Conflict, ErrorReason::WriteConflict).await;
+                    }
+                }
+            }
+            // A position that was never reached proves nothing of a row behind it.
+            let delete = ada.delete(1).based_on(base + 1, Position { lsn: base, ..world.position() });
+            if policy != ClientWins {
+                ada.refused(&delete, Conflict, ErrorReason::WriteConflict).await;
+            }
+            let stored = row(world, ACCOUNT, account_id(1)).unwrap();
+            let mut delete = ada.delete(1).based_on(lost.lsn, lost);
+            delete.old_values = stored.into();
+            ada.apply(&delete).await;
+        });
+    }
 }

@@ -7,7 +7,7 @@ use haversack_engine::ids::{AttributeNumber, EntityNumber};
 use haversack_engine::row::{RowWriter, Value};
 use haversack_proto::error::ErrorReason;
 use haversack_proto::sync::upload_service_client::UploadServiceClient;
-use haversack_proto::sync::{Mutation, MutationAnswer, MutationKind, MutationOutcome, UploadRequest};
+use haversack_proto::sync::{Mutation, MutationAnswer, MutationKind, MutationOutcome, Position, UploadRequest};
 use prost::Message;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
@@ -114,6 +114,8 @@ pub(crate) trait Setting {
     fn seeing(self, values: &Fields<'_>) -> Self;
     /// It means nothing without an earlier one.
     fn after(self, number: u64) -> Self;
+    /// It was based on this version of its row, by a device that had come to this position.
+    fn based_on(self, lsn: u64, seen: Position) -> Self;
 }
 
 impl Setting for Mutation {
@@ -136,6 +138,11 @@ impl Setting for Mutation {
 
     fn after(mut self, number: u64) -> Self {
         self.depends_on.push(number);
+        self
+    }
+
+    fn based_on(mut self, lsn: u64, seen: Position) -> Self {
+        (self.base_lsn, self.seen) = (lsn, Some(seen));
         self
     }
 }

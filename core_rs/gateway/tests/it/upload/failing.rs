@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use haversack_engine::ids::{EntityNumber, Lsn, Ordinal, Revision};
+use haversack_engine::ids::{EntityNumber, History, Lsn, Ordinal, Revision};
 use haversack_staging::queue::Queue;
 use haversack_staging::{
     Change, Commit, CommitListener, DeviceRegistry, Earlier, Entry, Identity, Ledger, LedgerPlace, Mark, Origin,
@@ -121,6 +121,14 @@ impl Commit for FailingCommit<'_> {
 
     fn drawn(&self) -> Lsn {
         self.inner.drawn()
+    }
+
+    fn epoch(&mut self) -> Result<[u8; 16], StagingError> {
+        self.inner.epoch()
+    }
+
+    fn history_at(&mut self, lsn: Lsn) -> Result<Option<History>, StagingError> {
+        self.inner.history_at(lsn)
     }
 
     fn ledger(&mut self) -> &mut dyn Ledger {

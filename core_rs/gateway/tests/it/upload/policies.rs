@@ -226,8 +226,8 @@ impl Run<'_> {
             }
             Step::Delete(device, row) => {
                 let Some((old, seen)) = self.model.devices[*device].shown(*row) else { return };
-                let base_lsn = self.lsn_seen(*device, *row);
-                let sent = Mutation { base_lsn, ..self.outboxes[*device].delete(self.first + row) };
+                let base = self.lsn_seen(*device, *row);
+                let sent = self.outboxes[*device].delete(self.first + row).based_on(base, self.world.position());
                 self.write(*device, Written { row: *row, kind: MutationKind::Delete, new: vec![], old, seen, sent });
             }
             Step::Create(device, row, score) => {

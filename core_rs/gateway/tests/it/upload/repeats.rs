@@ -20,7 +20,7 @@ use super::policies::integer;
 use super::world::*;
 use crate::device::{Stage, reason};
 use crate::tokens::token_for;
-use crate::world::{ACCOUNT, ADA, BOB, World, account_id};
+use crate::world::{ACCOUNT, ADA, BOB, World, account_id, profile_privilege};
 
 const LIFETIME: Duration = Duration::from_secs(3_600);
 
@@ -246,21 +246,45 @@ fn an_administrator_has_a_refused_mutation_judged_again() {
 #[test]
 fn a_write_that_moves_the_directory_counts_for_the_next_of_the_same_call() {
     Stage::new(organization(ClientWins)).run(async |world, door| {
-        let mut items = profile_items();
-        items.push(haversack_proto::model::ProfileItem { entity: "roleprivileges".into(), ..items[1].clone() });
-        world.publish_for(items, &[ADA, CAROL]);
-        let privileges = haversack_engine::ids::EntityNumber(8);
-        world.commit(|commit| {
-            for privilege in [READ, WRITE, DELETE] {
-                grant(commit, SALES, "roleprivileges", privilege, GLOBAL);
-            }
-        });
+        carry_privileges(world);
         let ada = Outbox::of(door, ADA).await;
         let haversack_staging::RowId::Uuid(row) = grant_id(SALES, "account", CREATE) else { unreachable!() };
         let before = ada.create(1, &named("x"));
-        let gone = ada.next_of(privileges, haversack_proto::sync::MutationKind::Delete, row);
+        let gone = ada.next_of(PRIVILEGES, haversack_proto::sync::MutationKind::Delete, row);
         let after = ada.create(2, &named("y"));
         let answers = ada.send(&[before, gone, after]).await.unwrap();
         assert_eq!(outcomes(&answers), [Applied, Applied, Forbidden]);
+    });
+}
+
+#[test]
+fn who_ends_their_own_rights_in_a_call_is_refused_when_nothing_is_left_to_be_done() {
+    Stage::new(organization(ClientWins)).run(async |world, door| {
+        carry_privileges(world);
+        let ada = Outbox::of(door, ADA).await;
+        let made = ada.create(1, &named("x"));
+        let gone = ada.next_of(PRIVILEGES, haversack_proto::sync::MutationKind::Delete, profile_privilege());
+        let call = [made, gone, ada.create(2, &named("y"))];
+        let begun = ada.send(&call).await.unwrap_err();
+        assert_eq!(reason(&begun), "INTERNAL", "the beginning is done, so what became of the call is not known");
+        assert!(row(world, ACCOUNT, account_id(1)).is_some());
+        let head = world.staging_head();
+        let refused = ada.send(&call).await.unwrap_err();
+        assert_eq!((reason(&refused).as_str(), world.staging_head()), ("PROFILE_NOT_READABLE", head));
+    });
+}
+
+/// What roles may do.
+const PRIVILEGES: haversack_engine::ids::EntityNumber = haversack_engine::ids::EntityNumber(8);
+
+/// Lets devices carry, and change, what their users' roles may do.
+fn carry_privileges(world: &mut World) {
+    let mut items = profile_items();
+    items.push(haversack_proto::model::ProfileItem { entity: "roleprivileges".into(), ..items[1].clone() });
+    world.publish_for(items, &[ADA, CAROL]);
+    world.commit(|commit| {
+        for privilege in [READ, WRITE, DELETE] {
+            grant(commit, SALES, "roleprivileges", privilege, GLOBAL);
+        }
     });
 }

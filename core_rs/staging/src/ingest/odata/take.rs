@@ -15,6 +15,8 @@ pub struct Place<'a> {
     pub after: Option<&'a [u8]>,
     /// Whether a full read begins with this page.
     pub begins_pass: bool,
+    /// Whether rows that are older than what is here are left out; a full read takes what the service has.
+    pub keeps_newer: bool,
     /// Whether the page has keys and versions alone: rows are met, and those that differ are told.
     pub keys_only: bool,
 }
@@ -70,7 +72,7 @@ pub fn take(staging: &dyn Staging, page: &Page, place: &Place<'_>) -> Result<Tol
             compare(&mut intake, page, part, &mut told.differing)?;
             part.len()
         } else {
-            take_rows(&mut intake, page, part)?
+            take_rows(&mut intake, page, part, place.keeps_newer)?
         };
         rest = if done < part.len() { &rest[done..] } else { later };
         told.taken += intake.taken();
@@ -106,13 +108,12 @@ pub fn sweep(
 }
 
 /// Takes rows until the commit is full; returns how many.
-fn take_rows(intake: &mut Intake<'_>, page: &Page, part: &[Entry]) -> Result<usize, StagingError> {
-    let follows = intake.commit().passes().pass(page.entity)?.is_none();
+fn take_rows(intake: &mut Intake<'_>, page: &Page, part: &[Entry], keeps_newer: bool) -> Result<usize, StagingError> {
     let mut done = 0;
     for run in part.chunk_by(|one, other| one.is_whole() == other.is_whole()) {
         if run[0].is_whole() {
             let mut arrivals: Vec<_> = run.iter().map(|entry| page.arrival(entry)).collect();
-            if follows {
+            if keeps_newer {
                 drop_older(intake.commit(), page.entity, &mut arrivals)?;
             }
             intake.take(page.entity, &arrivals)?;

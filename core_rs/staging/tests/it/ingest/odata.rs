@@ -17,7 +17,12 @@ fn whole(organization: &Organization, rows: &[String]) -> Page {
 }
 
 fn put(organization: &Organization, page: &Page, before: Option<&[u8]>, after: Option<&[u8]>) -> Told {
-    take(&*organization.staging, page, &Place { before, after, begins_pass: false, keys_only: false }).unwrap()
+    take(
+        &*organization.staging,
+        page,
+        &Place { before, after, begins_pass: false, keeps_newer: true, keys_only: false },
+    )
+    .unwrap()
 }
 
 fn account(digit: char, version: u32, name: &str) -> String {
@@ -113,10 +118,16 @@ fn bad_rows_are_told_and_stay() {
     let page = whole(&organization, &[bad, r#"{"name":"nobody"}"#.into(), account('3', 1, "three")]);
     let (rejected, errors) = page.errors();
     assert_eq!((rejected, errors[0].line, errors[0].attribute.as_str()), (2, 1, "numberofemployees"));
-    let place = Place { before: AFTER, after: Some(b"read"), begins_pass: true, keys_only: false };
+    let place = Place { before: AFTER, after: Some(b"read"), begins_pass: true, keeps_newer: false, keys_only: false };
     take(&*organization.staging, &page, &place).unwrap();
     let number = organization.schema.entity("account").unwrap().number;
-    let place = Place { before: Some(b"read"), after: Some(b"swept"), begins_pass: false, keys_only: false };
+    let place = Place {
+        before: Some(b"read"),
+        after: Some(b"swept"),
+        begins_pass: false,
+        keeps_newer: false,
+        keys_only: false,
+    };
     let swept = sweep(&*organization.staging, number, &place, 100).unwrap();
     // The row that cannot be read is there at the source, so it stays as it was; the one that was not met is gone.
     assert_eq!((swept.deleted, swept.left), (1, 0));
@@ -131,12 +142,12 @@ fn keys_meet_rows_and_tell_what_differs() {
     put(&organization, &whole(&organization, &rows), BEFORE, AFTER);
     let key = |digit, version| format!(r#"{{"@odata.etag":"W/\"{version}\"","accountid":"{}"}}"#, uuid(digit));
     let page = whole(&organization, &[key('1', 1), key('2', 2), key('4', 1)]);
-    let place = Place { before: AFTER, after: Some(b"keys"), begins_pass: true, keys_only: true };
+    let place = Place { before: AFTER, after: Some(b"keys"), begins_pass: true, keeps_newer: false, keys_only: true };
     let told = take(&*organization.staging, &page, &place).unwrap();
     assert_eq!(told.differing.len(), 2);
     assert_eq!(organization.head(), 3);
     let number = organization.schema.entity("account").unwrap().number;
-    let place = Place { before: Some(b"keys"), after: AFTER, begins_pass: false, keys_only: false };
+    let place = Place { before: Some(b"keys"), after: AFTER, begins_pass: false, keeps_newer: false, keys_only: false };
     assert_eq!(sweep(&*organization.staging, number, &place, 100).unwrap().deleted, 1);
     assert!(organization.table("account").contains("2 4 deleted"));
 }
@@ -148,7 +159,7 @@ fn an_older_version_replaces_none_unless_all_is_read_again() {
     let older = whole(&organization, &[account('1', 9, "old")]);
     put(&organization, &older, AFTER, Some(b"b"));
     assert!(organization.table("account").contains("new"));
-    let place = Place { before: Some(b"b"), after: AFTER, begins_pass: true, keys_only: false };
+    let place = Place { before: Some(b"b"), after: AFTER, begins_pass: true, keeps_newer: false, keys_only: false };
     take(&*organization.staging, &older, &place).unwrap();
     assert!(organization.table("account").contains("old"));
 }

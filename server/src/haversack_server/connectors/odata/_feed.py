@@ -213,7 +213,7 @@ class OdataFeed:
             if rows is None:
                 return await self._refused(answer, kept, position, wanted)
             self._note_rejected(rows)
-            fetched = await self._told(rows.take, before=kept, after=kept)
+            fetched = await self._told(rows.take, before=kept, after=kept, keeps_newer=True)
             if fetched["is_stale"]:
                 return None
             counts += _counts(fetched)
@@ -286,7 +286,8 @@ class OdataFeed:
         self, kept: bytes | None, after: Position, page: OdataPage, *, begins: bool, left: int
     ) -> Taken | None:
         """Commits a page with the position behind it; None if somebody else has moved on."""
-        told = await self._told(page.take, before=kept, after=after.to_bytes(), begins_pass=begins)
+        follows = after.stage is Stage.FOLLOWING
+        told = await self._told(page.take, before=kept, after=after.to_bytes(), begins_pass=begins, keeps_newer=follows)
         if told["is_stale"]:
             return None
         self._stand(after)

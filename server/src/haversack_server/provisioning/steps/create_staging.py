@@ -21,5 +21,6 @@ async def create_staging(context: Context) -> None:
     file = StagingFile(context.operation.number, context.lease.fence)
     await in_thread(delete_before, folder, file)
     staging = await in_thread(Staging.create, str(folder / file.name))
-    await in_thread(take_over_ledger, folder, staging)
+    record = await context.parts.stagings.record(context.organization)
+    await in_thread(take_over_ledger, folder, record, staging)
     await context.use_staging(str(context.folder / file.name), staging)

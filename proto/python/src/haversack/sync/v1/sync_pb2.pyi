@@ -1,4 +1,5 @@
 from haversack.model.v1 import model_pb2 as _model_pb2
+from haversack.sync.v1 import position_pb2 as _position_pb2
 from haversack.sync.v1 import report_pb2 as _report_pb2
 from haversack.sync.v1 import upload_pb2 as _upload_pb2
 from google.protobuf.internal import containers as _containers
@@ -110,7 +111,7 @@ class DigestMismatch(_message.Message):
     def __init__(self, entity: _Optional[int] = ..., attempt: _Optional[int] = ...) -> None: ...
 
 class SyncEvent(_message.Message):
-    __slots__ = ("model", "plan", "removals", "rows", "checkpoint", "pass_complete", "inventory_required", "heartbeat", "answers", "full_check_required", "cookie")
+    __slots__ = ("model", "plan", "removals", "rows", "checkpoint", "pass_complete", "inventory_required", "heartbeat", "answers", "full_check_required", "position", "cookie")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
     REMOVALS_FIELD_NUMBER: _ClassVar[int]
@@ -121,6 +122,7 @@ class SyncEvent(_message.Message):
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
     FULL_CHECK_REQUIRED_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     COOKIE_FIELD_NUMBER: _ClassVar[int]
     model: Model
     plan: Plan
@@ -132,8 +134,9 @@ class SyncEvent(_message.Message):
     heartbeat: Heartbeat
     answers: Answers
     full_check_required: FullCheckRequired
+    position: _position_pb2.Position
     cookie: bytes
-    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., plan: _Optional[_Union[Plan, _Mapping]] = ..., removals: _Optional[_Union[Removals, _Mapping]] = ..., rows: _Optional[_Union[RowBatch, _Mapping]] = ..., checkpoint: _Optional[_Union[Checkpoint, _Mapping]] = ..., pass_complete: _Optional[_Union[PassComplete, _Mapping]] = ..., inventory_required: _Optional[_Union[InventoryRequired, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., answers: _Optional[_Union[Answers, _Mapping]] = ..., full_check_required: _Optional[_Union[FullCheckRequired, _Mapping]] = ..., cookie: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., plan: _Optional[_Union[Plan, _Mapping]] = ..., removals: _Optional[_Union[Removals, _Mapping]] = ..., rows: _Optional[_Union[RowBatch, _Mapping]] = ..., checkpoint: _Optional[_Union[Checkpoint, _Mapping]] = ..., pass_complete: _Optional[_Union[PassComplete, _Mapping]] = ..., inventory_required: _Optional[_Union[InventoryRequired, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., answers: _Optional[_Union[Answers, _Mapping]] = ..., full_check_required: _Optional[_Union[FullCheckRequired, _Mapping]] = ..., position: _Optional[_Union[_position_pb2.Position, _Mapping]] = ..., cookie: _Optional[bytes] = ...) -> None: ...
 
 class Model(_message.Message):
     __slots__ = ("version", "revision", "descriptors", "entities", "user")

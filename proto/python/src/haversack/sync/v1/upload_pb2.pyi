@@ -1,4 +1,5 @@
 from haversack.error.v1 import error_pb2 as _error_pb2
+from haversack.sync.v1 import position_pb2 as _position_pb2
 from haversack.sync.v1 import report_pb2 as _report_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -54,7 +55,7 @@ class UploadRequest(_message.Message):
     def __init__(self, install_id: _Optional[bytes] = ..., mutations: _Optional[_Iterable[bytes]] = ..., app: _Optional[str] = ..., client: _Optional[str] = ..., report: _Optional[_Union[_report_pb2.DeviceReport, _Mapping]] = ...) -> None: ...
 
 class Mutation(_message.Message):
-    __slots__ = ("number", "entity", "id", "kind", "values", "changed", "old_values", "base_lsn", "written_at_us", "depends_on", "model_version")
+    __slots__ = ("number", "entity", "id", "kind", "values", "changed", "old_values", "base_lsn", "written_at_us", "depends_on", "model_version", "seen")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     ENTITY_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
@@ -66,6 +67,7 @@ class Mutation(_message.Message):
     WRITTEN_AT_US_FIELD_NUMBER: _ClassVar[int]
     DEPENDS_ON_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SEEN_FIELD_NUMBER: _ClassVar[int]
     number: int
     entity: int
     id: bytes
@@ -77,13 +79,16 @@ class Mutation(_message.Message):
     written_at_us: int
     depends_on: _containers.RepeatedScalarFieldContainer[int]
     model_version: int
-    def __init__(self, number: _Optional[int] = ..., entity: _Optional[int] = ..., id: _Optional[bytes] = ..., kind: _Optional[_Union[MutationKind, str]] = ..., values: _Optional[bytes] = ..., changed: _Optional[_Iterable[int]] = ..., old_values: _Optional[bytes] = ..., base_lsn: _Optional[int] = ..., written_at_us: _Optional[int] = ..., depends_on: _Optional[_Iterable[int]] = ..., model_version: _Optional[int] = ...) -> None: ...
+    seen: _position_pb2.Position
+    def __init__(self, number: _Optional[int] = ..., entity: _Optional[int] = ..., id: _Optional[bytes] = ..., kind: _Optional[_Union[MutationKind, str]] = ..., values: _Optional[bytes] = ..., changed: _Optional[_Iterable[int]] = ..., old_values: _Optional[bytes] = ..., base_lsn: _Optional[int] = ..., written_at_us: _Optional[int] = ..., depends_on: _Optional[_Iterable[int]] = ..., model_version: _Optional[int] = ..., seen: _Optional[_Union[_position_pb2.Position, _Mapping]] = ...) -> None: ...
 
 class UploadResponse(_message.Message):
-    __slots__ = ("answers",)
+    __slots__ = ("answers", "epoch")
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     answers: _containers.RepeatedCompositeFieldContainer[MutationAnswer]
-    def __init__(self, answers: _Optional[_Iterable[_Union[MutationAnswer, _Mapping]]] = ...) -> None: ...
+    epoch: bytes
+    def __init__(self, answers: _Optional[_Iterable[_Union[MutationAnswer, _Mapping]]] = ..., epoch: _Optional[bytes] = ...) -> None: ...
 
 class MutationAnswer(_message.Message):
     __slots__ = ("number", "outcome", "lsn", "reason", "message", "fields", "overruled")

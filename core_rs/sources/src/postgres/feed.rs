@@ -1,0 +1,555 @@
+//! The feed of one organization: one commit of staging after the other.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use haversack_engine::ids::EntityNumber;
+use haversack_engine::schema::Schema;
+use haversack_staging::{Commit, Intake, Staging, Taken as Counts};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::Receiver;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::apply::{Applied, Applier};
+use super::copying::{Copied, copy, estimate, fetch};
+use super::dial::connect;
+use super::layout::Layout;
+use super::position::{Position, Wal};
+use super::row::Notes;
+use super::session::{Gathered, Stream};
+use super::settings::Settings;
+use super::slot::{self, Commander, Snapshot};
+use crate::SourceError;
+
+/// How far the source's log may be read without a change of ours before the position is written for that alone: so much
+/// more of its log than needed does the source keep.
+const QUIET_WAL_BYTES_MAX: u64 = 1 << 24;
+
+/// Copies the rows of an organization's database, and follows its changes. One thread uses it at a time.
+pub struct Feed {
+    settings: Settings,
+    layout: Arc<Layout>,
+    staging: Arc<dyn Staging>,
+    /// As it lies in staging, as far as this feed knows.
+    position: Option<Position>,
+    doing: Doing,
+    notes: Notes,
+    /// Why the last reconciliation was needed.
+    reason: &'static str,
+    copied: BTreeMap<String, (u64, u64)>,
+    /// How far the source's log was read; what is behind the position in staging had nothing of ours.
+    read: Wal,
+    /// Last, since what it runs must end before it.
+    runtime: Runtime,
+}
+
+/// What became of one commit.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Taken {
+    /// What it did to rows.
+    pub counts: Counts,
+    /// 0 exactly when the source has no more; otherwise an estimate of what is left, at least 1.
+    pub left: u64,
+    /// Head of staging's commit order after it.
+    pub lsn: u64,
+    /// What the feed is doing.
+    pub stage: Stage,
+    /// The place in the source's log up to which staging has everything; empty before the first copy.
+    pub position: String,
+    /// Seconds that staging is behind.
+    pub lag_seconds: f64,
+    /// By entity that is or was copied: rows so far, and rows that the source expects to have.
+    pub copied: BTreeMap<String, (u64, u64)>,
+    /// What could not be carried, and how often.
+    pub notes: BTreeMap<String, u64>,
+    /// Why all rows were last copied; empty if they never were by this feed.
+    pub reason: &'static str,
+}
+
+/// What a feed is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// It connects, and waits for a snapshot.
+    #[default]
+    Connecting,
+    /// It reads the changes that are older than a snapshot.
+    CatchingUp,
+    /// It copies rows.
+    Copying,
+    /// It follows changes.
+    Following,
+}
+
+enum Doing {
+    Nothing,
+    Opening(JoinHandle<Result<Opened, SourceError>>),
+    CatchingUp(Following, Snapshot),
+    Copying(Copying),
+    Following(Following),
+}
+
+struct Following {
+    stream: Stream,
+    applier: Applier,
+}
+
+struct Copying {
+    /// The stream that goes on afterwards, if there is one already.
+    following: Option<Following>,
+    batches: Receiver<Result<Copied, SourceError>>,
+    /// Place of the entity whose pass has begun.
+    begun: Option<usize>,
+    _snapshot: Snapshot,
+}
+
+/// What opening has found out and made.
+struct Opened {
+    position: Position,
+    /// Why all rows have to be copied, if they have.
+    reason: &'static str,
+    snapshot: Option<Snapshot>,
+    stream: Option<Stream>,
+    /// Rows that the source expects of the entities to copy, by logical name.
+    expected: BTreeMap<String, u64>,
+}
+
+impl Feed {
+    /// Prepares; nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`SourceError::MappingInvalid`] if the mapping and the metadata contradict each other.
+    pub fn new(settings: Settings, schema: &Schema, staging: Arc<dyn Staging>) -> Result<Self, SourceError> {
+        let layout = Arc::new(Layout::new(&settings, schema)?);
+        let runtime =
+            Builder::new_multi_thread().worker_threads(1).thread_name("haversack-source").enable_all().build();
+        let runtime =
+            runtime.map_err(|error| SourceError::Unavailable(format!("no thread for the source: {error}")))?;
+        let (notes, copied) = (Notes::default(), BTreeMap::new());
+        Ok(Self {
+            settings,
+            layout,
+            staging,
+            position: None,
+            doing: Doing::Nothing,
+            notes,
+            reason: "",
+            copied,
+            read: Wal(0),
+            runtime,
+        })
+    }
+
+    /// Makes the next commit: rows of a copy, or changes, at most `rows_max`. Waits for no longer than `wait` for
+    /// something to do.
+    ///
+    /// # Errors
+    /// If the source or staging fails. Then nothing has changed, and the next call connects anew.
+    pub fn take(&mut self, rows_max: usize, wait: Duration) -> Result<Taken, SourceError> {
+        let taken = self.step(rows_max.max(1), wait);
+        if taken.is_err() {
+            self.read = Wal(0);
+            // Dropped within the runtime: the library spawns its farewell.
+            let _inside = self.runtime.enter();
+            self.doing = Doing::Nothing;
+        }
+        taken
+    }
+
+    fn step(&mut self, rows_max: usize, wait: Duration) -> Result<Taken, SourceError> {
+        if self.is_between() && self.position.as_ref().is_some_and(|position| !position.sweeping.is_empty()) {
+            return self.sweep(rows_max);
+        }
+        let deadline = Instant::now() + wait;
+        match mem::replace(&mut self.doing, Doing::Nothing) {
+            Doing::Nothing => {
+                let opening = self.open()?;
+                self.await_opening(opening, deadline, rows_max)
+            }
+            Doing::Opening(opening) => self.await_opening(opening, deadline, rows_max),
+            Doing::CatchingUp(following, snapshot) => self.catch_up(following, snapshot, rows_max, deadline),
+            Doing::Copying(copying) => self.copy(copying, deadline),
+            Doing::Following(following) => self.follow(following, rows_max, deadline),
+        }
+    }
+
+    /// Whether staging stands between two transactions.
+    fn is_between(&self) -> bool {
+        !matches!(self.doing, Doing::Nothing | Doing::Opening(_))
+            && self.position.as_ref().is_some_and(|position| position.part.is_none())
+    }
+
+    fn open(&mut self) -> Result<JoinHandle<Result<Opened, SourceError>>, SourceError> {
+        let (position, stale) = Position::read(&*self.staging, &self.layout.entities)?;
+        self.position.clone_from(&position);
+        let (settings, layout) = (self.settings.clone(), Arc::clone(&self.layout));
+        Ok(self.runtime.spawn(async move { open(&settings, &layout, position, stale).await }))
+    }
+
+    fn await_opening(
+        &mut self,
+        mut opening: JoinHandle<Result<Opened, SourceError>>,
+        deadline: Instant,
+        rows_max: usize,
+    ) -> Result<Taken, SourceError> {
+        let joined = self.runtime.block_on(async { tokio::time::timeout_at(deadline, &mut opening).await });
+        let Ok(joined) = joined else {
+            self.doing = Doing::Opening(opening);
+            return self.told(Counts::default(), 1, Stage::Connecting);
+        };
+        let Opened { position, reason, snapshot, stream, expected } =
+            joined.map_err(|error| SourceError::Unavailable(format!("connecting to the source: {error}")))??;
+        if !reason.is_empty() {
+            self.reason = reason;
+        }
+        self.write_position(position)?;
+        self.copied = expected.into_iter().map(|(name, expected)| (name, (0, expected))).collect();
+        let following = stream.map(|stream| Following { stream, applier: Applier::new(Arc::clone(&self.layout)) });
+        let stage = match (following, snapshot) {
+            (Some(following), Some(snapshot)) => {
+                self.doing = Doing::CatchingUp(following, snapshot);
+                Stage::CatchingUp
+            }
+            (Some(following), None) => {
+                self.doing = Doing::Following(following);
+                Stage::Following
+            }
+            (None, Some(snapshot)) => {
+                self.begin_copying(None, snapshot, rows_max);
+                Stage::Copying
+            }
+            (None, None) => return Err(SourceError::Unavailable("nothing was opened".into())),
+        };
+        self.told(Counts::default(), 1, stage)
+    }
+
+    fn begin_copying(&mut self, following: Option<Following>, snapshot: Snapshot, rows_max: usize) {
+        let position = self.position();
+        let places = (0..self.layout.entities.len()).filter(|&at| position.is_copying(self.layout.entities[at].entity));
+        let _inside = self.runtime.enter();
+        let (connection, layout) = (self.settings.connection.clone(), Arc::clone(&self.layout));
+        let batches = copy(connection, layout, snapshot.name.clone(), places.collect(), rows_max);
+        self.doing = Doing::Copying(Copying { following, batches, begun: None, _snapshot: snapshot });
+    }
+
+    /// Reads on to the snapshot from which entities will be copied.
+    fn catch_up(
+        &mut self,
+        mut following: Following,
+        snapshot: Snapshot,
+        rows_max: usize,
+        deadline: Instant,
+    ) -> Result<Taken, SourceError> {
+        let (from, until) = (self.position().wal, Some(snapshot.wal));
+        let gathering = following.stream.gather(from, rows_max, deadline, until);
+        let gathered = self.runtime.block_on(gathering)?;
+        let counts = self.apply(&mut following, &gathered)?;
+        if gathered.is_there || (gathered.part.is_none() && gathered.wal >= snapshot.wal) {
+            self.begin_copying(Some(following), snapshot, rows_max);
+        } else {
+            self.doing = Doing::CatchingUp(following, snapshot);
+        }
+        self.told(counts, 1, Stage::CatchingUp)
+    }
+
+    fn copy(&mut self, mut copying: Copying, deadline: Instant) -> Result<Taken, SourceError> {
+        let batches = &mut copying.batches;
+        let received = self.runtime.block_on(async { tokio::time::timeout_at(deadline, batches.recv()).await });
+        let Ok(received) = received else {
+            self.doing = Doing::Copying(copying);
+            return self.told(Counts::default(), self.left(), Stage::Copying);
+        };
+        let counts = match received.transpose()? {
+            Some(Copied::Rows(place, mut batch)) => {
+                let rows = batch.len() as u64;
+                let begins = copying.begun.replace(place) != Some(place);
+                let counts = self.commit(self.position().clone(), |intake, layout| {
+                    if begins {
+                        intake.begin_pass(layout.entities[place].entity)?;
+                    }
+                    Ok(batch.flush(intake)?)
+                })?;
+                self.copied.entry(self.layout.entities[place].name.clone()).or_default().0 += rows;
+                counts
+            }
+            Some(Copied::End(place, notes)) => {
+                for (note, count) in notes.0 {
+                    *self.notes.0.entry(note).or_default() += count;
+                }
+                self.end_copy(place, copying.begun == Some(place))?
+            }
+            None => return self.follow_on(copying.following),
+        };
+        self.doing = Doing::Copying(copying);
+        self.told(counts, self.left(), Stage::Copying)
+    }
+
+    /// All rows of an entity were met; the others are swept next.
+    fn end_copy(&mut self, place: usize, has_begun: bool) -> Result<Counts, SourceError> {
+        let layout = &self.layout.entities[place];
+        let (entity, fingerprint) = (layout.entity, layout.fingerprint());
+        let mut position = self.position().clone();
+        position.copying.retain(|copying| *copying != entity.0);
+        if !position.sweeping.contains(&entity.0) {
+            position.sweeping.push(entity.0);
+        }
+        self.commit(position, |intake, _| {
+            if !has_begun {
+                intake.begin_pass(entity)?;
+            }
+            Ok(intake.commit().set_position(entity, Some(&fingerprint))?)
+        })
+    }
+
+    /// Everything is copied.
+    fn follow_on(&mut self, following: Option<Following>) -> Result<Taken, SourceError> {
+        let following = if let Some(following) = following {
+            following
+        } else {
+            let stream = self.runtime.block_on(Stream::open(&self.settings, self.position()))?;
+            Following { stream, applier: Applier::new(Arc::clone(&self.layout)) }
+        };
+        self.doing = Doing::Following(following);
+        self.told(Counts::default(), 1, Stage::Following)
+    }
+
+    fn follow(&mut self, mut following: Following, rows_max: usize, deadline: Instant) -> Result<Taken, SourceError> {
+        let gathering = following.stream.gather(self.position().wal, rows_max, deadline, None);
+        let gathered = self.runtime.block_on(gathering)?;
+        let counts = self.apply(&mut following, &gathered)?;
+        if !gathered.has_more {
+            following.stream.caught_up();
+        }
+        self.doing = Doing::Following(following);
+        // A stream has no end: that there is no more shows when nothing comes.
+        let has_more = !gathered.is_empty() || !self.position().sweeping.is_empty();
+        self.told(counts, u64::from(has_more), Stage::Following)
+    }
+
+    /// Commits what was gathered, and lets the source forget it.
+    fn apply(&mut self, following: &mut Following, gathered: &Gathered) -> Result<Counts, SourceError> {
+        self.read = gathered.wal;
+        let before = self.position();
+        if gathered.is_empty() && gathered.wal.0 < before.wal.0 + QUIET_WAL_BYTES_MAX {
+            return Ok(Counts::default());
+        }
+        let position = Position { wal: gathered.wal, part: gathered.part, ..before.clone() };
+        let counts = match self.try_apply(following, gathered, position.clone())? {
+            Ok(counts) => counts,
+            Err(missing) => {
+                let rows = self.runtime.block_on(fetch(&self.settings.connection, &self.layout, &missing))?;
+                let keys = missing.into_iter().map(|it| (self.layout.entities[it.place].entity, it.id));
+                following.applier.fetched = keys.zip(rows).collect();
+                let again = self.try_apply(following, gathered, position)?;
+                following.applier.fetched.clear();
+                again.map_err(|_| SourceError::Unavailable("rows of the source could not be read whole".into()))?
+            }
+        };
+        self.notes.0.append(&mut following.applier.notes.0);
+        following.stream.confirm(self.position().wal);
+        Ok(counts)
+    }
+
+    /// Returns the counts, or what has to be fetched before they can be.
+    fn try_apply(
+        &mut self,
+        following: &mut Following,
+        gathered: &Gathered,
+        mut position: Position,
+    ) -> Result<Result<Counts, Vec<super::apply::Missing>>, SourceError> {
+        let staging = Arc::clone(&self.staging);
+        let mut commit = staging.begin()?;
+        let mut intake = Intake::new(&mut *commit);
+        if let Applied::Missing(missing) = following.applier.apply(&mut intake, &gathered.messages, &mut position)? {
+            return Ok(Err(missing));
+        }
+        let counts = intake.taken();
+        self.finish(commit, position)?;
+        Ok(Ok(counts))
+    }
+
+    /// Deletes a bounded number of rows that are gone at the source.
+    fn sweep(&mut self, rows_max: usize) -> Result<Taken, SourceError> {
+        let mut position = self.position().clone();
+        let entity = EntityNumber(position.sweeping[0]);
+        let staging = Arc::clone(&self.staging);
+        let mut commit = staging.begin()?;
+        let mut intake = Intake::new(&mut *commit);
+        if intake.sweep(entity, rows_max)?.left == 0 {
+            position.sweeping.remove(0);
+        }
+        let counts = intake.taken();
+        self.finish(commit, position)?;
+        self.told(counts, self.left(), self.stage())
+    }
+
+    /// Makes one commit that also moves the position.
+    fn commit(
+        &mut self,
+        position: Position,
+        take: impl FnOnce(&mut Intake<'_>, &Layout) -> Result<(), SourceError>,
+    ) -> Result<Counts, SourceError> {
+        let staging = Arc::clone(&self.staging);
+        let mut commit = staging.begin()?;
+        let mut intake = Intake::new(&mut *commit);
+        take(&mut intake, &self.layout)?;
+        let counts = intake.taken();
+        self.finish(commit, position)?;
+        Ok(counts)
+    }
+
+    fn write_position(&mut self, position: Position) -> Result<(), SourceError> {
+        if self.position.as_ref() == Some(&position) {
+            return Ok(());
+        }
+        self.commit(position, |_, _| Ok(())).map(drop)
+    }
+
+    fn finish(&mut self, mut commit: Box<dyn Commit + '_>, position: Position) -> Result<(), SourceError> {
+        position.write(&mut *commit, self.position.as_ref())?;
+        commit.finish()?;
+        self.position = Some(position);
+        Ok(())
+    }
+
+    fn position(&self) -> &Position {
+        self.position.as_ref().expect("a feed that is open has its position")
+    }
+
+    fn stage(&self) -> Stage {
+        match &self.doing {
+            Doing::Nothing | Doing::Opening(_) => Stage::Connecting,
+            Doing::CatchingUp(..) => Stage::CatchingUp,
+            Doing::Copying(_) => Stage::Copying,
+            Doing::Following(_) => Stage::Following,
+        }
+    }
+
+    /// Rows that are still to be copied, as far as is known.
+    fn left(&self) -> u64 {
+        self.copied.values().map(|(rows, expected)| expected.saturating_sub(*rows)).sum::<u64>().max(1)
+    }
+
+    fn told(&self, counts: Counts, left: u64, stage: Stage) -> Result<Taken, SourceError> {
+        let lag_seconds = match &self.doing {
+            Doing::Following(following) | Doing::CatchingUp(following, _) => following.stream.lag_seconds(),
+            _ => 0.0,
+        };
+        let position = self.position.as_ref().map_or_else(String::new, |it| it.wal.max(self.read).to_string());
+        let (copied, notes) = (self.copied.clone(), self.notes.0.clone());
+        let lsn = self.staging.head()?.0;
+        Ok(Taken { counts, left, lsn, stage, position, lag_seconds, copied, notes, reason: self.reason })
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        let doing = mem::replace(&mut self.doing, Doing::Nothing);
+        // Within the runtime, since what is dropped spawns its farewell.
+        self.runtime.block_on(async {
+            if let Doing::CatchingUp(following, _) | Doing::Following(following) = doing {
+                following.stream.end().await;
+            }
+        });
+    }
+}
+
+/// Connects, and decides by what the source has kept whether changes can be followed on, or rows have to be copied.
+async fn open(
+    settings: &Settings,
+    layout: &Layout,
+    before: Option<Position>,
+    stale: Vec<u32>,
+) -> Result<Opened, SourceError> {
+    let client = connect(&settings.connection).await?;
+    slot::publish(&client, settings, layout).await?;
+    slot::release(&client, &settings.slot, before.as_ref().is_some_and(|before| before.slot == settings.slot)).await?;
+    let commander = Commander::connect(settings).await?;
+    let found = slot::find(&client, &settings.slot).await?;
+    let reason = why_anew(before.as_ref(), found.as_ref(), &commander.system, &settings.slot);
+    let mut opened = if let Some(position) = before.filter(|_| reason.is_empty()) {
+        resume(settings, layout, position, stale, commander, &client).await?
+    } else {
+        begin(settings, layout, commander, &client, reason).await?
+    };
+    for layout in layout.entities.iter().filter(|layout| opened.position.is_copying(layout.entity)) {
+        opened.expected.insert(layout.name.clone(), estimate(&client, layout).await?);
+    }
+    Ok(opened)
+}
+
+/// Makes a slot, and has everything copied from where it begins.
+async fn begin(
+    settings: &Settings,
+    layout: &Layout,
+    commander: Commander,
+    client: &tokio_postgres::Client,
+    reason: &'static str,
+) -> Result<Opened, SourceError> {
+    slot::drop(client, &settings.slot).await?;
+    let system = commander.system.clone();
+    let snapshot = commander.create(&settings.slot, false).await?;
+    let copying = layout.entities.iter().map(|layout| layout.entity.0).collect();
+    let (slot, wal) = (settings.slot.clone(), snapshot.wal);
+    let position = Position { system, slot, wal, part: None, copying, sweeping: Vec::new() };
+    Ok(Opened { position, reason, snapshot: Some(snapshot), stream: None, expected: BTreeMap::new() })
+}
+
+/// Goes on behind a position; copies what was not copied to its end, or is mapped otherwise now.
+async fn resume(
+    settings: &Settings,
+    layout: &Layout,
+    mut position: Position,
+    stale: Vec<u32>,
+    commander: Commander,
+    client: &tokio_postgres::Client,
+) -> Result<Opened, SourceError> {
+    let is_mapped = |entity: &u32| layout.entities.iter().any(|layout| layout.entity.0 == *entity);
+    position.copying.extend(stale);
+    position.copying.sort_unstable();
+    position.copying.dedup();
+    position.copying.retain(is_mapped);
+    let snapshot = if position.copying.is_empty() {
+        None
+    } else {
+        let snapshot = commander.create(&format!("{}_copy", settings.slot), true).await?;
+        slot::mark(client).await;
+        Some(snapshot)
+    };
+    let stream = Some(Stream::open(settings, &position).await?);
+    Ok(Opened { position, reason: "", snapshot, stream, expected: BTreeMap::new() })
+}
+
+/// Why the changes since a position cannot be had any more; empty if they can.
+fn why_anew(before: Option<&Position>, slot: Option<&slot::Slot>, system: &str, name: &str) -> &'static str {
+    let Some(before) = before else { return "the organization had not been copied" };
+    match slot {
+        _ if before.system != system => "the source is another database cluster",
+        _ if before.slot != name => "another slot is configured",
+        None => "the source has lost the slot",
+        Some(slot) if slot.is_lost => "the source has removed log that the slot needed",
+        Some(slot) if slot.confirmed > before.wal => "the slot is ahead of staging, which was restored",
+        Some(_) => "",
+    }
+}
+
+impl Stage {
+    /// In words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::CatchingUp => "catching up",
+            Self::Copying => "copying",
+            Self::Following => "following",
+        }
+    }
+}
+
+impl std::fmt::Debug for Feed {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let wal = self.position.as_ref().map_or(Wal::default(), |position| position.wal);
+        write!(out, "Feed of {:?} at {wal}", self.settings.connection)
+    }
+}

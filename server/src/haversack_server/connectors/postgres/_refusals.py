@@ -1,0 +1,43 @@
+"""PostgreSQL's errors as ours, in its own words."""
+
+from __future__ import annotations
+
+from psycopg import Error, OperationalError, errors
+
+from haversack_server.connectors.postgres._settings import Settings
+from haversack_server.errors import HaversackError, Refusal, SourceInvalid, SourceRefused, SourceUnavailable
+
+_WRONG_SETTINGS = (
+    errors.InvalidPassword,
+    errors.InvalidAuthorizationSpecification,
+    errors.InvalidCatalogName,
+)
+
+
+def unavailable(settings: Settings, error: Error) -> HaversackError:
+    """Returns why no connection was made: the settings are wrong, or nobody answers."""
+    words = " ".join(str(error).split())
+    said = any(it in words for it in ("password authentication failed", "no password supplied", "does not exist"))
+    is_tls = "certificate verify failed" in words or "server certificate for" in words
+    if isinstance(error, _WRONG_SETTINGS) or said or is_tls:
+        return SourceInvalid(f"{settings!r} does not let us in: {words}; check url, password and sslrootcert")
+    return SourceUnavailable(f"{settings!r} cannot be reached: {words}")
+
+
+def refusal(error: Error) -> HaversackError:
+    """Returns what a failed write means.
+
+    A constraint, a bad value and what a trigger raises are INVALID; a missing privilege and row-level security are
+    FORBIDDEN; a lost connection, a lock that was not had in time and a server that is going down are tried again.
+    """
+    diagnosis = error.diag
+    words = diagnosis.message_primary or " ".join(str(error).split())
+    detail = f" ({diagnosis.message_detail})" if diagnosis.message_detail else ""
+    constraint = f" [{diagnosis.constraint_name}]" if diagnosis.constraint_name else ""
+    message = f"{words}{detail}{constraint}"
+    if isinstance(error, errors.InsufficientPrivilege):
+        return SourceRefused(Refusal.FORBIDDEN, message)
+    state = error.sqlstate or ""
+    if state[:2] in ("22", "23", "44", "P0", "42") and not isinstance(error, OperationalError):
+        return SourceRefused(Refusal.INVALID, message)
+    return SourceUnavailable(f"the database did not take a write: {message}")

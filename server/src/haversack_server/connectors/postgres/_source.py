@@ -1,0 +1,126 @@
+"""One organization's PostgreSQL database as its system of record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from haversack.model.v1 import model_pb2
+from psycopg import AsyncConnection
+from psycopg import Error as DatabaseError
+
+from haversack_server._core import PostgresFeed, Staging
+from haversack_server.connectors.postgres._catalog import read_tables
+from haversack_server.connectors.postgres._check import check
+from haversack_server.connectors.postgres._documents import documents, left_out
+from haversack_server.connectors.postgres._draft import draft
+from haversack_server.connectors.postgres._feed import PostgresqlFeed
+from haversack_server.connectors.postgres._mapping import read_mapping
+from haversack_server.connectors.postgres._plan import Plan, for_core, settle
+from haversack_server.connectors.postgres._refusals import unavailable
+from haversack_server.connectors.postgres._settings import Settings, read_settings
+from haversack_server.connectors.postgres._write import Writer
+from haversack_server.core import in_thread
+from haversack_server.errors import EntityUnknown, MappingInvalid
+from haversack_server.replication import CHECK_SECONDS_MAX, Change, Checked, Described, Written
+
+KIND = "postgres"
+
+INTERVAL_SECONDS = 5
+"""How soon a feed that has ended, since its database was away, is opened again at the latest."""
+
+
+def connect(settings: Mapping[str, Any], secrets: Mapping[str, str], mapping: str) -> PostgresSource:
+    """Makes a source ready; asks the database nothing. Raises SourceInvalid or MappingInvalid."""
+    return PostgresSource(read_settings(settings, secrets), mapping)
+
+
+class PostgresSource:
+    """See `haversack_server.replication.Source`.
+
+    Attributes:
+        kind: "postgres".
+        scope: One feed follows the whole organization, since transactions span tables.
+        interval_seconds: Between runs of a feed that ended.
+    """
+
+    kind = KIND
+    scope: Literal["entity", "organization"] = "organization"
+    interval_seconds = INTERVAL_SECONDS
+
+    def __init__(self, settings: Settings, mapping: str) -> None:
+        self._settings = settings
+        self._text = mapping
+        self._file = read_mapping(mapping)
+        self._known: Plan | None = None
+        self._writer: Writer | None = None
+        self._lock = asyncio.Lock()
+
+    async def check(self) -> Checked:
+        """See `Source`."""
+        async with asyncio.timeout(CHECK_SECONDS_MAX):
+            return Checked(tuple(await check(self._settings, self._file)))
+
+    async def metadata(self) -> Described:
+        """See `Source`."""
+        plan = await self._plan()
+        return Described(tuple(documents(plan)), tuple(left_out(plan)))
+
+    async def mapping(self) -> str:
+        """See `Source`."""
+        async with await self._connected() as connection:
+            tables = await read_tables(connection)
+        return draft(self._settings.database, tables, self._file, self._text)
+
+    async def open(self, staging: Staging, model: bytes, entity: str) -> PostgresqlFeed:
+        """See `Source`."""
+        if entity:
+            raise EntityUnknown(f"a PostgreSQL source is followed as a whole, not {entity} alone")
+        return PostgresqlFeed(await in_thread(PostgresFeed, await self.core_settings(), staging, model))
+
+    async def core_settings(self) -> str:
+        """Returns what the core's feed is made from, as JSON; the password is in it. Raises as `metadata`."""
+        plan = await self._plan()
+        settings = {
+            "connection": self._settings.for_core(),
+            "slot": self._settings.slot,
+            "publication": self._settings.publication,
+            "entities": for_core(plan),
+        }
+        return json.dumps(settings)
+
+    async def resync(self, staging: Staging, model: bytes, entity: str) -> None:
+        """See `Source`. Forgets how the entity was mapped, so that the next feed copies it."""
+        for it in model_pb2.Model.FromString(model).entities:
+            if entity in ("", it.logical_name):
+                await in_thread(staging.set_position, it.number, None)
+
+    async def write(self, change: Change) -> Written:
+        """See `Source`."""
+        plan = await self._plan()
+        async with self._lock:
+            if self._writer is None:
+                self._writer = Writer(self._settings, plan)
+        return await self._writer.write(change)
+
+    async def close(self) -> None:
+        """See `Source`."""
+        if self._writer is not None:
+            await self._writer.close()
+
+    async def _plan(self) -> Plan:
+        """Joins the mapping with the tables, once for the life of this object."""
+        if self._known is None:
+            if not self._file.entities:
+                raise MappingInvalid("no table is mapped; `haversack source map` drafts a mapping to edit and set")
+            async with await self._connected() as connection:
+                self._known = settle(self._file, await read_tables(connection))
+        return self._known
+
+    async def _connected(self) -> AsyncConnection[Any]:
+        try:
+            return await AsyncConnection.connect(autocommit=True, **self._settings.for_psycopg())
+        except DatabaseError as error:
+            raise unavailable(self._settings, error) from error
