@@ -16,7 +16,7 @@ from haversack.sync.v1 import sync_pb2
 from haversack_client._backoff import Backoff
 from haversack_client._conflicts import ROUNDS_MAX, OnConflict
 from haversack_client._connections import Key
-from haversack_client._errors import DeviceWipedError, HaversackError, RemoteError, SyncRunningError, UnavailableError
+from haversack_client._errors import DeviceWipedError, RemoteError, SyncRunningError, UnavailableError
 from haversack_client._fetch import Caller, Fetch
 from haversack_client._held import Wipe
 from haversack_client._keeper import Keeper, Work
@@ -326,7 +326,7 @@ class Device:
         except UnavailableError as error:
             self._monitor.lose(error)
             raise
-        except HaversackError as error:
+        except Exception as error:  # What the application raised when it was asked, too.
             self._monitor.fail(self._obeyed(error))
             raise
         finally:
