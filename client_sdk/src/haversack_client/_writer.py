@@ -306,8 +306,8 @@ class Writer:
         """Has writes that the server does not know any more be sent as they are."""
         for number in numbers:
             entry = self._outbox.get(number)
-            if entry and entry.state is State.QUEUED:
-                self._outbox.replace(replace(entry, state=State.WAITING))
+            if entry and entry.state in (State.QUEUED, State.APPLIED):
+                self._outbox.replace(replace(entry, state=State.WAITING, lsn=0))
 
     def conflicts(self) -> list[Conflict]:
         """What the application has to decide on, by the rows as they are now. What is moot by now is forgotten.
@@ -383,13 +383,16 @@ class Writer:
         self._version = version
 
     def _table(self, name: str) -> Table:
+        self._require_not_wiped()
         table = self._model.table(name) if self._model else None
-        if self._wipe:
-            raise DeviceWipedError(self._wipe.message, code="PERMISSION_DENIED", reason="DEVICE_WIPED")
         if table is None:
             hint = "is it in the profile?" if self._model else "sync first"
             raise WriteRefusedError("ENTITY_UNKNOWN", f"there is no entity {name!r} on this device; {hint}")
         return table
+
+    def _require_not_wiped(self) -> None:
+        if self._wipe:
+            raise DeviceWipedError(self._wipe.message, code="PERMISSION_DENIED", reason="DEVICE_WIPED")
 
     def _id(self, table: Table, row_id: object) -> str:
         try:
@@ -507,8 +510,9 @@ class Writer:
 
     def _stopped(self, number: int) -> Entry:
         """A write that was refused, or that waits for one that was."""
+        self._require_not_wiped()
         entry = self._outbox.get(number)
-        if entry is None:
+        if entry is None or entry.state in (State.KEPT, State.DOUBTFUL):
             raise OutboxError(f"there is no write {number} in the outbox; it may be in the data already")
         if entry.state is not State.REFUSED and number not in self._outbox.held():
             raise OutboxError(f"write {number} was not refused; it waits for the server, so sync first")
