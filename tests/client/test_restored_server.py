@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from client.memory_server import SERVER_WINS, MemoryServer, Refusal
 from client.test_writes import NORTH, QUICK, SITE
-from haversack.sync.v1 import sync_pb2, upload_pb2
+from haversack.sync.v1 import upload_pb2
 from haversack_client import Device, OutboxError
 from haversack_client._outbox import KEPT_DAYS_MAX, KEPT_ENTRIES_MAX, Entry, Kind, Outbox, State
 
@@ -78,7 +78,6 @@ def test_what_was_taken_and_lost_before_the_device_saw_it_is_sent_again(server: 
     server.restore(backup)
     server.epoch = epoch
     assert (device._store.unanswered(), [it.state for it in device.outbox()]) == ([1], ["applied"])
-    device._writer.take(sync_pb2.Answers(unknown=[1]))
     device.sync()
     assert (names(device), states(device), len(server.applied)) == (["mine"], [State.KEPT], 1)
 
