@@ -190,6 +190,11 @@ class MemoryServer:
     def _events(self, request: sync_pb2.SyncRequest) -> Iterator[sync_pb2.SyncEvent]:
         epoch, version, floor = (*request.cookie.split(b"/"), b"0")[:3] if request.cookie else (b"", b"0", b"0")
         since = int(floor) if epoch == self.epoch else 0
+        if request.unanswered:
+            known = [self.ledger.get((request.install_id, number)) for number in request.unanswered]
+            unknown = [number for number, entry in zip(request.unanswered, known, strict=True) if entry is None]
+            found = [entry[1] for entry in known if entry]
+            yield sync_pb2.SyncEvent(answers=sync_pb2.Answers(answers=found, unknown=unknown))
         if int(version) != self.version:
             told = model(*self.entities, version=self.version)
             if self.user:

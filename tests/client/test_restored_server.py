@@ -9,7 +9,7 @@ import pytest
 from client.memory_server import SERVER_WINS, MemoryServer, Refusal
 from client.test_writes import NORTH, QUICK, SITE
 from haversack.sync.v1 import upload_pb2
-from haversack_client import Device
+from haversack_client import Device, OutboxError
 from haversack_client._outbox import KEPT_DAYS_MAX, KEPT_ENTRIES_MAX, Entry, Kind, Outbox, State
 
 A_DAY_US = 24 * 3600 * 1_000_000
@@ -68,6 +68,26 @@ def test_a_server_that_lost_nothing_answers_from_its_ledger(server: MemoryServer
     server.start_epoch()
     device.sync()
     assert (names(device), states(device), len(server.applied)) == (["theirs"], [State.KEPT], 1)
+
+
+def test_what_was_taken_and_lost_before_the_device_saw_it_is_sent_again(server: MemoryServer, device: Device) -> None:
+    """A file that was put back by hand, and nobody who can prove it."""
+    backup, epoch = server.back_up(), server.epoch
+    device.update("site", NORTH, {"name": "mine"})
+    device.upload()
+    server.restore(backup)
+    server.epoch = epoch
+    assert (device._store.unanswered(), [it.state for it in device.outbox()]) == ([1], ["applied"])
+    device.sync()
+    assert (names(device), states(device), len(server.applied)) == (["mine"], [State.KEPT], 1)
+
+
+def test_what_is_kept_out_of_sight_is_not_retried_or_discarded(server: MemoryServer, device: Device) -> None:
+    device.update("site", NORTH, {"name": "mine"})
+    device.sync()
+    for attempt in (device.retry, device.discard):
+        with pytest.raises(OutboxError, match="in the data already"):
+            attempt(1)
 
 
 def test_what_cannot_be_taken_again_is_shown_as_refused(server: MemoryServer, device: Device) -> None:

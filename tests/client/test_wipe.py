@@ -4,10 +4,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from client.memory_server import MemoryServer, MemoryStream, Refusal
+from client.memory_server import MERGE, MemoryServer, MemoryStream, Refusal
 from client.test_writes import NORTH, QUICK, SITE
 from haversack.sync.v1 import report_pb2, sync_pb2, upload_pb2
-from haversack_client import Device, DeviceWipedError, RemoteError, UnavailableError, Wipe
+from haversack_client import (
+    AuthenticationError,
+    Device,
+    DeviceWipedError,
+    HaversackError,
+    NotProvisionedError,
+    PermissionDeniedError,
+    RemoteError,
+    TokenError,
+    UnavailableError,
+    Wipe,
+)
+from haversack_client._operations import StartEpoch
 
 KEY = "correct horse battery staple"
 
@@ -16,7 +28,8 @@ class WipingServer(MemoryServer):
     """A server whose administrator may order a wipe.
 
     `offers` is what it says of the outbox; None while nothing is ordered. `unreachable` are calls, by name, that break
-    once a device has heard of the order, and `unreadable` are numbers of writes that cannot be read.
+    once a device has heard of the order, `unreadable` are numbers of writes that cannot be read, and `upload_error` is
+    what offering writes raises from then on.
     """
 
     heard: bool = False
@@ -25,6 +38,7 @@ class WipingServer(MemoryServer):
     offered: tuple[int, ...] = ()
     unreachable: frozenset[str] = frozenset()
     unreadable: frozenset[int] = frozenset()
+    upload_error: HaversackError | None = None
 
     def open(self, request: sync_pb2.SyncRequest) -> MemoryStream:
         """Starts a stream, or says that the device is to be wiped."""
@@ -38,6 +52,8 @@ class WipingServer(MemoryServer):
         if self.offers is None:
             return super().upload(request)
         self._reach("upload")
+        if self.heard and self.upload_error:
+            raise self.upload_error
         if not (self.heard and self.offers):
             raise wiped(offers=self.offers)
         numbers = tuple(upload_pb2.Mutation.FromString(raw).number for raw in request.mutations)
@@ -139,6 +155,64 @@ def test_rows_go_at_once_and_the_rest_when_there_is_a_network(server: WipingServ
         assert device.wiped is not None
         assert device.wiped.confirmed
     assert len(server.reports) == 1
+
+
+def test_what_is_in_the_data_and_what_was_in_conflict_go_with_the_rows(server: WipingServer, tmp_path: Path) -> None:
+    server.policy = MERGE
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK, on_conflict=lambda _: {}) as device:
+        device.sync()
+        device.update("site", NORTH, {"name": "keptsecret"})
+        device.sync()
+        device.update("site", NORTH, {"name": "oursecret"})
+        server.put(SITE, NORTH.bytes, name="theirsecret")
+        device.upload()
+        device.update("site", NORTH, {"kind": 2})
+        server.offers, server.unreachable = True, frozenset({"upload"})
+        with pytest.raises(DeviceWipedError):
+            device.sync()
+        assert [it.number for it in device.outbox()] == [3], "it has yet to be offered"
+        with pytest.raises(DeviceWipedError):
+            device.discard(3)
+        content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+        assert not any(word in content for word in (b"keptsecret", b"oursecret", b"theirsecret"))
+
+
+@pytest.mark.parametrize(
+    ("error", "stays"),
+    [
+        (AuthenticationError("expired", code="UNAUTHENTICATED", reason="TOKEN_EXPIRED"), True),
+        (NotProvisionedError("away", code="FAILED_PRECONDITION", reason="ORGANIZATION_NOT_PROVISIONED"), True),
+        (PermissionDeniedError("a proxy says so", code="PERMISSION_DENIED"), True),
+        (TokenError("no token"), True),
+        (PermissionDeniedError("who?", code="PERMISSION_DENIED", reason="USER_UNKNOWN"), False),
+    ],
+)
+def test_writes_are_given_up_when_the_server_says_so(
+    server: WipingServer, tmp_path: Path, error: HaversackError, *, stays: bool
+) -> None:
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK) as device:
+        device.sync()
+        device.update("site", NORTH, {"name": "Mine"})
+        server.offers, server.upload_error = True, error
+        with pytest.raises(DeviceWipedError):
+            device.sync()
+        assert len(device.outbox()) == stays
+        server.upload_error = None
+        with pytest.raises(DeviceWipedError):
+            device.sync()
+    assert server.offered == ((1,) if stays else ())
+
+
+def test_what_a_restored_server_may_have_lost_is_offered(server: WipingServer, tmp_path: Path) -> None:
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK) as device:
+        device.sync()
+        device.update("site", NORTH, {"name": "Mine"})
+        device.sync()
+        device._store.commit([StartEpoch(b"another")])
+        server.offers = True
+        with pytest.raises(DeviceWipedError):
+            device.sync()
+    assert server.offered == (1,)
 
 
 def test_all_that_is_not_in_the_data_is_offered(server: WipingServer, open_device: OpenDevice) -> None:

@@ -16,7 +16,7 @@ from haversack.sync.v1 import sync_pb2
 from haversack_client._backoff import Backoff
 from haversack_client._conflicts import ROUNDS_MAX, OnConflict
 from haversack_client._connections import Key
-from haversack_client._errors import DeviceWipedError, HaversackError, RemoteError, SyncRunningError, UnavailableError
+from haversack_client._errors import DeviceWipedError, RemoteError, SyncRunningError, UnavailableError
 from haversack_client._fetch import Caller, Fetch
 from haversack_client._held import Wipe
 from haversack_client._keeper import Keeper, Work
@@ -34,7 +34,7 @@ from haversack_client._result import SyncResult, Tally
 from haversack_client._schedule import MICROS_PER_SECOND, Due, read_due
 from haversack_client._stage import Stage
 from haversack_client._store import Store
-from haversack_client._synchronizer import Synchronizer
+from haversack_client._synchronizer import Applied, Synchronizer
 from haversack_client._transport import GrpcTransport, NoTransport, Token, Transport
 from haversack_client._turn import Turn
 from haversack_client._uploader import RETRIES_MAX, Uploader
@@ -315,10 +315,10 @@ class Device:
             for _ in range(ROUNDS_MAX):
                 epoch = self._store.facts().epoch
                 refusal = self._drain(tally)
-                self._download(tally, progress)
-                # What the server took in an epoch that is over may be lost: it is asked again.
-                is_over = epoch not in (b"", self._store.facts().epoch)
-                if refusal or not (is_over or self._resolve()):
+                has_lost = self._download(tally, progress)
+                # What the server took in an epoch that is over may be lost, too: it is asked again.
+                has_lost |= epoch not in (b"", self._store.facts().epoch)
+                if refusal or not (has_lost or self._resolve()):
                     break
             if refusal:
                 raise refusal
@@ -326,7 +326,7 @@ class Device:
         except UnavailableError as error:
             self._monitor.lose(error)
             raise
-        except HaversackError as error:
+        except Exception as error:  # What the application raised when it was asked, too.
             self._monitor.fail(self._obeyed(error))
             raise
         finally:
@@ -409,7 +409,9 @@ class Device:
         elif self._keeper:
             self._keeper.upload_now()
 
-    def _download(self, tally: Tally, progress: Callable[[Progress], object] | None) -> None:
+    def _download(self, tally: Tally, progress: Callable[[Progress], object] | None) -> bool:
+        """Brings rows up to date; returns whether the server has lost writes that it had taken."""
+        has_lost = False
         synchronizer = self._synchronizer(sync_pb2.SYNC_MODE_ONCE)
         with closing(synchronizer.run()) as happenings:
             for happening in happenings:
@@ -417,6 +419,8 @@ class Device:
                 moved = self._monitor.take(happening)
                 if progress and moved:
                     progress(moved)
+                has_lost |= isinstance(happening, Applied) and bool(happening.answered and happening.answered.again)
+        return has_lost
 
     def _resolve(self) -> bool:
         """Asks the application about conflicts. Returns whether something was written that can be uploaded."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from haversack_client._backoff import Backoff
-from haversack_client._errors import HaversackError, SyncRunningError, UnavailableError
+from haversack_client._errors import SyncRunningError, UnavailableError
 from haversack_client._progress import Clock
 from haversack_client._schedule import Due
 
@@ -134,5 +134,5 @@ class Keeper:
             return 0.0 if work() is False else None
         except (UnavailableError, SyncRunningError) as error:
             return getattr(error, "retry_delay_seconds", None) or 0.0
-        except HaversackError:
+        except Exception:  # What the application raises when it is asked, say: nobody looks into this thread.
             return None  # It does not pass by itself; the monitor has it, and the interval goes on.

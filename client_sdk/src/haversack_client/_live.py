@@ -236,6 +236,7 @@ class Live:
                     self._tell(happening)
         except Exception as error:  # A bug must reach the reader too; nobody looks into this thread.
             self._uploads.stop()
+            self._error = error  # What it demands may fail, too.
             self._error = self._on_error(error)
             self._monitor.fail(self._error)
         finally:

@@ -11,7 +11,8 @@ WAITING ──sent──> WAITING ──APPLIED──> APPLIED ──the device 
 ```
 
 What is QUEUED is not sent again: each stream asks about it, and a live one is told. Should the server have lost it, it
-becomes WAITING once more. What was refused may be taken after all, when an administrator has had it judged again.
+becomes WAITING once more; so does what is APPLIED. What was refused may be taken after all, when an administrator has
+had it judged again.
 
 An entry that may have been sent keeps its bytes for ever: the server's ledger knows them by their number.
 
@@ -66,8 +67,8 @@ KEPT_ENTRIES_MAX = 10_000
 """How many are kept."""
 
 
-OPEN_STATES = (State.WAITING, State.QUEUED, State.HELD)
-"""States of writes that the server has yet to put into the data."""
+OFFERED_STATES = (State.WAITING, State.QUEUED, State.HELD, State.REFUSED, State.DOUBTFUL)
+"""States of writes that may not be in the data: what a device that is wiped offers to the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +174,10 @@ class Outbox:
         self._connection.execute(move, (int(State.WAITING), int(State.APPLIED)))
         self._connection.execute(move, (int(State.DOUBTFUL), int(State.KEPT)))
 
-    def empty(self) -> None:
-        """Forgets everything, what is kept too."""
-        self._connection.execute("DELETE FROM _haversack_outbox")
+    def empty(self, but: Sequence[State] = ()) -> None:
+        """Forgets everything, what is kept too, but for writes in some states."""
+        marks = ", ".join("?" * len(but))
+        self._connection.execute(f"DELETE FROM _haversack_outbox WHERE state NOT IN ({marks})", tuple(map(int, but)))
 
     def remove(self, numbers: Iterable[int]) -> None:
         """Forgets entries."""
@@ -235,8 +237,8 @@ class Outbox:
         return self._next(after, count_max, bytes_max, _SENDABLE, self.held())
 
     def offerable(self, after: int, count_max: int, bytes_max: int) -> list[tuple[int, bytes]]:
-        """As `sendable`, of all that is not in the data: for a server that only takes note of it."""
-        return self._next(after, count_max, bytes_max, (*OPEN_STATES, State.REFUSED), set())
+        """As `sendable`, of all that may not be in the data: for a server that only takes note of it."""
+        return self._next(after, count_max, bytes_max, OFFERED_STATES, set())
 
     def _next(
         self, after: int, count_max: int, bytes_max: int, states: Sequence[State], held: set[int]
@@ -256,10 +258,14 @@ class Outbox:
         return found
 
     def unanswered(self, count_max: int) -> list[int]:
-        """Numbers, ascending, of what was sent and may have been answered anew since: QUEUED, HELD or REFUSED."""
+        """Numbers, ascending, of what was sent and may have been answered anew, or lost, since.
+
+        QUEUED first if there are too many, then APPLIED, HELD and REFUSED. A server whose database was put back by hand
+        may have lost what is APPLIED: the device has not come to it, and has nothing that proves it.
+        """
         query = (
-            "SELECT number FROM _haversack_outbox WHERE sent = 1 AND state IN (2, 4, 5)"
-            " ORDER BY state > 2, number LIMIT ?"
+            "SELECT number FROM _haversack_outbox WHERE sent = 1 AND state IN (2, 3, 4, 5)"
+            " ORDER BY state, number LIMIT ?"
         )
         return sorted(number for (number,) in self._connection.execute(query, (count_max,)))
 

@@ -40,7 +40,7 @@ from haversack_client._operations import (
     RemoveRows,
     StartEpoch,
 )
-from haversack_client._outbox import Outbox, State
+from haversack_client._outbox import OFFERED_STATES, Outbox, State
 from haversack_client._overlay import Overlay
 from haversack_client._reader import (
     read_blocks,
@@ -217,11 +217,15 @@ class Store:
         self.erase()
 
     def begin_wipe(self, wipe: Wipe) -> None:
-        """Deletes every row and the model, and remembers why; writes stay for as long as they are to be offered."""
+        """Deletes every row, the model and what is kept of writes, and remembers why.
+
+        Writes that may not be in the data stay until `finish_wipe`, if they are to be offered.
+        """
         with store_errors(self._path), self._writing():
             self._require_fence()
             install_id = self.facts().install_id
             sql.forget_rows(self._connection, self._tables.values())
+            self._outbox.empty(but=OFFERED_STATES if wipe.offers else ())
             self._connection.execute("DELETE FROM _haversack_meta")
             self._remember("install_id", install_id)
             self._remember("fence", self._fence)
@@ -234,7 +238,7 @@ class Store:
         """Deletes the writes that `begin_wipe` has left, and remembers how far things are."""
         with store_errors(self._path), self._writing():
             self._require_fence()
-            self._connection.execute("DELETE FROM _haversack_outbox")
+            self._outbox.empty()
             self._remember("wipe", wipe.serialized())
         self._shrink()
 
@@ -244,7 +248,7 @@ class Store:
             self._remember("failure", failure)
 
     def offerable(self, after: int, count_max: int, bytes_max: int) -> list[tuple[int, bytes]]:
-        """Writes behind a number that are not in the data, as `Outbox.offerable`."""
+        """Writes behind a number that may not be in the data, as `Outbox.offerable`."""
         with store_errors(self._path), self._writing():
             return self._outbox.offerable(after, count_max, bytes_max)
 

@@ -146,7 +146,7 @@ def migrate(connection: Connection, old: CarriedModel | None, new: CarriedModel)
 def forget_rows(connection: Connection, tables: Iterable[Table]) -> None:
     """Drops the tables of entities, and empties the device's own of what is about rows."""
     _drop(connection, tables)
-    for table in ("_haversack_base", "_haversack_block", "_haversack_entity"):
+    for table in ("_haversack_base", "_haversack_block", "_haversack_conflict", "_haversack_entity"):
         connection.execute(f"DELETE FROM {table}")
 
 

@@ -12,7 +12,14 @@ from dataclasses import replace
 from haversack.sync.v1 import report_pb2, upload_pb2
 
 from haversack_client._backoff import Backoff
-from haversack_client._errors import DeviceWipedError, HaversackError, RemoteError, UnavailableError
+from haversack_client._errors import (
+    DeviceWipedError,
+    HaversackError,
+    PermissionDeniedError,
+    RemoteError,
+    TokenError,
+    UnavailableError,
+)
 from haversack_client._held import Wipe
 from haversack_client._session import CLIENT
 from haversack_client._store import Store
@@ -91,9 +98,11 @@ class Wiper:
                     return False
                 self._wait(self._backoff.delay_seconds(failures, error.retry_delay_seconds))
                 continue
-            except RemoteError as error:
-                if error.reason != "REQUEST_INVALID":
-                    return True  # Nobody wants them any more.
+            except (RemoteError, TokenError) as error:
+                reason = getattr(error, "reason", "")
+                if reason != "REQUEST_INVALID":
+                    # Nobody wants them any more, if the server itself says so; a token that has expired says nothing.
+                    return isinstance(error, PermissionDeniedError) and bool(reason)
                 if len(part) > 1:
                     count_max = 1  # One of them cannot be read; the others are to be known nevertheless.
                     continue

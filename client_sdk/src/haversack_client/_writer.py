@@ -86,6 +86,7 @@ class Answered:
         held: How many depend on one that was refused.
         refused: Those that were refused.
         overruled: Those that were taken, but for `fields`, where the server's values stay: the policy of merging.
+        again: How many the server has lost, so that they are to be sent again.
     """
 
     applied: int = 0
@@ -93,6 +94,7 @@ class Answered:
     held: int = 0
     refused: tuple[PendingWrite, ...] = ()
     overruled: tuple[PendingWrite, ...] = ()
+    again: int = 0
 
 
 class Writer:
@@ -274,8 +276,8 @@ class Writer:
     def take(self, answers: sync_pb2.Answers) -> Answered:
         """Takes what a stream tells of writes that were sent before; those that the server has lost are sent again."""
         with self._statement():
-            self._send_again(answers.unknown)
-            return self.answer(answers.answers)
+            again = self._send_again(answers.unknown)
+            return replace(self.answer(answers.answers), again=again)
 
     def answer(self, answers: Iterable[upload_pb2.MutationAnswer], epoch: bytes | None = None) -> Answered:
         """Takes what the server made of writes.
@@ -302,12 +304,13 @@ class Writer:
                 ),
             )
 
-    def _send_again(self, numbers: Iterable[int]) -> None:
-        """Has writes that the server does not know any more be sent as they are."""
-        for number in numbers:
-            entry = self._outbox.get(number)
-            if entry and entry.state is State.QUEUED:
-                self._outbox.replace(replace(entry, state=State.WAITING))
+    def _send_again(self, numbers: Iterable[int]) -> int:
+        """Has writes that the server does not know any more be sent as they are; returns how many."""
+        entries = [self._outbox.get(number) for number in numbers]
+        lost = [entry for entry in entries if entry and entry.state in (State.QUEUED, State.APPLIED)]
+        for entry in lost:
+            self._outbox.replace(replace(entry, state=State.WAITING, lsn=0))
+        return len(lost)
 
     def conflicts(self) -> list[Conflict]:
         """What the application has to decide on, by the rows as they are now. What is moot by now is forgotten.
@@ -383,13 +386,16 @@ class Writer:
         self._version = version
 
     def _table(self, name: str) -> Table:
+        self._require_not_wiped()
         table = self._model.table(name) if self._model else None
-        if self._wipe:
-            raise DeviceWipedError(self._wipe.message, code="PERMISSION_DENIED", reason="DEVICE_WIPED")
         if table is None:
             hint = "is it in the profile?" if self._model else "sync first"
             raise WriteRefusedError("ENTITY_UNKNOWN", f"there is no entity {name!r} on this device; {hint}")
         return table
+
+    def _require_not_wiped(self) -> None:
+        if self._wipe:
+            raise DeviceWipedError(self._wipe.message, code="PERMISSION_DENIED", reason="DEVICE_WIPED")
 
     def _id(self, table: Table, row_id: object) -> str:
         try:
@@ -507,8 +513,9 @@ class Writer:
 
     def _stopped(self, number: int) -> Entry:
         """A write that was refused, or that waits for one that was."""
+        self._require_not_wiped()
         entry = self._outbox.get(number)
-        if entry is None:
+        if entry is None or entry.state in (State.KEPT, State.DOUBTFUL):
             raise OutboxError(f"there is no write {number} in the outbox; it may be in the data already")
         if entry.state is not State.REFUSED and number not in self._outbox.held():
             raise OutboxError(f"write {number} was not refused; it waits for the server, so sync first")

@@ -210,6 +210,7 @@ impl Follower {
             });
             return Ok(());
         };
+        let settled = snapshot.ledger().last_settlement()?;
         let organization = &self.organization;
         let mut state = organization.state.write();
         let mut histories = Histories::default();
@@ -221,6 +222,10 @@ impl Follower {
         });
         let signals = state.replace(loaded);
         drop(state);
+        if !goes_on {
+            // Another database counts orders and settlements anew; streams that begin on it look at both themselves.
+            (self.orders, self.settled) = (u64::MAX, settled);
+        }
         self.tell(Standing::Following);
         for signal in signals {
             if goes_on { signal.touch() } else { signal.restart() }

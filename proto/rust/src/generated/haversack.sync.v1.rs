@@ -923,9 +923,10 @@ pub struct SyncRequest {
     /// How the device is, for administrators to look at.
     #[prost(message, optional, tag = "10")]
     pub report: ::core::option::Option<DeviceReport>,
-    /// Numbers of this install's mutations whose answer was not the last word: those that were QUEUED, and those that were
-    /// refused, which an administrator may have had judged again. Ascending, each once, the lowest first if there are more
-    /// than 10,000. What has become of them since is told by `Answers`, before anything else.
+    /// Numbers of this install's mutations whose answer was not the last word: those that were QUEUED, those that were taken
+    /// while the device has not come to their LSN, for the server may lose them unseen, and those that were refused, which an
+    /// administrator may have had judged again. Ascending, each once; in this order, and of each the lowest first, if there
+    /// are more than 10,000. What has become of them since is told by `Answers`, before anything else.
     #[prost(uint64, repeated, tag = "11")]
     pub unanswered: ::prost::alloc::vec::Vec<u64>,
     /// The number of the last `FullCheckRequired` that the device has carried out; 0 if there was none. A device says it until
