@@ -24,6 +24,7 @@ CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     NEW.version := coalesce(OLD.version, 0) + 1;
     NEW.written_by := current_setting('app.user_id', true) || '/' || current_user;
     IF NEW.title = 'forbidden word' THEN RAISE EXCEPTION 'mind your language' USING DETAIL = 'said the trigger'; END IF;
+    IF NEW.title = 'own state' THEN RAISE EXCEPTION 'not like that' USING ERRCODE = 'AP001'; END IF;
     RETURN NEW; END $$;
 CREATE TRIGGER stamp BEFORE INSERT OR UPDATE ON job FOR EACH ROW EXECUTE FUNCTION stamp()
 """
@@ -122,6 +123,7 @@ def test_rows_are_made_and_deleted(source: PostgresSource, source_database: Sour
         ({"title": "bad"}, "job_title_check"),
         ({"title": None}, "null value"),
         ({"title": "forbidden word"}, "mind your language (said the trigger)"),
+        ({"title": "own state"}, "not like that"),
         ({"ownerid": JOB, "ownerid_type": "systemuser"}, "is not present in table"),
         ({"ownerid": JOB, "ownerid_type": "team"}, "can only point at systemuser"),
         ({"state": 7}, "has no choice 7"),
