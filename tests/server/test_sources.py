@@ -346,6 +346,22 @@ def test_secrets_are_sealed_in_the_catalog_and_their_key_can_be_exchanged(site: 
     assert site.line.refusal(*forget)["reason"] == "SOURCE_INVALID"
 
 
+def test_a_source_whose_key_is_lost_is_set_again_with_its_secrets(site: Site) -> None:
+    site.shelf("tools").secret = SECRET
+    name = site.admin.organization(standard=False)
+    site.set(name, "shelf", "tools", password=SECRET)
+    keys = site.server.settings.data / KEY_FILE
+    kept = keys.read_bytes()
+    keys.unlink()
+    try:
+        assert refused(lambda: site.set(name, "shelf", "tools")) == "CONFIGURATION_INVALID"
+        site.set(name, "shelf", "tools", password=SECRET)
+        assert Seal(site.server.settings.data).open(name, _sealed(site, name)) == {"password": SECRET}
+    finally:
+        # Other sources of this server are sealed with it.
+        keys.write_bytes(kept)
+
+
 def _sealed(site: Site, organization: str) -> bytes:
     with sqlite3.connect(f"file:{site.server.settings.data / 'catalog.sqlite3'}?mode=ro", uri=True) as catalog:
         query = "SELECT secrets FROM source WHERE organization = ?"

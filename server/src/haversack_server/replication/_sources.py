@@ -14,6 +14,7 @@ from haversack_server.catalog.sources import StoredSource
 from haversack_server.catalog.work_items import WORK_BELL, WorkItem
 from haversack_server.core import in_thread
 from haversack_server.errors import (
+    ConfigurationInvalid,
     HaversackError,
     OrganizationNotProvisioned,
     SourceInvalid,
@@ -184,7 +185,7 @@ class Sources:
     ) -> StoredSource:
         """Returns the source as it is to be stored; it is judged by being made ready."""
         same = before if before is not None and before.kind == wanted.kind else None
-        secrets = self._seal.open(organization, same.sealed_secrets) if same else {}
+        secrets = self._before(organization, same, wanted) if same else {}
         secrets = {name: it for name, it in secrets.items() if name not in wanted.forgotten} | dict(wanted.secrets)
         if len(secrets) > SECRETS_MAX:
             raise SourceInvalid(f"a source can have {SECRETS_MAX} secrets, and these are {len(secrets)}")
@@ -204,6 +205,15 @@ class Sources:
             revision=before.revision + 1 if before else 1,
             changed_at_us=await self._catalog.now_us(connection),
         )
+
+    def _before(self, organization: str, before: StoredSource, wanted: Wanted) -> dict[str, str]:
+        """Returns a source's secrets; none if they cannot be opened any more and new ones are given."""
+        try:
+            return self._seal.open(organization, before.sealed_secrets)
+        except ConfigurationInvalid:
+            if not wanted.secrets:
+                raise
+            return {}
 
     async def _refuse_another_kind(
         self, connection: AsyncConnection, before: StoredSource | None, stored: StoredSource
