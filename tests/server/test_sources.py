@@ -324,6 +324,7 @@ def test_secrets_come_from_places_and_never_come_back(
         said += any_site.line.run("source", *words).output
     assert SECRET not in said
     assert any_site.line.json("source", "show", name)["secret_names"] == ["password"]
+    any_site.line.run("source", "add", name, "--set", f"password={SECRET}", "--dry-run")
     entries = any_site.admin.call("audit", "QueryAudit", security_pb2.QueryAuditRequest(organization=name)).entries
     assert any(it.rpc.endswith("SetSource") for it in entries)
     assert SECRET not in str(entries)
