@@ -137,6 +137,7 @@ def test_what_the_database_refuses_comes_back_in_its_words(
     with pytest.raises(SourceRefused, match=words.replace("(", r"\(").replace(")", r"\)")) as refused:
         _write(source, "update", values=values, detect_conflicts=False)
     assert refused.value.outcome is Refusal.INVALID
+    assert "Failing row" not in str(refused.value), "it has columns that are not the user's to see"
     # Nothing of it was kept, its key neither.
     assert _write(source, "update", values={"title": "fine"}, detect_conflicts=False).row is not None
 

@@ -18,6 +18,12 @@ _NOT_THE_WRITE_S = frozenset("08 25 26 28 3D 40 53 55 57 58 72 F0 HV XX".split()
 transactions are: the same write may go well later. All others are about the write, those among them that triggers make
 up (`RAISE ... USING ERRCODE`)."""
 
+_FAILING_ROW = (errors.NotNullViolation, errors.CheckViolation, errors.WithCheckOptionViolation)
+"""Their details are whole rows ("Failing row contains ..."), with columns that the user may not see."""
+
+WORDS_MAX = 1_000
+"""Characters of the database's own words that are kept."""
+
 
 def unavailable(settings: Settings, error: Error) -> HaversackError:
     """Returns why no connection was made: the settings are wrong, or nobody answers."""
@@ -37,9 +43,10 @@ def refusal(error: Error) -> HaversackError:
     """
     diagnosis = error.diag
     words = diagnosis.message_primary or " ".join(str(error).split())
-    detail = f" ({diagnosis.message_detail})" if diagnosis.message_detail else ""
+    is_told = diagnosis.message_detail and not isinstance(error, _FAILING_ROW)
+    detail = f" ({diagnosis.message_detail})" if is_told else ""
     constraint = f" [{diagnosis.constraint_name}]" if diagnosis.constraint_name else ""
-    message = f"{words}{detail}{constraint}"
+    message = f"{words}{detail}"[:WORDS_MAX] + constraint
     if isinstance(error, errors.InsufficientPrivilege):
         return SourceRefused(Refusal.FORBIDDEN, message)
     state = error.sqlstate
