@@ -160,10 +160,10 @@ class Sources:
         """
         await asyncio.to_thread(self._seal.add_key)
         async with self._catalog.snapshot() as connection:
-            names = [it.organization for it in await sources.everything(connection)]
+            names = [it.name for it in await organizations.all_by_name(connection)]
         count = 0
         for name in names:
-            # One at a time, and each in its turn: what is being set meanwhile was sealed before, or with the new key.
+            # Each in its turn, those without a source too: one that is being set may be sealed with the old key.
             async with self._catalog.exclusive(name), self._catalog.begin() as connection:
                 stored = await sources.find(connection, name, for_update=True)
                 if stored is not None and stored.sealed_secrets:
