@@ -87,6 +87,7 @@ class OdataFixture:
         self.token_seconds = 3_600
         self.absolute_links = True
         self.repeats_rows = False
+        self.heeds_versions = True
         self.pages_max = 5_000
         self._tokens: set[str] = set()
         self._cursors: dict[str, tuple[Any, int]] = {}
@@ -296,7 +297,7 @@ class OdataFixture:
                 return _error(404, f"{table.served.type} With Id = {key} Does Not Exist")
             columns = [it for it in options.get("$select", "").split(",") if it] or list(table.served.properties)
             return 200, {}, self._shown(table.served, row, columns, asked.headers.get("Prefer", ""))
-        match = asked.headers.get("If-Match")
+        match = asked.headers.get("If-Match") if self.heeds_versions else None
         if row is None and match is not None:
             return _error(404, f"{table.served.type} With Id = {key} Does Not Exist")
         if row is not None and asked.headers.get("If-None-Match") == "*":

@@ -53,6 +53,7 @@ class SystemOfRecord:
         path: Its database.
         down: Whether nobody answers.
         takes_writes: Whether those who write are answered.
+        breaks_off: Whether a write is never answered, and not done.
         throttled: How many calls are asked to come back later.
         lose_answers: How many writes are done but not answered.
         refuse: Says of a write why it is refused, as (outcome, message), if it is.
@@ -63,6 +64,7 @@ class SystemOfRecord:
     path: Path
     down: bool = False
     takes_writes: bool = True
+    breaks_off: Callable[[Row], bool] = lambda _: False
     throttled: int = 0
     lose_answers: int = 0
     refuse: Callable[[Row], tuple[str, str] | None] = lambda _: None
@@ -187,6 +189,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         write = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.server.system.breaks_off(write):
+            self.close_connection = True
+            return
         self.answer(lambda: self.server.system.write(write))
 
     def answer(self, work: Callable[[], object]) -> None:

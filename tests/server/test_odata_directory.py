@@ -143,6 +143,13 @@ def test_check_says_what_will_work(world: OdataWorld) -> None:
     assert {name: table.log for name, table in world.fixture.tables.items()} == before
 
 
+def test_a_check_leaves_nothing_where_versions_are_not_heeded(world: OdataWorld) -> None:
+    world.fixture.put("accounts", account(1))
+    world.fixture.heeds_versions = False
+    assert "If-Match is not honoured" in findings(world)["account", "WARNING"]
+    assert list(world.fixture.tables["accounts"].rows) == [guid(1)]
+
+
 def test_check_says_what_will_not(fixture: OdataFixture, tmp_path: Path) -> None:
     fixture.put("accounts", account(1))
     fixture.fail(match="contacts", status=403, times=100, message="missing prvReadContact")

@@ -25,6 +25,7 @@ CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     NEW.version := coalesce(OLD.version, 0) + 1;
     NEW.written_by := current_setting('app.user_id', true) || '/' || current_user;
     IF NEW.title = 'forbidden word' THEN RAISE EXCEPTION 'mind your language' USING DETAIL = 'said the trigger'; END IF;
+    IF NEW.title = 'own state' THEN RAISE EXCEPTION 'not like that' USING ERRCODE = 'AP001'; END IF;
     RETURN NEW; END $$;
 CREATE TRIGGER stamp BEFORE INSERT OR UPDATE ON job FOR EACH ROW EXECUTE FUNCTION stamp()
 """
@@ -123,6 +124,7 @@ def test_rows_are_made_and_deleted(source: PostgresSource, source_database: Sour
         ({"title": "bad"}, "job_title_check"),
         ({"title": None}, "null value"),
         ({"title": "forbidden word"}, "mind your language (said the trigger)"),
+        ({"title": "own state"}, "not like that"),
         ({"ownerid": JOB, "ownerid_type": "systemuser"}, "is not present in table"),
         ({"ownerid": JOB, "ownerid_type": "team"}, "can only point at systemuser"),
         ({"state": 7}, "has no choice 7"),
@@ -136,6 +138,7 @@ def test_what_the_database_refuses_comes_back_in_its_words(
     with pytest.raises(SourceRefused, match=words.replace("(", r"\(").replace(")", r"\)")) as refused:
         _write(source, "update", values=values, detect_conflicts=False)
     assert refused.value.outcome is Refusal.INVALID
+    assert "Failing row" not in str(refused.value), "it has columns that are not the user's to see"
     # Nothing of it was kept, its key neither.
     assert _write(source, "update", values={"title": "fine"}, detect_conflicts=False).row is not None
 

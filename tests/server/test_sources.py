@@ -356,6 +356,7 @@ def test_secrets_come_from_places_and_never_come_back(
         said += any_site.line.run("source", *words).output
     assert SECRET not in said
     assert any_site.line.json("source", "show", name)["secret_names"] == ["password"]
+    any_site.line.run("source", "add", name, "--set", f"password={SECRET}", "--dry-run")
     entries = any_site.admin.call("audit", "QueryAudit", security_pb2.QueryAuditRequest(organization=name)).entries
     assert any(it.rpc.endswith("SetSource") for it in entries)
     assert SECRET not in str(entries)
@@ -376,6 +377,22 @@ def test_secrets_are_sealed_in_the_catalog_and_their_key_can_be_exchanged(site: 
     site.set(name, "shelf", "tools")
     forget = ("source", "add", name, "--unset", "password")
     assert site.line.refusal(*forget)["reason"] == "SOURCE_INVALID"
+
+
+def test_a_source_whose_key_is_lost_is_set_again_with_its_secrets(site: Site) -> None:
+    site.shelf("tools").secret = SECRET
+    name = site.admin.organization(standard=False)
+    site.set(name, "shelf", "tools", password=SECRET)
+    keys = site.server.settings.data / KEY_FILE
+    kept = keys.read_bytes()
+    keys.unlink()
+    try:
+        assert refused(lambda: site.set(name, "shelf", "tools")) == "CONFIGURATION_INVALID"
+        site.set(name, "shelf", "tools", password=SECRET)
+        assert Seal(site.server.settings.data).open(name, _sealed(site, name)) == {"password": SECRET}
+    finally:
+        # Other sources of this server are sealed with it.
+        keys.write_bytes(kept)
 
 
 def _sealed(site: Site, organization: str) -> bytes:

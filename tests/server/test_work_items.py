@@ -371,6 +371,21 @@ def test_an_outage_never_gives_an_item_up(queue: Queue) -> None:
     assert queue.items()[0].attempt == 0
 
 
+def test_a_run_that_has_lasted_for_long_is_a_first_attempt_again(queue: Queue) -> None:
+    queue.organization("acme", 1)
+
+    def report(claimed: Claimed) -> None:
+        queue.act(lambda it: work_items.report(it, queue.leases, claimed, Counts(read=1), {"mode": "stream"}))
+
+    for _ in range(2 * ATTEMPTS_MAX):
+        [claimed] = queue.claim()
+        queue.clock.go_on(BACKOFF_SECONDS_MAX)
+        report(claimed)
+        assert queue.items()[0].attempt == 1
+        assert not queue.fail(claimed)
+        queue.clock.go_on(BACKOFF_SECONDS_MIN)
+
+
 def test_items_of_a_paused_source_wait(queue: Queue) -> None:
     queue.organization("acme", 1)
     stored = StoredSource("acme", "outside", "entity", 5, {}, b"", "", True, 1, 1)

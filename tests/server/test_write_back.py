@@ -14,6 +14,7 @@ from haversack.model.v1 import model_pb2
 from haversack_client import Backoff, Device, WritesAnswered
 from haversack_server.catalog import Catalog, sources
 from haversack_server.catalog.sources import StoredSource
+from haversack_server.replication._outgoing import WRITES_AT_ONCE_MAX
 from haversack_server.sealing import Seal
 from haversack_server.settings import Mode, ServerSettings
 from server.running import Admin, LoopThread, RunningServer, running
@@ -324,6 +325,22 @@ def test_lost_answers_and_rests_do_nothing_twice(field: Field) -> None:
         assert system.calls > 10, "some were asked for again"
         assert names(ada) == field.names()
         assert field.errors() == []
+
+
+def test_writes_that_are_never_answered_hold_no_others_up(field: Field) -> None:
+    system = field.system
+    system.breaks_off = lambda write: write["values"].get("name") == "Stuck"
+    with field.device(ADA, "ada.db") as ada:
+        ada.sync()
+        for _ in range(WRITES_AT_ONCE_MAX):
+            ada.create("account", {"name": "Stuck"})
+        ada.update("account", ACCOUNTS[0], {"name": "Changed"})
+        synced(ada, lambda: len(ada.outbox()) == WRITES_AT_ONCE_MAX)
+        assert field.names()[ACCOUNTS[0]] == "Changed"
+        assert "does not answer" in field.standing().error
+        system.breaks_off = lambda _: False
+        synced(ada, lambda: not ada.outbox())
+        assert names(ada) == field.names()
 
 
 def test_two_devices_write_one_row(field: Field) -> None:

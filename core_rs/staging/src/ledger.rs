@@ -11,7 +11,7 @@ use haversack_engine::ids::{EntityNumber, Lsn};
 use prost::Message;
 
 use crate::devices::{About, DeviceKey, KnownDevice};
-use crate::queue::{InTurn, QueueStanding, Queued};
+use crate::queue::{InTurn, QueueStanding, Queued, WAITING_BYTES_MAX};
 use crate::{RowId, Snapshot, Staging, StagingError};
 
 /// Length of an install id, in bytes.
@@ -294,11 +294,15 @@ pub fn export_ledger(
     at_most: usize,
 ) -> Result<(Vec<u8>, LedgerPlace), StagingError> {
     let entries = snapshot.ledger().page(after, at_most.clamp(1, LEDGER_PAGE_ENTRIES_MAX))?;
-    let last = entries.last().map_or(after, |(place, _)| *place);
-    let mut page = Page::default();
+    let (mut page, mut last, mut waiting_bytes) = (Page::default(), after, 0);
     for (place, entry) in entries {
-        let queued = snapshot.ledger().queued_at(place)?.map(|it| it.queued.into());
-        page.entries.push(Travelling { queued, ..entry.into() });
+        if waiting_bytes >= WAITING_BYTES_MAX {
+            break;
+        }
+        let queued = snapshot.ledger().queued_at(place)?.map(|it| it.queued);
+        waiting_bytes += queued.as_ref().map_or(0, Queued::bytes);
+        page.entries.push(Travelling { queued: queued.map(Into::into), ..entry.into() });
+        last = place;
     }
     Ok((page.encode_to_vec(), last))
 }

@@ -82,7 +82,8 @@ class Seal:
             return {it["id"]: base64.b64decode(it["key"]) for it in read}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigurationInvalid(
-                f"{self._path} cannot be read: {error}; restore it from a backup, or set every source again"
+                f"{self._path} cannot be read: {error}; restore it from a backup, or remove it and set every source"
+                " again with its secrets"
             ) from error
 
     def _write(self, keys: Mapping[str, bytes]) -> None:

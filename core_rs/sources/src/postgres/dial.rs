@@ -146,10 +146,17 @@ pub(super) fn query_failed(error: &tokio_postgres::Error) -> SourceError {
     };
     let detail = refusal.detail().map_or_else(String::new, |detail| format!(" ({detail})"));
     let message = format!("the source refuses: {}{detail} [{}]", refusal.message(), refusal.code().code());
-    match refusal.code().code() {
-        // Out of connections, shutting down, crashed, or starting: it will be there again.
-        "53300" | "57P01" | "57P02" | "57P03" | "57P05" => SourceError::Unavailable(message),
-        _ => SourceError::Refused(message),
+    if is_passing(refusal.code().code()) { SourceError::Unavailable(message) } else { SourceError::Refused(message) }
+}
+
+/// Whether waiting may help: the connection, resources, other transactions, an operator or the system are the cause.
+fn is_passing(state: &str) -> bool {
+    match state {
+        // No free slot by the configuration, and no such database any more.
+        "53400" | "57P04" => false,
+        // Somebody else has the slot, or a lock.
+        "55006" | "55P03" => true,
+        _ => ["08", "40", "53", "57", "58", "XX"].iter().any(|class| state.starts_with(class)),
     }
 }
 

@@ -35,6 +35,10 @@ use crate::{Effect, Entry, LedgerPlace, Origin, RowId, StagingError};
 /// Entries of the queue that one look for ready ones goes through.
 pub const QUEUE_SCAN_MAX: usize = 20_000;
 
+/// Bytes of waiting mutations that are held at once, where several are: they may carry pictures. One more begins if
+/// it is not reached yet.
+pub const WAITING_BYTES_MAX: usize = 4 << 20;
+
 /// An entry's place in the queue; one that is judged again goes to the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Turn(pub u64);
@@ -52,6 +56,13 @@ pub struct Queued {
     pub etag: Option<String>,
     /// The number of the `ConflictPolicy` that it was judged under.
     pub policy: i32,
+}
+
+impl Queued {
+    /// How much it weighs.
+    pub fn bytes(&self) -> usize {
+        self.mutation.len() + self.effect.values.len() + self.old.len()
+    }
 }
 
 /// An entry of the queue.

@@ -10,7 +10,7 @@ use haversack_proto::model::ConflictPolicy;
 use haversack_proto::sync::Mutation;
 use prost::Message;
 
-use super::{Passing, QUEUE_SCAN_MAX, Queued};
+use super::{Passing, QUEUE_SCAN_MAX, Queued, WAITING_BYTES_MAX};
 use crate::{Commit, Entry, INSTALL_ID_BYTES, LedgerPlace, Origin, RowId, Staging, StagingError};
 
 /// Steps back through a device's own changes of a row.
@@ -44,7 +44,8 @@ pub struct ReadyRow {
     pub etag: Option<String>,
 }
 
-/// The first mutations that can be sent, at most `at_most`, without those at the places `except`.
+/// The first mutations that can be sent, at most `at_most`, and no more when they come to [`WAITING_BYTES_MAX`]; without
+/// those at the places `except`.
 ///
 /// Holds the write lock for as long as it looks, which is shorter than a commit.
 ///
@@ -67,9 +68,15 @@ pub fn ready(
         let enough = places.len() == at_most.max(1) || passed == QUEUE_SCAN_MAX;
         if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
-    let mut found = Vec::with_capacity(places.len());
+    let (mut found, mut bytes) = (Vec::with_capacity(places.len()), 0);
     for place in places {
-        found.extend(look(&mut *commit, schema, place)?);
+        if bytes >= WAITING_BYTES_MAX {
+            break;
+        }
+        if let Some(ready) = look(&mut *commit, schema, place)? {
+            bytes += ready.queued.bytes() + ready.row.as_ref().map_or(0, |row| row.payload.len());
+            found.push(ready);
+        }
     }
     Ok(found)
 }

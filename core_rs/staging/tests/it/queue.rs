@@ -9,7 +9,7 @@ use haversack_engine::schema::Schema;
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::{Attribute, AttributeType, ConflictPolicy, Entity, Model};
 use haversack_proto::sync::{Mutation, MutationAnswer, MutationKind, MutationOutcome};
-use haversack_staging::queue::{Queued, Ready, Settlement, composed, ready, settle};
+use haversack_staging::queue::{Queued, Ready, Settlement, WAITING_BYTES_MAX, composed, ready, settle};
 use haversack_staging::{
     Effect, Entry, LedgerPlace, Origin, RowId, Staging, StagingError, discard_refusal, export_ledger, import_ledger,
 };
@@ -305,6 +305,26 @@ fn what_waits_travels_with_the_ledger() {
     assert_eq!(numbers(&*next), [1]);
     settle(&*next, &schema(), place(&*next, &made), &written(&json(1, &[(NAME, "A")]), "1")).unwrap().unwrap();
     assert_eq!(numbers(&*next), [2]);
+}
+
+#[test]
+fn no_more_than_some_megabytes_of_what_waits_are_held_at_once() {
+    let worlds = [SqliteWorld::new(), SqliteWorld::new()];
+    let (staging, next) = (worlds[0].open(), worlds[1].open());
+    let picture = "p".repeat(WAITING_BYTES_MAX / 2);
+    for number in 1..=3 {
+        queue(&*staging, &Wish::new(number, number as u8, MutationKind::Create, &[(NAME, &picture)]));
+    }
+    assert!(ready_now(&*staging, 9).len() < 3);
+    let (mut after, mut pages, mut entered) = (LedgerPlace(0), 0, 0);
+    loop {
+        let (page, last) = export_ledger(&*staging.snapshot().unwrap(), after, 9).unwrap();
+        if page.is_empty() {
+            break;
+        }
+        (after, pages, entered) = (last, pages + 1, entered + import_ledger(&*next, &page).unwrap());
+    }
+    assert_eq!((pages > 1, entered), (true, 3));
 }
 
 #[test]

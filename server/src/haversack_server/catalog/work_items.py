@@ -271,9 +271,10 @@ async def fail(
     fault that an administrator of Haversack mends. `jitter` returns a number from 0.0 to 1.0.
     """
     now_us = await held.clock(connection)
+    attempt = _attempt(claimed, now_us)
     is_outage = isinstance(error, SourceUnavailable)
-    is_dead = claimed.lease.attempt >= ATTEMPTS_MAX and not is_outage
-    wait_us = int(backoff_seconds(claimed.lease.attempt, jitter()) * 1_000_000)
+    is_dead = attempt >= ATTEMPTS_MAX and not is_outage
+    wait_us = int(backoff_seconds(attempt, jitter()) * 1_000_000)
     values: dict[str, object] = {
         **_run_values(claimed, counts, now_us),
         **_stands(standing, now_us),
@@ -281,10 +282,9 @@ async def fail(
         "error_reason": error.reason,
         "state": DEAD if is_dead else ACTIVE,
         "next_run_at_us": now_us + max(wait_us, int((error.retry_seconds or 0) * 1_000_000)),
+        # After an outage one less than what gives an item up, so that a worker that dies next does not do so.
+        "attempt": min(attempt, ATTEMPTS_MAX - 1) if is_outage else attempt,
     }
-    if is_outage:
-        # One less than what gives an item up, so that a worker that dies next does not do so.
-        values["attempt"] = min(claimed.lease.attempt, ATTEMPTS_MAX - 1)
     await held.fail(connection, claimed.lease, **values, total_failures=table.c.total_failures + 1)
     return is_dead
 
@@ -304,7 +304,8 @@ async def release(
     standing: Mapping[str, Any] | None = None,
 ) -> None:
     """Gives an item back in the middle, because the worker stops: another one takes it at once. Raises LeaseLost."""
-    values = {**_sums(counts), **_stands(standing, await held.clock(connection)), "attempt": claimed.lease.attempt - 1}
+    now_us = await held.clock(connection)
+    values = {**_sums(counts), **_stands(standing, now_us), "attempt": _attempt(claimed, now_us) - 1}
     await held.fail(connection, claimed.lease, **values)
 
 
@@ -317,7 +318,8 @@ async def report(
 ) -> None:
     """Says that an item is worked on and goes well, and what was done since this was last said. Raises LeaseLost."""
     now_us = await held.clock(connection)
-    await held.heartbeat(connection, claimed.lease, **_sums(counts), **_no_error(), **_stands(standing, now_us))
+    values = {**_sums(counts), **_no_error(), **_stands(standing, now_us), "attempt": _attempt(claimed, now_us)}
+    await held.heartbeat(connection, claimed.lease, **values)
 
 
 async def postpone(connection: AsyncConnection, organization: str, *, source: str, until_us: int) -> None:
@@ -498,6 +500,15 @@ def _run_values(claimed: Claimed, counts: Counts, now_us: int) -> dict[str, obje
         **{f"last_{name}": getattr(counts, name) for name in COUNTS},
         **_sums(counts),
     }
+
+
+def _attempt(claimed: Claimed, now_us: int) -> int:
+    """Which attempt a run is. One that has gone on for longer than any wait is the first again.
+
+    A live feed is held for months and never caught up, so that all of its outages would be counted together.
+    """
+    lasted_us = now_us - claimed.item.claimed_at_us
+    return 1 if lasted_us >= BACKOFF_SECONDS_MAX * 1_000_000 else claimed.lease.attempt
 
 
 def _no_error() -> dict[str, object]:

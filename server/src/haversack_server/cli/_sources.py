@@ -204,8 +204,8 @@ def _follow_status(answers: Iterator[source_pb2.SourceStatus]) -> source_pb2.Sou
 @admin_command(
     app,
     "add",
-    example="haversack source add acme --kind odata --set url=https://acme.crm.dynamics.com/api/data/v9.2/"
-    " --secret client_secret=env:ACME_SECRET",
+    example="haversack source add acme --kind postgres --set url=postgresql://haversack@db.example.com/crm"
+    " --secret password=env:CRM_PASSWORD",
     shown=_show_set,
 )
 def add(

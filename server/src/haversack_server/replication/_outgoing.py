@@ -4,8 +4,10 @@ An `Outgoing` is one run for one organization. What waits, and in which order, t
 what the source makes of a write is entered by `Staging.settle_write`, in one commit with the source's row. A run that
 is killed between the two leaves a write that is sent again under its key, which the source knows (see `Source.write`).
 
-Writes of different rows go at once, within bounds. A source that cannot be reached ends the run; a write that fails by
-itself is put aside, so that it holds up its own row alone.
+Writes of different rows go at once, within bounds. A source that cannot be reached, or that cannot be signed in to,
+ends the run; a write that fails by itself is put aside, so that it holds up its own row alone. Which of the two it is
+a failure often does not tell (a service may answer one write with 500 for ever), so the write that met it is put aside
+too, and the next run begins with others.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -23,7 +25,16 @@ import structlog
 from haversack_server._core import Staging
 from haversack_server.catalog.write_backs import Tally
 from haversack_server.core import in_thread
-from haversack_server.errors import HaversackError, InternalFault, Refusal, SourceRefused, SourceUnavailable
+from haversack_server.errors import (
+    HaversackError,
+    InternalFault,
+    MappingInvalid,
+    Refusal,
+    SourceInvalid,
+    SourceRefused,
+    SourceThrottled,
+    SourceUnavailable,
+)
 from haversack_server.replication._source import Change, Written
 
 WRITES_AT_ONCE_MAX = 8
@@ -39,6 +50,10 @@ has brought the row, and what is in conflict has given way, unless replication i
 PUT_ASIDE_SECONDS_MIN = 0.5
 PUT_ASIDE_SECONDS_MAX = 60.0
 """How long a write that failed by itself is left alone: twice as long each time within these."""
+
+SOURCE_FAILURES = (SourceUnavailable, SourceInvalid, MappingInvalid)
+"""What keeps a source from taking any write at all, or may do so. Not to be asked of it again for each that waits: an
+account with a wrong password is locked for less."""
 
 _log = structlog.get_logger()
 
@@ -69,9 +84,17 @@ class _Queued:
 
 @dataclass
 class PutAside:
-    """A write that is left alone for a while."""
+    """A write that is left alone for a while.
+
+    Attributes:
+        attempts: How often it was put aside.
+        conflicts: How often of these because the row had changed at the source.
+        until: When it can be tried again, by the monotonic clock.
+        error: Why it was put aside; None after a conflict.
+    """
 
     attempts: int = 0
+    conflicts: int = 0
     until: float = 0.0
     error: HaversackError | None = None
 
@@ -97,6 +120,7 @@ class Outgoing:
     put_aside: dict[int, PutAside] = field(default_factory=dict)
     _listed: deque[_Queued] = field(default_factory=deque)
     _running: dict[asyncio.Task[None], int] = field(default_factory=dict)
+    _has_listed: bool = False
     _stopping: bool = False
 
     def stop(self) -> None:
@@ -116,7 +140,7 @@ class Outgoing:
     async def run(self) -> Ended:
         """Writes until nothing is left, or only what was put aside.
 
-        Raises SourceUnavailable or SourceThrottled if the source is to be left alone for a while, and StagingFailed or
+        Raises one of `SOURCE_FAILURES` if the source is to be left alone for a while, and StagingFailed or
         LimitReached; writes that are under way then are waited for.
         """
         try:
@@ -144,8 +168,20 @@ class Outgoing:
             self._running[asyncio.create_task(self._take(queued))] = queued.place
 
     async def _list(self) -> list[_Queued]:
+        if not self._has_listed:
+            # First those that nothing is known against: what fails again must not keep a run from them.
+            self._has_listed = True
+            if listed := await self._ready(self.put_aside):
+                return listed
         now = time.monotonic()
-        aside = [place for place, it in self.put_aside.items() if it.until > now]
+        listed = await self._ready(place for place, it in self.put_aside.items() if it.until > now)
+        if not listed and not self._running:
+            # What could be tried again and is not there has been settled by another process.
+            for place in [place for place, it in self.put_aside.items() if it.until <= now]:
+                del self.put_aside[place]
+        return listed
+
+    async def _ready(self, aside: Iterable[int]) -> list[_Queued]:
         found = await in_thread(
             self.staging.queued_writes,
             self.model,
@@ -161,12 +197,21 @@ class Outgoing:
             if settlement is not None:
                 await self._settle(queued, settlement)
                 self.put_aside.pop(queued.place, None)
-        except SourceUnavailable:
+        except SOURCE_FAILURES as error:
+            if not isinstance(error, SourceThrottled):
+                self._put_aside(queued, error)
             raise
         except HaversackError as error:
             if error.reason in ("STAGING_FAILED", "LIMIT_REACHED"):
                 raise
             self._put_aside(queued, error)
+            _log.warning(
+                "write put aside",
+                organization=self.organization,
+                write=queued.change.key,
+                reason=error.reason,
+                cause=str(error),
+            )
         except Exception as error:
             _log.exception("write-back failed by a bug", organization=self.organization, write=queued.change.key)
             cause = InternalFault(f"{type(error).__name__} while a write went to the source; the server's log has more")
@@ -181,8 +226,8 @@ class Outgoing:
             written = await self.source.write(change)
         except SourceRefused as refused:
             if refused.outcome is Refusal.CONFLICT and queued.merges and change.kind == "update":
-                attempts = self.put_aside.get(queued.place, PutAside()).attempts
-                if attempts + 1 < CONFLICT_ATTEMPTS_MAX:
+                conflicts = self.put_aside.get(queued.place, PutAside()).conflicts
+                if conflicts + 1 < CONFLICT_ATTEMPTS_MAX:
                     self._put_aside(queued, None)
                     return None
             return {"outcome": refused.outcome.value.upper(), "message": str(refused)}
@@ -205,14 +250,8 @@ class Outgoing:
         aside = self.put_aside.setdefault(queued.place, PutAside())
         wait = min(PUT_ASIDE_SECONDS_MIN * 2.0 ** min(aside.attempts, 30), PUT_ASIDE_SECONDS_MAX)
         aside.attempts, aside.until, aside.error = aside.attempts + 1, time.monotonic() + wait, error
-        if error is not None:
-            _log.warning(
-                "write put aside",
-                organization=self.organization,
-                write=queued.change.key,
-                reason=error.reason,
-                cause=str(error),
-            )
+        if error is None:
+            aside.conflicts += 1
 
 
 def _settled_here(queued: _Queued) -> Settlement | None:

@@ -28,7 +28,7 @@ from haversack_server.errors import HaversackError, OrganizationNotProvisioned, 
 from haversack_server.lifeline import Lifeline, is_cut
 from haversack_server.publishing import load_metadata
 from haversack_server.replication._connections import Connections
-from haversack_server.replication._outgoing import Outgoing, PutAside, Writable
+from haversack_server.replication._outgoing import SOURCE_FAILURES, Outgoing, PutAside, Writable
 from haversack_server.replication._source import Change, Written
 from haversack_server.stagings import Stagings
 
@@ -250,7 +250,8 @@ class WriteBack:
                     return True
                 return await self._send(organization, staging, lent.source)
         except OrganizationNotProvisioned:
-            # Whoever took it out of service has written back all that there was, or kept it.
+            # Whoever took it out of service has written back all that there was, or kept it. Places begin anew.
+            self._put_aside.pop(organization, None)
             return True
         except SourcePaused:
             self._leave(organization, CLAIM_SECONDS)
@@ -314,7 +315,7 @@ async def last_writes(
         timer = asyncio.get_running_loop().call_later(LAST_SECONDS_MAX, outgoing.stop)
         try:
             await outgoing.run()
-        except SourceUnavailable as error:
+        except SOURCE_FAILURES as error:
             failure = error
         finally:
             timer.cancel()

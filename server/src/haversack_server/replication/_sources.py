@@ -15,6 +15,7 @@ from haversack_server.catalog.sources import StoredSource
 from haversack_server.catalog.work_items import WORK_BELL, WorkItem
 from haversack_server.core import in_thread
 from haversack_server.errors import (
+    ConfigurationInvalid,
     HaversackError,
     OrganizationNotProvisioned,
     SourceInvalid,
@@ -171,10 +172,10 @@ class Sources:
         """
         await asyncio.to_thread(self._seal.add_key)
         async with self._catalog.snapshot() as connection:
-            names = [it.organization for it in await sources.everything(connection)]
+            names = [it.name for it in await organizations.all_by_name(connection)]
         count = 0
         for name in names:
-            # One at a time, and each in its turn: what is being set meanwhile was sealed before, or with the new key.
+            # Each in its turn, those without a source too: one that is being set may be sealed with the old key.
             async with self._catalog.exclusive(name), self._catalog.begin() as connection:
                 stored = await sources.find(connection, name, for_update=True)
                 if stored is not None and stored.sealed_secrets:
@@ -196,7 +197,7 @@ class Sources:
     ) -> StoredSource:
         """Returns the source as it is to be stored; it is judged by being made ready."""
         same = before if before is not None and before.kind == wanted.kind else None
-        secrets = self._seal.open(organization, same.sealed_secrets) if same else {}
+        secrets = self._before(organization, same, wanted) if same else {}
         secrets = {name: it for name, it in secrets.items() if name not in wanted.forgotten} | dict(wanted.secrets)
         if len(secrets) > SECRETS_MAX:
             raise SourceInvalid(f"a source can have {SECRETS_MAX} secrets, and these are {len(secrets)}")
@@ -216,6 +217,15 @@ class Sources:
             revision=before.revision + 1 if before else 1,
             changed_at_us=await self._catalog.now_us(connection),
         )
+
+    def _before(self, organization: str, before: StoredSource, wanted: Wanted) -> dict[str, str]:
+        """Returns a source's secrets; none if they cannot be opened any more and new ones are given."""
+        try:
+            return self._seal.open(organization, before.sealed_secrets)
+        except ConfigurationInvalid:
+            if not wanted.secrets:
+                raise
+            return {}
 
     async def _refuse_another_kind(
         self, connection: AsyncConnection, before: StoredSource | None, stored: StoredSource

@@ -85,12 +85,7 @@ class Server:
     async def _start(self, parts: AsyncExitStack) -> None:
         """Starts every part and says how it is stopped; the last to start is the first to stop."""
         settings = self._settings
-        settings.check()
-        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if (settings.data / RESTORING_MARKER).exists():
-            raise CatalogFailed(
-                f"a backup is being restored into {settings.data}; wait, or restore it again if it was broken off"
-            )
+        self._prepare()
         tls, metrics = Tls.of(settings), Metrics()
         trust = await self._trust()
         catalog = await Catalog.open(settings.catalog_url)
@@ -154,6 +149,16 @@ class Server:
             endpoints = self._endpoints()
             endpoints.write(settings.data)
             parts.callback(endpoints.remove, settings.data)
+
+    def _prepare(self) -> None:
+        """Sees to it that settings and data folder can be used; raises ConfigurationInvalid or CatalogFailed."""
+        data = self._settings.data
+        self._settings.check()
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if (data / RESTORING_MARKER).exists():
+            raise CatalogFailed(
+                f"a backup is being restored into {data}; wait, or restore it again if it was broken off"
+            )
 
     def _guard(self, trust: Trust, catalog: Catalog, audit: AuditLog, metrics: Metrics) -> Guard:
         return Guard(

@@ -169,6 +169,12 @@ async def _conditional(service: Service, shape: Shape) -> Finding:
     answer = await client.send("PATCH", url, b"{}", {"If-Match": 'W/"0"'})
     if answer.status in (404, 412, 410):
         return Finding(shape.entity, Verdict.OK, "writes are conditional: If-Match is honoured")
+    if answer.ok:
+        # It has made the row after all; a check leaves nothing behind.
+        gone = await client.send("DELETE", url, b"", {})
+        left = "" if gone.ok else f", and {url}, which that has made, has to be deleted by hand"
+        what = f"a write under a version that cannot be is carried out, so If-Match is not honoured{left}"
+        return Finding(shape.entity, Verdict.WARNING, what, "writes of devices may go over those of others unseen")
     if answer.status in (403, 405, 501):
         what = f"it cannot be written: {answer.status} {answer.words}"
         return Finding(

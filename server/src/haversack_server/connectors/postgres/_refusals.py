@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from psycopg import Error, OperationalError, errors
+from psycopg import Error, errors
 
 from haversack_server.connectors.postgres._settings import Settings
 from haversack_server.errors import HaversackError, Refusal, SourceInvalid, SourceRefused, SourceUnavailable
@@ -13,9 +13,16 @@ _WRONG_SETTINGS = (
     errors.InvalidCatalogName,
 )
 
+_NOT_THE_WRITE_S = frozenset("08 25 26 28 3D 40 53 55 57 58 72 F0 HV XX".split())
+"""Classes of states (PostgreSQL, "Error Codes") in which the connection, the server, a foreign server or other
+transactions are: the same write may go well later. All others are about the write, those among them that triggers make
+up (`RAISE ... USING ERRCODE`)."""
 
-_SHOWS_THE_ROW = (errors.CheckViolation, errors.NotNullViolation, errors.WithCheckOptionViolation)
-"""Their detail is the whole row as it would have been, with columns that are no business of the user's."""
+_FAILING_ROW = (errors.NotNullViolation, errors.CheckViolation, errors.WithCheckOptionViolation)
+"""Their details are whole rows ("Failing row contains ..."), with columns that the user may not see."""
+
+WORDS_MAX = 1_000
+"""Characters of the database's own words that are kept."""
 
 
 def unavailable(settings: Settings, error: Error) -> HaversackError:
@@ -31,18 +38,18 @@ def unavailable(settings: Settings, error: Error) -> HaversackError:
 def refusal(error: Error) -> HaversackError:
     """Returns what a failed write means.
 
-    A constraint, a bad value and what a trigger raises are INVALID; a missing privilege and row-level security are
-    FORBIDDEN; a lost connection, a lock that was not had in time and a server that is going down are tried again.
+    A missing privilege and row-level security are FORBIDDEN; a lost connection, a lock that was not had in time and a
+    server that is going down are tried again; all else is INVALID: a constraint, a bad value, what a trigger raises.
     """
     diagnosis = error.diag
     words = diagnosis.message_primary or " ".join(str(error).split())
-    is_told = diagnosis.message_detail and not isinstance(error, _SHOWS_THE_ROW)
+    is_told = diagnosis.message_detail and not isinstance(error, _FAILING_ROW)
     detail = f" ({diagnosis.message_detail})" if is_told else ""
     constraint = f" [{diagnosis.constraint_name}]" if diagnosis.constraint_name else ""
-    message = f"{words}{detail}{constraint}"
+    message = f"{words}{detail}"[:WORDS_MAX] + constraint
     if isinstance(error, errors.InsufficientPrivilege):
         return SourceRefused(Refusal.FORBIDDEN, message)
-    state = error.sqlstate or ""
-    if state[:2] in ("22", "23", "44", "P0", "42") and not isinstance(error, OperationalError):
-        return SourceRefused(Refusal.INVALID, message)
-    return SourceUnavailable(f"the database did not take a write: {message}")
+    state = error.sqlstate
+    if state is None or state[:2] in _NOT_THE_WRITE_S:
+        return SourceUnavailable(f"the database did not take a write: {message}; it is tried again")
+    return SourceRefused(Refusal.INVALID, message)

@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from haversack_server.errors import SourceInvalid
 
 PORT = 5432
+PORT_MAX = 65_535
 NAME = "haversack"
 """Of the slot and of the publication, where the settings do not say."""
 
@@ -30,6 +31,7 @@ OPTIONS = "-c datestyle=ISO -c timezone=UTC -c intervalstyle=iso_8601 -c extra_f
 """Texts of values as the feed reads them, whatever the role's settings are."""
 
 _KNOWN = frozenset({"url", "sslmode", "sslrootcert", "slot", "publication"})
+_IN_URL = frozenset({"host", "port", "user", "dbname", "sslmode", "sslrootcert"})
 _PLAIN = re.compile(r"[a-z0-9_]{1,50}")
 
 
@@ -104,7 +106,7 @@ def read_settings(settings: Mapping[str, Any], secrets: Mapping[str, str]) -> Se
     root = str(settings.get("sslrootcert") or parts.get("sslrootcert") or SYSTEM_AUTHORITIES)
     return Settings(
         host=parts["host"],
-        port=int(parts.get("port", PORT)),
+        port=_port(parts.get("port", str(PORT))),
         user=parts["user"],
         password=secrets.get("password", ""),
         database=parts["dbname"],
@@ -123,10 +125,20 @@ def _parts(url: str) -> dict[str, str]:
         raise SourceInvalid("url is none; write postgresql://user@host:5432/database") from None
     if "password" in parts:
         raise SourceInvalid("url has a password; leave it out and give it as the secret `password`")
+    others = sorted(parts.keys() - _IN_URL)
+    if others:
+        # Not their values: some of libpq's are secrets.
+        raise SourceInvalid(f"url has {', '.join(others)}, which are not read; leave them out")
     missing = [name for name in ("host", "user", "dbname") if not parts.get(name)]
     if missing:
         raise SourceInvalid(f"url lacks {', '.join(missing)}; write postgresql://user@host:5432/database")
     return parts
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= PORT_MAX):
+        raise SourceInvalid(f"url has the port {text!r}; give one host, with a port from 1 to {PORT_MAX:,}")
+    return int(text)
 
 
 def _usual_mode(host: str) -> str:
