@@ -377,6 +377,9 @@ def test_a_restore_that_was_broken_off_keeps_servers_out_and_can_be_repeated(
         restore(folder, data)
     with pytest.raises(CatalogFailed, match="restored into"), run(data):
         pass
+    (data / "haversack.toml").write_text('mode = "development"\n')
+    findings = Line(data).json("doctor", expect=1)
+    assert any(it["state"] == "BAD" and "being restored" in it["found"] for it in findings)
     with closing(sqlite3.connect(data / "catalog.sqlite3")) as connection:
         assert connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
     restore(small, data)
