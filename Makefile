@@ -1,6 +1,6 @@
 # The one door. Needs python3 (3.11 or newer, with venv), make, cargo and a C compiler; all else goes into .venv and target.
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-odata demo-postgres test test-rust test-python check format lint types arrows contract gen-fresh wheels gen bench clean
+.PHONY: help install demo demo-odata test test-rust test-python check format lint types arrows contract gen-fresh wheels gen bench clean
 .PHONY: sim sim-worlds sim-views sim-parsers sim-oracle sim-kills
 
 BIN := .venv/bin

@@ -33,6 +33,8 @@ from haversack_server.errors import (
     OrganizationUnknown,
 )
 from haversack_server.places import RESTORING_MARKER
+from haversack_server.sealing import KEY_FILE as SOURCES_KEY_FILE
+from haversack_server.sealing import Seal
 from haversack_server.settings import Mode, ServerSettings
 from server.running import LoopThread, RunningServer, running
 from server.test_cli import Line
@@ -221,6 +223,22 @@ def test_an_organization_that_is_provisioned_anew_meanwhile_is_copied_again(run:
         assert set(names(ada)) == set(ACCOUNTS)
 
 
+def test_keys_that_are_exchanged_while_files_are_copied_open_what_the_catalog_has(run: Run, tmp_path: Path) -> None:
+    with run(tmp_path / "first") as one:
+        one.admin().organization(standard=False)
+        seal, sealed = Seal(one.settings.data), b""
+
+        def exchange(progress: Progress) -> None:
+            nonlocal sealed
+            if progress.what == "catalog.jsonl" and not sealed:
+                sealed = seal.seal("acme", {"password": "s"})
+
+        made = back_up(one, tmp_path / "backup", report=exchange)
+        assert [it.path for it in made.manifest.files].count(f"data/{SOURCES_KEY_FILE}") == 1
+    restore(tmp_path / "backup", tmp_path / "second")
+    assert Seal(tmp_path / "second").open("acme", sealed) == {"password": "s"}
+
+
 def test_what_was_under_way_is_begun_again(run: Run, tmp_path: Path) -> None:
     with run(tmp_path / "first") as one:
         admin = one.admin()
@@ -359,6 +377,9 @@ def test_a_restore_that_was_broken_off_keeps_servers_out_and_can_be_repeated(
         restore(folder, data)
     with pytest.raises(CatalogFailed, match="restored into"), run(data):
         pass
+    (data / "haversack.toml").write_text('mode = "development"\n')
+    findings = Line(data).json("doctor", expect=1)
+    assert any(it["state"] == "BAD" and "being restored" in it["found"] for it in findings)
     with closing(sqlite3.connect(data / "catalog.sqlite3")) as connection:
         assert connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
     restore(small, data)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import stat
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +17,9 @@ import pytest
 from conftest import new_catalog
 from haversack.admin.v1 import directory_pb2, provisioning_pb2, security_pb2, work_pb2
 from haversack.admin.v1 import source_pb2 as pb
+from haversack_server.catalog import organizations, sources
+from haversack_server.catalog.organizations import Organization
+from haversack_server.catalog.sources import StoredSource
 from haversack_server.errors import ConfigurationInvalid, SourceThrottled
 from haversack_server.sealing import KEY_FILE, Seal
 from haversack_server.settings import Mode, ServerSettings
@@ -21,9 +27,11 @@ from server.refusals import reason_of
 from server.running import Admin, LoopThread, RunningServer, running
 from server.shelf import ENTITY, Shelf, connectors
 from server.test_cli import Line
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 SECRET = "correct horse battery staple"
 KINDS = ("shelf", "shelf-live")
+WAIT_SECONDS = 10.0
 
 
 @dataclass
@@ -347,6 +355,8 @@ def test_secrets_come_from_places_and_never_come_back(
     assert any_site.line.refusal(*add)["reason"] == "SOURCE_INVALID"
     for wrong in (f"password={SECRET}", "password=env:NO_SUCH_VARIABLE", "password=file:/no/such/file"):
         assert SECRET not in any_site.line.run(*add, "--secret", wrong, expect=2).output
+    # Where no secret belongs, none is kept either: the settings are refused, and the audit log does not tell them.
+    assert any_site.line.refusal(*add, "--set", f"password={SECRET}")["reason"] == "SOURCE_INVALID"
     monkeypatch.setenv("SHELF_SECRET", SECRET)
     said = any_site.line.run(*add, "--secret", "password=env:SHELF_SECRET").output
     place = tmp_path / "secret.txt"
@@ -399,6 +409,52 @@ def _sealed(site: Site, organization: str) -> bytes:
     with sqlite3.connect(f"file:{site.server.settings.data / 'catalog.sqlite3'}?mode=ro", uri=True) as catalog:
         query = "SELECT secrets FROM source WHERE organization = ?"
         return bytes(catalog.execute(query, (organization,)).fetchone()[0])
+
+
+def test_a_first_source_that_is_set_while_the_key_is_exchanged_keeps_its_secrets(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.shelf("tools").secret = SECRET
+    site.set(site.admin.organization(standard=False), "shelf", "tools", password=SECRET)
+    name = site.admin.organization(standard=False)
+    adding, sealed, listed = threading.Event(), threading.Event(), threading.Event()
+    add, put, everything = Seal.add_key, sources.put, organizations.all_by_name
+
+    def after_it_is_sealed(seal: Seal) -> frozenset[str]:
+        adding.set()
+        sealed.wait(WAIT_SECONDS)
+        return add(seal)
+
+    async def after_it_is_listed(connection: AsyncConnection, stored: StoredSource) -> None:
+        if stored.organization == name and not sealed.is_set():
+            sealed.set()
+            await asyncio.to_thread(listed.wait, WAIT_SECONDS)
+        await put(connection, stored)
+
+    async def listing(connection: AsyncConnection) -> list[Organization]:
+        found = await everything(connection)
+        listed.set()
+        return found
+
+    monkeypatch.setattr(Seal, "add_key", after_it_is_sealed)
+    monkeypatch.setattr(sources, "put", after_it_is_listed)
+    monkeypatch.setattr(organizations, "all_by_name", listing)
+    with ThreadPoolExecutor() as threads:
+        rotating = threads.submit(site.call, "RotateSourceKey", pb.RotateSourceKeyRequest())
+        adding.wait(WAIT_SECONDS)
+        site.set(name, "shelf", "tools", SECRET)
+        rotating.result()
+    assert Seal(site.server.settings.data).open(name, _sealed(site, name)) == {"password": SECRET}
+
+
+def test_keys_that_are_exchanged_at_once_do_not_lose_each_other(tmp_path: Path) -> None:
+    seal = Seal(tmp_path)
+    seal.seal("acme", {"password": SECRET})
+    first, second = seal.add_key(), seal.add_key()
+    between = seal.seal("acme", {"password": SECRET})
+    seal.drop_keys(first)
+    assert seal.open("acme", between) == {"password": SECRET}
+    assert len(second - first) == 1
 
 
 def test_secrets_of_one_organization_open_for_no_other_and_not_without_the_key(tmp_path: Path) -> None:

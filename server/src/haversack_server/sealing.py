@@ -7,10 +7,12 @@ alone. It can hold several keys while they are being exchanged: the last one sea
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -60,23 +62,41 @@ class Seal:
         opened: dict[str, str] = json.loads(content)
         return opened
 
-    def add_key(self) -> None:
-        """Makes a new key, which seals from now on; those before it still open."""
-        keys = self._keys(make=False)
-        self._write({**keys, secrets.token_hex(KEY_ID_BYTES): AESGCM.generate_key(KEY_BYTES * 8)})
+    def add_key(self) -> frozenset[str]:
+        """Makes a new key, which seals from now on; those before it still open. Returns their ids."""
+        with self._alone():
+            keys = self._keys(make=False)
+            self._write({**keys, **_new_key()})
+        return frozenset(keys)
 
-    def drop_old_keys(self) -> int:
-        """Forgets every key but the last; returns how many. Nothing may be sealed with them any more."""
-        keys = self._keys(make=False)
-        self._write(dict(list(keys.items())[-1:]))
-        return max(len(keys) - 1, 0)
+    def drop_keys(self, ids: Collection[str]) -> None:
+        """Forgets keys. Nothing may be sealed with them any more."""
+        with self._alone():
+            self._write({id_: key for id_, key in self._keys(make=False).items() if id_ not in ids})
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keeps whoever else would change the file waiting, in other processes too: a key that is lost stays lost."""
+        folder = self._path.parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _make_first(self) -> None:
+        with self._alone():
+            if not self._path.exists():
+                self._write(_new_key())
 
     def _keys(self, *, make: bool) -> dict[str, bytes]:
         """Reads the file each time: another process may have exchanged the keys."""
         if not self._path.exists():
             if not make:
                 return {}
-            self.add_key()
+            self._make_first()
         try:
             read = json.loads(self._path.read_text(encoding="utf-8"))["keys"]
             return {it["id"]: base64.b64decode(it["key"]) for it in read}
@@ -89,10 +109,13 @@ class Seal:
     def _write(self, keys: Mapping[str, bytes]) -> None:
         """Replaces the file whole, durably, readable by its owner alone."""
         content = json.dumps({"keys": [{"id": id_, "key": base64.b64encode(keys[id_]).decode()} for id_ in keys]})
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         scratch = self._path.with_suffix(f".{os.getpid()}.unfinished")
         with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         scratch.replace(self._path)
+
+
+def _new_key() -> dict[str, bytes]:
+    return {secrets.token_hex(KEY_ID_BYTES): AESGCM.generate_key(KEY_BYTES * 8)}

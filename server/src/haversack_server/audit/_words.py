@@ -15,9 +15,9 @@ DEPTH_MAX = 32
 SECRET_WORDS = ("password", "secret", "credential", "private_key")
 """Fields whose names have one of these are told of, and not told."""
 
-UNJUDGED = ("settings_json",)
-"""Fields in which somebody may write a secret by mistake, which is then refused. What of them comes to count is in the
-entry as it is afterwards."""
+UNJUDGED_FIELDS = ("settings_json",)
+"""Fields that the call still has to judge: somebody may have put a secret where none belongs. What was taken of them is
+in the entry as what was there before and after."""
 
 HIDDEN = "(not recorded)"
 
@@ -41,7 +41,7 @@ def written(value: Any) -> tuple[str, bool]:
 
 
 def _field(field: FieldDescriptor, value: Any, depth: int) -> Any:
-    if field.name in UNJUDGED or any(word in field.name for word in SECRET_WORDS):
+    if field.name in UNJUDGED_FIELDS or any(word in field.name for word in SECRET_WORDS):
         return HIDDEN
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         values = field.message_type.fields_by_name["value"]

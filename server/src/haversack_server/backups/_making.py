@@ -10,7 +10,9 @@ Databases are copied one after the other while everybody goes on, so their order
    copied rows may have. What staging lacks of it, `restore` puts in.
 
 If the catalog's snapshot names other databases than were copied, because an organization was provisioned meanwhile,
-these are copied and the catalog again, a bounded number of times.
+these are copied and the catalog again, a bounded number of times. So are keys, if they changed around the snapshot:
+a key is made before the first secret is sealed with it and dropped after the last, so keys that are the same before and
+after open every secret of the snapshot.
 """
 
 from __future__ import annotations
@@ -42,11 +44,14 @@ from haversack_server.backups._progress import Meter, Report
 from haversack_server.catalog import Catalog, audits, copies, newest_schema, organizations, provisioning
 from haversack_server.core import in_thread
 from haversack_server.errors import BackupFailed, BackupTargetExists, OrganizationUnknown, StagingFailed
-from haversack_server.identity import KEY_FILE
+from haversack_server.identity import KEY_FILE as ISSUER_KEY_FILE
 from haversack_server.provisioning.ledger import FILE_NAME as LEDGER_FILE
 
 ROUNDS_MAX = 5
 """How often the catalog is copied until it names what was copied."""
+
+KEY_FILES = (ISSUER_KEY_FILE, sealing.KEY_FILE)
+"""What is copied of keys, by its place in the data folder: small files, each replaced as a whole."""
 
 POLL_SECONDS = 0.1
 """How often a copy under way is looked at."""
@@ -134,6 +139,14 @@ def _version() -> str:
         return "of a source tree"
 
 
+def _content(path: Path) -> bytes | None:
+    """What is in a small file; None if there is none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
 class _Work:
     """One backup under way."""
 
@@ -147,7 +160,7 @@ class _Work:
         self._meter = Meter(report, 0)
         self._report = report
         self._files: dict[str, list[BackedUpFile]] = {}
-        """By the organization that they are of; "" for the rest."""
+        """By the organization that they are of; "" for keys, and the catalog under its own name."""
         self._heads: dict[str, tuple[int, int]] = {}
 
     async def carry_out(self) -> None:
@@ -157,19 +170,21 @@ class _Work:
             sources = await self._sources(connection)
             database = connection.dialect.name
         self._meter = Meter(self._report, await asyncio.to_thread(self._estimate, sources))
-        await self._copy_keys()
         copied: dict[str, _Source] = {}
         for _ in range(ROUNDS_MAX):
             for source in sources:
                 if source.name not in copied or copied[source.name].places != source.places:
                     await self._copy(source)
             copied = {source.name: source for source in sources}
+            await self._copy_keys()
             sources, tables = await self._copy_catalog()
-            if all(it.name in copied and copied[it.name].places == it.places for it in sources):
+            has_all = all(it.name in copied and copied[it.name].places == it.places for it in sources)
+            if has_all and await asyncio.to_thread(self._has_same_keys):
                 break
         else:
             raise BackupFailed(
-                "organizations were provisioned faster than they could be copied; repeat the backup later"
+                "organizations were provisioned, or keys exchanged, faster than they could be copied;"
+                " repeat the backup later"
             )
         for name in copied.keys() - {source.name for source in sources}:
             await asyncio.to_thread(self._forget, name)
@@ -214,10 +229,15 @@ class _Work:
         return sum(path.stat().st_size for path in paths if path.exists())
 
     async def _copy_keys(self) -> None:
-        """The keys that what is in the catalog, and tokens that are out there, were made with."""
-        for path in (KEY_FILE, sealing.KEY_FILE):
+        """The keys that what is in the catalog, and tokens that are out there, were made with; those before go."""
+        await asyncio.to_thread(self._forget, "")
+        for path in KEY_FILES:
             if (self._data / path).exists():
                 await self._copy_file("", path)
+
+    def _has_same_keys(self) -> bool:
+        """Whether the keys that were copied are those that there are."""
+        return all(_content(self._data / path) == _content(self._place(str(path))) for path in KEY_FILES)
 
     async def _copy(self, source: _Source) -> None:
         """Copies an organization's files, in their order; those that were copied before go."""
@@ -255,6 +275,11 @@ class _Work:
                 head = await in_thread(copying.finish)
             finally:
                 await in_thread(copying.abort)
+        except StagingFailed:
+            # The backup may go on without this database, and must not have half of it.
+            for half in target.parent.glob(f"{target.name}*"):
+                half.unlink()
+            raise
         finally:
             await in_thread(database.close)
         await self._enter(organization, path)

@@ -225,9 +225,13 @@ class _Filling:
 
     async def _take_over_ledger(self, record_path: str, staging: Staging) -> None:
         record = await in_thread(Staging.open, str(self._data / record_path))
+
+        def take_over() -> None:
+            for page in exported(record):
+                staging.import_ledger(page)
+
         try:
-            for page in await in_thread(lambda: list(exported(record))):
-                await in_thread(staging.import_ledger, page)
+            await in_thread(take_over)
         finally:
             await in_thread(record.close)
 

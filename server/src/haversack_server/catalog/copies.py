@@ -139,9 +139,9 @@ async def _number(connection: AsyncConnection, table: Table) -> int:
     highest = (await connection.execute(select(func.max(counter)))).scalar() or 0
     if connection.dialect.name == "postgresql":
         sequence = (await connection.execute(_sequence(table, counter))).scalar()
-        # A sequence that has given nothing out says the first number that it would.
-        given = text(f"SELECT last_value FROM {sequence} WHERE is_called")
-        found = (await connection.execute(given)).scalar() if sequence else 0
+        # A sequence that has given nothing out yet says 1 too.
+        given = f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {sequence}"
+        found = (await connection.execute(text(given))).scalar() if sequence else 0
     elif await connection.run_sync(lambda it: inspect(it).has_table("sqlite_sequence")):
         query = text("SELECT seq FROM sqlite_sequence WHERE name = :name")
         found = (await connection.execute(query, {"name": table.name})).scalar()

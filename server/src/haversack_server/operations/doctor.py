@@ -29,6 +29,7 @@ from haversack_server.catalog.sources import StoredSource
 from haversack_server.connectors import CONNECTORS
 from haversack_server.endpoints import Endpoints, reachable
 from haversack_server.errors import HaversackError
+from haversack_server.places import RESTORING_MARKER
 from haversack_server.sealing import KEY_FILE, Seal
 from haversack_server.security import Certificate, CertificateFiles
 from haversack_server.settings import IssuerSettings, ServerSettings, TlsSettings, load_settings
@@ -120,6 +121,9 @@ def _data_folder(data: Path) -> Iterator[Finding]:
     if not os.access(data, os.R_OK | os.W_OK | os.X_OK):
         yield Finding(State.BAD, what, "it cannot be read and written", "run as its owner, or change its rights")
         return
+    if (data / RESTORING_MARKER).exists():
+        advice = "wait for it; if it was broken off, `haversack restore` it again"
+        yield Finding(State.BAD, what, "a backup is being restored into it, and no server starts", advice)
     if data.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         yield Finding(State.DOUBTFUL, what, "others on this machine can look into it", f"chmod 700 {data}")
     else:

@@ -170,19 +170,21 @@ class Sources:
 
         The file has both keys until the catalog is changed, so that a crash in between leaves secrets that open.
         """
-        await asyncio.to_thread(self._seal.add_key)
+        old = await asyncio.to_thread(self._seal.add_key)
         async with self._catalog.snapshot() as connection:
             names = [it.name for it in await organizations.all_by_name(connection)]
         count = 0
         for name in names:
-            # Each in its turn, those without a source too: one that is being set may be sealed with the old key.
+            # One at a time, each in its turn, and those without a source too: what is being set meanwhile, the first
+            # source of an organization as well, was sealed before, or with the new key.
             async with self._catalog.exclusive(name), self._catalog.begin() as connection:
                 stored = await sources.find(connection, name, for_update=True)
                 if stored is not None and stored.sealed_secrets:
                     sealed = self._seal.seal(name, self._seal.open(name, stored.sealed_secrets))
                     await sources.put(connection, replace(stored, sealed_secrets=sealed))
                     count += 1
-        await asyncio.to_thread(self._seal.drop_old_keys)
+        # Only what was there before: another rotation may have made a key meanwhile, and seals with that.
+        await asyncio.to_thread(self._seal.drop_keys, old)
         return count
 
     def secret_names(self, stored: StoredSource) -> list[str]:

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+import structlog
 from haversack.admin.v1 import source_pb2 as pb
 from haversack.admin.v1 import work_pb2
 
 from haversack_server.catalog import Catalog, entities, organizations, sources, work_items
 from haversack_server.catalog.work_items import WorkItem
 from haversack_server.core import in_thread
-from haversack_server.errors import LimitReached, OrganizationNotProvisioned, ServerStopping
+from haversack_server.errors import HaversackError, LimitReached, OrganizationNotProvisioned, ServerStopping
 from haversack_server.replication._native import NATIVE
 from haversack_server.replication._sending import write_back_standing
 from haversack_server.stagings import Stagings
@@ -26,6 +27,8 @@ LOOK_SECONDS = 1.0
 
 ITEMS_MAX = 100_000
 """More than an organization has entities."""
+
+_log = structlog.get_logger()
 
 
 class SourceStatus:
@@ -104,10 +107,19 @@ class SourceStatus:
 
 
 async def source_states(catalog: Catalog, status: SourceStatus) -> list[pb.SourceStatus]:
-    """Returns the status of every organization that follows a source outside, for metrics."""
+    """Returns the status of every organization that follows a source outside, for metrics.
+
+    One that cannot be read is logged and left out: the others are to be seen.
+    """
     async with catalog.snapshot() as connection:
         names = [it.organization for it in await sources.everything(connection)]
-    return [await status.read(name) for name in names]
+    states = []
+    for name in names:
+        try:
+            states.append(await status.read(name))
+        except HaversackError as error:
+            _log.warning("source not looked at", organization=name, reason=error.reason, cause=str(error))
+    return states
 
 
 def work_item_state(item: WorkItem, now_us: int) -> work_pb2.WorkItemState:

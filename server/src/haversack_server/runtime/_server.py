@@ -146,9 +146,13 @@ class Server:
         metrics.add_issuers(lambda: issuer_states(trust))
         self._start_pages(parts, metrics, catalog)
         if settings.role is ProcessRole.ALL:
-            endpoints = self._endpoints()
-            endpoints.write(settings.data)
-            parts.callback(endpoints.remove, settings.data)
+            self._tell_endpoints(parts)
+
+    def _tell_endpoints(self, parts: AsyncExitStack) -> None:
+        """Lets commands on this machine find the server while it runs."""
+        endpoints = self._endpoints()
+        endpoints.write(self._settings.data)
+        parts.callback(endpoints.remove, self._settings.data)
 
     def _prepare(self) -> None:
         """Sees to it that settings and data folder can be used; raises ConfigurationInvalid or CatalogFailed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -73,12 +74,13 @@ class ClientCredentials:
             "scope": self._settings.scope or f"{self._settings.origin}/.default",
         }
         try:
-            answer = await http.post(self._settings.token_url, data=form, headers={"Accept": "application/json"})
+            url, headers = self._settings.token_url, {"Accept": "application/json"}
+            async with http.stream("POST", url, data=form, headers=headers) as answer:
+                body = _object(await _bounded(answer))
         except httpx.HTTPError as error:
             raise SourceUnavailable(
                 f"{self._settings.token_url} does not answer ({type(error).__name__}); it is tried again"
             ) from error
-        body = _object(answer)
         if answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
             raise SourceUnavailable(f"{self._settings.token_url} answers {answer.status_code}; it is tried again")
         value = body.get("access_token")
@@ -101,10 +103,20 @@ def _lifetime(body: Mapping[str, Any]) -> float:
     return max(seconds, min(REFRESH_AHEAD_SECONDS + seconds / 2, 2 * REFRESH_AHEAD_SECONDS))
 
 
-def _object(answer: httpx.Response) -> Mapping[str, Any]:
+async def _bounded(answer: httpx.Response) -> bytes:
+    """The body of an answer; nothing of one that is too long for a token, whoever sent it."""
+    body = bytearray()
+    async for piece in answer.aiter_bytes():
+        body += piece
+        if len(body) > TOKEN_BYTES_MAX:
+            return b""
+    return bytes(body)
+
+
+def _object(content: bytes) -> Mapping[str, Any]:
     try:
-        body = answer.json() if len(answer.content) <= TOKEN_BYTES_MAX else {}
-    except ValueError:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 
