@@ -12,6 +12,7 @@ from conftest import RunningServer
 ROOT = Path(__file__).resolve().parents[2]
 QUICKSTART = ROOT / "examples" / "quickstart"
 BIN = Path(sys.executable).parent
+ORGANIZATION = "route"
 USER = "a0000000-0000-4000-8000-000000000001"
 CONTOSO = "10000000-0000-4000-8000-000000000002"
 NOBODY = "http://127.0.0.1:9"
@@ -51,16 +52,16 @@ def haversack(server: RunningServer, *words: str) -> str:
 
 def quickstart(server: RunningServer) -> str:
     """The README's organization, with merging; returns a token."""
-    haversack(server, "org", "create", "acme")
-    haversack(server, "entity", "import", "--org", "acme", "--standard")
+    haversack(server, "org", "create", ORGANIZATION)
+    haversack(server, "entity", "import", "--org", ORGANIZATION, "--standard")
     for entity in ("businessunit", "systemuser", "role", "roleprivileges", "systemuserroles", "account"):
-        haversack(server, "ingest", str(QUICKSTART / f"{entity}.csv"), "--org", "acme", "--entity", entity)
-    haversack(server, "org", "provision", "acme", "--consent", "--watch")
-    haversack(server, "entity", "enable", "account", "--org", "acme", "--no-filter")
-    haversack(server, "org", "set", "acme", "--conflict-policy", "merge")
-    haversack(server, "profile", "save", str(QUICKSTART / "field.yaml"), "--org", "acme")
-    haversack(server, "profile", "publish", "field", "--org", "acme", "--yes")
-    return haversack(server, "token", "--user", USER, "--org", "acme")
+        haversack(server, "ingest", str(QUICKSTART / f"{entity}.csv"), "--org", ORGANIZATION, "--entity", entity)
+    haversack(server, "org", "provision", ORGANIZATION, "--consent", "--watch")
+    haversack(server, "entity", "enable", "account", "--org", ORGANIZATION, "--no-filter")
+    haversack(server, "org", "set", ORGANIZATION, "--conflict-policy", "merge")
+    haversack(server, "profile", "save", str(QUICKSTART / "field.yaml"), "--org", ORGANIZATION)
+    haversack(server, "profile", "publish", "field", "--org", ORGANIZATION, "--yes")
+    return haversack(server, "token", "--user", USER, "--org", ORGANIZATION)
 
 
 def test_a_field_engineer_works_offline_on_two_devices(server: RunningServer, tmp_path: Path) -> None:

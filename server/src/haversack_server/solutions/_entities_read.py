@@ -141,13 +141,18 @@ def _options(kind: str, attribute: Element, place: str, option_sets: Mapping[str
     if own is None:
         return []
     group, each = OPTIONS.get(kind, ("options", "option"))
-    return [
-        {
-            "Value": _number(it.attributes.get("value", ""), f"an option of {place}"),
-            "Label": _label(it.child("labels")),
-        }
-        for it in own.under(group, each)
-    ]
+    return [_option(it, place) for it in own.under(group, each)]
+
+
+def _option(option: Element, place: str) -> dict[str, Any]:
+    read: dict[str, Any] = {
+        "Value": _number(option.attributes.get("value", ""), f"an option of {place}"),
+        "Label": _label(option.child("labels")),
+    }
+    for name, key in (("state", "State"), ("defaultstatus", "DefaultStatus")):
+        if text := option.attributes.get(name):
+            read[key] = _number(text, f"{name} of an option of {place}")
+    return read
 
 
 def _label(labels: Element | None) -> str:

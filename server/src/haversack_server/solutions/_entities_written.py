@@ -160,11 +160,19 @@ def _attribute(attribute: model_pb2.Attribute, entity: model_pb2.Entity) -> Elem
 
 def _option_set(kind: str, attribute: model_pb2.Attribute, entity: model_pb2.Entity) -> Element:
     group, each = OPTIONS.get(kind, ("options", "option"))
-    options = [
-        element(each, element("labels", *_label("label", it.label)), value=str(it.value)) for it in attribute.options
-    ]
+    options = [element(each, element("labels", *_label("label", it.label)), **_numbers(it)) for it in attribute.options]
     name = f"{entity.logical_name}_{attribute.logical_name}"
     return element("optionset", leaf("OptionSetType", kind), element(group, *options), Name=name)
+
+
+def _numbers(option: model_pb2.Option) -> dict[str, str]:
+    """An option's value, and what it says of the other of state and status."""
+    numbers = {"value": str(option.value)}
+    if option.HasField("state"):
+        numbers["state"] = str(option.state)
+    if option.HasField("default_status"):
+        numbers["defaultstatus"] = str(option.default_status)
+    return numbers
 
 
 def _label(tag: str, text: str) -> list[Element]:
