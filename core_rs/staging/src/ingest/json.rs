@@ -108,7 +108,7 @@ fn encode_line(encoder: &Encoder, line: u64, text: &[u8], is_too_large: bool, ba
 }
 
 /// A scalar as text; bare numbers keep every digit.
-fn read_value<'a>(name: &str, value: &'a RawValue) -> Result<CellValue<'a>, Fault> {
+pub(super) fn read_value<'a>(name: &str, value: &'a RawValue) -> Result<CellValue<'a>, Fault> {
     let raw = value.get();
     match raw.as_bytes().first() {
         Some(b'n') => Ok(CellValue::Null),
@@ -136,7 +136,7 @@ fn no_object(error: &serde_json::Error) -> Fault {
 
 /// A text that is borrowed where it has no escapes.
 #[derive(serde::Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// The members of an object, in order, values unread.
 struct Members<'a>(Vec<(Text<'a>, &'a RawValue)>);

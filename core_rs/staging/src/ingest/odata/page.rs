@@ -8,11 +8,12 @@ use haversack_engine::ids::{AttributeNumber, EntityNumber};
 use haversack_engine::row::{FieldType, Value, parse_text};
 use haversack_engine::schema::Schema;
 use haversack_proto::model::AttributeType;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::super::batch::{Batch, EncodedRow, Fault, Refusals};
 use super::super::encoder::{Cell, CellText, CellValue, Encoder, Slot};
+use super::super::json::{self, Text};
 use super::super::writer::field_types;
 use super::super::{Action, RowError};
 use super::address::key_in;
@@ -365,32 +366,15 @@ impl<'de> Row<'de> {
 
 /// A scalar as text. A service's own types are believed: a number may be the value of a text (a key, for one).
 fn read_value<'a>(name: &str, value: &'a RawValue) -> Result<CellValue<'a>, Fault> {
-    let raw = value.get();
-    match raw.as_bytes().first() {
-        Some(b'n') => Ok(CellValue::Null),
-        Some(b'"') => match serde_json::from_str(raw) {
-            Ok(Text(text)) => Ok(CellValue::Text(CellText { text, quoted: true })),
-            Err(error) => Err(Fault::of(name, format!("the text is not valid JSON: {error}"))),
-        },
-        Some(b'{' | b'[') => Err(Fault::of(name, "the value is an object or a list, and an attribute has neither")),
-        _ => Ok(CellValue::Text(CellText { text: raw.into(), quoted: true })),
-    }
+    Ok(match json::read_value(name, value)? {
+        CellValue::Text(cell) => CellValue::Text(CellText { quoted: true, ..cell }),
+        other => other,
+    })
 }
 
 fn read_text(value: &RawValue) -> Option<Cow<'_, str>> {
     match read_value("", value) {
         Ok(CellValue::Text(text)) => Some(text.text),
         _ => None,
-    }
-}
-
-/// A text that is borrowed where it has no escapes.
-struct Text<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Text<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(serde::Deserialize)]
-        struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
-        Borrowed::deserialize(deserializer).map(|text| Self(text.0))
     }
 }
