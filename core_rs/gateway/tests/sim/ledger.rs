@@ -144,7 +144,10 @@ impl Ledger {
                 counters.add("fields overruled", answer.overruled.len() as u64);
                 let done = written.contains(&row) || call.changed.iter().any(|changed| changed.row == row);
                 assert!(done || answer.lsn <= call.before, "I3: {name:?} was applied, and nothing was done");
-                *cells = after(&mutation, &answer.overruled, cells.take());
+                let left = after(&mutation, &answer.overruled, cells.clone());
+                // What left the row as it was is told of its last change, which may be another's of this very call.
+                self.known.get_mut(&name).unwrap().drew_lsn &= left != *cells;
+                *cells = left;
                 written.insert(row);
             } else {
                 assert!(!answer.message.is_empty(), "who is refused hears why");
