@@ -49,7 +49,7 @@ def run(session: Session) -> list[Figure]:
     rounds = session.size(5, 1)
     figures = _pages(session, pages, rounds)
     session.doing("odatapy")
-    with _service() as url:
+    with service() as url:
         figures += asyncio.run(_connector(url, session.size(200, 20)))
     return figures
 
@@ -125,7 +125,7 @@ def _row(number: int, version: int) -> dict[str, object]:
 
 
 @contextmanager
-def _service() -> Iterator[str]:
+def service() -> Iterator[str]:
     """Runs odatapy while the block runs; yields its address."""
     command = [sys.executable, str(EXAMPLE / "service.py"), str(EXAMPLE / "metadata.xml")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
