@@ -233,18 +233,20 @@ def test_what_is_refused_only_at_the_commit_is_refused_too(
     assert source_database.run("SELECT key FROM haversack.applied_mutations") == [("install/2",)]
 
 
-def test_padded_text_comes_back_as_replication_brings_it(source_database: SourceDatabase) -> None:
-    source_database.run("CREATE TABLE job (id uuid PRIMARY KEY, code char(5))")
-    mapping = "entities: {job: {table: job, id: id, attributes: {code: code}}}"
+def test_padded_text_and_odd_names_come_back_as_they_are(source_database: SourceDatabase) -> None:
+    source_database.run('CREATE TABLE job (id uuid PRIMARY KEY, code char(5), "100%" int)')
+    mapping = "entities: {job: {table: job, id: id, attributes: {code: code, share: '100%'}}}"
 
     async def written() -> bytes | None:
         source = source_database.source(mapping)
         try:
-            return (await source.write(Change("install/1", "job", JOB, "create", {"code": "ab"}, user=USER))).row
+            values = {"code": "ab", "share": 7}
+            return (await source.write(Change("install/1", "job", JOB, "create", values, user=USER))).row
         finally:
             await source.close()
 
-    assert json.loads(asyncio.run(written()) or b"")["code"] == "ab   "
+    row = json.loads(asyncio.run(written()) or b"")
+    assert (row["code"], row["share"]) == ("ab   ", "7")
 
 
 def test_first_writes_at_once_make_one_table_of_keys(source: PostgresSource, source_database: SourceDatabase) -> None:

@@ -1,7 +1,7 @@
 """Writes of devices, each in one transaction of the source: once, as its user, and only over what the device saw.
 
-Statements go out in a pipeline: one is waited for only where the next depends on what it finds. Their texts are the
-same for all rows of an entity, so that both sides prepare them once.
+The texts of its statements are the same for all rows of an entity, so that both sides prepare them once. A pipeline was
+measured to save nothing: libpq's calls cost more than their answers where the database is near.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline, sql
+from psycopg import AsyncConnection, sql
 from psycopg import Error as DatabaseError
 from psycopg import errors as states
 from psycopg.rows import dict_row
@@ -126,18 +126,15 @@ class Writer:
     async def _once(self, connection: AsyncConnection[Any], entity: Entity, change: Change) -> Written:
         if self._has_ledger is None:
             self._has_ledger = await _ledger_is_there(connection)
-        async with connection.pipeline() as pipeline, connection.transaction():
+        async with connection.transaction():
             row = _Row(connection, entity, change, self._select(entity))
-            if self._has_ledger and not await row.is_first(pipeline):
+            if self._has_ledger and not await row.is_first():
                 return await row.written()
             await self._become(connection, change.user)
-            done = await row.apply(repeats_are_told=self._has_ledger)
+            await row.apply(repeats_are_told=self._has_ledger)
             if self._plan.file.user_role:
                 await connection.execute("RESET ROLE")
-            written = await row.written()
-            if done is not None:
-                row.check_reached(done.rowcount)
-            return written
+            return await row.written()
 
     async def _become(self, connection: AsyncConnection[Any], user: str) -> None:
         """Acts as the user who wrote, as far as the mapping says how, until the transaction ends."""
@@ -155,7 +152,7 @@ class Writer:
                 Refusal.FORBIDDEN, "the mapping has no table of users, so nobody has a role to write as"
             )
         statement = sql.SQL("SELECT {}::text AS role FROM {} WHERE {}").format(
-            sql.Identifier(column), _table(users), _is(users)
+            _column(column), _table(users), _is(users)
         )
         found = await (await connection.execute(statement, _key(users, user))).fetchone()
         if found is None or not found["role"]:
@@ -172,30 +169,28 @@ class _Row:
         self._entity = entity
         self._change = change
 
-    async def is_first(self, pipeline: AsyncPipeline) -> bool:
+    async def is_first(self) -> bool:
         """Notes the mutation's key; returns whether it was not there."""
-        noted = await self._connection.execute(_NOTE, (self._change.key,))
-        await pipeline.sync()
-        return noted.rowcount == 1
+        return (await self._connection.execute(_NOTE, (self._change.key,))).rowcount == 1
 
-    async def apply(self, *, repeats_are_told: bool) -> AsyncCursor[Any] | None:
-        """Makes the row what the device wants it to be; without a ledger, leaves alone what is so already.
-
-        Returns the statement that has to reach the row, if there is one: how many rows it met is known later.
-        """
+    async def apply(self, *, repeats_are_told: bool) -> None:
+        """Makes the row what the device wants it to be; without a ledger, leaves alone what is so already."""
         before = await self._read(locking=True)
         if not repeats_are_told and self._is_done(before):
-            return None
+            return
         if self._change.kind == "create":
             await self._insert(before)
-            return None
+            return
         if before is None:
             raise SourceRefused(
                 Refusal.NOT_FOUND, f"{self._entity.name} {self._change.id} is not there, or not for this user"
             )
         if self._change.detect_conflicts:
             self._compare(before)
-        return await (self._set(self._columns()) if self._change.kind == "update" else self._delete())
+        if self._change.kind == "update":
+            await self._set(self._columns())
+        else:
+            await self._delete()
 
     async def written(self) -> Written:
         """Returns the row as it is now, triggers and defaults included."""
@@ -294,34 +289,35 @@ class _Row:
         )
         statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
             _table(self._entity),
-            sql.SQL(", ").join(map(sql.Identifier, columns)),
+            sql.SQL(", ").join(map(_column, columns)),
             sql.SQL(", ").join(_cast(self._entity, name) for name in columns),
         )
         await self._connection.execute(statement, list(columns.values()))
 
-    async def _set(self, columns: Mapping[str, str | None]) -> AsyncCursor[Any] | None:
+    async def _set(self, columns: Mapping[str, str | None]) -> None:
         if not columns:
-            return None
+            return
         statement = sql.SQL("UPDATE {} SET {} WHERE {}").format(
             _table(self._entity),
-            sql.SQL(", ").join(
-                sql.SQL("{} = {}").format(sql.Identifier(name), _cast(self._entity, name)) for name in columns
-            ),
+            sql.SQL(", ").join(sql.SQL("{} = {}").format(_column(name), _cast(self._entity, name)) for name in columns),
             _is(self._entity),
         )
         key = _key(self._entity, self._change.id)
-        return await self._connection.execute(statement, [*columns.values(), *key])
+        done = await self._connection.execute(statement, [*columns.values(), *key])
+        self._check_reached(done.rowcount)
 
-    async def _delete(self) -> AsyncCursor[Any] | None:
+    async def _delete(self) -> None:
         mapping, table = self._entity.mapping, self._entity.table
         if mapping.deleted and table is not None:
             mark = "true" if table.columns[mapping.deleted].type == "bool" else "now"
-            return await self._set({mapping.deleted: mark})
+            await self._set({mapping.deleted: mark})
+            return
         statement = sql.SQL("DELETE FROM {} WHERE {}").format(_table(self._entity), _is(self._entity))
-        return await self._connection.execute(statement, _key(self._entity, self._change.id))
+        done = await self._connection.execute(statement, _key(self._entity, self._change.id))
+        self._check_reached(done.rowcount)
 
-    def check_reached(self, rows: int) -> None:
-        """Raises SourceRefused: a row that was locked and is not reached was kept back by a policy or a trigger."""
+    def _check_reached(self, rows: int) -> None:
+        """A row that was locked and is not reached was kept back by a policy or a trigger."""
         if rows == 0:
             raise SourceRefused(
                 Refusal.FORBIDDEN, f"a policy or trigger of the database keeps {self._entity.name} {self._change.id}"
@@ -347,7 +343,7 @@ def _select(entity: Entity) -> bytes:
     """Returns the statement that reads a row's columns as texts."""
     assert entity.table is not None
     columns = sql.SQL(", ").join(
-        (_FORMATTED if column.type in _UNLIKE_THEIR_TEXT else _CAST).format(sql.Identifier(name))
+        (_FORMATTED if column.type in _UNLIKE_THEIR_TEXT else _CAST).format(_column(name))
         for name, column in entity.table.columns.items()
     )
     return sql.SQL("SELECT {} FROM {} WHERE {}").format(columns, _table(entity), _is(entity)).as_bytes()
@@ -355,19 +351,28 @@ def _select(entity: Entity) -> bytes:
 
 def _table(entity: Entity) -> sql.Identifier:
     assert entity.table is not None
-    return sql.Identifier(entity.table.schema, entity.table.name)
+    return sql.Identifier(_escaped(entity.table.schema), _escaped(entity.table.name))
+
+
+def _column(name: str) -> sql.Identifier:
+    return sql.Identifier(_escaped(name))
+
+
+def _escaped(name: str) -> str:
+    """Returns a name for a statement with parameters, which all of them have: a percent sign begins one."""
+    return name.replace("%", "%%")
 
 
 def _cast(entity: Entity, column: str) -> sql.Composed:
     """Returns a parameter as a value of a column's type; it is sent as text, whatever it is."""
     assert entity.table is not None
-    declared = sql.SQL(entity.table.columns[column].declared)
+    declared = sql.SQL(_escaped(entity.table.columns[column].declared))
     return sql.SQL("CAST(%s::text AS {})").format(declared)
 
 
 def _is(entity: Entity) -> sql.Composed:
     """Returns the condition that a row has an id; its parameters are those of `_key`, as what the columns are."""
-    return sql.SQL(" AND ").join(sql.SQL("{} = %s").format(sql.Identifier(column)) for column in entity.mapping.key)
+    return sql.SQL(" AND ").join(sql.SQL("{} = %s").format(_column(column)) for column in entity.mapping.key)
 
 
 def _key(entity: Entity, row: str) -> list[str]:
