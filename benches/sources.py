@@ -41,6 +41,8 @@ LOOK_SECONDS = 0.02
 
 WAIT_SECONDS_MAX = 120.0
 ODATA_INTERVAL_SECONDS = 1
+ODATA_PAUSE_SECONDS = 1.37
+"""Between changes at a service: they are to fall anywhere between two looks."""
 
 USER = str(uuid.UUID(int=1))
 TABLES = """
@@ -227,10 +229,10 @@ def _odata(session: Session, program: str) -> Iterator[Figure]:
             row = {"name": f"change {next(numbers)}"}
             http.patch(f"accounts({uuid.UUID(int=1_000)})", json=row).raise_for_status()
 
-        changes = session.size(40, 3)
+        changes = session.size(30, 3)
         session.doing(f"OData: {changes} changes to a live device")
         with Fleet(program, server.endpoint, server.token(ORGANIZATION, USER)).streams(1) as (harness, _):
-            rounds = _changes(harness, change, changes, 0.0)
+            rounds = _changes(harness, change, changes, ODATA_PAUSE_SECONDS)
     behind = [it.devices["last_ms"] - it.call for it in rounds]
     case = f"OData: one PATCH at odatapy, asked for changes every {ODATA_INTERVAL_SECONDS} s"
     yield Figure(case, "answer to device, p50 ms", percentile(behind, 0.5))
