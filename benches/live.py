@@ -133,8 +133,8 @@ def _sync_endpoint(stopped: Server) -> Iterator[tuple[str, Staging]]:
             sync.stop(STOP_GRACE_SECONDS)
 
 
-def _round(harness: Worker, change: Change) -> Round:
-    make = change()
+def timed(harness: Worker, make: Callable[[], object]) -> Round:
+    """Makes a change and waits until all devices have it."""
     harness.say("mark")
     started = time.perf_counter()
     make()
@@ -150,7 +150,7 @@ def _one_device(session: Session, fleet: Fleet, change: Change, way: str) -> Ite
         rounds = []
         for number in range(changes):
             time.sleep(max(start + number / CHANGES_PER_SECOND - time.perf_counter(), 0))
-            rounds.append(_round(harness, change))
+            rounds.append(timed(harness, change()))
     times = [made.devices["last_ms"] for made in rounds]
     call = median([made.call for made in rounds])
     case = f"one device, {CHANGES_PER_SECOND} changes/s by {way}"
@@ -164,7 +164,7 @@ def _many_devices(session: Session, fleet: Fleet, change: Change, way: str) -> I
     streams, changes = session.size(1_000, 20), session.size(40, 3)
     session.doing(f"{streams:,} devices, {changes} shared changes by {way}")
     with fleet.streams(streams) as (harness, _):
-        rounds = [_round(harness, change) for _ in range(changes)]
+        rounds = [timed(harness, change()) for _ in range(changes)]
     case = f"{streams:,} devices, one shared change by {way}"
     first, p99, last = (median([made.devices[name] for made in rounds]) for name in ("first_ms", "p99_ms", "last_ms"))
     yield Figure(case, "change to first device, ms", first)

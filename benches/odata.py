@@ -22,7 +22,7 @@ from haversack.model.v1 import model_pb2
 from haversack_server._core import OdataPage, Staging
 from haversack_server.connectors.odata import OdataSource, connect
 from haversack_server.filters import model_of_documents
-from haversack_server.metadata import standard_documents
+from haversack_server.metadata import merge_entity, standard_documents
 from haversack_server.replication import Change
 
 from benches.figures import Figure
@@ -49,8 +49,9 @@ def run(session: Session) -> list[Figure]:
     rounds = session.size(5, 1)
     figures = _pages(session, pages, rounds)
     session.doing("odatapy")
-    with _service() as url:
+    with service() as url:
         figures += asyncio.run(_connector(url, session.size(200, 20)))
+        figures += asyncio.run(_looks(session, url, session.size(100, 5)))
     return figures
 
 
@@ -125,7 +126,7 @@ def _row(number: int, version: int) -> dict[str, object]:
 
 
 @contextmanager
-def _service() -> Iterator[str]:
+def service() -> Iterator[str]:
     """Runs odatapy while the block runs; yields its address."""
     command = [sys.executable, str(EXAMPLE / "service.py"), str(EXAMPLE / "metadata.xml")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -154,6 +155,45 @@ async def _connector(url: str, writes: int) -> list[Figure]:
         Figure(case, "writes/s", 1 / median(ours), None, {"bare requests": median(bare) / median(ours)}),
         Figure(case, "ms a write", median(ours) * 1e3, None, {"bare requests": median(ours) / median(bare)}),
     ]
+
+
+async def _looks(session: Session, url: str, changes: int) -> list[Figure]:
+    """Compares a look for changes, up to the commit in staging, with the bare request of a delta link."""
+    source = connect({"url": url}, {}, "")
+    documents = (await source.metadata()).documents
+    merged = [merge_entity(it.entity, None, number=at).entity for at, it in enumerate(documents, 1)]
+    staging = Staging.create(str(session.folder / "looks.sqlite3"))
+    feed = await source.open(staging, model_pb2.Model(revision=1, entities=merged).SerializeToString(), ENTITY)
+    while (await feed.take(PAGE_ROWS)).left:
+        pass
+    row, bare, ours = f"accounts({uuid.UUID(int=1)})", list[float](), list[float]()
+    async with httpx.AsyncClient(base_url=url, headers={"Prefer": "odata.track-changes", "If-Match": "*"}) as http:
+        link = "accounts"
+        for number in range(changes):
+            link = await _followed(http, link)
+            (await http.patch(row, json={"name": f"change {number}"})).raise_for_status()
+            began = time.perf_counter()
+            taken = await feed.take(PAGE_ROWS)
+            ours.append(time.perf_counter() - began)
+            assert taken.counts.updated == 1, taken
+            began = time.perf_counter()
+            link = await _followed(http, link)
+            bare.append(time.perf_counter() - began)
+    await feed.close()
+    await source.close()
+    staging.close()
+    case = f"one change at odatapy ({changes} times)"
+    ratio = median(ours) / median(bare)
+    return [Figure(case, "ms from a look to the commit in staging", median(ours) * 1e3, None, {"bare request": ratio})]
+
+
+async def _followed(http: httpx.AsyncClient, link: str) -> str:
+    """Reads to the end of what there is; returns the delta link for what comes next."""
+    while True:
+        body = (await http.get(link)).raise_for_status().json()
+        if "@odata.deltaLink" in body:
+            return str(body["@odata.deltaLink"])
+        link = body["@odata.nextLink"]
 
 
 async def _timed(do: Callable[[], Awaitable[None]]) -> float:

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 import grpc
+from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, source_pb2, source_pb2_grpc
 from haversack.model.v1 import model_pb2
 from haversack_server.demo.organization import Organization
 from haversack_server.endpoints import Endpoints
@@ -71,6 +72,21 @@ class Server:
             organization.enable(entity)
         for profile in profiles:
             organization.publish(profile)
+        return organization
+
+    def connected(self, name: str, source: source_pb2.SetSourceRequest, profile: model_pb2.Profile) -> Organization:
+        """Makes an organization that follows a source, and publishes a profile over its rows."""
+        token = self._admin_token()
+        organization = Organization(self._channel, token, name)
+        metadata = (("authorization", f"Bearer {token}"),)
+        create = admin_pb2.CreateOrganizationRequest(name=name)
+        admin_pb2_grpc.OrganizationServiceStub(self._channel).CreateOrganization(create, metadata=metadata)
+        source.organization = name
+        source_pb2_grpc.SourceServiceStub(self._channel).SetSource(source, metadata=metadata)
+        organization.provision()
+        for item in profile.items:
+            organization.enable(item.entity)
+        organization.publish(profile)
         return organization
 
     def staging_file(self, organization: str) -> Path:

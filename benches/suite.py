@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from benches import device, engine, first_sync, ingest, live, odata, postgres, reconnect, scan, upload
+from benches import device, engine, first_sync, ingest, live, odata, postgres, reconnect, scan, sources, upload
 from benches.figures import Figure, show
 from benches.measure import machine
 from benches.session import Session
@@ -27,6 +27,7 @@ BENCHES: dict[str, Callable[[Session], list[Figure]]] = {
     "live": live.run,
     "odata": odata.run,
     "postgres": postgres.run,
+    "sources": sources.run,
     "reconnect": reconnect.run,
     "upload": upload.run,
     "device": device.run,

@@ -221,6 +221,34 @@ def test_a_lost_connection_is_tried_again(source: PostgresSource, source_databas
     assert _write(source, "update", values={"title": "third"}, key="install/2", detect_conflicts=False).row is not None
 
 
+def test_what_is_refused_only_at_the_commit_is_refused_too(
+    source: PostgresSource, source_database: SourceDatabase
+) -> None:
+    source_database.run("ALTER TABLE job ADD CONSTRAINT only_one UNIQUE (title) DEFERRABLE INITIALLY DEFERRED")
+    source_database.run("INSERT INTO job (id, title) VALUES (%s, 'taken')", OTHER)
+    with pytest.raises(SourceRefused, match="only_one") as refused:
+        _write(source, "update", values={"title": "taken"}, detect_conflicts=False)
+    assert refused.value.outcome is Refusal.INVALID
+    assert _write(source, "update", values={"title": "free"}, key="install/2", detect_conflicts=False).row is not None
+    assert source_database.run("SELECT key FROM haversack.applied_mutations") == [("install/2",)]
+
+
+def test_padded_text_and_odd_names_come_back_as_they_are(source_database: SourceDatabase) -> None:
+    source_database.run('CREATE TABLE job (id uuid PRIMARY KEY, code char(5), "100%" int)')
+    mapping = "entities: {job: {table: job, id: id, attributes: {code: code, share: '100%'}}}"
+
+    async def written() -> bytes | None:
+        source = source_database.source(mapping)
+        try:
+            values = {"code": "ab", "share": 7}
+            return (await source.write(Change("install/1", "job", JOB, "create", values, user=USER))).row
+        finally:
+            await source.close()
+
+    row = json.loads(asyncio.run(written()) or b"")
+    assert (row["code"], row["share"]) == ("ab   ", "7")
+
+
 def test_first_writes_at_once_make_one_table_of_keys(source: PostgresSource, source_database: SourceDatabase) -> None:
     changes = [
         Change(f"create-{number}", "job", str(uuid.UUID(int=number)), "create", {"title": "made"}, user=USER)

@@ -167,6 +167,23 @@ def test_an_item_recurs_after_its_interval(queue: Queue) -> None:
     assert item.last == Counts(read=1, updated=1, bytes=5)
 
 
+def test_it_is_known_when_the_next_item_becomes_due(queue: Queue) -> None:
+    def wait() -> float | None:
+        return queue.act(lambda it: work_items.next_due_seconds(it, queue.leases))
+
+    assert wait() is None
+    queue.organization("acme", 1)
+    queue.complete(queue.claim()[0])
+    assert wait() == INTERVAL_SECONDS
+    queue.clock.go_on(INTERVAL_SECONDS - 0.25)
+    assert wait() == 0.25
+    queue.clock.go_on(0.25)
+    [claimed] = queue.claim()
+    assert wait() is None
+    queue.complete(claimed)
+    assert wait() == INTERVAL_SECONDS
+
+
 def test_organizations_take_turns_however_much_each_has_to_do(queue: Queue) -> None:
     queue.organization("big", 20)
     queue.clock.go_on(1)

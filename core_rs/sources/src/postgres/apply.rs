@@ -18,7 +18,7 @@ use crate::SourceError;
 /// What one connection knows of the tables that it is told of.
 pub(super) struct Applier {
     layout: Arc<Layout>,
-    tables: HashMap<u32, Vec<Told>>,
+    tables: HashMap<u32, Arc<[Told]>>,
     /// Rows read from the source, since values of theirs were neither sent nor in staging; `None` if they are gone.
     pub(super) fetched: HashMap<(EntityNumber, RowId), Option<Vec<u8>>>,
     pub(super) notes: Notes,
@@ -41,7 +41,6 @@ pub(super) struct Missing {
 }
 
 /// An entity of a table, and where its columns are in the table's tuples.
-#[derive(Clone)]
 struct Told {
     entity: usize,
     columns: Vec<Option<usize>>,
@@ -60,7 +59,7 @@ impl Applier {
         messages: &[Bytes],
         position: &mut Position,
     ) -> Result<Applied, SourceError> {
-        let mut batch = Batch::default();
+        let mut batch = Batch::of_changes();
         let mut missing = Vec::new();
         for message in messages {
             let broken = |Malformed| SourceError::Unavailable("a message of the replication stream is broken".into());
@@ -96,13 +95,17 @@ impl Applier {
             }
             told.push(Told { entity, columns });
         }
-        self.tables.insert(relation.id, told);
+        self.tables.insert(relation.id, told.into());
     }
 
-    /// The entities that a change is about, but for those that are being copied.
-    fn told(&self, relation: u32, position: &Position) -> Vec<Told> {
-        let is_followed = |told: &&Told| !position.is_copying(self.layout.entities[told.entity].entity);
-        self.tables.get(&relation).into_iter().flatten().filter(is_followed).cloned().collect()
+    /// The entities that a change of a table is about.
+    fn told(&self, relation: u32) -> Arc<[Told]> {
+        self.tables.get(&relation).cloned().unwrap_or_default()
+    }
+
+    /// Whether the entity's changes are in the copy that is being made of it.
+    fn is_copied(&self, told: &Told, position: &Position) -> bool {
+        position.is_copying(self.layout.entities[told.entity].entity)
     }
 
     /// Puts a new version of a row into the batch; returns what has to be fetched for that.
@@ -115,7 +118,10 @@ impl Applier {
         (old, new): (Option<&Tuple<'_>>, &Tuple<'_>),
     ) -> Result<Vec<Missing>, SourceError> {
         let mut missing = Vec::new();
-        for told in self.told(relation, position) {
+        for told in self.told(relation).iter() {
+            if self.is_copied(told, position) {
+                continue;
+            }
             let layout = Arc::clone(&self.layout);
             let layout = &layout.entities[told.entity];
             let before = old.map(|old| told.cells(old));
@@ -163,7 +169,10 @@ impl Applier {
     }
 
     fn delete(&mut self, batch: &mut Batch, position: &Position, relation: u32, old: &Tuple<'_>) {
-        for told in self.told(relation, position) {
+        for told in self.told(relation).iter() {
+            if self.is_copied(told, position) {
+                continue;
+            }
             let layout = Arc::clone(&self.layout);
             let layout = &layout.entities[told.entity];
             match row_id(layout, &told.cells(old)) {
@@ -174,8 +183,11 @@ impl Applier {
     }
 
     fn truncate(&self, intake: &mut Intake<'_>, position: &mut Position, relations: &[u32]) -> Result<(), SourceError> {
-        let told: Vec<_> = relations.iter().flat_map(|relation| self.told(*relation, position)).collect();
-        for told in told {
+        let tables: Vec<_> = relations.iter().map(|relation| self.told(*relation)).collect();
+        for told in tables.iter().flat_map(|table| &table[..]) {
+            if self.is_copied(told, position) {
+                continue;
+            }
             let entity = self.layout.entities[told.entity].entity;
             intake.begin_pass(entity)?;
             if !position.sweeping.contains(&entity.0) {

@@ -6,11 +6,11 @@ use hashbrown::HashMap;
 use haversack_engine::ids::EntityNumber;
 use haversack_staging::{Arrival, COMMIT_BYTES_MAX, Intake, RowId, StagingError};
 
-/// Encoded rows, each once.
-#[derive(Default)]
+/// Encoded rows.
 pub(super) struct Batch {
     rows: Vec<Pending>,
-    places: HashMap<(EntityNumber, RowId), usize>,
+    /// Where each row is in `rows`, so that it is there once; `None` if rows come once by themselves.
+    places: Option<HashMap<(EntityNumber, RowId), usize>>,
     /// Bytes of rows, one behind the other; whoever encodes appends here.
     pub(super) payloads: Vec<u8>,
 }
@@ -34,6 +34,16 @@ struct Pending {
 }
 
 impl Batch {
+    /// For changes, of which several may be of one row.
+    pub(super) fn of_changes() -> Self {
+        Self { places: Some(HashMap::new()), ..Self::of_copy() }
+    }
+
+    /// For a copy, in which a row comes once: no time is spent on finding it again.
+    pub(super) const fn of_copy() -> Self {
+        Self { rows: Vec::new(), places: None, payloads: Vec::new() }
+    }
+
     /// Makes the bytes appended since `start` the newest version of a row.
     pub(super) fn put(&mut self, entity: EntityNumber, id: RowId, start: usize, version: Option<Box<str>>) {
         self.place(entity, id, Some(start..self.payloads.len()), version);
@@ -44,9 +54,10 @@ impl Batch {
         self.place(entity, id, None, None);
     }
 
-    /// What the batch knows of a row.
+    /// What the batch knows of a row; nothing in a copy.
     pub(super) fn get(&self, entity: EntityNumber, id: &RowId) -> Known<'_> {
-        let Some(&place) = self.places.get(&(entity, id.clone())) else { return Known::Nothing };
+        let places = self.places.as_ref();
+        let Some(&place) = places.and_then(|places| places.get(&(entity, id.clone()))) else { return Known::Nothing };
         self.rows[place].payload.clone().map_or(Known::Gone, |payload| Known::Row(&self.payloads[payload]))
     }
 
@@ -62,7 +73,9 @@ impl Batch {
 
     /// Puts rows in order of id, so that a commit visits each page of the id index once; those that are gone come last.
     pub(super) fn sort(&mut self) {
-        self.places.clear();
+        if let Some(places) = &mut self.places {
+            places.clear();
+        }
         let order = |row: &Pending| (row.entity, row.payload.is_none());
         self.rows.sort_unstable_by(|one, other| order(one).cmp(&order(other)).then_with(|| one.id.cmp(&other.id)));
     }
@@ -80,7 +93,9 @@ impl Batch {
     }
 
     fn place(&mut self, entity: EntityNumber, id: RowId, payload: Option<Range<usize>>, version: Option<Box<str>>) {
-        let place = *self.places.entry((entity, id.clone())).or_insert(self.rows.len());
+        let next = self.rows.len();
+        let places = self.places.as_mut();
+        let place = places.map_or(next, |places| *places.entry((entity, id.clone())).or_insert(next));
         let pending = Pending { entity, id, payload, version };
         match self.rows.get_mut(place) {
             Some(known) => *known = pending,

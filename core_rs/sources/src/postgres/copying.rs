@@ -77,7 +77,7 @@ pub(super) async fn fetch(
     for it in missing {
         let entity = &layout.entities[it.place];
         let table = TableCopy::prepare(&client, entity).await?;
-        let mut batch = Batch::default();
+        let mut batch = Batch::of_changes();
         let equal = |(&part, text): (&usize, &String)| {
             format!("{} = '{}'", quoted(&entity.columns[part]), text.replace('\'', "''"))
         };
@@ -122,12 +122,12 @@ impl Copying {
 
     async fn table(&self, client: &Client, place: usize) -> Result<Notes, SourceError> {
         let table = TableCopy::prepare(client, &self.layout.entities[place]).await?;
-        let (mut batch, mut notes) = (Batch::default(), Notes::default());
+        let (mut batch, mut notes) = (Batch::of_copy(), Notes::default());
         let mut tuples = Tuples::query(client, &table.select()).await?;
         while let Some(tuple) = tuples.next().await? {
             table.put(&tuple, &mut batch, &mut notes)?;
             if batch.is_full(self.rows_max) {
-                self.hand_over(place, std::mem::take(&mut batch)).await?;
+                self.hand_over(place, std::mem::replace(&mut batch, Batch::of_copy())).await?;
             }
         }
         if batch.len() > 0 {
@@ -139,7 +139,7 @@ impl Copying {
     /// The rows that the mapping itself has; they are few.
     async fn mapping(&self, place: usize, rows: &[Vec<Option<String>>]) -> Notes {
         let layout = &self.layout.entities[place];
-        let (mut batch, mut notes) = (Batch::default(), Notes::default());
+        let (mut batch, mut notes) = (Batch::of_copy(), Notes::default());
         for row in rows {
             let cells = row.iter().map(|text| text.as_ref().map_or(Cell::Null, |text| Cell::Text(text.as_bytes())));
             put(layout, &cells.collect::<Vec<_>>(), &mut batch, &mut notes);

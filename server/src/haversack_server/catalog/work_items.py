@@ -206,6 +206,15 @@ async def claim(
     return claimed
 
 
+async def next_due_seconds(connection: AsyncConnection, held: Leases) -> float | None:
+    """Returns how long it is until the next item that nobody has becomes due; None if there is none to come."""
+    now_us = await held.clock(connection)
+    is_free = and_(table.c.lease_until_us <= now_us, table.c.organization.not_in(sources.paused()))
+    is_to_come = and_(table.c.state == ACTIVE, table.c.next_run_at_us > now_us, is_free)
+    next_us = (await connection.execute(select(func.min(table.c.next_run_at_us)).where(is_to_come))).scalar()
+    return None if next_us is None else (int(next_us) - now_us) / 1_000_000
+
+
 def _in_turn(due: ColumnElement[bool], now_us: int, organization_max: int) -> Any:
     """Selects the due items that nobody has, in the order in which they are to be claimed.
 

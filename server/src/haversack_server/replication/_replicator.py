@@ -21,6 +21,9 @@ from haversack_server.catalog.work_items import WORK_BELL, Claimed, Counts
 from haversack_server.errors import HaversackError, InternalFault, SourcePaused, SourceThrottled, SourceUnknown
 from haversack_server.replication._source import ROWS_MAX, Feed, Source
 
+PAUSE_SECONDS_MIN = 0.01
+"""Between two looks for due items that nothing has woken: clocks of databases need not agree with ours to the tick."""
+
 _log = structlog.get_logger()
 
 
@@ -59,7 +62,7 @@ class Limits:
         commits_max: Commits of one run; an item that has more to do then goes to the end of the queue.
         seconds_max: How long a run may begin new commits; then likewise.
         rows_max: Rows of one commit.
-        poll_seconds: How often it looks for due items when nothing wakes it.
+        poll_seconds: How often it looks for due items when nothing wakes it and none is known to become due.
         heartbeat_seconds: How often it says that it is alive; well below the length of a lease.
         report_seconds: How often it says where a feed stands that it holds, if that has changed.
         stop_seconds: How long commits under way may take when it is stopped.
@@ -149,7 +152,18 @@ class Replicator:
                 free = self._limits.items_max - sum(not run.is_held for run in self._working.values())
                 for claimed in await self._claim(free) if free > 0 else []:
                     self._begin(claimed)
-                await self._bell.wait(self._limits.poll_seconds)
+                await self._bell.wait(await self._pause_seconds())
+
+    async def _pause_seconds(self) -> float:
+        """How long nothing becomes due, at most until the next poll: what is due in a moment must not wait for that."""
+        try:
+            async with self._catalog.snapshot() as connection:
+                due = await work_items.next_due_seconds(connection, self._leases)
+        except HaversackError:
+            # The claim has said so.
+            due = None
+        poll = self._limits.poll_seconds
+        return poll if due is None else min(max(due, PAUSE_SECONDS_MIN), poll)
 
     async def _claim(self, limit: int) -> list[Claimed]:
         try:

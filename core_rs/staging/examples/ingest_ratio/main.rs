@@ -10,34 +10,25 @@
 //! Reported are medians over the rounds: by the clock, and by the CPU time of all threads (on Linux), which other
 //! work on the machine disturbs less.
 
+mod floor;
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use haversack_engine::ids::EntityNumber;
 use haversack_engine::schema::Schema;
 use haversack_proto::model::{self, AttributeType, Ownership};
+use haversack_staging::Staging;
 use haversack_staging::ingest::{Action, Format, Ingest, Options};
-use haversack_staging::{SqliteStaging, Staging};
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+use crate::floor::{COMMIT_ROWS, Outcome, Rates, create};
 
 const CONTACT: EntityNumber = EntityNumber(1);
 
-/// Rows of a raw commit: as many as an ingest commits at once.
-const COMMIT_ROWS: usize = 16_384;
-
 /// Bytes fed at once, as a client would.
 const CHUNK_BYTES: usize = 256 << 10;
-
-/// A row as it lies in staging.
-struct Blob {
-    id: [u8; 16],
-    payload: Vec<u8>,
-}
 
 struct Arguments {
     rows: usize,
@@ -50,14 +41,19 @@ fn main() -> Outcome<()> {
     let file = contacts(arguments.rows);
     let schema = schema()?;
     let folder = tempfile::tempdir()?;
-    let blobs = blobs(&folder.path().join("blobs.db"), &schema, &file)?;
+    let staging = create(&folder.path().join("blobs.db"))?;
+    ingest(&staging, &schema, &file)?;
+    let blobs = floor::blobs(&*staging, CONTACT)?;
 
     let (mut ingests, mut raws, mut singles) = (Rates::default(), Rates::default(), Rates::default());
     for round in 0..arguments.rounds {
         let path = |name: &str| folder.path().join(format!("{name}-{round}.db"));
-        raws.measure(&blobs, || insert(&path("raw"), &blobs, COMMIT_ROWS))?;
-        ingests.measure(&blobs, || ingest(&path("ingest"), &schema, &file).map(drop))?;
-        singles.measure(&blobs, || insert(&path("single"), &blobs, usize::MAX))?;
+        let (raw, staging, single) = (path("raw"), create(&path("ingest"))?, path("single"));
+        create(&raw)?;
+        create(&single)?;
+        raws.measure(blobs.len(), || floor::insert(&raw, CONTACT, &blobs, COMMIT_ROWS))?;
+        ingests.measure(blobs.len(), || ingest(&staging, &schema, &file))?;
+        singles.measure(blobs.len(), || floor::insert(&single, CONTACT, &blobs, usize::MAX))?;
     }
     let bytes: usize = blobs.iter().map(|blob| blob.payload.len()).sum();
     report(&arguments, bytes / blobs.len().max(1), &ingests, &raws, &singles)
@@ -80,7 +76,7 @@ fn read_arguments() -> Outcome<Arguments> {
 
 fn report(arguments: &Arguments, row_bytes: usize, ingest: &Rates, raw: &Rates, single: &Rates) -> Outcome<()> {
     let (rows, rounds) = (arguments.rows, arguments.rounds);
-    let ratio = |of: &Rates| (ingest.rows_per_second() / of.rows_per_second(), of.cpu_micros_a_row());
+    let ratio = |of: &Rates| (ingest.of(of), of.cpu_micros_a_row());
     let ((same, raw_cpu), (one, single_cpu), cpu) = (ratio(raw), ratio(single), ingest.cpu_micros_a_row());
     let [ingest, raw, single] = [ingest, raw, single].map(Rates::rows_per_second);
     let mut out = std::io::stdout();
@@ -98,93 +94,18 @@ fn report(arguments: &Arguments, row_bytes: usize, ingest: &Rates, raw: &Rates, 
     Ok(())
 }
 
-/// What the rounds of one way took: seconds by the clock and of CPU, a row.
-#[derive(Default)]
-struct Rates {
-    clock: Vec<f64>,
-    cpu: Vec<f64>,
-}
-
-impl Rates {
-    fn measure(&mut self, blobs: &[Blob], run: impl FnOnce() -> Outcome<()>) -> Outcome<()> {
-        let (start, cpu_start) = (Instant::now(), cpu_seconds());
-        run()?;
-        self.clock.push(start.elapsed().as_secs_f64() / blobs.len() as f64);
-        self.cpu.push((cpu_seconds() - cpu_start) / blobs.len() as f64);
-        Ok(())
-    }
-
-    fn rows_per_second(&self) -> f64 {
-        1.0 / median(&self.clock)
-    }
-
-    fn cpu_micros_a_row(&self) -> f64 {
-        median(&self.cpu) * 1e6
-    }
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-/// CPU time of the process so far; not a number where the system does not tell as Linux does.
-fn cpu_seconds() -> f64 {
-    /// Of a second, on Linux.
-    const TICKS: f64 = 100.0;
-    let read = || {
-        let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-        // Behind the name, which may have blanks: user and system time are the 12th and 13th field.
-        let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-        let mut ticks = || fields.next()?.parse::<f64>().ok();
-        Some((ticks()? + ticks()?) / TICKS)
-    };
-    read().unwrap_or(f64::NAN)
-}
-
-fn ingest(path: &Path, schema: &Schema, file: &str) -> Outcome<Arc<dyn Staging>> {
-    let staging: Arc<dyn Staging> = Arc::new(SqliteStaging::create(path)?);
+fn ingest(staging: &Arc<dyn Staging>, schema: &Schema, file: &str) -> Outcome<()> {
     let options =
         Options { format: Format::Csv, action: Action::Upsert, atomic: false, file_name: "contacts.csv".into() };
-    let mut ingest = Ingest::start(Arc::clone(&staging), schema, "contact", options)?;
+    let mut ingest = Ingest::start(Arc::clone(staging), schema, "contact", options)?;
     for chunk in file.as_bytes().chunks(CHUNK_BYTES) {
         ingest.feed(chunk)?;
     }
     let report = ingest.finish()?;
     match report.errors.first() {
         Some(error) => Err(format!("line {}: {}", error.line, error.message).into()),
-        None => Ok(staging),
+        None => Ok(()),
     }
-}
-
-/// The rows of the file as an ingest encodes them.
-fn blobs(path: &Path, schema: &Schema, file: &str) -> Outcome<Vec<Blob>> {
-    let mut blobs = Vec::new();
-    ingest(path, schema, file)?.snapshot()?.rows(CONTACT, &mut |row| {
-        blobs.push(Blob { id: row.key.0, payload: row.payload.unwrap_or_default().to_vec() });
-    })?;
-    Ok(blobs)
-}
-
-/// The yardstick: nothing but the rows, their indexes, and commits that are as durable.
-fn insert(path: &Path, blobs: &[Blob], commit_rows: usize) -> Outcome<()> {
-    drop(SqliteStaging::create(path)?);
-    let connection = rusqlite::Connection::open(path)?;
-    connection
-        .execute_batch("PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4000")?;
-    let mut insert =
-        connection.prepare("INSERT INTO rows (row_key, id, lsn, deleted, payload) VALUES (?1, ?2, ?3, 0, ?4)")?;
-    let (mut row_key, mut lsn) = (i64::from(CONTACT.0) << 32, 1i64);
-    for commit in blobs.chunks(commit_rows) {
-        connection.execute_batch("BEGIN IMMEDIATE")?;
-        for blob in commit {
-            insert.execute((row_key, blob.id, lsn, &blob.payload))?;
-            (row_key, lsn) = (row_key + 1, lsn + 1);
-        }
-        connection.execute_batch("COMMIT")?;
-    }
-    Ok(())
 }
 
 fn schema() -> Outcome<Schema> {
