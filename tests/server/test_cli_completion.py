@@ -13,9 +13,20 @@ from server.running import Admin, RunningServer
 
 HAVERSACK = Path(sys.executable).parent / "haversack"
 
+PRESSES_MAX = 10
+"""A TAB is silent if the server takes long; a busy machine's does."""
+
 
 def offered(typed: str, data: Path) -> list[str]:
-    """What bash is offered after this much of a line."""
+    """What bash is offered after this much of a line, once a server that is busy answers in time for a TAB."""
+    for _ in range(PRESSES_MAX):
+        if found := pressed(typed, data):
+            return found
+    return []
+
+
+def pressed(typed: str, data: Path) -> list[str]:
+    """What bash is offered by one TAB."""
     words = typed.split(" ")
     environment = {
         **os.environ,
@@ -35,7 +46,7 @@ def test_a_tab_offers_commands_and_what_the_server_has(server: RunningServer, ad
     assert {"list", "show", "create"} <= set(offered("haversack org ", data))
     assert offered(f"haversack org show {organization[:8]}", data) == [organization]
     assert offered(f"haversack entity show --org {organization} cont", data) == ["contact"]
-    assert offered("haversack entity show cont", data) == [], "no organization is named yet"
+    assert pressed("haversack entity show cont", data) == [], "no organization is named yet"
 
 
 def test_a_tab_offers_who_and_what_an_organization_has(server: RunningServer, admin: Admin) -> None:
@@ -56,5 +67,5 @@ def test_a_tab_offers_who_and_what_an_organization_has(server: RunningServer, ad
 
 
 def test_a_tab_is_silent_where_no_server_answers(tmp_path: Path) -> None:
-    assert offered("haversack org show ", tmp_path) == []
-    assert offered("haversack org show ", tmp_path / "nowhere") == []
+    assert pressed("haversack org show ", tmp_path) == []
+    assert pressed("haversack org show ", tmp_path / "nowhere") == []

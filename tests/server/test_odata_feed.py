@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from haversack.model.v1 import filter_pb2
 from haversack_server import _core
+from haversack_server.connectors.odata import _http
 from haversack_server.connectors.odata._position import read_position
 from haversack_server.errors import SourceAnswerInvalid, SourceInvalid, SourceThrottled, SourceUnavailable
 from server.odata_fixture import OdataFixture, serving
@@ -395,3 +397,16 @@ def test_whatever_happens_staging_ends_with_what_the_service_has(
             age(world, "account")
             world.catch_up("account")
         assert names(world) == served(world)
+
+
+def test_a_service_that_is_silent_is_asked_once_a_run(
+    world: OdataWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_http, "CONNECT_SECONDS_MAX", 0.2)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.create_connection(full.getsockname()):
+        url = "http://{}:{}/api/".format(*full.getsockname())
+        with OdataWorld(OdataFixture(), tmp_path, url=url) as silent:
+            silent.model = world.model
+            with pytest.raises(SourceUnavailable, match="does not answer"):
+                silent.catch_up("account")
+            assert silent.waits.seconds == []

@@ -12,6 +12,7 @@ import grpc
 from haversack.admin.v1 import admin_pb2, admin_pb2_grpc, entities_pb2, work_pb2
 from haversack.error.v1 import error_pb2
 from haversack_server._core import Staging
+from haversack_server.replication import NATIVE_INTERVAL_SECONDS
 from server.refusals import refused
 from server.running import STEP_SECONDS_MAX, Admin, RunningServer
 from server.test_cli import Line
@@ -89,9 +90,9 @@ def test_every_entity_has_an_item_and_the_list_is_cut_as_asked(admin: Admin) -> 
     part = items(admin, name, offset=2, count=3)
     assert ([it.entity for it in part.items], part.total) == ([it.entity for it in listed.items[2:5]], len(known))
     assert items(admin, name, state=work_pb2.WORK_ITEM_STATE_DEAD).total == 0
-    first = listed.items[0]
-    assert (first.source, first.interval_seconds, first.state) == ("native", 60, work_pb2.WORK_ITEM_STATE_WAITING)
-    assert listed.checked_at_us < first.next_run_at_us <= listed.checked_at_us + 2 * 60 * 1_000_000
+    first, interval = listed.items[0], NATIVE_INTERVAL_SECONDS
+    assert (first.source, first.interval_seconds, first.state) == ("native", interval, work_pb2.WORK_ITEM_STATE_WAITING)
+    assert listed.checked_at_us < first.next_run_at_us <= listed.checked_at_us + 2 * interval * 1_000_000
 
 
 def test_what_is_unknown_or_wrong_is_refused(admin: Admin, server: RunningServer) -> None:
@@ -165,7 +166,7 @@ def test_the_command_line_shows_what_is_replicated(server: RunningServer, admin:
     line = Line(server.settings.data)
     number = item(admin, name, "account").number
     listed = line.run("work", "list", "--org", name, "--entity", "account").stdout
-    for word in (str(number), "account", "native", "60 s", "12", "waiting", "in "):
+    for word in (str(number), "account", "native", "600 s", "12", "waiting", "in "):
         assert word in listed
     assert "of" in line.run("work", "list", "--org", name, "--max", "2").stdout
     run = line.run("work", "run", str(number), "--org", name).stdout

@@ -30,6 +30,9 @@ __all__ = ["field"]
 
 Values = Mapping[str, SqlValue]
 
+MADE: Values = {"name": "Made"}
+"""What a row has before it is changed; what a device or a server fills in comes on top."""
+
 texts = st.one_of(st.none(), st.text("aø💡", max_size=12), st.integers(90, 220).map(lambda length: "💡" * length))
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "name": texts,
@@ -61,13 +64,13 @@ class Judges:
         self.encoder = RowEncoder(self.model)
 
     def here(self, kind: Kind, values: Values) -> str:
-        """What the device says; the write is taken back if it was taken."""
+        """What the device says; the write is taken back if it was taken, and the row that it changes was new."""
         try:
             with self.device.batch():
                 if kind is Kind.CREATE:
                     self.device.create("account", values)
                 else:
-                    self.device.update("account", ACCOUNTS[0], values)
+                    self.device.update("account", self.device.create("account", MADE), values)
                 raise _TakenBackError
         except WriteRefusedError as refusal:
             return refusal.reason
@@ -75,12 +78,24 @@ class Judges:
             return ""
 
     def there(self, drawn: list[tuple[Kind, Values]]) -> list[str]:
-        """What the server says."""
-        request = upload_pb2.UploadRequest(install_id=self.install, mutations=[self._mutation(*it) for it in drawn])
+        """What the server says; what is changed is a new row, as on the device."""
+        mutations, asked = [], []
+        for kind, values in drawn:
+            row = str(uuid.uuid4())
+            if kind is Kind.UPDATE:
+                mutations.append(self.mutation(Kind.CREATE, row, MADE))
+            asked.append(len(mutations))
+            mutations.append(self.mutation(kind, row, values))
+        answers = self.upload(mutations)
+        return [answers[it] for it in asked]
+
+    def upload(self, mutations: list[bytes]) -> list[str]:
+        """What the server answers to each mutation."""
+        request = upload_pb2.UploadRequest(install_id=self.install, mutations=mutations)
         return [_reason(answer) for answer in self.device._transport.upload(request).answers]
 
-    def _mutation(self, kind: Kind, values: Values) -> bytes:
-        row = str(uuid.uuid4()) if kind is Kind.CREATE else ACCOUNTS[0]
+    def mutation(self, kind: Kind, row: str, values: Values) -> bytes:
+        """A write as it goes over the wire, the next of the device."""
         set_in_new = {name: value for name, value in values.items() if value is not None or kind is Kind.UPDATE}
         entry = Entry(next(self.numbers), self.table.entity, row, kind, set_in_new, dict.fromkeys(set_in_new))
         return mutation(self.table, self.encoder, entry, self.model.version, None)
@@ -134,8 +149,7 @@ def test_what_a_device_fills_in_is_what_the_server_has(judges: Judges) -> None:
 
 
 def test_the_server_lets_the_status_follow_the_state_too(judges: Judges) -> None:
-    [reason] = judges.there([(Kind.UPDATE, {"statecode": 1})])
-    assert reason == ""
+    assert judges.upload([judges.mutation(Kind.UPDATE, ACCOUNTS[0], {"statecode": 1})]) == [""]
     judges.device.sync()
     assert _state(judges.device, ACCOUNTS[0]) == (1, 2)
 

@@ -356,6 +356,28 @@ def test_a_slow_organization_holds_no_other_up(queue: Queue) -> None:
     assert {it.item.organization for it in queue.claim(limit=20)} == {"quick"}
 
 
+def test_one_item_at_a_time_finds_out_whether_a_source_is_back(queue: Queue) -> None:
+    queue.organization("acme", 9)
+    [first] = queue.claim()
+    queue.act(lambda it: work_items.fail(it, queue.leases, first, Counts(), SourceUnavailable("nobody answers")))
+    [second] = queue.claim(limit=20)
+    assert queue.claim(limit=20) == []
+    queue.complete(second)
+    queue.clock.go_on(BACKOFF_SECONDS_MAX)
+    back = next(it for it in _one_by_one(queue) if it.item.number == first.item.number)
+    queue.complete(back)
+    queue.clock.go_on(INTERVAL_SECONDS)
+    assert len(queue.claim(limit=20)) == work_items.ORGANIZATION_ITEMS_MAX
+
+
+def _one_by_one(queue: Queue) -> Iterator[Claimed]:
+    """Claims an item, which is the only one to be had, and gives it back when the next is asked for."""
+    while True:
+        [claimed] = queue.claim(limit=20)
+        yield claimed
+        queue.complete(claimed)
+
+
 def test_an_outage_never_gives_an_item_up(queue: Queue) -> None:
     queue.organization("acme", 1)
     outage = SourceUnavailable("nobody answers")

@@ -144,7 +144,8 @@ def _require(table: Table, right: int, what: str) -> None:
 
 def _stored(table: Table, attribute: Attribute, kind: Kind, value: object) -> SqlValue:
     allowed = attribute.creatable if kind is Kind.CREATE else attribute.updatable
-    if not allowed:
+    says_nothing = kind is Kind.CREATE and value is None
+    if not allowed and not says_nothing:
         what = "set in a new row" if kind is Kind.CREATE else "changed"
         raise WriteRefusedError(
             "VALUE_INVALID",

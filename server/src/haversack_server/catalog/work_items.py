@@ -52,6 +52,9 @@ BACKOFF_SECONDS_MIN = 2.0
 BACKOFF_SECONDS_MAX = 300.0
 """Waits between attempts: twice as long each time within these, and then shortened by up to half at random."""
 
+SPREAD_SECONDS = 61
+"""Between the first runs of one entity and the next, modulo their interval: prime, so that few of them coincide."""
+
 CANDIDATES_FACTOR = 4
 """How many more due items are looked at than are claimed: other workers may be claiming the first ones right now."""
 
@@ -165,7 +168,8 @@ async def ensure(
     known = select(table.c.entity).where(table.c.organization == organization, table.c.source == source)
     values = _new(source, interval_seconds)
     entities = entity_table.c
-    spread_us = literal(due_at_us, BigInteger) + entities.number % interval_seconds * literal(1_000_000, BigInteger)
+    wait_seconds = entities.number * SPREAD_SECONDS % interval_seconds
+    spread_us = literal(due_at_us, BigInteger) + wait_seconds * literal(1_000_000, BigInteger)
     missing = select(
         entities.organization,
         entities.logical_name,
@@ -211,7 +215,8 @@ async def claim(
 
     Items whose workers died in every attempt are given up on the way, and not returned. Nobody gets items of sources
     that are paused (what Haversack keeps itself goes on), nor those of organizations of which `organization_max` are
-    under way, in whatever process: a slow source must not hold others up.
+    under way, in whatever process: a slow source must not hold others up. Of an organization whose source was out of
+    reach one is enough to find out.
     """
     now_us = await held.clock(connection)
     may_run = or_(table.c.source == sources.NATIVE, table.c.organization.not_in(sources.paused()))
@@ -248,11 +253,13 @@ def _in_turn(due: ColumnElement[bool], now_us: int, organization_max: int) -> An
     queued = waiting.subquery("queued")
     running = func.sum(case((table.c.lease_until_us > now_us, 1), else_=0)).label("running")
     served = func.max(table.c.claimed_at_us).label("served_at_us")
-    standing = select(table.c.organization, running, served).group_by(table.c.organization).subquery("standing")
+    is_out = func.max(case((table.c.error_reason == SourceUnavailable.reason, 1), else_=0)).label("is_out")
+    standing = select(table.c.organization, running, served, is_out).group_by(table.c.organization).subquery("standing")
+    room = case((standing.c.is_out == 1, 1), else_=organization_max)
     return (
         select(queued.c.id)
         .join(standing, standing.c.organization == queued.c.organization)
-        .where(queued.c.place + standing.c.running <= organization_max)
+        .where(queued.c.place + standing.c.running <= room)
         .order_by(queued.c.place + standing.c.running, standing.c.served_at_us, queued.c.next_run_at_us, queued.c.id)
     )
 

@@ -190,6 +190,8 @@ class Client:
                     if answer.status == TOO_MANY_REQUESTS or wait is not None
                     else SourceUnavailable(f"{url} answers {answer.status}: {answer.words}; it is tried again")
                 )
+            except _Silent:
+                raise
             except LostAnswer as lost:
                 failure = lost
             if (wait or 0) > WAIT_SECONDS_MAX or attempt + 1 == ATTEMPTS_MAX:
@@ -226,7 +228,9 @@ class Client:
                     return Answer(url, answer.status_code, dict(answer.headers), await _whole(answer))
                 finally:
                     await answer.aclose()
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        except httpx.ConnectTimeout as error:
+            raise _Silent(f"{self.settings.origin} does not answer within {CONNECT_SECONDS_MAX:.0f} s") from error
+        except (httpx.ConnectError, httpx.PoolTimeout) as error:
             refuse_untrusted(self.settings.origin, error)
             # Nothing was sent, so nothing can have been carried out.
             raise _Unreached(f"{self.settings.origin} cannot be reached: {error or type(error).__name__}") from error
@@ -262,6 +266,10 @@ async def _whole(answer: httpx.Response) -> bytes:
 
 class _Unreached(LostAnswer):
     """Nothing was sent."""
+
+
+class _Silent(_Unreached):
+    """Nothing was sent, and to find that out has taken long: it is not tried again within the call."""
 
 
 def was_sent(lost: LostAnswer) -> bool:
