@@ -439,6 +439,12 @@ async def wake(connection: AsyncConnection, organization: str, entity: str, *, s
     await connection.execute(update(table).where(item).values(next_run_at_us=now_us))
 
 
+async def wake_all(connection: AsyncConnection, *, source: str, now_us: int) -> None:
+    """Makes the items of every organization that are of this source due now, but for those that are given up."""
+    items = and_(table.c.source == source, table.c.state == ACTIVE)
+    await connection.execute(update(table).where(items).values(next_run_at_us=now_us))
+
+
 async def add_counts(
     connection: AsyncConnection, organization: str, entity: str, *, source: str, counts: Counts
 ) -> None:
