@@ -61,7 +61,9 @@ def show(device: Device) -> None:
 
 def note(device: Device, row: str, text: str) -> None:
     """Adds a line beneath the notes that there are."""
-    [customer] = device.query("SELECT description FROM account WHERE accountid = ?", (row,))
+    customer = next(iter(device.query("SELECT description FROM account WHERE accountid = ?", (row,))), None)
+    if customer is None:
+        sys.exit(f"there is no customer {row}; `route.py list` has the ids of those that there are")
     device.update("account", row, {"description": "\n".join(filter(None, (customer["description"], text)))})
 
 

@@ -73,6 +73,7 @@ def test_a_field_engineer_works_offline_on_two_devices(server: RunningServer, tm
     added = phone.run("add", "Northwind", "Linz", online=False).strip()
     phone.run("note", CONTOSO, "new", "pump", online=False)
     tablet.run("note", CONTOSO, "door code 12", online=False)
+    assert tablet.run("note", "nobody", "x", online=False, status=1).startswith("there is no customer nobody")
     listed = phone.run("list", online=False).splitlines()
     assert [line[0] for line in listed if re.match(r". +\w{8}-", line)] == ["*", "*", " "]
     assert "waiting create" in phone.run("outbox", online=False)

@@ -8,6 +8,7 @@ damaged, or lost after they have had their effect.
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
@@ -349,11 +350,16 @@ def _error(status: int, message: str) -> tuple[int, dict[str, str], Any]:
 
 
 @contextmanager
-def serving(fixture: OdataFixture) -> Iterator[OdataFixture]:
-    """Serves on loopback while the block runs."""
+def serving(fixture: OdataFixture, tls: ssl.SSLContext | None = None) -> Iterator[OdataFixture]:
+    """Serves on loopback while the block runs; with TLS as `localhost`."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(fixture))
     server.daemon_threads = True
     fixture.url = f"http://127.0.0.1:{server.server_address[1]}{ROOT}"
+    if tls is not None:
+        # The handshake is the thread's that serves the connection, and who ends it badly ends no more than that.
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that trusts nobody
+        fixture.url = fixture.url.replace("http://127.0.0.1", "https://localhost")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

@@ -9,24 +9,26 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from haversack.model.v1 import model_pb2
-from haversack_server._core import Staging
+from haversack_server._core import OdataPage, Staging, odata_sweep
 from haversack_server.catalog.work_items import Counts
+from haversack_server.connectors.odata._source import NoFeed
 from haversack_server.core import in_thread
 from haversack_server.errors import HaversackError, Refusal, SourceInvalid, SourceRefused, SourceUnavailable
-from haversack_server.metadata import read_document
+from haversack_server.metadata import read_document, standard_documents
 from haversack_server.replication import (
     Change,
     Checked,
     Connect,
     Described,
     EntityStanding,
+    Feed,
     Finding,
     Scope,
     Source,
@@ -65,6 +67,7 @@ class Shelf:
         opened: How many sources are open.
         takes: How often feeds have asked it.
         resyncs: Entities that were asked for in full.
+        brings: Shipped entities that it has besides, without rows.
     """
 
     folder: Path
@@ -73,6 +76,7 @@ class Shelf:
     opened: int = 0
     takes: int = 0
     resyncs: list[str] = field(default_factory=list)
+    brings: list[str] = field(default_factory=list)
     changed: threading.Event = field(default_factory=threading.Event)
     _rows: dict[str, tuple[str, int]] = field(default_factory=dict)
     _pending: dict[str, str | None] = field(default_factory=dict)
@@ -231,17 +235,21 @@ class ShelfSource:
     async def metadata(self) -> Described:
         """See `Source`."""
         self._shelf.answer()
-        document = read_document("visit.json", DOCUMENT)
-        return Described((document,), (Unmapped("visit.photo", "there is no type for it"),))
+        documents = [read_document("visit.json", DOCUMENT)]
+        documents += [read_document(*it) for it in standard_documents() if it[0] in self._shelf.brings]
+        return Described(tuple(documents), (Unmapped("visit.photo", "there is no type for it"),))
 
     async def mapping(self) -> str:
         """See `Source`."""
         self._shelf.answer()
         return f"# Entities of the shelf.\nentities:\n  {ENTITY}: {{}}\n"
 
-    async def open(self, staging: Staging, model: bytes, entity: str) -> ShelfFeed:
+    async def open(self, staging: Staging, model: bytes, entity: str, *, kept: Collection[str] = ()) -> Feed:
         """See `Source`."""
         self._shelf.answer()
+        if entity not in ("", ENTITY):
+            await in_thread(_empty, staging, model, entity)
+            return NoFeed(staging)
         return ShelfFeed(self._shelf, staging, model, entity, self.kind == "shelf-live")
 
     async def resync(self, staging: Staging, model: bytes, entity: str) -> None:
@@ -267,6 +275,14 @@ class ShelfSource:
     async def close(self) -> None:
         """See `Source`."""
         self._shelf.opened -= 1
+
+
+def _empty(staging: Staging, model: bytes, entity: str) -> None:
+    """Leaves no row of an entity: the shelf brings it, and has none."""
+    number = next(it.number for it in model_pb2.Model.FromString(model).entities if it.logical_name == entity)
+    page = OdataPage.read(staging, model, entity, b'{"value":[]}')
+    page.take(staging, before=staging.position(number), after=b"empty", begins_pass=True)
+    odata_sweep(staging, number, before=b"empty", after=b"empty", rows_max=1_000)
 
 
 def connectors(shelves: Mapping[str, Shelf]) -> dict[str, Connect]:

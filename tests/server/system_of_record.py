@@ -12,7 +12,7 @@ import asyncio
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -306,7 +306,7 @@ class RecordSource:
         """Has none."""
         return ""
 
-    async def open(self, staging: Staging, model: bytes, entity: str) -> RecordFeed:
+    async def open(self, staging: Staging, model: bytes, entity: str, *, kept: Collection[str] = ()) -> RecordFeed:
         """See `Source`."""
         from haversack.model.v1 import model_pb2
 

@@ -325,6 +325,13 @@ def lead_out(folder: Path) -> str:
     return "leads out of the backup"
 
 
+def name_a_folder(folder: Path) -> str:
+    content = json.loads((folder / MANIFEST_FILE).read_text())
+    content["files"][0]["path"] = "data"
+    change_manifest(folder, files=content["files"])
+    return "is a folder of a backup"
+
+
 def count_other_rows(folder: Path) -> str:
     content = json.loads((folder / MANIFEST_FILE).read_text())
     change_manifest(folder, tables=content["tables"] | {"organization": 2})
@@ -350,6 +357,7 @@ def be_of_a_newer_schema(folder: Path) -> str:
         (add_a_file, BackupInvalid),
         (lose_the_manifest, BackupInvalid),
         (lead_out, BackupInvalid),
+        (name_a_folder, BackupInvalid),
         (count_other_rows, BackupInvalid),
         (be_of_a_newer_form, BackupVersion),
         (be_of_a_newer_schema, BackupVersion),

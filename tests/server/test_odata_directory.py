@@ -137,7 +137,6 @@ def test_check_says_what_will_work(world: OdataWorld) -> None:
     found = findings(world)
     assert "Dataverse" in found["service", "OK"]
     assert "EntityDefinitions" in found["metadata", "WARNING"]
-    assert found["directory", "OK"]
     assert "If-Match is honoured" in found["account", "OK"]
     assert "watermark" in found["contact", "WARNING"]
     assert {name: table.log for name, table in world.fixture.tables.items()} == before
@@ -177,7 +176,6 @@ def test_check_of_a_plain_service(tmp_path: Path) -> None:
         fixture.put("Notes", {"Id": "x", "Text": "one"})
         found = findings(world)
         assert "OData v4" in found["service", "OK"]
-        assert found["directory", "WARNING"]
         assert "no versions" in found["note", "WARNING"]
         assert found["Lines", "WARNING"]
         assert all(Verdict[verdict] is not Verdict.FAILURE for _, verdict in found)

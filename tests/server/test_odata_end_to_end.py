@@ -15,6 +15,7 @@ from haversack_client import Backoff, Device
 from server.odata_fixture import SECRET, OdataFixture, serving
 from server.odata_world import account, guid
 from server.running import Admin, RunningServer
+from server.test_cli import Line
 from server.test_profiles import publish, save
 from server.test_uploads import eventually, names
 
@@ -103,3 +104,18 @@ def test_what_the_source_refuses_comes_back_in_its_own_words(connected: Connecte
         [refusal] = device.refused()
         assert "missing prvWriteAccount" in refusal.message
         assert names(device)[guid(1)] == "account 1"
+
+
+def test_rows_that_cannot_be_taken_are_shown_with_why(connected: Connected, fixture: OdataFixture) -> None:
+    fixture.put("accounts", account(9, modifiedon="1066-10-14T00:00:00Z"))
+    request = source_pb2.GetSourceStatusRequest(organization=connected.name)
+
+    def left_out() -> list[source_pb2.LeftOut]:
+        answer = connected.admin.call("sources", "GetSourceStatus", request)
+        return next(list(it.left_out) for it in answer.status.entities if it.entity == "account")
+
+    eventually(lambda: bool(left_out()))
+    assert "1066-10-14" in left_out()[0].why
+    shown = Line(connected.server.settings.data).run("source", "status", connected.name).stdout
+    assert "left out" in shown
+    assert "1066-10-14" in shown

@@ -193,7 +193,9 @@ def test_bad_rows_are_left_out_and_told_and_stop_nothing(world: OdataWorld) -> N
     world.fixture.put("accounts", account(3, modifiedon="1066-10-14T00:00:00Z"))
     feed = world.feed("account")
     world.run(feed.take(16_384))
-    assert "account.modifiedon" in feed.standing.position
+    [left_out] = feed.standing.left_out
+    assert (left_out.entity, left_out.count) == ("account", 1)
+    assert "1066" in left_out.why
     world.catch_up("account")
     assert set(names(world)) == set(served(world)) - {guid(3)}
     world.fixture.put("accounts", account(3, "mended", modifiedon="2066-10-14T00:00:00Z"))

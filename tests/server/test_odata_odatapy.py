@@ -126,4 +126,3 @@ def test_check(service: Service, world: OdataWorld) -> None:
     service.create(1)
     found = {(it.subject, it.verdict.name): it.what for it in world.run(world.source.check()).findings}
     assert "delta links" in found["account", "OK"] or "conditional" in found["account", "OK"]
-    assert "role" in found["directory", "WARNING"]

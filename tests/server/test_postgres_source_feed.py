@@ -139,7 +139,7 @@ def test_columns_that_come_and_go(source_database: SourceDatabase, tmp_path: Pat
         run("UPDATE note SET title = 'two'")
         followed.follow()
         assert followed.rows("note")[ONE] == {"id": ONE, "title": "two"}
-        assert "column size is gone" in followed.standing().entities[0].mode
+        assert "column size is gone" in followed.standing().left_out[0].why
 
 
 def test_keys_of_several_columns_and_full_identities(source_database: SourceDatabase, tmp_path: Path) -> None:

@@ -140,7 +140,6 @@ def test_a_check_says_what_to_run(source_database: SourceDatabase) -> None:
     assert "filters rows of public.tag" in findings["publication", Verdict.WARNING].what
     assert "ALTER PUBLICATION haversack ADD TABLE public.customer" in findings["publication", Verdict.OK].remedy
     assert "ids of public.users are numbers" in findings["systemuser", Verdict.WARNING].what
-    assert ("directory", Verdict.OK) in findings
 
 
 def test_a_database_that_is_away_is_a_finding(source_database: SourceDatabase) -> None:

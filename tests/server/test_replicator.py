@@ -75,8 +75,11 @@ class RowsSource:
         return cast(Source, self)
 
     @asynccontextmanager
-    async def lend(self, organization: str) -> AsyncIterator[RowsSource]:
+    async def lend(self, organization: str, *, entity: str | None = None) -> AsyncIterator[RowsSource]:
         yield self
+
+    def kind_of(self, entity: str) -> str:
+        return self.kind
 
     async def open(self, entity: str) -> Feed:
         if self.failure is not None:

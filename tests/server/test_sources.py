@@ -21,6 +21,7 @@ from haversack_server.catalog import organizations, sources
 from haversack_server.catalog.organizations import Organization
 from haversack_server.catalog.sources import StoredSource
 from haversack_server.errors import ConfigurationInvalid, SourceThrottled
+from haversack_server.metadata import KEEPABLE_ENTITIES
 from haversack_server.sealing import KEY_FILE, Seal
 from haversack_server.settings import Mode, ServerSettings
 from server.refusals import reason_of
@@ -222,9 +223,43 @@ def test_rows_and_directory_belong_to_the_source(site: Site) -> None:
     site.shelf("tools", rows=1)
     name = site.organization("shelf", "tools")
     assert refused(lambda: site.admin.ingest(name, ENTITY, b"visitid,name\n")) == "SOURCE_OWNS_ROWS"
+    site.shelf("people").brings = [*KEEPABLE_ENTITIES]
+    name = site.organization("shelf", "people")
+    assert refused(lambda: site.admin.ingest(name, "team", b"teamid,name\n")) == "SOURCE_OWNS_ROWS"
     edit = directory_pb2.DirectoryEdit(delete_team="x")
     change = directory_pb2.ChangeDirectoryRequest(organization=name, edits=[edit])
     assert refused(lambda: site.admin.call("directory", "ChangeDirectory", change)) == "DIRECTORY_READ_ONLY"
+    assert list(site.status(name).brought) == sorted(KEEPABLE_ENTITIES)
+
+
+def test_what_the_source_does_not_bring_of_the_directory_is_kept_here(any_site: Site) -> None:
+    shelf = any_site.shelf("tools", rows=1)
+    shelf.brings = ["systemuser", "usersettings"]
+    name = any_site.organization("shelf", "tools")
+    unit = directory_pb2.DirectoryEdit(create_business_unit=directory_pb2.CreateTreeNode(name="All"))
+    user = directory_pb2.DirectoryEdit(create_user=directory_pb2.CreateUser(domain_name="ada", full_name="Ada"))
+
+    def change(*edits: directory_pb2.DirectoryEdit) -> directory_pb2.ChangeDirectoryResponse:
+        request = directory_pb2.ChangeDirectoryRequest(organization=name, edits=edits)
+        answer = any_site.admin.call("directory", "ChangeDirectory", request)
+        assert isinstance(answer, directory_pb2.ChangeDirectoryResponse)
+        return answer
+
+    assert change(unit).lsn > 0
+    assert refused(lambda: change(user)) == "DIRECTORY_READ_ONLY"
+    shelf.brings = []
+    notes = any_site.line.json("source", "import", name)["notes"]
+    assert any("does not bring systemuser, usersettings" in it for it in notes)
+    assert change(user).lsn > 0
+    before = {it.entity: it.rows for it in any_site.status(name).entities}
+    assert (before["systemuser"], before["businessunit"]) == (1, 1)
+    shelf.brings = ["systemuser"]
+    any_site.line.run("source", "import", name)
+    any_site.until(name, lambda it: {each.entity: each.rows for each in it.entities}["systemuser"] == 0)
+    assert refused(lambda: change(user)) == "DIRECTORY_READ_ONLY"
+    shelf.brings = []
+    any_site.line.run("source", "import", name)
+    any_site.until(name, lambda it: {each.entity: each.rows for each in it.entities}["systemuser"] == 1)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -329,8 +364,10 @@ def test_metadata_comes_from_the_source_and_what_is_left_out_is_listed(site: Sit
     name = site.admin.organization(standard=False)
     site.set(name, "shelf", "tools")
     dry = site.line.json("source", "import", name, "--dry-run")
-    assert (dry["added"], dry["unmapped"]) == ([ENTITY], [{"subject": "visit.photo", "why": "there is no type for it"}])
-    assert site.line.json("source", "import", name)["added"] == [ENTITY]
+    kept = sorted(KEEPABLE_ENTITIES)
+    assert (dry["added"], dry["kept"]) == ([ENTITY, *kept], kept)
+    assert dry["unmapped"] == [{"subject": "visit.photo", "why": "there is no type for it"}]
+    assert site.line.json("source", "import", name)["added"] == [ENTITY, *kept]
     assert site.line.json("source", "import", name)["unchanged"] == [ENTITY]
 
 
@@ -461,7 +498,7 @@ def test_secrets_of_one_organization_open_for_no_other_and_not_without_the_key(t
     seal = Seal(tmp_path)
     sealed = seal.seal("acme", {"password": SECRET})
     assert (seal.open("acme", sealed), seal.open("acme", b"")) == ({"password": SECRET}, {})
-    for organization, content in (("other", sealed), ("acme", sealed[:-1] + b"x")):
+    for organization, content in (("other", sealed), ("acme", sealed[:-1] + bytes([sealed[-1] ^ 1]))):
         with pytest.raises(ConfigurationInvalid, match="set the source again"):
             seal.open(organization, content)
     (tmp_path / KEY_FILE).unlink()

@@ -21,7 +21,7 @@ with Device.open("crm.sqlite3", "https://sync.example.com", token) as device:
 """
 
 from haversack_client._backoff import Backoff
-from haversack_client._conflicts import Conflict, FieldConflict
+from haversack_client._conflicts import Conflict, FieldConflict, OnConflict
 from haversack_client._device import Device
 from haversack_client._encryption import change_key, keyring_key
 from haversack_client._errors import (
@@ -63,7 +63,7 @@ from haversack_client._live import (
     WritesAnswered,
 )
 from haversack_client._model import User
-from haversack_client._model_change import EntityChange, ModelAnswer, ModelChange
+from haversack_client._model_change import EntityChange, ModelAnswer, ModelChange, OnModelChange
 from haversack_client._monitor import Activities, Activity, OverallState
 from haversack_client._progress import Progress
 from haversack_client._reader import EntityStatus, StageTime, Status
@@ -105,6 +105,8 @@ __all__ = [
     "ModelChangeWaiting",
     "ModelChanged",
     "NotProvisionedError",
+    "OnConflict",
+    "OnModelChange",
     "OutboxError",
     "OverallState",
     "PendingWrite",

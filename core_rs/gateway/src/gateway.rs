@@ -91,7 +91,7 @@ impl Gateway {
     /// Serves an organization from now on. Its index is built at first use.
     ///
     /// With `queues_writes` its rows are a source's outside: what devices write is judged and queued for that, and
-    /// changes no row here.
+    /// changes no row here. But for entities that follow the record database beside it: those are written here.
     pub fn add_organization(
         &self,
         name: &str,

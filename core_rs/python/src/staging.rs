@@ -11,7 +11,8 @@ use haversack_proto::model::Model;
 use haversack_staging::ingest::{self, Action, Basis, Format, Options, Outcome, Part, Report, RowError};
 use haversack_staging::{
     Copying as CopyUnderWay, DevicePlace, LedgerPlace, Replicated, RowId, SqliteStaging, Staging as _, close_ledger,
-    discard_refusal, export_devices, export_ledger, import_ledger, replicate, replicate_anew, write_back,
+    discard_refusal, export_devices, export_ledger, import_ledger, replicate, replicate_anew, replicate_no_more,
+    write_back,
 };
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -306,6 +307,11 @@ impl Staging {
     fn replicate_anew(&self, py: Python<'_>, entity: u32) -> Result<(), Failure> {
         let staging = self.opened()?;
         Ok(py.detach(|| replicate_anew(&*staging, EntityNumber(entity)))?)
+    }
+
+    fn replicate_no_more(&self, py: Python<'_>, entity: u32) -> Result<bool, Failure> {
+        let staging = self.opened()?;
+        Ok(py.detach(|| replicate_no_more(&*staging, EntityNumber(entity)))?)
     }
 
     fn position<'py>(&self, py: Python<'py>, entity: u32) -> Result<Option<Bound<'py, PyBytes>>, Failure> {

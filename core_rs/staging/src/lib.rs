@@ -28,7 +28,7 @@ pub use ledger::{
     Earlier, Effect, Entry, INSTALL_ID_BYTES, LEDGER_PAGE_ENTRIES_MAX, Ledger, LedgerPlace, LedgerView, MutationHash,
     Origin, Recorded, Resolution, Settlements, Unwritten, close_ledger, discard_refusal, export_ledger, import_ledger,
 };
-pub use replication::{COMMIT_BYTES_MAX, Mark, Replicated, Stage, replicate, replicate_anew};
+pub use replication::{COMMIT_BYTES_MAX, Mark, Replicated, Stage, replicate, replicate_anew, replicate_no_more};
 pub use sqlite::{Copying, SqliteStaging};
 pub use store::{
     Change, Commit, CommitListener, EntityStatistics, Identity, Place, PublishedModel, ROW_BYTES_MAX, RowId, Snapshot,

@@ -111,7 +111,7 @@ pub fn replicate(
         done.left = mark.left(snapshot.head(), allocated(&*snapshot, entity)?);
     }
     if mark.is_worth_writing(before, done.read) {
-        commit.set_mark(entity, mark)?;
+        commit.set_mark(entity, Some(mark))?;
     }
     done.lsn = commit.finish()?;
     Ok(done)
@@ -136,9 +136,23 @@ pub fn replicate_anew(staging: &dyn Staging, entity: EntityNumber) -> Result<(),
     let mut commit = staging.begin()?;
     if let Some(mark) = commit.mark(entity)? {
         // No database has this epoch.
-        commit.set_mark(entity, Mark { source: [0; 16], ..mark })?;
+        commit.set_mark(entity, Some(Mark { source: [0; 16], ..mark }))?;
     }
     commit.finish().map(drop)
+}
+
+/// Has an entity follow the record database no more, since its rows are a source's outside from now on; returns whether
+/// it did. What devices write to it then waits for that source. The rows stay, until that source's reader sweeps them.
+///
+/// # Errors
+/// As [`replicate`].
+pub fn replicate_no_more(staging: &dyn Staging, entity: EntityNumber) -> Result<bool, StagingError> {
+    let mut commit = staging.begin()?;
+    if commit.mark(entity)?.is_none() {
+        return Ok(false);
+    }
+    commit.set_mark(entity, None)?;
+    commit.finish().map(|_| true)
 }
 
 /// Ordinals that an entity has given out.

@@ -248,17 +248,17 @@ pub trait Commit {
     /// What waits for a source outside, as it stands within this commit.
     fn queue(&mut self) -> &mut dyn Queue;
 
-    /// How far an entity follows another database; `None` if it never has.
+    /// How far an entity follows a record database; `None` if it does not: its rows are a source's outside, or nobody's.
     ///
     /// # Errors
     /// If the database fails.
     fn mark(&mut self, entity: EntityNumber) -> Result<Option<Mark>, StagingError>;
 
-    /// Says how far an entity follows another database from this commit on. Draws no LSN.
+    /// Says how far an entity follows a record database from this commit on, or that it does no more. Draws no LSN.
     ///
     /// # Errors
     /// If the database fails.
-    fn set_mark(&mut self, entity: EntityNumber, mark: Mark) -> Result<(), StagingError>;
+    fn set_mark(&mut self, entity: EntityNumber, mark: Option<Mark>) -> Result<(), StagingError>;
 
     /// How far an entity follows a source outside; opaque but to that source's reader. `None` if it never has.
     /// [`crate::WHOLE_ORGANIZATION`] stands for all entities at once.

@@ -68,6 +68,13 @@ class Staging:
     def replicate_anew(self, entity: int) -> None:
         """Has the next `replicate` of an entity begin anew: what is as it was draws no LSN, what is gone there goes."""
 
+    def replicate_no_more(self, entity: int) -> bool:
+        """Has an entity follow no record database any more; returns whether it did. Its rows stay.
+
+        What devices write to it then waits for the organization's source outside, as it does with every entity that
+        was never replicated.
+        """
+
     def position(self, entity: int) -> bytes | None:
         """Returns how far an entity follows its source outside, with 0 all of them together; None if it never has."""
 
@@ -445,7 +452,8 @@ class SyncServer:
         """Serves an organization from now on. Its index is loaded at first use. May be called before `start`.
 
         With `queues_writes` its rows are a source's outside: what devices write is judged, answered with QUEUED and
-        queued for that source (`Staging.queued_writes`), and changes no row here.
+        queued for that source (`Staging.queued_writes`), and changes no row here; but for entities that follow the
+        record database beside it (`Staging.replicate`), which are written as without a source.
 
         Raises ORGANIZATION_EXISTS if it is served already; remove it first to serve another database under its name.
         """

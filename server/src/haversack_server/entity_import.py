@@ -29,7 +29,7 @@ from haversack_server.publishing import (
     load_metadata,
     without_disabled,
 )
-from haversack_server.replication import Lent, Unmapped, keep_replicating
+from haversack_server.replication import Lent, Unmapped, keep_replicating, settle_directory
 
 DOCUMENTS_BYTES_MAX = 8 * 1024 * 1024
 
@@ -60,6 +60,7 @@ class SourceImport:
         changed: Those that have changed.
         unchanged: Those that have not.
         notes: Sentences about what was made of the documents.
+        kept: Entities of the directory that the source does not bring, which Haversack keeps itself.
         unmapped: What the source has and Haversack does not keep.
     """
 
@@ -67,14 +68,16 @@ class SourceImport:
     changed: Sequence[str]
     unchanged: Sequence[str]
     notes: Sequence[str]
+    kept: Sequence[str]
     unmapped: Sequence[Unmapped]
 
 
 async def import_from_source(catalog: Catalog, lent: Lent, *, dry_run: bool = False) -> SourceImport:
     """Merges what an organization's source says of itself into the organization's metadata; whoever calls notifies.
 
-    With `dry_run` nothing is kept. Raises SourceUnmappable if nothing can be kept of the source, what the source's
-    failures are, and as `import_documents`.
+    What the source does not bring of the directory, Haversack keeps itself from now on; where the metadata lacks the
+    entity, it gets the standard one. With `dry_run` nothing is done. Raises SourceUnmappable if nothing can be kept of
+    the source, what the source's failures are, and as `import_documents`.
     """
     described = await lent.source.metadata()
     if not described.documents:
@@ -83,12 +86,16 @@ async def import_from_source(catalog: Catalog, lent: Lent, *, dry_run: bool = Fa
     organization = lent.organization
     try:
         async with catalog.exclusive(organization), catalog.begin() as connection:
-            outcome = await merge_documents(connection, organization, described.documents)
+            directory = await settle_directory(connection, organization, described.documents)
+            outcome = await merge_documents(connection, organization, [*described.documents, *directory.documents])
+            await directory.follow(connection)
             if dry_run:
                 raise _DryRunDone
     except _DryRunDone:
         pass
-    return SourceImport(outcome.added, outcome.changed, outcome.unchanged, outcome.notes, described.unmapped)
+    notes = [*outcome.notes, *directory.notes]
+    kept = sorted(directory.kept)
+    return SourceImport(outcome.added, outcome.changed, outcome.unchanged, notes, kept, described.unmapped)
 
 
 async def merge_documents(

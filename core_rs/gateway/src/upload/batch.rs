@@ -230,13 +230,19 @@ impl<'a> Batch<'a> {
             Verdict::Write(written) if written.payload.len() > ROW_BYTES_MAX => {
                 Ok(refused(number, too_large(&written)))
             }
-            Verdict::Write(_) | Verdict::Delete(_) if self.organization.queues_writes() => {
+            Verdict::Write(_) | Verdict::Delete(_) if self.is_elsewhere(entity)? => {
                 Ok(queueing::queue(&mut *self.commit, sent, verdict, policy)?)
             }
             Verdict::Write(written) => self.write(number, entity, sent, written),
             Verdict::Delete(before) => self.delete(number, entity, sent, before),
             Verdict::Refuse(refusal) => Ok(refused(number, refusal)),
         }
+    }
+
+    /// Whether an entity's rows are a source's outside. Of an organization with a source, Haversack keeps those rows itself
+    /// that follow the record database.
+    fn is_elsewhere(&mut self, entity: EntityNumber) -> Result<bool, SyncError> {
+        Ok(self.organization.queues_writes() && self.commit.mark(entity)?.is_none())
     }
 
     /// Why the mutation cannot be judged: one that it depends on was not taken.

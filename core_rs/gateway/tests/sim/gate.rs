@@ -235,7 +235,7 @@ impl Commit for Transaction<'_> {
         self.inner.mark(entity)
     }
 
-    fn set_mark(&mut self, entity: EntityNumber, mark: Mark) -> Result<(), StagingError> {
+    fn set_mark(&mut self, entity: EntityNumber, mark: Option<Mark>) -> Result<(), StagingError> {
         self.inner.set_mark(entity, mark)
     }
 

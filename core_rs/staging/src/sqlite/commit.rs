@@ -212,7 +212,7 @@ impl Commit for SqliteCommit<'_> {
         marks::read(self.parts().0, entity)
     }
 
-    fn set_mark(&mut self, entity: EntityNumber, mark: Mark) -> Result<(), StagingError> {
+    fn set_mark(&mut self, entity: EntityNumber, mark: Option<Mark>) -> Result<(), StagingError> {
         let (connection, tally) = self.parts();
         marks::write(connection, entity, mark)?;
         tally.noted = true;

@@ -33,8 +33,12 @@ pub(super) fn read(connection: &Connection, entity: EntityNumber) -> Result<Opti
     Ok(Some(Mark { stage, ..mark }))
 }
 
-/// Replaces an entity's mark.
-pub(super) fn write(connection: &Connection, entity: EntityNumber, mark: Mark) -> Result<(), StagingError> {
+/// Replaces an entity's mark, or takes it away.
+pub(super) fn write(connection: &Connection, entity: EntityNumber, mark: Option<Mark>) -> Result<(), StagingError> {
+    let Some(mark) = mark else {
+        let delete = connection.prepare_cached("DELETE FROM marks WHERE entity = ?1");
+        return delete.and_then(|mut delete| delete.execute([entity.0])).map(drop).map_err(failed("deleting a mark"));
+    };
     let sql = "INSERT OR REPLACE INTO marks (entity, source, lsn, sweep_end, stage, next, history)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let (stage, next) = match mark.stage {

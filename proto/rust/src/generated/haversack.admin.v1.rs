@@ -403,6 +403,9 @@ pub struct ImportSourceMetadataResponse {
     /// What the source has and Haversack does not keep.
     #[prost(message, repeated, tag = "5")]
     pub unmapped: ::prost::alloc::vec::Vec<SourceUnmapped>,
+    /// Entities of the directory that the source does not bring, and Haversack keeps itself, by logical name.
+    #[prost(string, repeated, tag = "6")]
+    pub kept: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Something of a source that is not kept.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -472,7 +475,7 @@ pub struct SourceStatus {
     #[prost(bool, tag = "3")]
     pub paused: bool,
     /// Each entity that has a work item of its own; or the whole organization, with an empty name, and behind it the
-    /// entities that have rows. By name.
+    /// entities that have rows. By name; those that Haversack keeps itself come last.
     #[prost(message, repeated, tag = "4")]
     pub entities: ::prost::alloc::vec::Vec<EntityFeed>,
     /// Mutations of devices that the source has not answered yet.
@@ -487,6 +490,14 @@ pub struct SourceStatus {
     /// When this was looked at, in microseconds since the Unix epoch.
     #[prost(int64, tag = "8")]
     pub checked_at_us: i64,
+    /// Entities of the directory that the source brings, by logical name. Empty if the organization is its own source, and
+    /// before the source's metadata was imported; as `kept`.
+    #[prost(string, repeated, tag = "9")]
+    pub brought: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Entities of the directory that it does not bring: Haversack keeps them itself, and they are changed by
+    /// DirectoryService and IngestService.
+    #[prost(string, repeated, tag = "10")]
+    pub kept: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// How far staging follows a source with one entity, or with all of them.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -534,6 +545,19 @@ pub struct EntityFeed {
     /// The same for programs.
     #[prost(enumeration = "super::super::error::v1::ErrorReason", tag = "14")]
     pub error_reason: i32,
+    /// What could not be taken of the source since the entity was last read in full; the commonest 8 of the reasons.
+    #[prost(message, repeated, tag = "15")]
+    pub left_out: ::prost::alloc::vec::Vec<LeftOut>,
+}
+/// Rows, or values of rows, of a source that could not be taken.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LeftOut {
+    /// Why not, with an example.
+    #[prost(string, tag = "1")]
+    pub why: ::prost::alloc::string::String,
+    /// How many times that was met; a row that was read several times counts as often.
+    #[prost(uint64, tag = "2")]
+    pub count: u64,
 }
 /// Asks how far staging follows.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

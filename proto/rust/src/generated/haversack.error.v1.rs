@@ -115,7 +115,7 @@ pub enum ErrorReason {
     RoleInsufficient = 80,
     /// INVALID_ARGUMENT: a certificate, key or issuer in the configuration cannot be used; the message says why.
     ConfigurationInvalid = 81,
-    /// FAILED_PRECONDITION: the organization's directory belongs to its source. Change it there.
+    /// FAILED_PRECONDITION: the part of the directory belongs to the organization's source. Change it there.
     DirectoryReadOnly = 85,
     /// NOT_FOUND: the directory has no such user, team, business unit, position, role or share.
     DirectoryRowUnknown = 86,
@@ -168,7 +168,7 @@ pub enum ErrorReason {
     /// FAILED_PRECONDITION: what the system of record has cannot be kept here; the message lists what, and how to leave it
     /// out.
     SourceUnmappable = 123,
-    /// FAILED_PRECONDITION: the organization's rows belong to its source outside. Write them there.
+    /// FAILED_PRECONDITION: the entity's rows belong to the organization's source outside. Write them there.
     SourceOwnsRows = 124,
     /// FAILED_PRECONDITION: an administrator has paused the organization's source. Resume it first.
     SourcePaused = 125,

@@ -80,7 +80,7 @@ class IngestService(admin_pb2_grpc.IngestServiceServicer):
             header = await _header(request_iterator)
             metadata = await self._metadata(header)
             record = await self._stagings.record(header.organization)
-            async with self._connections.lend(header.organization) as lent:
+            async with self._connections.lend(header.organization, entity=header.entity) as lent:
                 follower = _Follower(await _feed(lent, header))
                 response = await self._take(await _begin(record, header, metadata), header, request_iterator, follower)
                 # Asked again: the organization may have been provisioned, or taken out of service, while the file came.
@@ -92,7 +92,7 @@ class IngestService(admin_pb2_grpc.IngestServiceServicer):
 
     async def _metadata(self, header: admin_pb2.IngestHeader) -> Metadata:
         async with self._catalog.snapshot() as connection:
-            await refuse_foreign_rows(connection, header.organization)
+            await refuse_foreign_rows(connection, header.organization, header.entity)
             metadata = await load_metadata(connection, header.organization)
         if header.entity not in metadata.entities:
             raise EntityUnknown(

@@ -82,6 +82,7 @@ class SourceService(source_pb2_grpc.SourceServiceServicer):
             changed=done.changed,
             unchanged=done.unchanged,
             notes=done.notes,
+            kept=done.kept,
             unmapped=[pb.SourceUnmapped(subject=it.subject, why=it.why) for it in done.unmapped[:UNMAPPED_MAX]],
         )
 

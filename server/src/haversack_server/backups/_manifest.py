@@ -40,6 +40,8 @@ class BackedUpFile(_Part):
         parts = PurePosixPath(path).parts
         if not parts or PurePosixPath(path).is_absolute() or ".." in parts or "\\" in path or "\0" in path:
             raise ValueError("a path leads out of the backup")
+        if PurePosixPath(path) == DATA_FOLDER:
+            raise ValueError(f"{path} is a folder of a backup, and no file")
         return path
 
 

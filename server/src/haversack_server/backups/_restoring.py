@@ -45,7 +45,9 @@ from haversack_server.catalog import (
     provisioning,
     publishes,
     read_url,
+    sources,
     without_password,
+    work_items,
 )
 from haversack_server.catalog.operations import Operation
 from haversack_server.catalog.provisioning import Served, Standing
@@ -193,6 +195,9 @@ class _Filling:
             for operation in await operations.all_unsettled(connection):
                 await _begin_again(connection, operation)
             await _free_leases(connection)
+            # The copy of a record database is younger than that of staging, and an idle one is looked at rarely.
+            now_us = await leases.database_clock(connection)
+            await work_items.wake_all(connection, source=sources.NATIVE, now_us=now_us)
             await audits.add(connection, local_entry("Restore", str(self._source), self._manifest))
 
     async def _load(self, connection: AsyncConnection) -> None:

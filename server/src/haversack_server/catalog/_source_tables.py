@@ -19,6 +19,13 @@ source = Table(
     Column("state", String(6), nullable=False, comment="ACTIVE, or PAUSED by an administrator"),
     Column("revision", BigInteger, nullable=False, comment="rises by 1 with everything that an open source must see"),
     Column("changed_at_us", BigInteger, nullable=False, comment="microseconds since the Unix epoch"),
+    Column(
+        "kept",
+        Text,
+        nullable=False,
+        server_default="",
+        comment="JSON list of directory entities that Haversack keeps itself; empty before metadata was imported",
+    ),
     CheckConstraint("scope IN ('entity', 'organization')", name="ck_source_scope"),
     CheckConstraint("state IN ('ACTIVE', 'PAUSED')", name="ck_source_state"),
     CheckConstraint("interval_seconds > 0", name="ck_source_interval"),

@@ -1,12 +1,13 @@
 """Queries on sources outside. Every function works inside the transaction of `connection`.
 
-An organization without a row here is its own source: Haversack's record database has its rows.
+An organization without a row here is its own source: Haversack's record database has its rows. It also has those of
+entities of the directory that an organization's source outside does not bring (`StoredSource.kept`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,13 @@ from sqlalchemy import Row, Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from haversack_server.catalog._source_tables import source as table
+from haversack_server.errors import SourceUnknown
 
 SOURCES_BELL = "sources"
 """Rung when a source was set, changed, paused, resumed or removed."""
+
+NATIVE = "native"
+"""The kind of what has no row here, and of what Haversack keeps itself beside a source outside."""
 
 ACTIVE, PAUSED = "ACTIVE", "PAUSED"
 
@@ -36,6 +41,8 @@ class StoredSource:
         is_paused: Whether an administrator has paused it.
         revision: Rises with everything that an open source must see.
         changed_at_us: When that was, microseconds since the Unix epoch.
+        kept: Entities of the directory that it does not bring, and Haversack keeps itself; None before its metadata was
+            imported, when nobody knows what it brings.
     """
 
     organization: str
@@ -48,6 +55,11 @@ class StoredSource:
     is_paused: bool
     revision: int
     changed_at_us: int
+    kept: frozenset[str] | None = None
+
+    def keeps(self, entity: str) -> bool:
+        """Whether Haversack keeps an entity's rows itself."""
+        return entity in (self.kept or ())
 
 
 async def find(connection: AsyncConnection, organization: str, *, for_update: bool = False) -> StoredSource | None:
@@ -55,6 +67,17 @@ async def find(connection: AsyncConnection, organization: str, *, for_update: bo
     query: Select[Any] = select(table).where(table.c.organization == organization)
     row = (await connection.execute(query.with_for_update() if for_update else query)).one_or_none()
     return _read(row) if row else None
+
+
+async def known(connection: AsyncConnection, organization: str, *, for_update: bool = False) -> StoredSource:
+    """Returns an organization's source outside; raises SourceUnknown if there is none."""
+    stored = await find(connection, organization, for_update=for_update)
+    if stored is None:
+        raise SourceUnknown(
+            f"organization {organization} has no source outside: it keeps its rows itself;"
+            f" `haversack source add {organization}` gives it one"
+        )
+    return stored
 
 
 async def everything(connection: AsyncConnection) -> list[StoredSource]:
@@ -80,10 +103,17 @@ async def put(connection: AsyncConnection, stored: StoredSource) -> None:
         "state": PAUSED if stored.is_paused else ACTIVE,
         "revision": stored.revision,
         "changed_at_us": stored.changed_at_us,
+        "kept": "" if stored.kept is None else json.dumps(sorted(stored.kept)),
     }
     key = table.c.organization == stored.organization
     if (await connection.execute(update(table).where(key).values(values))).rowcount == 0:
         await connection.execute(insert(table).values(organization=stored.organization, **values))
+
+
+async def set_kept(connection: AsyncConnection, organization: str, kept: Collection[str]) -> None:
+    """Says which entities of the directory Haversack keeps itself; whoever has the source open opens it anew."""
+    values = {"kept": json.dumps(sorted(kept)), "revision": table.c.revision + 1}
+    await connection.execute(update(table).where(table.c.organization == organization).values(values))
 
 
 async def touch(connection: AsyncConnection, organization: str) -> None:
@@ -114,4 +144,5 @@ def _read(row: Row[Any]) -> StoredSource:
         is_paused=row.state == PAUSED,
         revision=row.revision,
         changed_at_us=row.changed_at_us,
+        kept=frozenset(json.loads(row.kept)) if row.kept else None,
     )

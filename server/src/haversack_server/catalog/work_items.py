@@ -8,11 +8,25 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Row, and_, case, delete, func, insert, literal, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from haversack_server.catalog import sources
@@ -137,11 +151,19 @@ def leases(clock: Clock = database_clock) -> Leases:
 
 
 async def ensure(
-    connection: AsyncConnection, organization: str, *, source: str, interval_seconds: int, due_at_us: int
+    connection: AsyncConnection,
+    organization: str,
+    *,
+    source: str,
+    interval_seconds: int,
+    due_at_us: int,
+    only: Collection[str] | None = None,
+    without: Collection[str] = (),
 ) -> int:
     """Makes an item for every entity of an organization that has none of this source; returns how many.
 
-    They are due from `due_at_us` on, spread over one interval, so that they don't come all together for ever.
+    With `only`, of these entities alone, and never of those in `without`. They are due from `due_at_us` on, spread over
+    one interval, so that they don't come all together for ever.
     """
     known = select(table.c.entity).where(table.c.organization == organization, table.c.source == source)
     values = _new(source, interval_seconds)
@@ -153,7 +175,12 @@ async def ensure(
         entities.logical_name,
         spread_us,
         *(literal(value, table.c[name].type) for name, value in values.items()),
-    ).where(entities.organization == organization, entities.logical_name.not_in(known))
+    ).where(
+        entities.organization == organization,
+        entities.logical_name.not_in(known),
+        entities.logical_name.not_in(without),
+        true() if only is None else entities.logical_name.in_(only),
+    )
     made = insert(table).from_select(["organization", "entity", "next_run_at_us", *values], missing)
     return len((await connection.execute(made.returning(table.c.id))).all())
 
@@ -175,17 +202,25 @@ async def delete_all(connection: AsyncConnection, organization: str) -> int:
     return (await connection.execute(delete(table).where(table.c.organization == organization))).rowcount
 
 
+async def delete_of(connection: AsyncConnection, organization: str, entities: Collection[str], *, source: str) -> None:
+    """Deletes the items of entities that do not follow this source any more; whoever works on one loses the lease."""
+    items = and_(table.c.organization == organization, table.c.source == source, table.c.entity.in_(entities))
+    await connection.execute(delete(table).where(items))
+
+
 async def claim(
     connection: AsyncConnection, held: Leases, *, owner: str, limit: int, organization_max: int = ORGANIZATION_ITEMS_MAX
 ) -> list[Claimed]:
     """Claims at most `limit` due items, the organizations in turn, however many items each has due.
 
-    Items whose workers died in every attempt are given up on the way, and not returned. Nobody gets items of
-    organizations whose sources are paused, nor those of which `organization_max` are under way, in whatever process:
-    a slow source must not hold others up. Of an organization whose source was out of reach one is enough to find out.
+    Items whose workers died in every attempt are given up on the way, and not returned. Nobody gets items of sources
+    that are paused (what Haversack keeps itself goes on), nor those of organizations of which `organization_max` are
+    under way, in whatever process: a slow source must not hold others up. Of an organization whose source was out of
+    reach one is enough to find out.
     """
     now_us = await held.clock(connection)
-    due = and_(table.c.state == ACTIVE, table.c.next_run_at_us <= now_us, table.c.organization.not_in(sources.paused()))
+    may_run = or_(table.c.source == sources.NATIVE, table.c.organization.not_in(sources.paused()))
+    due = and_(table.c.state == ACTIVE, table.c.next_run_at_us <= now_us, may_run)
     ids = (
         (await connection.execute(_in_turn(due, now_us, organization_max).limit(limit * CANDIDATES_FACTOR)))
         .scalars()
@@ -411,6 +446,12 @@ async def wake(connection: AsyncConnection, organization: str, entity: str, *, s
     """Makes an entity's item due now, if there is one and it is not given up; with "" that of all entities."""
     item = and_(_followed(organization, entity, source), table.c.state == ACTIVE)
     await connection.execute(update(table).where(item).values(next_run_at_us=now_us))
+
+
+async def wake_all(connection: AsyncConnection, *, source: str, now_us: int) -> None:
+    """Makes the items of every organization that are of this source due now, but for those that are given up."""
+    items = and_(table.c.source == source, table.c.state == ACTIVE)
+    await connection.execute(update(table).where(items).values(next_run_at_us=now_us))
 
 
 async def add_counts(

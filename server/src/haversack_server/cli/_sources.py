@@ -141,6 +141,8 @@ def _show_import(answer: source_pb2.ImportSourceMetadataResponse) -> None:
             console().print(f"{len(names):,} {word}: {', '.join(names)}", markup=False)
     for note in answer.notes:
         console().print(note, markup=False)
+    if answer.kept:
+        console().print(f"the source does not bring, and Haversack keeps: {', '.join(answer.kept)}", markup=False)
     if answer.unmapped:
         print_table(("left out", "why"), [(it.subject, it.why) for it in answer.unmapped])
 
@@ -163,9 +165,23 @@ def show_status(status: source_pb2.SourceStatus) -> None:
     errors = [(it.entity or "all", it.error) for it in status.entities if it.error]
     if errors:
         print_table(("entity", "why the last attempt failed"), errors)
+    left_out = [(it.entity or "all", f"{why.count:,}", why.why) for it in status.entities for why in it.left_out]
+    if left_out:
+        print_table(("entity", ">left out", "why"), left_out)
+    _show_directory(status)
     if status.queued_writes:
         text = f"{status.queued_writes:,} writes of devices wait for it, since {moment(status.oldest_queued_at_us)}"
         console().print(text + (f": {status.write_error}" if status.write_error else ""), markup=False)
+
+
+def _show_directory(status: source_pb2.SourceStatus) -> None:
+    """Prints who has which part of the directory, if there are two who could."""
+    from haversack_server.cli._output import console
+
+    if status.brought:
+        console().print(f"directory from the source: {', '.join(status.brought)}", markup=False)
+    if status.kept:
+        console().print(f"directory kept by Haversack: {', '.join(status.kept)}", markup=False)
 
 
 def _feed_row(feed: source_pb2.EntityFeed, now_us: int) -> tuple[str, ...]:

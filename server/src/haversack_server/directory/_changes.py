@@ -12,7 +12,7 @@ from haversack_server.catalog import Catalog, sources
 from haversack_server.core import in_thread
 from haversack_server.directory import _access, _people
 from haversack_server.directory._facts import Facts, Node, Role, Team, User
-from haversack_server.directory._rows import ATTRIBUTES, Rows
+from haversack_server.directory._rows import ATTRIBUTES, Elsewhere, Rows
 from haversack_server.directory._trees import POSITIONS, UNITS
 from haversack_server.directory._work import Work
 from haversack_server.errors import (
@@ -26,6 +26,7 @@ from haversack_server.errors import (
     RequestInvalid,
     sentences,
 )
+from haversack_server.metadata import DIRECTORY_ENTITIES
 from haversack_server.publishing import load_metadata
 from haversack_server.replication import Connections, catch_up
 from haversack_server.stagings import Stagings
@@ -88,15 +89,22 @@ class Directory:
         self._connections = connections
 
     async def rows_of(self, organization: str) -> Rows:
-        """Returns an organization's rows, from its record database, or where a source outside has them from staging.
+        """Returns an organization's rows: from its record database, and where they are a source's from staging.
 
-        Raises OrganizationUnknown, StagingFailed, or in the latter case OrganizationNotProvisioned.
+        Raises OrganizationUnknown or StagingFailed. What is a source's can be read while the organization is
+        provisioned.
         """
         async with self._catalog.snapshot() as connection:
             metadata = await load_metadata(connection, organization)
-            is_foreign = await sources.find(connection, organization) is not None
-        database = self._stagings.get if is_foreign else self._stagings.record
-        return Rows(await database(organization), metadata)
+            source = await sources.find(connection, organization)
+        record = await self._stagings.record(organization)
+        if source is None:
+            return Rows(record, metadata)
+        try:
+            staging = await self._stagings.get(organization)
+        except OrganizationNotProvisioned:
+            staging = None
+        return Rows(record, metadata, Elsewhere(source.kind, source.kept or frozenset(), staging))
 
     async def change(
         self, organization: str, edits: Sequence[directory_pb2.DirectoryEdit], *, dry_run: bool
@@ -107,13 +115,10 @@ class Directory:
         else is wrong), and OrganizationBusy if ingests keep changing the directory.
         """
         _refuse_shape(edits)
-        async with self._catalog.snapshot() as connection:
-            if (source := await sources.find(connection, organization)) is not None:
-                raise DirectoryReadOnly(
-                    f"the directory of {organization} belongs to its source ({source.kind}); change it there"
-                )
+        await self._refuse_foreign(organization)
         if dry_run:
             work, rows = await in_thread(_judged, await self.rows_of(organization), edits)
+            work.rows.refuse_foreign(work.changes)
             return _changed(work, rows)
         async with self._catalog.exclusive(organization):
             for _ in range(ATTEMPTS_MAX):
@@ -121,6 +126,21 @@ class Directory:
                 if await in_thread(work.rows.write, work.changes):
                     return _changed(work, rows, await self._follow(organization, work))
         raise OrganizationBusy(f"the directory of {organization} is changing all the time; try again later")
+
+    async def _refuse_foreign(self, organization: str) -> None:
+        """Raises DirectoryReadOnly if an organization's source brings all of the directory, or may do so."""
+        async with self._catalog.snapshot() as connection:
+            source = await sources.find(connection, organization)
+        if source is None or any(source.keeps(it) for it in DIRECTORY_ENTITIES):
+            return
+        if source.kept is None:
+            raise DirectoryReadOnly(
+                f"which parts of the directory the source of {organization} ({source.kind}) brings is not known before"
+                f" its metadata is imported; `haversack source import {organization}` does that"
+            )
+        raise DirectoryReadOnly(
+            f"the directory of {organization} belongs to its source ({source.kind}); change it there"
+        )
 
     async def _follow(self, organization: str, work: Work) -> int:
         """Has staging follow what was written, so that devices do; returns its head, 0 if there is none."""

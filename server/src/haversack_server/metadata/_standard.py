@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import resources
 
 
@@ -15,3 +16,9 @@ def standard_documents() -> list[tuple[str, bytes]]:
     folder = resources.files(__package__) / "standard"
     found = [it for it in folder.iterdir() if it.name.endswith(".json")]
     return [(it.name.removesuffix(".json"), it.read_bytes()) for it in sorted(found, key=lambda it: it.name)]
+
+
+def standard_key(entity: str) -> str:
+    """Returns the logical name of a shipped entity's key."""
+    content = (resources.files(__package__) / "standard" / f"{entity}.json").read_bytes()
+    return str(json.loads(content)["PrimaryIdAttribute"])

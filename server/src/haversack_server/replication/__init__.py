@@ -7,14 +7,17 @@ source of each organization, and lends it to those who need it. A `Replicator` d
 just changed a source and wait for staging. `WriteBack` goes the other way, with what devices upload.
 """
 
-from haversack_server.replication._connections import Connections, Keeper, Lent, refuse_foreign_rows
+from haversack_server.catalog.sources import NATIVE
+from haversack_server.replication._connections import Connections, Lent, refuse_foreign_rows
 from haversack_server.replication._following import keep_replicating
-from haversack_server.replication._native import NATIVE, NATIVE_INTERVAL_SECONDS, NativeSource
+from haversack_server.replication._kept import settle_directory
+from haversack_server.replication._native import NATIVE_INTERVAL_SECONDS, NativeSource
 from haversack_server.replication._replicator import Limits, Replicator
 from haversack_server.replication._sending import WriteBack, WriteBackStanding, last_writes, write_back_standing
 from haversack_server.replication._source import (
     CHECK_SECONDS_MAX,
     FORGET_SECONDS_MAX,
+    LEFT_OUT_MAX,
     LIVE_SECONDS_MAX,
     ROWS_MAX,
     Change,
@@ -24,6 +27,7 @@ from haversack_server.replication._source import (
     EntityStanding,
     Feed,
     Finding,
+    LeftOut,
     Scope,
     Source,
     Standing,
@@ -40,6 +44,7 @@ from haversack_server.replication._write_back import write_back
 __all__ = [
     "CHECK_SECONDS_MAX",
     "FORGET_SECONDS_MAX",
+    "LEFT_OUT_MAX",
     "LIVE_SECONDS_MAX",
     "NATIVE",
     "NATIVE_INTERVAL_SECONDS",
@@ -52,7 +57,7 @@ __all__ = [
     "EntityStanding",
     "Feed",
     "Finding",
-    "Keeper",
+    "LeftOut",
     "Lent",
     "Limits",
     "NativeSource",
@@ -73,6 +78,7 @@ __all__ = [
     "keep_replicating",
     "last_writes",
     "refuse_foreign_rows",
+    "settle_directory",
     "source_states",
     "work_item_state",
     "write_back",

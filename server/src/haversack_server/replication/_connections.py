@@ -6,16 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from haversack_server._core import Staging
 from haversack_server.catalog import Catalog, organizations, sources
-from haversack_server.catalog.sources import SOURCES_BELL, StoredSource
+from haversack_server.catalog.sources import NATIVE, SOURCES_BELL, StoredSource
+from haversack_server.core import in_thread
 from haversack_server.errors import HaversackError, SourceOwnsRows, SourcePaused, SourceUnknown
-from haversack_server.publishing import load_metadata
+from haversack_server.metadata import KEEPABLE_ENTITIES
+from haversack_server.publishing import Metadata, load_metadata
 from haversack_server.replication._native import NativeSource
 from haversack_server.replication._source import Connect, Feed, Source
 from haversack_server.sealing import Seal
@@ -30,17 +31,6 @@ RELEASE_SECONDS_MAX = 10.0
 _log = structlog.get_logger()
 
 
-@runtime_checkable
-class Keeper(Protocol):
-    """A source whose rows Haversack itself keeps."""
-
-    async def held(self) -> Mapping[int, tuple[int, int]]:
-        """Returns rows and bytes of each entity, by its number."""
-
-    async def settle(self, staging: Staging) -> int:
-        """Takes over all that devices have written in staging; returns how many changes that were."""
-
-
 @dataclass
 class _Connection:
     """An open source and who uses it."""
@@ -48,23 +38,28 @@ class _Connection:
     source: Source
     revision: int
     is_paused: bool
+    kept: frozenset[str]
     users: int = 0
     is_stale: bool = False
     idle: asyncio.Event = field(default_factory=asyncio.Event)
-    model: bytes | None = None
+    metadata: Metadata | None = None
 
 
 class Lent:
-    """An organization's source while somebody uses it.
+    """An organization's source while somebody uses it, and beside it what Haversack keeps itself.
 
     Attributes:
         organization: Whose it is.
         source: The source.
+        keeper: The organization's record database, with the rows that Haversack keeps itself: all, or those of `kept`.
+        kept: Of an organization with a source outside, the entities that Haversack keeps itself.
     """
 
     def __init__(self, organization: str, connection: _Connection, catalog: Catalog, stagings: Stagings) -> None:
         self.organization = organization
         self.source = connection.source
+        self.keeper = NativeSource(catalog, stagings, organization)
+        self.kept = connection.kept
         self._connection = connection
         self._catalog = catalog
         self._stagings = stagings
@@ -80,31 +75,56 @@ class Lent:
         return self._connection.is_paused
 
     @property
-    def keeper(self) -> Keeper | None:
-        """The source, if Haversack itself keeps its rows."""
-        return self.source if isinstance(self.source, Keeper) else None
+    def is_native(self) -> bool:
+        """Whether there is no source outside: Haversack keeps all rows itself."""
+        return self.source.kind == NATIVE
+
+    def keeps(self, entity: str) -> bool:
+        """Whether Haversack keeps an entity's rows itself."""
+        return self.is_native or entity in self.kept
+
+    def kind_of(self, entity: str) -> str:
+        """The kind of what an entity's rows come from."""
+        return NATIVE if self.keeps(entity) else self.source.kind
 
     async def open(self, entity: str, staging: Staging | None = None) -> Feed:
-        """Opens a feed of an entity, or of all of them with "", into a staging database, by default the served one.
+        """Opens a feed of an entity, or of all that are the source's with "", into a staging database.
 
-        Raises OrganizationUnknown, OrganizationNotProvisioned, EntityUnknown, or what the source's own failures are.
+        By default that is the served one. Raises OrganizationUnknown, OrganizationNotProvisioned, EntityUnknown, or
+        what the source's own failures are.
         """
         staging = staging or await self._stagings.get(self.organization)
-        return await self.source.open(staging, await self._model(), entity)
+        if self.keeps(entity):
+            return await self.keeper.open(staging, b"", entity)
+        await self._leave_record(staging, entity)
+        return await self.source.open(staging, (await self._metadata()).model_bytes, entity, kept=self.kept)
 
     async def resync(self, entity: str) -> None:
-        """Has the next feed read an entity in full again; see `Source.resync`."""
+        """Has the next feed read an entity in full again, from what its rows come from now; see `Source.resync`."""
         staging = await self._stagings.get(self.organization)
-        await self.source.resync(staging, await self._model(), entity)
+        if self.is_native:
+            await self.keeper.resync(staging, b"", entity)
+        elif self.keeps(entity):
+            number = (await self._metadata()).entities[entity].metadata.number
+            # How far it followed the source means nothing any more, should it ever be the source's again.
+            await in_thread(staging.set_position, number, None)
+            await self.keeper.resync(staging, b"", entity)
+        else:
+            await self.source.resync(staging, (await self._metadata()).model_bytes, entity)
 
-    async def _model(self) -> bytes:
+    async def _leave_record(self, staging: Staging, entity: str) -> None:
+        """Has what is the source's follow the record database no more, as it does if Haversack kept it before."""
+        known = (await self._metadata()).entities
+        for name in (entity,) if entity else KEEPABLE_ENTITIES:
+            if name in KEEPABLE_ENTITIES and name in known and not self.keeps(name):
+                await in_thread(staging.replicate_no_more, known[name].metadata.number)
+
+    async def _metadata(self) -> Metadata:
         """The organization's metadata, read once for each revision: an import makes a new one."""
-        if self.keeper is not None:
-            return b""
-        if self._connection.model is None:
+        if self._connection.metadata is None:
             async with self._catalog.snapshot() as connection:
-                self._connection.model = (await load_metadata(connection, self.organization)).model_bytes
-        return self._connection.model
+                self._connection.metadata = await load_metadata(connection, self.organization)
+        return self._connection.metadata
 
 
 class Connections:
@@ -155,13 +175,15 @@ class Connections:
         return self.connect(stored.kind, stored.settings, secrets, stored.mapping)
 
     @asynccontextmanager
-    async def lend(self, organization: str, *, even_paused: bool = False) -> AsyncIterator[Lent]:
-        """Lends an organization's source.
+    async def lend(
+        self, organization: str, *, entity: str | None = None, even_paused: bool = False
+    ) -> AsyncIterator[Lent]:
+        """Lends an organization's source, for this entity if one is named: that Haversack keeps is never paused.
 
         Raises OrganizationUnknown, SourcePaused, SourceUnknown, SourceInvalid, MappingInvalid or ConfigurationInvalid.
         """
         connection = await self._get(organization)
-        if connection.is_paused and not even_paused:
+        if connection.is_paused and not even_paused and entity not in connection.kept:
             raise SourcePaused(
                 f"the source of {organization} is paused; `haversack source resume {organization}` lets it go on"
             )
@@ -177,7 +199,7 @@ class Connections:
     @asynccontextmanager
     async def feed(self, organization: str, entity: str) -> AsyncIterator[Feed]:
         """Lends a feed of an entity into the staging database that is served; raises as `lend` and `Lent.open`."""
-        async with self.lend(organization) as lent:
+        async with self.lend(organization, entity=entity) as lent:
             feed = await lent.open(entity)
             try:
                 yield feed
@@ -227,7 +249,8 @@ class Connections:
             if there is None or (there.revision, there.is_paused) != (revision, is_paused):
                 await self._drop(organization)
                 source = self.opened(stored) if stored else NativeSource(self._catalog, self._stagings, organization)
-                there = self._open[organization] = _Connection(source, revision, is_paused)
+                kept = (stored.kept if stored else None) or frozenset()
+                there = self._open[organization] = _Connection(source, revision, is_paused, kept)
         return there
 
     async def _drop(self, organization: str) -> None:
@@ -258,14 +281,20 @@ class Connections:
                 await self._drop(organization)
 
 
-async def refuse_foreign_rows(connection: AsyncConnection, organization: str) -> None:
-    """Raises SourceOwnsRows if an organization's rows belong to a source outside."""
+async def refuse_foreign_rows(connection: AsyncConnection, organization: str, entity: str) -> None:
+    """Raises SourceOwnsRows if an entity's rows belong to a source outside."""
     stored = await sources.find(connection, organization)
-    if stored is not None:
+    if stored is None or stored.keeps(entity):
+        return
+    if stored.kept is None and entity in KEEPABLE_ENTITIES:
         raise SourceOwnsRows(
-            f"the rows of {organization} belong to its source ({stored.kind}), from which they come by themselves;"
-            " write them there"
+            f"whether {entity} is its source's ({stored.kind}) or kept here is not known before the source's metadata"
+            f" is imported; `haversack source import {organization}` does that"
         )
+    raise SourceOwnsRows(
+        f"the rows of {entity} belong to the source of {organization} ({stored.kind}), from which they come by"
+        " themselves; write them there"
+    )
 
 
 async def _close(organization: str, source: Source) -> None:

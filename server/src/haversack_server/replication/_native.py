@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 
 from haversack_server._core import Staging
 from haversack_server.catalog import Catalog, entities
+from haversack_server.catalog.sources import NATIVE
 from haversack_server.catalog.work_items import Counts
 from haversack_server.core import in_thread
 from haversack_server.errors import SourceUnknown
@@ -24,8 +25,6 @@ from haversack_server.replication._source import (
 )
 from haversack_server.replication._write_back import write_back
 from haversack_server.stagings import Stagings
-
-NATIVE = "native"
 
 NATIVE_INTERVAL_SECONDS = 600
 """A safety net: an ingest replicates what it brings by itself, before it answers. A server has this for every entity of
@@ -54,7 +53,7 @@ class NativeFeed:
 
 
 class NativeSource:
-    """The record database of one of this server's organizations; also a `Keeper` of its rows."""
+    """The record database of one of this server's organizations, with the rows that Haversack keeps itself."""
 
     kind = NATIVE
     scope: Scope = "entity"
@@ -83,7 +82,7 @@ class NativeSource:
             " `haversack source add` gives it a source outside"
         )
 
-    async def open(self, staging: Staging, model: bytes, entity: str) -> NativeFeed:
+    async def open(self, staging: Staging, model: bytes, entity: str, *, kept: Collection[str] = ()) -> NativeFeed:
         """See `Source`. The catalog has all that is needed of the model."""
         return NativeFeed(await self._record(), staging, await self._number(entity))
 
@@ -103,12 +102,12 @@ class NativeSource:
         """See `Source`. The record database is `Stagings`'."""
 
     async def held(self) -> Mapping[int, tuple[int, int]]:
-        """See `Keeper`."""
+        """Returns rows and bytes of each entity, by its number."""
         record = await self._record()
         return {number: (rows, size) for number, rows, size in await in_thread(record.statistics)}
 
     async def settle(self, staging: Staging) -> int:
-        """See `Keeper`."""
+        """Takes over all that devices have written in staging; returns how many changes that were."""
         return await write_back(staging, await self._record())
 
     async def _record(self) -> Staging:

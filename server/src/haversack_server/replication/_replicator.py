@@ -41,6 +41,9 @@ class Lending(Protocol):
     async def open(self, entity: str) -> Feed:
         """Opens a feed of an entity; an empty name means all of them."""
 
+    def kind_of(self, entity: str) -> str:
+        """The kind of what an entity's rows come from; with "", those of all that are the source's."""
+
     async def resync(self, entity: str) -> None:
         """Has the next feed read an entity in full again."""
 
@@ -48,8 +51,8 @@ class Lending(Protocol):
 class Lender(Protocol):
     """Where the sources of organizations are; `Connections` is one."""
 
-    def lend(self, organization: str) -> AbstractAsyncContextManager[Lending]:
-        """Lends an organization's source."""
+    def lend(self, organization: str, *, entity: str | None = None) -> AbstractAsyncContextManager[Lending]:
+        """Lends an organization's source, for this entity."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +209,7 @@ class Replicator:
     async def _replicate(self, run: _Run) -> _Outcome | HaversackError:
         item = run.claimed.item
         try:
-            async with self._sources.lend(item.organization) as lent:
+            async with self._sources.lend(item.organization, entity=item.entity) as lent:
                 return await self._follow(run, lent)
         except LeaseLost:
             return _Outcome.LOST
@@ -222,9 +225,10 @@ class Replicator:
     async def _follow(self, run: _Run, lent: Lending) -> _Outcome:
         """Opens a feed and takes from it, after what was asked for is noted."""
         item = run.claimed.item
-        if lent.source.kind != item.source:
+        kind = lent.kind_of(item.entity)
+        if kind != item.source:
             raise SourceUnknown(
-                f"the source of {item.organization} is of kind {lent.source.kind!r}, and this item is for"
+                f"the source of {item.entity or item.organization} is of kind {kind!r}, and this item is for"
                 f" {item.source!r}; provision the organization again"
             )
         if item.resync:

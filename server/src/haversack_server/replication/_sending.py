@@ -1,7 +1,7 @@
 """Write-back: what devices upload goes on to where the rows come from, at once, and before anything is replicated.
 
 Where Haversack keeps the rows itself, that is the record database, and any number of processes may write to it at once
-(`Keeper.settle`). A source outside is written to by one process at a time, under a lease in the catalog: `_outgoing` is
+(`write_back`). A source outside is written to by one process at a time, under a lease in the catalog: `_outgoing` is
 a run.
 """
 
@@ -30,6 +30,7 @@ from haversack_server.publishing import load_metadata
 from haversack_server.replication._connections import Connections
 from haversack_server.replication._outgoing import SOURCE_FAILURES, Outgoing, PutAside, Writable
 from haversack_server.replication._source import Change, Written
+from haversack_server.replication._write_back import write_back
 from haversack_server.stagings import Stagings
 
 POLL_SECONDS = 0.25
@@ -244,11 +245,10 @@ class WriteBack:
         """Returns whether nothing is left."""
         try:
             staging = await self._stagings.get(organization)
+            # First what Haversack keeps itself, whatever is the matter with a source outside.
+            await write_back(staging, await self._stagings.record(organization))
             async with self._connections.lend(organization) as lent:
-                if lent.keeper is not None:
-                    await lent.keeper.settle(staging)
-                    return True
-                return await self._send(organization, staging, lent.source)
+                return lent.is_native or await self._send(organization, staging, lent.source)
         except OrganizationNotProvisioned:
             # Whoever took it out of service has written back all that there was, or kept it. Places begin anew.
             self._put_aside.pop(organization, None)

@@ -7,7 +7,7 @@ the rows themselves, so whatever dies, nothing is lost and nothing is done twice
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from typing import Any, Literal, Protocol, TypeAlias
@@ -24,6 +24,9 @@ LIVE_SECONDS_MAX = 1.0
 
 CHECK_SECONDS_MAX = 60.0
 """How long `Source.check` may take altogether."""
+
+LEFT_OUT_MAX = 8
+"""Reasons for which an entity's rows were left out that are told; the commonest of them."""
 
 FORGET_SECONDS_MAX = 30.0
 """How long `Source.forget` may take altogether."""
@@ -124,6 +127,21 @@ class EntityStanding:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Rows, or values of rows, that could not be taken.
+
+    Attributes:
+        entity: Logical name.
+        why: Why not, with an example.
+        count: How many times that was met since the entity was last read in full.
+    """
+
+    entity: str
+    why: str
+    count: int
+
+
+@dataclass(frozen=True)
 class Standing:
     """Where a feed stands, for those who operate it.
 
@@ -132,12 +150,14 @@ class Standing:
         position: How far it has come, for people: the last token (shortened), a time, an LSN. Never a secret.
         lag_seconds: How far it is behind the source by the source's own clock; None if the source cannot say.
         entities: Of a feed of several entities, each of those that has something of its own to tell.
+        left_out: What could not be taken.
     """
 
     mode: str
     position: str = ""
     lag_seconds: float | None = None
     entities: tuple[EntityStanding, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class Feed(Protocol):
@@ -233,10 +253,11 @@ class Source(Protocol):
         What the mapping in force says is in it. Raises SourceUnavailable.
         """
 
-    async def open(self, staging: Staging, model: bytes, entity: str) -> Feed:
+    async def open(self, staging: Staging, model: bytes, entity: str, *, kept: Collection[str] = ()) -> Feed:
         """Makes ready to take an entity by its logical name, or with "" the whole organization, as `scope` says.
 
-        `model` is a serialized model with the organization's metadata. Raises EntityUnknown, or what the source's own
+        `model` is a serialized model with the organization's metadata; rows of the entities in `kept` are Haversack's
+        own, and left alone, even if the mapping has come to name them. Raises EntityUnknown, or what the source's own
         failures are.
         """
 

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from haversack_server.catalog import Catalog, entities, organizations, provisioning, sources, work_items
-from haversack_server.catalog.sources import StoredSource
+from haversack_server.catalog.sources import NATIVE, StoredSource
 from haversack_server.catalog.work_items import WORK_BELL, WorkItem
 from haversack_server.core import in_thread
 from haversack_server.errors import (
@@ -19,12 +19,11 @@ from haversack_server.errors import (
     HaversackError,
     OrganizationNotProvisioned,
     SourceInvalid,
-    SourceUnknown,
     TransitionIllegal,
 )
+from haversack_server.metadata import KEEPABLE_ENTITIES
 from haversack_server.replication._connections import Connections
-from haversack_server.replication._native import NATIVE
-from haversack_server.replication._source import CHECK_SECONDS_MAX, Finding, Source, Verdict
+from haversack_server.replication._source import CHECK_SECONDS_MAX, Described, Finding, Source, Verdict
 from haversack_server.sealing import Seal
 from haversack_server.stagings import Stagings
 
@@ -68,7 +67,7 @@ class Sources:
         """Returns an organization's source; raises OrganizationUnknown or SourceUnknown."""
         async with self._catalog.snapshot() as connection:
             await organizations.find(connection, organization)
-            return await self._known(connection, organization)
+            return await sources.known(connection, organization)
 
     async def set(self, organization: str, wanted: Wanted, *, dry_run: bool) -> tuple[StoredSource, list[str]]:
         """Gives an organization a source, or changes it; returns it, and sentences about what is worth knowing.
@@ -115,7 +114,7 @@ class Sources:
         """
         async with self._catalog.exclusive(organization), self._catalog.begin() as connection:
             await organizations.find(connection, organization, for_update=True)
-            stored = await self._known(connection, organization)
+            stored = await sources.known(connection, organization)
             standing = await provisioning.find(connection, organization, for_update=True)
             if standing.state != UNPROVISIONED:
                 raise TransitionIllegal(
@@ -135,7 +134,8 @@ class Sources:
             await organizations.find(connection, organization)
             await entities.find(connection, organization, entity)
             stored = await sources.find(connection, organization)
-            kind, scope = (stored.kind, stored.scope) if stored else (NATIVE, "entity")
+            is_kept = stored is None or stored.keeps(entity)
+            kind, scope = (NATIVE, "entity") if stored is None or is_kept else (stored.kind, stored.scope)
             now_us = await self._catalog.now_us(connection)
             item = await work_items.ask_resync(
                 connection, organization, entity, source=kind, scope=scope, now_us=now_us
@@ -218,6 +218,7 @@ class Sources:
             is_paused=before.is_paused if before else False,
             revision=before.revision + 1 if before else 1,
             changed_at_us=await self._catalog.now_us(connection),
+            kept=same.kept if same else None,
         )
 
     def _before(self, organization: str, before: StoredSource, wanted: Wanted) -> dict[str, str]:
@@ -243,17 +244,24 @@ class Sources:
 
     async def _notes_of_first(self, organization: str) -> list[str]:
         record = await self._stagings.record(organization)
-        rows = sum(count for _, count, _ in await in_thread(record.statistics))
-        if not rows:
-            return []
-        return [f"{rows:,} rows that were ingested stay in the record database, and devices will not have them"]
+        async with self._catalog.snapshot() as connection:
+            names = await entities.names(connection, organization)
+        held = {names.get(number, ""): rows for number, rows, _ in await in_thread(record.statistics)}
+        rows = sum(count for name, count in held.items() if name not in KEEPABLE_ENTITIES)
+        people = sum(count for name, count in held.items() if name in KEEPABLE_ENTITIES)
+        notes = []
+        if rows:
+            notes.append(f"{rows:,} rows that were ingested stay in the record database; devices will not have them")
+        if people:
+            notes.append(f"{people:,} rows of the directory go on to count, but for entities that the source brings")
+        return notes
 
     async def _change(self, organization: str, changed: Any) -> StoredSource:
         """Changes a stored source, if a connector takes what it has become."""
         async with self._catalog.exclusive(organization):
             async with self._catalog.begin() as connection:
                 await organizations.find(connection, organization)
-                before = await self._known(connection, organization)
+                before = await sources.known(connection, organization)
                 after: StoredSource = changed(before)
                 if after == before:
                     return before
@@ -265,15 +273,6 @@ class Sources:
                 await sources.put(connection, after)
         await self._connections.notify()
         return after
-
-    async def _known(self, connection: AsyncConnection, organization: str) -> StoredSource:
-        stored = await sources.find(connection, organization)
-        if stored is None:
-            raise SourceUnknown(
-                f"organization {organization} has no source outside: it keeps its rows itself;"
-                f" `haversack source add {organization}` gives it one"
-            )
-        return stored
 
 
 async def _checked(source: Source) -> AsyncIterator[Finding]:
@@ -293,9 +292,23 @@ async def _checked(source: Source) -> AsyncIterator[Finding]:
         yield Finding("metadata", Verdict.FAILURE, "nothing of it can be kept", "`haversack source import` says why")
         return
     yield Finding("metadata", Verdict.OK, f"{len(described.documents):,} entities can be kept")
+    yield _directory(described)
     if described.unmapped:
         what = f"{len(described.unmapped):,} things cannot be kept"
         yield Finding("metadata", Verdict.WARNING, what, "`haversack source import --dry-run` lists them")
+
+
+def _directory(described: Described) -> Finding:
+    """Which parts of the directory the source brings, and which Haversack keeps itself."""
+    names = {it.entity.logical_name for it in described.documents}
+    brought = [it for it in KEEPABLE_ENTITIES if it in names]
+    kept = [it for it in KEEPABLE_ENTITIES if it not in names]
+    if not kept:
+        return Finding("directory", Verdict.OK, "all of it comes from the source")
+    whole = "users, teams, units, roles and shares are kept by Haversack: the source brings none of them"
+    parts = f"it brings {', '.join(brought)}; Haversack keeps {', '.join(kept)}"
+    what = parts if brought else whole
+    return Finding("directory", Verdict.OK, what, "`haversack user`, `team`, `unit`, `role` and `share` change these")
 
 
 _LATER = "mend that, or try again later"

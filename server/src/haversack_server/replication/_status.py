@@ -12,11 +12,13 @@ from haversack.admin.v1 import source_pb2 as pb
 from haversack.admin.v1 import work_pb2
 
 from haversack_server.catalog import Catalog, entities, organizations, sources, work_items
+from haversack_server.catalog.sources import NATIVE
 from haversack_server.catalog.work_items import WorkItem
 from haversack_server.core import in_thread
 from haversack_server.errors import HaversackError, LimitReached, OrganizationNotProvisioned, ServerStopping
-from haversack_server.replication._native import NATIVE
+from haversack_server.metadata import KEEPABLE_ENTITIES
 from haversack_server.replication._sending import write_back_standing
+from haversack_server.replication._source import LEFT_OUT_MAX
 from haversack_server.stagings import Stagings
 
 WATCHES_MAX = 100
@@ -54,16 +56,22 @@ class SourceStatus:
             mine = [work_items.of_organization(organization)]
             items, _ = await work_items.listed(connection, mine, offset=0, count=ITEMS_MAX)
         rows = await self._rows(organization, names)
-        feeds = [_feed(it, rows, now_us) for it in items]
-        if any(not it.entity for it in items):
-            feeds += _within(items[0], rows)
+        kept = stored.kept or frozenset() if stored else frozenset()
+        followed = [it for it in items if it.entity not in kept]
+        feeds = [_feed(it, rows, now_us) for it in followed]
+        if followed and not followed[0].entity:
+            feeds += _within(followed[0], {name: count for name, count in rows.items() if name not in kept})
+        feeds += [_feed(it, rows, now_us) for it in items if it.entity in kept]
         status = pb.SourceStatus(
             organization=organization,
             kind=stored.kind if stored else NATIVE,
             paused=stored is not None and stored.is_paused,
             entities=feeds,
             checked_at_us=now_us,
+            kept=sorted(kept),
         )
+        if stored is not None and stored.kept is not None:
+            status.brought.extend(sorted(set(KEEPABLE_ENTITIES) - stored.kept))
         if stored is not None and items:
             await self._add_queue(status)
         return status
@@ -142,6 +150,7 @@ def _feed(item: WorkItem, rows: Mapping[str, int], now_us: int) -> pb.EntityFeed
         mode=standing.get("mode", ""),
         position=standing.get("position", ""),
         rows=rows.get(item.entity, 0) if item.entity else sum(rows.values()),
+        left_out=_left_out(standing, item.entity),
         rows_done=own.get("rows_done", 0) if item.entity else sum(it["rows_done"] for it in within),
         rows_total=own.get("rows_total", 0) if item.entity else sum(it["rows_total"] for it in within),
         changes=item.total.inserted + item.total.updated + item.total.deleted,
@@ -155,9 +164,17 @@ def _feed(item: WorkItem, rows: Mapping[str, int], now_us: int) -> pb.EntityFeed
     return feed
 
 
+def _left_out(standing: Mapping[str, Any], entity: str) -> list[pb.LeftOut]:
+    """What could not be taken of an entity; with "" what is nobody's alone."""
+    told = [it for it in standing.get("left_out") or [] if it["entity"] == entity]
+    worst = sorted(told, key=lambda it: -it["count"])[:LEFT_OUT_MAX]
+    return [pb.LeftOut(why=it["why"], count=it["count"]) for it in worst]
+
+
 def _within(item: WorkItem, rows: Mapping[str, int]) -> list[pb.EntityFeed]:
     """The entities that an item for all of them has told of, or that have rows."""
-    told = {it["entity"]: it for it in (item.standing or {}).get("entities") or []}
+    standing = item.standing or {}
+    told = {it["entity"]: it for it in standing.get("entities") or []}
     return [
         pb.EntityFeed(
             entity=name,
@@ -166,6 +183,7 @@ def _within(item: WorkItem, rows: Mapping[str, int]) -> list[pb.EntityFeed]:
             rows=rows.get(name, 0),
             rows_done=told.get(name, {}).get("rows_done", 0),
             rows_total=told.get(name, {}).get("rows_total", 0),
+            left_out=_left_out(standing, name),
         )
         for name in sorted({*told, *rows})
     ]

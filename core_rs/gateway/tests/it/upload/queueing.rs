@@ -1,7 +1,7 @@
 //! Writes for a source outside: judged over what waits, changing no row, and told to their devices when they are settled.
 
 use haversack_engine::engine::mutation::Refusal;
-use haversack_engine::ids::Revision;
+use haversack_engine::ids::{History, Lsn, Position, Revision};
 use haversack_engine::row::{Value, uuid_text};
 use haversack_engine::schema::Schema;
 use haversack_proto::error::ErrorReason;
@@ -11,7 +11,7 @@ use haversack_proto::sync::MutationOutcome::{Applied, Blocked, Conflict, Forbidd
 use haversack_proto::sync::sync_event::Event;
 use haversack_proto::sync::{Answers, Mutation, MutationAnswer, SyncMode, SyncRequest};
 use haversack_staging::queue::{Settlement, settle};
-use haversack_staging::{LedgerPlace, Origin, Staging};
+use haversack_staging::{LedgerPlace, Mark, Origin, Stage as MarkStage, Staging, replicate_no_more};
 use prost::Message;
 
 use super::device::{Outbox, Setting};
@@ -99,6 +99,20 @@ fn a_queued_write_changes_no_row_and_a_repeat_hears_the_last_word() {
         assert_eq!((answer.lsn, world.staging_head()), (head + 1, head + 1));
         let same = ada.update(1, &[(NAME, Value::Text("Fanø"))]);
         assert_eq!(ada.apply(&same).await.lsn, head + 1, "what changes nothing need not go to the source");
+    });
+}
+
+#[test]
+fn what_follows_the_record_database_is_written_here() {
+    queueing(ServerWins, async |world, _, ada, _| {
+        let at = Position { lsn: Lsn(0), history: History(0) };
+        let mark = Mark { source: [1; 16], at, sweep_end: 0, stage: MarkStage::Following };
+        world.commit(|commit| commit.set_mark(ACCOUNT, Some(mark)).unwrap());
+        let head = world.staging_head();
+        assert_eq!(ada.apply(&score(&ada, 5, 6)).await.lsn, head + 1);
+        assert!(replicate_no_more(&*world.staging, ACCOUNT).unwrap());
+        assert!(!replicate_no_more(&*world.staging, ACCOUNT).unwrap());
+        queued(&ada, &score(&ada, 6, 7)).await;
     });
 }
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import httpx
 
 from haversack_server.connectors.odata._settings import OdataSettings
+from haversack_server.connectors.odata._tls import refuse_untrusted
 from haversack_server.errors import SourceInvalid, SourceUnavailable
 
 REFRESH_AHEAD_SECONDS = 120.0
@@ -73,11 +74,12 @@ class ClientCredentials:
             "client_secret": self._secret,
             "scope": self._settings.scope or f"{self._settings.origin}/.default",
         }
+        url, headers = self._settings.token_url, {"Accept": "application/json"}
         try:
-            url, headers = self._settings.token_url, {"Accept": "application/json"}
             async with http.stream("POST", url, data=form, headers=headers) as answer:
                 body = _object(await _bounded(answer))
         except httpx.HTTPError as error:
+            refuse_untrusted(url, error)
             raise SourceUnavailable(
                 f"{self._settings.token_url} does not answer ({type(error).__name__}); it is tried again"
             ) from error

@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections.abc import Awaitable
 
-from haversack_server.connectors.odata._documents import DIRECTORY, documents
+from haversack_server.connectors.odata._documents import documents
 from haversack_server.connectors.odata._http import prefer
 from haversack_server.connectors.odata._mapping import OdataMapping, check_mapping
 from haversack_server.connectors.odata._plan import TRACKING
@@ -62,7 +62,6 @@ async def _check(service: Service, mapping: OdataMapping, findings: list[Finding
     wanted = [
         it for it in documents(shapes, {}, service.settings.entities) if it in shapes.by_entity and mapping.of(it).take
     ]
-    findings += _directory(shapes, is_dataverse)
     checks: list[Awaitable[list[Finding]]] = [_entity(service, shapes.by_entity[it]) for it in wanted]
     if service.settings.impersonate:
         checks.append(_impersonation(service, shapes))
@@ -88,19 +87,6 @@ def _not_mapped(shapes: Shapes) -> list[Finding]:
             )
         )
     return shown
-
-
-def _directory(shapes: Shapes, is_dataverse: bool) -> list[Finding]:
-    """Whether users, teams and roles come along."""
-    if not is_dataverse:
-        what = "the service has no users, teams and roles that Haversack knows"
-        return [Finding("directory", Verdict.WARNING, what, "keep them in the organization's own directory")]
-    missing = [it for it in DIRECTORY if it not in shapes.by_entity]
-    if not missing:
-        return [Finding("directory", Verdict.OK, "users, teams, units, roles and shares come along")]
-    what = f"these parts of the directory are not at the service: {', '.join(missing)}"
-    remedy = "what they grant does not count; give the application user a role that may read them"
-    return [Finding("directory", Verdict.WARNING, what, remedy)]
 
 
 async def _entity(service: Service, shape: Shape) -> list[Finding]:

@@ -13,13 +13,10 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from haversack_server.connectors.odata._shapes import Column, Shape, Shapes
-from haversack_server.metadata import standard_documents
+from haversack_server.metadata import OFFLINE_PROFILE, standard_documents
 
 DERIVED = ("roleprivileges", "usersettings")
 """Directory entities whose rows are made from the service's, so that their documents are Haversack's."""
-
-OFFLINE_PROFILE = "mobileofflineprofile"
-"""The entity on which a user needs the right to read in order to sync; its rows do not matter."""
 
 DIRECTORY = (
     "systemuser businessunit team teammembership role systemuserroles teamroles principalobjectaccess position"

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -27,7 +29,7 @@ from haversack_server.connectors.odata._position import Mode, Position, Stage, r
 from haversack_server.connectors.odata._service import Service, refused
 from haversack_server.core import in_thread
 from haversack_server.errors import OrganizationBusy, SourceAnswerInvalid, SourceUnmappable
-from haversack_server.replication import EntityStanding, Standing, Taken
+from haversack_server.replication import LEFT_OUT_MAX, EntityStanding, LeftOut, Standing, Taken
 
 TURNS_MAX = 5
 """How often a step is begun anew: because somebody else has gone on, or the service wants to be asked otherwise."""
@@ -86,7 +88,6 @@ class OdataFeed:
         self._watermark = watermark
         self._clock = clock
         self._doubted = False
-        self._rejected = ""
         self.standing = Standing("not read yet")
 
     async def close(self) -> None:
@@ -169,13 +170,12 @@ class OdataFeed:
             return await self._refused(answer, kept, position, wanted)
         begins = not position.next
         if begins:
-            position = position.but(read_at_us=self._told_time(answer), rows=0, skipped=0, coming="")
-        rejected = self._note_rejected(page)
+            position = position.but(read_at_us=self._told_time(answer), rows=0, left_out={}, coming="")
         position = position.but(
             next=self._link(page.next_link, answer),
             coming=position.coming or self._link(page.delta_link, answer),
             rows=position.rows + page.rows,
-            skipped=position.skipped + rejected,
+            left_out=self._left_out(position, page),
             kept_at_us=self._clock(),
         )
         if not position.next:
@@ -212,7 +212,7 @@ class OdataFeed:
             answer, rows = await self._page(wanted.rows(ids), wanted, tracked=False)
             if rows is None:
                 return await self._refused(answer, kept, position, wanted)
-            self._note_rejected(rows)
+            position = position.but(left_out=self._left_out(position, rows))
             fetched = await self._told(rows.take, before=kept, after=kept, keeps_newer=True)
             if fetched["is_stale"]:
                 return None
@@ -255,8 +255,8 @@ class OdataFeed:
         answer, page = await self._page(url, wanted, tracked=tracked, partial=tracked)
         if page is None:
             return await self._refused(answer, kept, position, wanted)
-        self._note_rejected(page)
         after = position.but(
+            left_out=self._left_out(position, page),
             next=self._link(page.next_link, answer),
             coming=position.coming or self._link(page.delta_link, answer),
             high_us=max(position.high_us, page.watermark_us or 0),
@@ -358,16 +358,18 @@ class OdataFeed:
         told: dict[str, Any] = json.loads(await in_thread(function, self._staging, *args, **kwargs))
         return told
 
-    def _note_rejected(self, page: OdataPage) -> int:
-        """Tells of rows that cannot be taken; returns how many."""
+    def _left_out(self, position: Position, page: OdataPage) -> dict[str, int]:
+        """Returns why rows were left out, with those of a page."""
         told = json.loads(page.errors())
-        rejected: int = told["rejected"]
-        if rejected:
-            first = told["errors"][0]
-            name = ".".join(it for it in (self._entity.logical_name, first["attribute"]) if it)
-            self._rejected = f"{name}: {first['message']}"
-            _log.warning("rows left out", entity=self._entity.logical_name, rows=rejected, cause=self._rejected)
-        return rejected
+        left_out = Counter(position.left_out)
+        if not told["rejected"]:
+            return dict(left_out)
+        reasons = Counter(": ".join(filter(None, (it["attribute"], it["message"]))) for it in told["errors"])
+        # Of a page with very many, the core describes the first alone.
+        first = next(iter(reasons))
+        reasons[first] += told["rejected"] - reasons.total()
+        _log.warning("rows left out", entity=self._entity.logical_name, rows=told["rejected"], cause=first)
+        return dict((left_out + reasons).most_common(LEFT_OUT_MAX))
 
     def _stand(self, position: Position) -> None:
         """Says where the feed stands."""
@@ -378,14 +380,12 @@ class OdataFeed:
         if position.stage is not Stage.FOLLOWING:
             doing = "reconciliation" if position.again else "snapshot"
             entities.append(EntityStanding(self._entity.logical_name, doing, rows_done=position.rows))
-        told = [_shortened(position)]
-        if position.skipped or self._rejected:
-            told.append(f"{position.skipped or 'some'} rows left out, as {self._rejected or 'the log says'}")
-        self.standing = Standing(mode, "; ".join(it for it in told if it), None, tuple(entities))
+        left_out = tuple(LeftOut(self._entity.logical_name, *it) for it in position.left_out.items())
+        self.standing = Standing(mode, _shortened(position), None, tuple(entities), left_out)
 
     def _caught_up(self, position: Position) -> None:
         self._stand(position)
-        self.standing = Standing(self.standing.mode, self.standing.position, 0.0, self.standing.entities)
+        self.standing = replace(self.standing, lag_seconds=0.0)
 
 
 def _counts(told: dict[str, Any]) -> Counts:

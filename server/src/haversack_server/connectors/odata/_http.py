@@ -11,7 +11,6 @@ import asyncio
 import json
 import math
 import random
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -22,6 +21,7 @@ import httpx
 
 from haversack_server.connectors.odata._auth import Credentials
 from haversack_server.connectors.odata._settings import OdataSettings
+from haversack_server.connectors.odata._tls import authorities, refuse_untrusted
 from haversack_server.errors import SourceAnswerInvalid, SourceInvalid, SourceThrottled, SourceUnavailable
 
 BODY_BYTES_MAX = 64 << 20
@@ -231,6 +231,7 @@ class Client:
         except httpx.ConnectTimeout as error:
             raise _Silent(f"{self.settings.origin} does not answer within {CONNECT_SECONDS_MAX:.0f} s") from error
         except (httpx.ConnectError, httpx.PoolTimeout) as error:
+            refuse_untrusted(self.settings.origin, error)
             # Nothing was sent, so nothing can have been carried out.
             raise _Unreached(f"{self.settings.origin} cannot be reached: {error or type(error).__name__}") from error
         except (httpx.HTTPError, TimeoutError) as error:
@@ -241,7 +242,7 @@ class Client:
             timeout = httpx.Timeout(SILENCE_SECONDS_MAX, connect=CONNECT_SECONDS_MAX)
             limits = httpx.Limits(max_connections=self.settings.concurrency + 1)
             self._http = httpx.AsyncClient(
-                verify=_authorities(self.settings), timeout=timeout, limits=limits, follow_redirects=False
+                verify=authorities(self.settings), timeout=timeout, limits=limits, follow_redirects=False
             )
         return self._http
 
@@ -280,13 +281,6 @@ def prefer(*parts: str) -> dict[str, str]:
     """The `Prefer` header of these preferences, as headers."""
     named = [it for it in parts if it]
     return {"Prefer": ",".join(named)} if named else {}
-
-
-def _authorities(settings: OdataSettings) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=settings.ca_file or None)
-    except (OSError, ssl.SSLError) as error:
-        raise SourceInvalid(f"{settings.ca_file} is no file of authorities: {error}; give a PEM file") from error
 
 
 def _retry_after(answer: Answer) -> float | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 
 
@@ -47,7 +48,7 @@ class Position:
         read_at_us: When the full read, or comparison, under way or last made began.
         kept_at_us: When this was written.
         rows: Rows of the full read, or comparison, under way or last made.
-        skipped: Those of them that could not be taken.
+        left_out: Why rows could not be taken since that began, and how many.
     """
 
     mode: Mode
@@ -63,7 +64,7 @@ class Position:
     read_at_us: int = 0
     kept_at_us: int = 0
     rows: int = 0
-    skipped: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """The form that is kept."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from haversack_server.connectors.odata._csdl import Csdl, EntitySet, EntityType, Navigation, Property
-from haversack_server.metadata import LOGICAL_NAME
+from haversack_server.metadata import DIRECTORY_ENTITIES, LOGICAL_NAME, standard_key
 
 DATAVERSE_NAMESPACE = "Microsoft.Dynamics.CRM"
 
@@ -183,6 +183,10 @@ def _shape(csdl: Csdl, entity: str, entity_set: EntitySet, entities: Mapping[str
     if type_.is_media:
         shapes.leave_out(f"{entity}.$value", "it is a stream, and rows carry no files")
     is_dataverse = type_.name.startswith(f"{DATAVERSE_NAMESPACE}.")
+    if not is_dataverse and entity in DIRECTORY_ENTITIES and _logical(key.name) != standard_key(entity):
+        why = f"its name is that of a part of the directory, whose key is {standard_key(entity)} and not {key.name}"
+        shapes.leave_out(entity_set.name, why)
+        return None
     lookups = _lookups(csdl, type_, entities)
     columns: dict[str, Column] = {}
     for it in type_.properties.values():

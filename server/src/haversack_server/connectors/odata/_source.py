@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from haversack.model.v1 import model_pb2
@@ -12,7 +12,7 @@ from haversack_server.catalog.work_items import Counts
 from haversack_server.connectors.odata._auth import credentials
 from haversack_server.connectors.odata._check import check
 from haversack_server.connectors.odata._derived import DerivedFeed, role_privileges, user_settings
-from haversack_server.connectors.odata._documents import DERIVED, OFFLINE_PROFILE, documents
+from haversack_server.connectors.odata._documents import DERIVED, documents
 from haversack_server.connectors.odata._feed import OdataFeed
 from haversack_server.connectors.odata._http import Client, Pace
 from haversack_server.connectors.odata._mapping import OdataMapping, check_mapping, read_mapping, write_mapping
@@ -22,7 +22,7 @@ from haversack_server.connectors.odata._shapes import Shapes
 from haversack_server.connectors.odata._write import Writer
 from haversack_server.core import in_thread
 from haversack_server.errors import EntityUnknown
-from haversack_server.metadata import document_of
+from haversack_server.metadata import OFFLINE_PROFILE, document_of
 from haversack_server.replication import Change, Checked, Described, Feed, Scope, Standing, Taken, Unmapped, Written
 
 KIND = "odata"
@@ -61,7 +61,7 @@ class OdataSource:
         shapes, made = await self._documents()
         return write_mapping(shapes, made, self._mapping)
 
-    async def open(self, staging: Staging, model: bytes, entity: str) -> Feed:
+    async def open(self, staging: Staging, model: bytes, entity: str, *, kept: Collection[str] = ()) -> Feed:
         """See `Source`."""
         known = model_pb2.Model.FromString(model)
         found = next((it for it in known.entities if it.logical_name == entity), None)

@@ -82,7 +82,7 @@ async def check(settings: Settings, file: Mapping) -> list[Finding]:
     for entity in plan.entities.values():
         if entity.table is not None:
             found += _table(entity, entity.table, server)
-    return [*found, *_directory(plan), *_left_out(plan)]
+    return [*found, *_left_out(plan)]
 
 
 def _server(server: dict[str, Any], asked: float) -> Iterator[Finding]:
@@ -222,21 +222,6 @@ def _table(entity: Entity, table: Table, server: dict[str, Any]) -> Iterator[Fin
         yield Finding(entity.name, Verdict.WARNING, what, "give the table a key of type uuid to make rows offline")
     elif covered and table.writable:
         yield Finding(entity.name, Verdict.OK, f"{name} can be followed and written")
-
-
-def _directory(plan: Plan) -> Iterator[Finding]:
-    if "systemuser" not in plan.entities:
-        what = "no table is mapped onto systemuser, so there is no user whom rows could be sent to"
-        yield Finding(
-            "directory", Verdict.WARNING, what, "add `directory:` to the mapping, or map systemuser and the rest"
-        )
-        return
-    missing = [it for it in ("businessunit", "role", "roleprivileges", "systemuserroles") if it not in plan.entities]
-    if missing:
-        what = f"nothing is mapped onto {', '.join(missing)}, so users may see nothing"
-        yield Finding("directory", Verdict.WARNING, what, "add `directory:` to the mapping, or map these")
-    else:
-        yield Finding("directory", Verdict.OK, "users, units, roles and privileges are mapped")
 
 
 def _left_out(plan: Plan) -> Iterator[Finding]:

@@ -22,21 +22,6 @@ UNIT = str(uuid.uuid5(_NAMESPACE, "unit"))
 
 _ROLE = str(uuid.uuid5(_NAMESPACE, "role"))
 
-DIRECTORY_ENTITIES = (
-    "systemuser",
-    "team",
-    "teammembership",
-    "businessunit",
-    "position",
-    "role",
-    "roleprivileges",
-    "systemuserroles",
-    "teamroles",
-    "principalobjectaccess",
-    "usersettings",
-)
-"""The entities that decide who may see what; their attributes are the standard ones, and others beside them."""
-
 _READ_BY_ALL = ("mobileofflineprofile", "systemuser", "businessunit")
 
 

@@ -71,6 +71,7 @@ def _directory(users: Table | None) -> Iterator[str]:
     yield "# Who may see what. Either map your tables onto the entities systemuser, businessunit, team, teammembership,"
     yield "# role, roleprivileges and systemuserroles, or say here which table has the users: each may then do `rights`"
     yield "# with the rows of every entity below, with `depth: user` only with own ones where rows have owners."
+    yield "# What is not mapped, Haversack keeps itself: `haversack user`, `team`, `unit` and `role` change it."
     if users is None:
         yield "# No table looks like that of the users; name it."
         yield "#directory:\n#  users: public.users\n#  id: id\n#  name: full_name\n#  login: email"

@@ -11,7 +11,7 @@ import structlog
 from haversack_server._core import PostgresFeed
 from haversack_server.catalog.work_items import Counts
 from haversack_server.core import in_thread
-from haversack_server.replication import LIVE_SECONDS_MAX, EntityStanding, Standing, Taken
+from haversack_server.replication import LIVE_SECONDS_MAX, EntityStanding, LeftOut, Standing, Taken
 
 _log = structlog.get_logger()
 
@@ -65,7 +65,13 @@ def _standing(read: dict[str, Any]) -> Standing:
         for entity, (rows, expected) in read["copied"].items()
         if copying
     ]
-    entities += [EntityStanding(note.partition(":")[0], note) for note in sorted(read["notes"])]
+    left_out = tuple(LeftOut(_entity_of(note), note, count) for note, count in sorted(read["notes"].items()))
     mode = _MODES.get(read["stage"], "logical replication")
     lag = read["lag_seconds"] if read["stage"] in ("following", "catching up") else None
-    return Standing(mode=mode, position=read["position"], lag_seconds=lag, entities=tuple(entities))
+    return Standing(mode, read["position"], lag, tuple(entities), left_out)
+
+
+def _entity_of(note: str) -> str:
+    """The entity that a note of the core's is about; empty if it is about several."""
+    about, colon, _ = note.partition(":")
+    return about.partition(".")[0] if colon else ""

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from haversack_server.connectors.postgres._catalog import Column, Table
-from haversack_server.connectors.postgres._directory import DIRECTORY_ENTITIES, UNIT, with_directory
+from haversack_server.connectors.postgres._directory import UNIT, with_directory
 from haversack_server.connectors.postgres._mapping import AttributeMapping, EntityMapping
 from haversack_server.connectors.postgres._mapping import Mapping as MappingFile
 from haversack_server.connectors.postgres._types import LOOKUPS, suitable, usual, why_not
 from haversack_server.errors import MappingInvalid, sentences
-from haversack_server.metadata import standard_documents
+from haversack_server.metadata import DIRECTORY_ENTITIES, standard_documents
 
 KEY_SUFFIX = "_key"
 """Behind an entity's name: the attribute with the id of rows whose key has several columns."""

@@ -13,6 +13,9 @@ _WRONG_SETTINGS = (
     errors.InvalidCatalogName,
 )
 
+_TLS_REFUSED = ("certificate verify failed", "server certificate for", "server does not support SSL")
+"""What libpq says of a server that is not who it should be, or speaks no TLS."""
+
 _NOT_THE_WRITE_S = frozenset("08 25 26 28 3D 40 53 55 57 58 72 F0 HV XX".split())
 """Classes of states (PostgreSQL, "Error Codes") in which the connection, the server, a foreign server or other
 transactions are: the same write may go well later. All others are about the write, those among them that triggers make
@@ -29,7 +32,7 @@ def unavailable(settings: Settings, error: Error) -> HaversackError:
     """Returns why no connection was made: the settings are wrong, or nobody answers."""
     words = " ".join(str(error).split())
     said = any(it in words for it in ("password authentication failed", "no password supplied", "does not exist"))
-    is_tls = "certificate verify failed" in words or "server certificate for" in words
+    is_tls = any(it in words for it in _TLS_REFUSED)
     if isinstance(error, _WRONG_SETTINGS) or said or is_tls:
         return SourceInvalid(f"{settings!r} does not let us in: {words}; check url, password and sslrootcert")
     return SourceUnavailable(f"{settings!r} cannot be reached: {words}")

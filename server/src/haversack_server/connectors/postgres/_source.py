@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from haversack.model.v1 import model_pb2
@@ -75,20 +75,23 @@ class PostgresSource:
             tables = await read_tables(connection)
         return draft(self._settings.database, tables, self._file, self._text)
 
-    async def open(self, staging: Staging, model: bytes, entity: str) -> PostgresqlFeed:
+    async def open(self, staging: Staging, model: bytes, entity: str, *, kept: Collection[str] = ()) -> PostgresqlFeed:
         """See `Source`."""
         if entity:
             raise EntityUnknown(f"a PostgreSQL source is followed as a whole, not {entity} alone")
-        return PostgresqlFeed(await in_thread(PostgresFeed, await self.core_settings(), staging, model))
+        return PostgresqlFeed(await in_thread(PostgresFeed, await self.core_settings(kept), staging, model))
 
-    async def core_settings(self) -> str:
-        """Returns what the core's feed is made from, as JSON; the password is in it. Raises as `metadata`."""
+    async def core_settings(self, kept: Collection[str] = ()) -> str:
+        """Returns what the core's feed is made from, as JSON; the password is in it. Raises as `metadata`.
+
+        Entities in `kept` are left out.
+        """
         plan = await self._plan()
         settings = {
             "connection": self._settings.for_core(),
             "slot": self._settings.slot,
             "publication": self._settings.publication,
-            "entities": for_core(plan),
+            "entities": [it for it in for_core(plan) if it["entity"] not in kept],
         }
         return json.dumps(settings)
 

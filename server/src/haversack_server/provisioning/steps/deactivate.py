@@ -41,8 +41,8 @@ async def _settle(context: Context, staging: Staging) -> str:
     """
     parts, organization = context.parts, context.organization
     async with parts.connections.lend(organization, even_paused=True) as lent:
-        if lent.keeper is not None:
-            written = await lent.keeper.settle(staging)
+        written = await lent.keeper.settle(staging)
+        if lent.is_native:
             await _keep(context, staging)
             return (
                 f"all that devices have written is in the record database; {written:,} changes were left to be written"

@@ -41,17 +41,16 @@ async def replicate_data(context: Context) -> None:
     staging = await context.staging()
     async with context.parts.connections.lend(context.organization) as lent:
         progress = _Progress(context, known, staging, await _held(lent, known))
-        for name in known if lent.source.scope == "entity" else [""]:
+        for name in known if lent.source.scope == "entity" else ["", *sorted(lent.kept)]:
             await _copy_all(context, lent, staging, name, progress)
     await progress.report()
 
 
 async def _held(lent: Lent, known: Mapping[str, StoredEntity]) -> dict[str, int]:
-    """Returns how many rows the source has of each entity, as far as it is known beforehand."""
-    if lent.keeper is None:
-        return {}
+    """Returns how many rows there are of each entity, as far as it is known beforehand: where Haversack keeps them."""
     there = await lent.keeper.held()
-    return {name: there[it.metadata.number][0] for name, it in known.items() if it.metadata.number in there}
+    kept = {name: it.metadata.number for name, it in known.items() if lent.keeps(name)}
+    return {name: there[number][0] for name, number in kept.items() if number in there}
 
 
 async def _copy_all(context: Context, lent: Lent, staging: Staging, entity: str, progress: _Progress) -> None:

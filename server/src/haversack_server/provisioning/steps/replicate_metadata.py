@@ -40,7 +40,7 @@ async def _merge(context: Context) -> None:
     """Reads the source's metadata and merges it into the catalog; says what is left out."""
     parts, organization = context.parts, context.organization
     async with parts.connections.lend(organization) as lent:
-        if lent.keeper is not None:
+        if lent.is_native:
             return
         imported = await import_from_source(parts.catalog, lent)
     await parts.connections.notify()

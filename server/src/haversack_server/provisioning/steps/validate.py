@@ -33,8 +33,8 @@ async def validate(context: Context) -> None:
             f" `haversack entity import --org {context.organization} --standard` takes in the standard entities"
         )
     async with context.parts.connections.lend(context.organization) as lent:
-        held = await lent.keeper.held() if lent.keeper else {}
-        checked = Checked(()) if lent.keeper else await lent.source.check()
+        held = await lent.keeper.held() if lent.is_native else {}
+        checked = Checked(()) if lent.is_native else await lent.source.check()
     if failures := [
         f"{it.subject}: {it.what}; {it.remedy}" for it in checked.findings if it.verdict is Verdict.FAILURE
     ]:

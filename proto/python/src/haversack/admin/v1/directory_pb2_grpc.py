@@ -171,7 +171,7 @@ class DirectoryServiceServicer:
     def ChangeDirectory(self, request, context):
         """Makes changes, all of them in one commit or none. They are judged in their order, each on what those before it have
         made, and every breach of a rule is told at once (INVALID_ARGUMENT, DIRECTORY_INVALID). FAILED_PRECONDITION
-        (DIRECTORY_READ_ONLY) if the directory belongs to the organization's source.
+        (DIRECTORY_READ_ONLY) for rows of entities that the organization's source brings.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,7 +26,7 @@ from haversack.admin.v1 import work_pb2 as haversack_dot_admin_dot_v1_dot_work__
 from haversack.error.v1 import error_pb2 as haversack_dot_error_dot_v1_dot_error__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhaversack/admin/v1/source.proto\x12\x12haversack.admin.v1\x1a\x1dhaversack/admin/v1/work.proto\x1a\x1ehaversack/error/v1/error.proto\"\xa7\x01\n\x06Source\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x15\n\rsettings_json\x18\x03 \x01(\t\x12\x14\n\x0csecret_names\x18\x04 \x03(\t\x12\x13\n\x0bhas_mapping\x18\x05 \x01(\x08\x12\x0e\n\x06paused\x18\x06 \x01(\x08\x12\x10\n\x08revision\x18\x07 \x01(\x04\x12\x15\n\rchanged_at_us\x18\x08 \x01(\x03\"\xfe\x01\n\x10SetSourceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x15\n\rsettings_json\x18\x03 \x01(\t\x12\x42\n\x07secrets\x18\x04 \x03(\x0b\x32\x31.haversack.admin.v1.SetSourceRequest.SecretsEntry\x12\x19\n\x11\x66orgotten_secrets\x18\x05 \x03(\t\x12\x0f\n\x07mapping\x18\x06 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x07 \x01(\x08\x1a.\n\x0cSecretsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"N\n\x11SetSourceResponse\x12*\n\x06source\x18\x01 \x01(\x0b\x32\x1a.haversack.admin.v1.Source\x12\r\n\x05notes\x18\x02 \x03(\t\"(\n\x10GetSourceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"?\n\x11GetSourceResponse\x12*\n\x06source\x18\x01 \x01(\x0b\x32\x1a.haversack.admin.v1.Source\"+\n\x13RemoveSourceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"%\n\x14RemoveSourceResponse\x12\r\n\x05notes\x18\x01 \x03(\t\"*\n\x12\x43heckSourceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"I\n\x13\x43heckSourceResponse\x12\x32\n\x07\x66inding\x18\x01 \x01(\x0b\x32!.haversack.admin.v1.SourceFinding\"r\n\rSourceFinding\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x32\n\x07verdict\x18\x02 \x01(\x0e\x32!.haversack.admin.v1.SourceVerdict\x12\x0c\n\x04what\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t\":\n\x10MapSourceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x10\n\x08in_force\x18\x02 \x01(\x08\"$\n\x11MapSourceResponse\x12\x0f\n\x07mapping\x18\x01 \x01(\t\":\n\x11SetMappingRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0f\n\x07mapping\x18\x02 \x01(\t\"@\n\x12SetMappingResponse\x12*\n\x06source\x18\x01 \x01(\x0b\x32\x1a.haversack.admin.v1.Source\"D\n\x1bImportSourceMetadataRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\"\x96\x01\n\x1cImportSourceMetadataResponse\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x03(\t\x12\x0f\n\x07\x63hanged\x18\x02 \x03(\t\x12\x11\n\tunchanged\x18\x03 \x03(\t\x12\r\n\x05notes\x18\x04 \x03(\t\x12\x34\n\x08unmapped\x18\x05 \x03(\x0b\x32\".haversack.admin.v1.SourceUnmapped\".\n\x0eSourceUnmapped\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0b\n\x03why\x18\x02 \x01(\t\"*\n\x12PauseSourceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"A\n\x13PauseSourceResponse\x12*\n\x06source\x18\x01 \x01(\x0b\x32\x1a.haversack.admin.v1.Source\"+\n\x13ResumeSourceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"B\n\x14ResumeSourceResponse\x12*\n\x06source\x18\x01 \x01(\x0b\x32\x1a.haversack.admin.v1.Source\";\n\x13ResyncEntityRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0e\n\x06\x65ntity\x18\x02 \x01(\t\"B\n\x14ResyncEntityResponse\x12*\n\x04item\x18\x01 \x01(\x0b\x32\x1c.haversack.admin.v1.WorkItem\"\xd4\x01\n\x0cSourceStatus\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06paused\x18\x03 \x01(\x08\x12\x30\n\x08\x65ntities\x18\x04 \x03(\x0b\x32\x1e.haversack.admin.v1.EntityFeed\x12\x15\n\rqueued_writes\x18\x05 \x01(\x04\x12\x1b\n\x13oldest_queued_at_us\x18\x06 \x01(\x03\x12\x13\n\x0bwrite_error\x18\x07 \x01(\t\x12\x15\n\rchecked_at_us\x18\x08 \x01(\x03\"\xdf\x02\n\nEntityFeed\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\t\x12\x0c\n\x04item\x18\x02 \x01(\x04\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.haversack.admin.v1.WorkItemState\x12\x0c\n\x04mode\x18\x04 \x01(\t\x12\x10\n\x08position\x18\x05 \x01(\t\x12\x18\n\x0blag_seconds\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04rows\x18\x07 \x01(\x04\x12\x11\n\trows_done\x18\x08 \x01(\x04\x12\x12\n\nrows_total\x18\t \x01(\x04\x12\x0f\n\x07\x63hanges\x18\n \x01(\x04\x12\x16\n\x0enext_run_at_us\x18\x0b \x01(\x03\x12\x13\n\x0bheard_at_us\x18\x0c \x01(\x03\x12\r\n\x05\x65rror\x18\r \x01(\t\x12\x35\n\x0c\x65rror_reason\x18\x0e \x01(\x0e\x32\x1f.haversack.error.v1.ErrorReasonB\x0e\n\x0c_lag_seconds\".\n\x16GetSourceStatusRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"K\n\x17GetSourceStatusResponse\x12\x30\n\x06status\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.SourceStatus\"0\n\x18WatchSourceStatusRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"M\n\x19WatchSourceStatusResponse\x12\x30\n\x06status\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.SourceStatus\"\x18\n\x16RotateSourceKeyRequest\"*\n\x17RotateSourceKeyResponse\x12\x0f\n\x07sources\x18\x01 \x01(\r*~\n\rSourceVerdict\x12\x1e\n\x1aSOURCE_VERDICT_UNSPECIFIED\x10\x00\x12\x15\n\x11SOURCE_VERDICT_OK\x10\x01\x12\x1a\n\x16SOURCE_VERDICT_WARNING\x10\x02\x12\x1a\n\x16SOURCE_VERDICT_FAILURE\x10\x03\x32\xac\n\n\rSourceService\x12X\n\tSetSource\x12$.haversack.admin.v1.SetSourceRequest\x1a%.haversack.admin.v1.SetSourceResponse\x12X\n\tGetSource\x12$.haversack.admin.v1.GetSourceRequest\x1a%.haversack.admin.v1.GetSourceResponse\x12\x61\n\x0cRemoveSource\x12\'.haversack.admin.v1.RemoveSourceRequest\x1a(.haversack.admin.v1.RemoveSourceResponse\x12`\n\x0b\x43heckSource\x12&.haversack.admin.v1.CheckSourceRequest\x1a\'.haversack.admin.v1.CheckSourceResponse0\x01\x12X\n\tMapSource\x12$.haversack.admin.v1.MapSourceRequest\x1a%.haversack.admin.v1.MapSourceResponse\x12[\n\nSetMapping\x12%.haversack.admin.v1.SetMappingRequest\x1a&.haversack.admin.v1.SetMappingResponse\x12y\n\x14ImportSourceMetadata\x12/.haversack.admin.v1.ImportSourceMetadataRequest\x1a\x30.haversack.admin.v1.ImportSourceMetadataResponse\x12^\n\x0bPauseSource\x12&.haversack.admin.v1.PauseSourceRequest\x1a\'.haversack.admin.v1.PauseSourceResponse\x12\x61\n\x0cResumeSource\x12\'.haversack.admin.v1.ResumeSourceRequest\x1a(.haversack.admin.v1.ResumeSourceResponse\x12\x61\n\x0cResyncEntity\x12\'.haversack.admin.v1.ResyncEntityRequest\x1a(.haversack.admin.v1.ResyncEntityResponse\x12j\n\x0fGetSourceStatus\x12*.haversack.admin.v1.GetSourceStatusRequest\x1a+.haversack.admin.v1.GetSourceStatusResponse\x12r\n\x11WatchSourceStatus\x12,.haversack.admin.v1.WatchSourceStatusRequest\x1a-.haversack.admin.v1.WatchSourceStatusResponse0\x01\x12j\n\x0fRotateSourceKey\x12*.haversack.admin.v1.RotateSourceKeyRequest\x1a+.haversack.admin.v1.RotateSourceKeyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhaversack/admin/v1/source.proto\x12\x12haversack.admin.v1\x1a\x1dhaversack/admin/v1/work.proto\x1a\x1ehaversack/error/v1/error.proto\"\xa7\x01\n\x06Source\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x15\n\rsettings_json\x18\x03 \x01(\t\x12\x14\n\x0csecret_names\x18\x04 \x03(\t\x12\x13\n\x0bhas_mapping\x18\x05 \x01(\x08\x12\x0e\n\x06paused\x18\x06 \x01(\x08\x12\x10\n\x08revision\x18\x07 \x01(\x04\x12\x15\n\rchanged_at_us\x18\x08 \x01(\x03\"\xfe\x01\n\x10SetSourceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x15\n\rsettings_json\x18\x03 \x01(\t\x12\x42\n\x07secrets\x18\x04 \x03(\x0b\x32\x31.haversack.admin.v1.SetSourceRequest.SecretsEntry\x12\x19\n\x11\x66orgotten_secrets\x18\x05 \x03(\t\x12\x0f\n\x07mapping\x18\x06 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x07 \x01(\x08\x1a.\n\x0cSecretsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"N\n\x11SetSourceResponse\x12*\n\x06source\x18\x01 \x01(\x0b\x32\x1a.haversack.admin.v1.Source\x12\r\n\x05notes\x18\x02 \x03(\t\"(\n\x10GetSourceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"?\n\x11GetSourceResponse\x12*\n\x06source\x18\x01 \x01(\x0b\x32\x1a.haversack.admin.v1.Source\"+\n\x13RemoveSourceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"%\n\x14RemoveSourceResponse\x12\r\n\x05notes\x18\x01 \x03(\t\"*\n\x12\x43heckSourceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"I\n\x13\x43heckSourceResponse\x12\x32\n\x07\x66inding\x18\x01 \x01(\x0b\x32!.haversack.admin.v1.SourceFinding\"r\n\rSourceFinding\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x32\n\x07verdict\x18\x02 \x01(\x0e\x32!.haversack.admin.v1.SourceVerdict\x12\x0c\n\x04what\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t\":\n\x10MapSourceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x10\n\x08in_force\x18\x02 \x01(\x08\"$\n\x11MapSourceResponse\x12\x0f\n\x07mapping\x18\x01 \x01(\t\":\n\x11SetMappingRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0f\n\x07mapping\x18\x02 \x01(\t\"@\n\x12SetMappingResponse\x12*\n\x06source\x18\x01 \x01(\x0b\x32\x1a.haversack.admin.v1.Source\"D\n\x1bImportSourceMetadataRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\"\xa4\x01\n\x1cImportSourceMetadataResponse\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x03(\t\x12\x0f\n\x07\x63hanged\x18\x02 \x03(\t\x12\x11\n\tunchanged\x18\x03 \x03(\t\x12\r\n\x05notes\x18\x04 \x03(\t\x12\x34\n\x08unmapped\x18\x05 \x03(\x0b\x32\".haversack.admin.v1.SourceUnmapped\x12\x0c\n\x04kept\x18\x06 \x03(\t\".\n\x0eSourceUnmapped\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0b\n\x03why\x18\x02 \x01(\t\"*\n\x12PauseSourceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"A\n\x13PauseSourceResponse\x12*\n\x06source\x18\x01 \x01(\x0b\x32\x1a.haversack.admin.v1.Source\"+\n\x13ResumeSourceRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"B\n\x14ResumeSourceResponse\x12*\n\x06source\x18\x01 \x01(\x0b\x32\x1a.haversack.admin.v1.Source\";\n\x13ResyncEntityRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0e\n\x06\x65ntity\x18\x02 \x01(\t\"B\n\x14ResyncEntityResponse\x12*\n\x04item\x18\x01 \x01(\x0b\x32\x1c.haversack.admin.v1.WorkItem\"\xf3\x01\n\x0cSourceStatus\x12\x14\n\x0corganization\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06paused\x18\x03 \x01(\x08\x12\x30\n\x08\x65ntities\x18\x04 \x03(\x0b\x32\x1e.haversack.admin.v1.EntityFeed\x12\x15\n\rqueued_writes\x18\x05 \x01(\x04\x12\x1b\n\x13oldest_queued_at_us\x18\x06 \x01(\x03\x12\x13\n\x0bwrite_error\x18\x07 \x01(\t\x12\x15\n\rchecked_at_us\x18\x08 \x01(\x03\x12\x0f\n\x07\x62rought\x18\t \x03(\t\x12\x0c\n\x04kept\x18\n \x03(\t\"\x8e\x03\n\nEntityFeed\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\t\x12\x0c\n\x04item\x18\x02 \x01(\x04\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.haversack.admin.v1.WorkItemState\x12\x0c\n\x04mode\x18\x04 \x01(\t\x12\x10\n\x08position\x18\x05 \x01(\t\x12\x18\n\x0blag_seconds\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04rows\x18\x07 \x01(\x04\x12\x11\n\trows_done\x18\x08 \x01(\x04\x12\x12\n\nrows_total\x18\t \x01(\x04\x12\x0f\n\x07\x63hanges\x18\n \x01(\x04\x12\x16\n\x0enext_run_at_us\x18\x0b \x01(\x03\x12\x13\n\x0bheard_at_us\x18\x0c \x01(\x03\x12\r\n\x05\x65rror\x18\r \x01(\t\x12\x35\n\x0c\x65rror_reason\x18\x0e \x01(\x0e\x32\x1f.haversack.error.v1.ErrorReason\x12-\n\x08left_out\x18\x0f \x03(\x0b\x32\x1b.haversack.admin.v1.LeftOutB\x0e\n\x0c_lag_seconds\"%\n\x07LeftOut\x12\x0b\n\x03why\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\".\n\x16GetSourceStatusRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"K\n\x17GetSourceStatusResponse\x12\x30\n\x06status\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.SourceStatus\"0\n\x18WatchSourceStatusRequest\x12\x14\n\x0corganization\x18\x01 \x01(\t\"M\n\x19WatchSourceStatusResponse\x12\x30\n\x06status\x18\x01 \x01(\x0b\x32 .haversack.admin.v1.SourceStatus\"\x18\n\x16RotateSourceKeyRequest\"*\n\x17RotateSourceKeyResponse\x12\x0f\n\x07sources\x18\x01 \x01(\r*~\n\rSourceVerdict\x12\x1e\n\x1aSOURCE_VERDICT_UNSPECIFIED\x10\x00\x12\x15\n\x11SOURCE_VERDICT_OK\x10\x01\x12\x1a\n\x16SOURCE_VERDICT_WARNING\x10\x02\x12\x1a\n\x16SOURCE_VERDICT_FAILURE\x10\x03\x32\xac\n\n\rSourceService\x12X\n\tSetSource\x12$.haversack.admin.v1.SetSourceRequest\x1a%.haversack.admin.v1.SetSourceResponse\x12X\n\tGetSource\x12$.haversack.admin.v1.GetSourceRequest\x1a%.haversack.admin.v1.GetSourceResponse\x12\x61\n\x0cRemoveSource\x12\'.haversack.admin.v1.RemoveSourceRequest\x1a(.haversack.admin.v1.RemoveSourceResponse\x12`\n\x0b\x43heckSource\x12&.haversack.admin.v1.CheckSourceRequest\x1a\'.haversack.admin.v1.CheckSourceResponse0\x01\x12X\n\tMapSource\x12$.haversack.admin.v1.MapSourceRequest\x1a%.haversack.admin.v1.MapSourceResponse\x12[\n\nSetMapping\x12%.haversack.admin.v1.SetMappingRequest\x1a&.haversack.admin.v1.SetMappingResponse\x12y\n\x14ImportSourceMetadata\x12/.haversack.admin.v1.ImportSourceMetadataRequest\x1a\x30.haversack.admin.v1.ImportSourceMetadataResponse\x12^\n\x0bPauseSource\x12&.haversack.admin.v1.PauseSourceRequest\x1a\'.haversack.admin.v1.PauseSourceResponse\x12\x61\n\x0cResumeSource\x12\'.haversack.admin.v1.ResumeSourceRequest\x1a(.haversack.admin.v1.ResumeSourceResponse\x12\x61\n\x0cResyncEntity\x12\'.haversack.admin.v1.ResyncEntityRequest\x1a(.haversack.admin.v1.ResyncEntityResponse\x12j\n\x0fGetSourceStatus\x12*.haversack.admin.v1.GetSourceStatusRequest\x1a+.haversack.admin.v1.GetSourceStatusResponse\x12r\n\x11WatchSourceStatus\x12,.haversack.admin.v1.WatchSourceStatusRequest\x1a-.haversack.admin.v1.WatchSourceStatusResponse0\x01\x12j\n\x0fRotateSourceKey\x12*.haversack.admin.v1.RotateSourceKeyRequest\x1a+.haversack.admin.v1.RotateSourceKeyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SETSOURCEREQUEST_SECRETSENTRY']._loaded_options = None
   _globals['_SETSOURCEREQUEST_SECRETSENTRY']._serialized_options = b'8\001'
-  _globals['_SOURCEVERDICT']._serialized_start=2792
-  _globals['_SOURCEVERDICT']._serialized_end=2918
+  _globals['_SOURCEVERDICT']._serialized_start=2923
+  _globals['_SOURCEVERDICT']._serialized_end=3049
   _globals['_SOURCE']._serialized_start=119
   _globals['_SOURCE']._serialized_end=286
   _globals['_SETSOURCEREQUEST']._serialized_start=289
@@ -70,37 +70,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMPORTSOURCEMETADATAREQUEST']._serialized_start=1275
   _globals['_IMPORTSOURCEMETADATAREQUEST']._serialized_end=1343
   _globals['_IMPORTSOURCEMETADATARESPONSE']._serialized_start=1346
-  _globals['_IMPORTSOURCEMETADATARESPONSE']._serialized_end=1496
-  _globals['_SOURCEUNMAPPED']._serialized_start=1498
-  _globals['_SOURCEUNMAPPED']._serialized_end=1544
-  _globals['_PAUSESOURCEREQUEST']._serialized_start=1546
-  _globals['_PAUSESOURCEREQUEST']._serialized_end=1588
-  _globals['_PAUSESOURCERESPONSE']._serialized_start=1590
-  _globals['_PAUSESOURCERESPONSE']._serialized_end=1655
-  _globals['_RESUMESOURCEREQUEST']._serialized_start=1657
-  _globals['_RESUMESOURCEREQUEST']._serialized_end=1700
-  _globals['_RESUMESOURCERESPONSE']._serialized_start=1702
-  _globals['_RESUMESOURCERESPONSE']._serialized_end=1768
-  _globals['_RESYNCENTITYREQUEST']._serialized_start=1770
-  _globals['_RESYNCENTITYREQUEST']._serialized_end=1829
-  _globals['_RESYNCENTITYRESPONSE']._serialized_start=1831
-  _globals['_RESYNCENTITYRESPONSE']._serialized_end=1897
-  _globals['_SOURCESTATUS']._serialized_start=1900
-  _globals['_SOURCESTATUS']._serialized_end=2112
-  _globals['_ENTITYFEED']._serialized_start=2115
-  _globals['_ENTITYFEED']._serialized_end=2466
-  _globals['_GETSOURCESTATUSREQUEST']._serialized_start=2468
-  _globals['_GETSOURCESTATUSREQUEST']._serialized_end=2514
-  _globals['_GETSOURCESTATUSRESPONSE']._serialized_start=2516
-  _globals['_GETSOURCESTATUSRESPONSE']._serialized_end=2591
-  _globals['_WATCHSOURCESTATUSREQUEST']._serialized_start=2593
-  _globals['_WATCHSOURCESTATUSREQUEST']._serialized_end=2641
-  _globals['_WATCHSOURCESTATUSRESPONSE']._serialized_start=2643
-  _globals['_WATCHSOURCESTATUSRESPONSE']._serialized_end=2720
-  _globals['_ROTATESOURCEKEYREQUEST']._serialized_start=2722
-  _globals['_ROTATESOURCEKEYREQUEST']._serialized_end=2746
-  _globals['_ROTATESOURCEKEYRESPONSE']._serialized_start=2748
-  _globals['_ROTATESOURCEKEYRESPONSE']._serialized_end=2790
-  _globals['_SOURCESERVICE']._serialized_start=2921
-  _globals['_SOURCESERVICE']._serialized_end=4245
+  _globals['_IMPORTSOURCEMETADATARESPONSE']._serialized_end=1510
+  _globals['_SOURCEUNMAPPED']._serialized_start=1512
+  _globals['_SOURCEUNMAPPED']._serialized_end=1558
+  _globals['_PAUSESOURCEREQUEST']._serialized_start=1560
+  _globals['_PAUSESOURCEREQUEST']._serialized_end=1602
+  _globals['_PAUSESOURCERESPONSE']._serialized_start=1604
+  _globals['_PAUSESOURCERESPONSE']._serialized_end=1669
+  _globals['_RESUMESOURCEREQUEST']._serialized_start=1671
+  _globals['_RESUMESOURCEREQUEST']._serialized_end=1714
+  _globals['_RESUMESOURCERESPONSE']._serialized_start=1716
+  _globals['_RESUMESOURCERESPONSE']._serialized_end=1782
+  _globals['_RESYNCENTITYREQUEST']._serialized_start=1784
+  _globals['_RESYNCENTITYREQUEST']._serialized_end=1843
+  _globals['_RESYNCENTITYRESPONSE']._serialized_start=1845
+  _globals['_RESYNCENTITYRESPONSE']._serialized_end=1911
+  _globals['_SOURCESTATUS']._serialized_start=1914
+  _globals['_SOURCESTATUS']._serialized_end=2157
+  _globals['_ENTITYFEED']._serialized_start=2160
+  _globals['_ENTITYFEED']._serialized_end=2558
+  _globals['_LEFTOUT']._serialized_start=2560
+  _globals['_LEFTOUT']._serialized_end=2597
+  _globals['_GETSOURCESTATUSREQUEST']._serialized_start=2599
+  _globals['_GETSOURCESTATUSREQUEST']._serialized_end=2645
+  _globals['_GETSOURCESTATUSRESPONSE']._serialized_start=2647
+  _globals['_GETSOURCESTATUSRESPONSE']._serialized_end=2722
+  _globals['_WATCHSOURCESTATUSREQUEST']._serialized_start=2724
+  _globals['_WATCHSOURCESTATUSREQUEST']._serialized_end=2772
+  _globals['_WATCHSOURCESTATUSRESPONSE']._serialized_start=2774
+  _globals['_WATCHSOURCESTATUSRESPONSE']._serialized_end=2851
+  _globals['_ROTATESOURCEKEYREQUEST']._serialized_start=2853
+  _globals['_ROTATESOURCEKEYREQUEST']._serialized_end=2877
+  _globals['_ROTATESOURCEKEYRESPONSE']._serialized_start=2879
+  _globals['_ROTATESOURCEKEYRESPONSE']._serialized_end=2921
+  _globals['_SOURCESERVICE']._serialized_start=3052
+  _globals['_SOURCESERVICE']._serialized_end=4376
 # @@protoc_insertion_point(module_scope)

@@ -158,18 +158,20 @@ class ImportSourceMetadataRequest(_message.Message):
     def __init__(self, organization: _Optional[str] = ..., dry_run: _Optional[bool] = ...) -> None: ...
 
 class ImportSourceMetadataResponse(_message.Message):
-    __slots__ = ("added", "changed", "unchanged", "notes", "unmapped")
+    __slots__ = ("added", "changed", "unchanged", "notes", "unmapped", "kept")
     ADDED_FIELD_NUMBER: _ClassVar[int]
     CHANGED_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
     UNMAPPED_FIELD_NUMBER: _ClassVar[int]
+    KEPT_FIELD_NUMBER: _ClassVar[int]
     added: _containers.RepeatedScalarFieldContainer[str]
     changed: _containers.RepeatedScalarFieldContainer[str]
     unchanged: _containers.RepeatedScalarFieldContainer[str]
     notes: _containers.RepeatedScalarFieldContainer[str]
     unmapped: _containers.RepeatedCompositeFieldContainer[SourceUnmapped]
-    def __init__(self, added: _Optional[_Iterable[str]] = ..., changed: _Optional[_Iterable[str]] = ..., unchanged: _Optional[_Iterable[str]] = ..., notes: _Optional[_Iterable[str]] = ..., unmapped: _Optional[_Iterable[_Union[SourceUnmapped, _Mapping]]] = ...) -> None: ...
+    kept: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, added: _Optional[_Iterable[str]] = ..., changed: _Optional[_Iterable[str]] = ..., unchanged: _Optional[_Iterable[str]] = ..., notes: _Optional[_Iterable[str]] = ..., unmapped: _Optional[_Iterable[_Union[SourceUnmapped, _Mapping]]] = ..., kept: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SourceUnmapped(_message.Message):
     __slots__ = ("subject", "why")
@@ -218,7 +220,7 @@ class ResyncEntityResponse(_message.Message):
     def __init__(self, item: _Optional[_Union[_work_pb2.WorkItem, _Mapping]] = ...) -> None: ...
 
 class SourceStatus(_message.Message):
-    __slots__ = ("organization", "kind", "paused", "entities", "queued_writes", "oldest_queued_at_us", "write_error", "checked_at_us")
+    __slots__ = ("organization", "kind", "paused", "entities", "queued_writes", "oldest_queued_at_us", "write_error", "checked_at_us", "brought", "kept")
     ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     PAUSED_FIELD_NUMBER: _ClassVar[int]
@@ -227,6 +229,8 @@ class SourceStatus(_message.Message):
     OLDEST_QUEUED_AT_US_FIELD_NUMBER: _ClassVar[int]
     WRITE_ERROR_FIELD_NUMBER: _ClassVar[int]
     CHECKED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    BROUGHT_FIELD_NUMBER: _ClassVar[int]
+    KEPT_FIELD_NUMBER: _ClassVar[int]
     organization: str
     kind: str
     paused: bool
@@ -235,10 +239,12 @@ class SourceStatus(_message.Message):
     oldest_queued_at_us: int
     write_error: str
     checked_at_us: int
-    def __init__(self, organization: _Optional[str] = ..., kind: _Optional[str] = ..., paused: _Optional[bool] = ..., entities: _Optional[_Iterable[_Union[EntityFeed, _Mapping]]] = ..., queued_writes: _Optional[int] = ..., oldest_queued_at_us: _Optional[int] = ..., write_error: _Optional[str] = ..., checked_at_us: _Optional[int] = ...) -> None: ...
+    brought: _containers.RepeatedScalarFieldContainer[str]
+    kept: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, organization: _Optional[str] = ..., kind: _Optional[str] = ..., paused: _Optional[bool] = ..., entities: _Optional[_Iterable[_Union[EntityFeed, _Mapping]]] = ..., queued_writes: _Optional[int] = ..., oldest_queued_at_us: _Optional[int] = ..., write_error: _Optional[str] = ..., checked_at_us: _Optional[int] = ..., brought: _Optional[_Iterable[str]] = ..., kept: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class EntityFeed(_message.Message):
-    __slots__ = ("entity", "item", "state", "mode", "position", "lag_seconds", "rows", "rows_done", "rows_total", "changes", "next_run_at_us", "heard_at_us", "error", "error_reason")
+    __slots__ = ("entity", "item", "state", "mode", "position", "lag_seconds", "rows", "rows_done", "rows_total", "changes", "next_run_at_us", "heard_at_us", "error", "error_reason", "left_out")
     ENTITY_FIELD_NUMBER: _ClassVar[int]
     ITEM_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -253,6 +259,7 @@ class EntityFeed(_message.Message):
     HEARD_AT_US_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     ERROR_REASON_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     entity: str
     item: int
     state: _work_pb2.WorkItemState
@@ -267,7 +274,16 @@ class EntityFeed(_message.Message):
     heard_at_us: int
     error: str
     error_reason: _error_pb2.ErrorReason
-    def __init__(self, entity: _Optional[str] = ..., item: _Optional[int] = ..., state: _Optional[_Union[_work_pb2.WorkItemState, str]] = ..., mode: _Optional[str] = ..., position: _Optional[str] = ..., lag_seconds: _Optional[float] = ..., rows: _Optional[int] = ..., rows_done: _Optional[int] = ..., rows_total: _Optional[int] = ..., changes: _Optional[int] = ..., next_run_at_us: _Optional[int] = ..., heard_at_us: _Optional[int] = ..., error: _Optional[str] = ..., error_reason: _Optional[_Union[_error_pb2.ErrorReason, str]] = ...) -> None: ...
+    left_out: _containers.RepeatedCompositeFieldContainer[LeftOut]
+    def __init__(self, entity: _Optional[str] = ..., item: _Optional[int] = ..., state: _Optional[_Union[_work_pb2.WorkItemState, str]] = ..., mode: _Optional[str] = ..., position: _Optional[str] = ..., lag_seconds: _Optional[float] = ..., rows: _Optional[int] = ..., rows_done: _Optional[int] = ..., rows_total: _Optional[int] = ..., changes: _Optional[int] = ..., next_run_at_us: _Optional[int] = ..., heard_at_us: _Optional[int] = ..., error: _Optional[str] = ..., error_reason: _Optional[_Union[_error_pb2.ErrorReason, str]] = ..., left_out: _Optional[_Iterable[_Union[LeftOut, _Mapping]]] = ...) -> None: ...
+
+class LeftOut(_message.Message):
+    __slots__ = ("why", "count")
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    why: str
+    count: int
+    def __init__(self, why: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
 
 class GetSourceStatusRequest(_message.Message):
     __slots__ = ("organization",)

@@ -161,7 +161,8 @@ class SourceServiceServicer:
 
     def ImportSourceMetadata(self, request, context):
         """Reads the source's metadata and merges it into the organization's, as EntityService.ImportMetadata does with
-        documents; provisioning does so by itself. FAILED_PRECONDITION (SOURCE_UNMAPPABLE) if nothing of it can be kept;
+        documents; provisioning does so by itself. What the source does not bring of the directory is Haversack's own from
+        then on, with the standard metadata; what it has come to bring is the source's. FAILED_PRECONDITION (SOURCE_UNMAPPABLE) if nothing of it can be kept;
         (METADATA_INCOMPATIBLE) where what is stored or published would change its meaning. UNAVAILABLE
         (SOURCE_UNAVAILABLE); NOT_FOUND (SOURCE_UNKNOWN).
         """
