@@ -190,6 +190,9 @@ class MemoryServer:
         self.reports.append(request)
         return report_pb2.ReportResponse()
 
+    def hang_up(self) -> None:
+        """Does nothing: every call is answered at once."""
+
     def _events(self, request: sync_pb2.SyncRequest) -> Iterator[sync_pb2.SyncEvent]:
         epoch, version, floor = (*request.cookie.split(b"/"), b"0")[:3] if request.cookie else (b"", b"0", b"0")
         since = int(floor) if epoch == self.epoch else 0

@@ -1,5 +1,6 @@
 """Uploads over a real socket: what travels, and what failures are called."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from client.test_cli import run
 from client.test_writes import NORTH, QUICK, SITE, VISIT, name
 from haversack.sync.v1 import sync_pb2, sync_pb2_grpc, upload_pb2, upload_pb2_grpc
 from haversack_client import AuthenticationError, Device, RemoteError, UnavailableError
-from haversack_client._transport import GrpcTransport
+from haversack_client._transport import UPLOAD_SECONDS_MAX, GrpcTransport
 
 
 class Endpoint(sync_pb2_grpc.SyncServiceServicer, upload_pb2_grpc.UploadServiceServicer):
@@ -23,6 +24,8 @@ class Endpoint(sync_pb2_grpc.SyncServiceServicer, upload_pb2_grpc.UploadServiceS
         self.server = server
         self.failures: list[Fail] = []
         self.tokens: list[str] = []
+        self.silent = False
+        self.asked, self.over = threading.Event(), threading.Event()
 
     def Sync(self, request: sync_pb2.SyncRequest, context: grpc.ServicerContext) -> Iterator[sync_pb2.SyncEvent]:
         """Streams."""
@@ -31,6 +34,9 @@ class Endpoint(sync_pb2_grpc.SyncServiceServicer, upload_pb2_grpc.UploadServiceS
 
     def Upload(self, request: upload_pb2.UploadRequest, context: grpc.ServicerContext) -> upload_pb2.UploadResponse:
         """Takes, or fails."""
+        if self.silent:
+            self.asked.set()
+            self.over.wait()
         self.tokens += [str(value) for key, value in context.invocation_metadata() if key == "authorization"]
         if self.failures:
             failure = self.failures.pop(0)
@@ -101,3 +107,18 @@ def test_failures_are_named(endpoint: Endpoint, failure: Fail, kind: type[Remote
     with serving(endpoint) as address, pytest.raises(kind) as caught:
         GrpcTransport(address, "t").upload(upload_pb2.UploadRequest())
     assert (type(caught.value), caught.value.reason) == (kind, failure.reason)
+
+
+def test_a_stream_that_is_stopped_gives_an_upload_up(endpoint: Endpoint, tmp_path: Path) -> None:
+    with serving(endpoint) as address, Device.open(tmp_path / "d.sqlite3", address, "t", backoff=QUICK) as device:
+        device.sync()
+        endpoint.silent = True
+        with device.live():
+            device.update("site", NORTH, {"name": "Mine"})
+            assert endpoint.asked.wait(UPLOAD_SECONDS_MAX)
+        assert not endpoint.over.is_set(), "nobody has answered, and the stream has ended"
+        endpoint.silent = False
+        endpoint.over.set()
+        device.sync()
+        assert device.outbox() == []
+    assert len(endpoint.server.applied) == 1

@@ -213,9 +213,13 @@ class Live:
         """Whether the thread still follows the view."""
         return self._thread.is_alive()
 
+    def end(self) -> None:
+        """Ends the stream soon, and iteration with it; returns at once, so that a signal's handler may call it."""
+        self._synchronizer.stop()
+
     def stop(self) -> None:
         """Ends the stream and waits for its thread. Whatever is applied stays applied."""
-        self._synchronizer.stop()
+        self.end()
         if threading.current_thread() is not self._thread:
             self._thread.join()
 

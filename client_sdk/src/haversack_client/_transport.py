@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import grpc
@@ -105,6 +105,9 @@ class Transport(Protocol):
     def report(self, request: report_pb2.ReportRequest) -> report_pb2.ReportResponse:
         """Makes a Report call. Raises as `upload`."""
 
+    def hang_up(self) -> None:
+        """Ends the Upload and Report calls under way, which raise UnavailableError; any thread may call it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -160,6 +163,8 @@ class GrpcTransport:
         self._token = token
         self._root_certificates = root_certificates
         self._silence_seconds_max = silence_seconds_max
+        self._calls: set[grpc.Future[Any]] = set()
+        self._lock = threading.Lock()
 
     @property
     def renews_token(self) -> bool:
@@ -179,17 +184,40 @@ class GrpcTransport:
         """Makes a Report call. Raises as `upload`."""
         return self._unary(REPORT_METHOD, request, report_pb2.ReportResponse, REPORT_SECONDS_MAX)
 
+    def hang_up(self) -> None:
+        """Ends the Upload and Report calls under way, which raise UnavailableError; any thread may call it."""
+        with self._lock:
+            calls = list(self._calls)
+        for call in calls:
+            call.cancel()
+
     def _unary(self, method: str, request: Message, answer: type[_Answer], seconds_max: float) -> _Answer:
         metadata = (("authorization", f"Bearer {self._bearer()}"),)
         with closing(self._channel()) as channel:
-            call = channel.unary_unary(
+            make = channel.unary_unary(
                 method, request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
             )
-            try:
-                response: _Answer = call(request, metadata=metadata, timeout=seconds_max)
-            except grpc.RpcError as error:
-                raise remote_error(error.code(), error.details() or "", _pairs(error)) from error
+            call = make.future(request, metadata=metadata, timeout=seconds_max)
+            with self._under_way(call):
+                try:
+                    response: _Answer = call.result()
+                except grpc.FutureCancelledError as error:
+                    raise UnavailableError(
+                        "this device has hung up; the call is made again", code=grpc.StatusCode.CANCELLED.name
+                    ) from error
+                except grpc.RpcError as error:
+                    raise remote_error(error.code(), error.details() or "", _pairs(error)) from error
         return response
+
+    @contextmanager
+    def _under_way(self, call: "grpc.Future[Any]") -> Iterator[None]:
+        with self._lock:
+            self._calls.add(call)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._calls.discard(call)
 
     def _bearer(self) -> str:
         if isinstance(self._token, str):
@@ -228,6 +256,9 @@ class NoTransport:
     def report(self, request: report_pb2.ReportRequest) -> report_pb2.ReportResponse:
         """Raises UnavailableError."""
         raise _no_server()
+
+    def hang_up(self) -> None:
+        """Does nothing: no call is ever under way."""
 
 
 def _no_server() -> UnavailableError:

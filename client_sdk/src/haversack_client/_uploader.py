@@ -28,6 +28,12 @@ MUTATIONS_MAX = 500
 BYTES_MAX = 8 * 1024 * 1024
 """What one call may carry: the contract's limits."""
 
+ANSWER_SECONDS_MAX = 2.0
+"""How long a thread that is stopped waits for the answer to the call that it is making."""
+
+HANG_UP_SECONDS = 0.1
+"""Then it gives calls up, one after the other: one may begin just when it is stopped."""
+
 RETRIES_MAX = 5
 """Calls in a row that may fail before `sync` gives up. Beside a live stream they go on for ever."""
 
@@ -84,6 +90,10 @@ class Uploader:
         self._stopped.set()
         self._hurried.set()
 
+    def hang_up(self) -> None:
+        """Ends the call that is being made, too: what it has brought about is asked again by its numbers."""
+        self._transport.hang_up()
+
     def hurry(self) -> None:
         """Makes the next call without waiting any longer: the network is back."""
         self._hurried.set()
@@ -98,6 +108,8 @@ class Uploader:
             try:
                 answered = self._send(part)
             except RemoteError as error:
+                if self._stopped.is_set():
+                    return
                 waiting = self._waiting(error)
                 yield waiting
                 self._hurried.wait(waiting.delay_seconds)
@@ -199,12 +211,16 @@ class UploadThread:
         self._wake.set()
 
     def stop(self) -> None:
-        """Ends the thread and waits for it."""
+        """Ends the thread and waits for it; a call that has no answer soon is given up."""
         self._stopped = True
         self._uploader.stop()
         self._wake.set()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+        if threading.current_thread() is self._thread:
+            return
+        self._thread.join(ANSWER_SECONDS_MAX)
+        while self._thread.is_alive():
+            self._uploader.hang_up()
+            self._thread.join(HANG_UP_SECONDS)
 
     def _run(self) -> None:
         while True:

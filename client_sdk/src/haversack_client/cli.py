@@ -4,12 +4,17 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused (token or permission), 4
 6 usable but the view kept moving, so sync again.
 """
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Annotated
 
 import typer
 
 from haversack_client import Device, _outbox_commands, _terminal
+from haversack_client._live import Live
 from haversack_client._options import (
     App,
     CaFile,
@@ -145,7 +150,7 @@ def watch(
 
 def _watch_lines(device: Device, *, json: bool) -> None:
     show = _terminal.print_event_json if json else _terminal.print_event
-    with device.live() as live:
+    with device.live() as live, _ended_by_interrupt(live):
         for event in live:
             show(event)
 
@@ -153,9 +158,24 @@ def _watch_lines(device: Device, *, json: bool) -> None:
 def _watch_dashboard(device: Device) -> None:
     from haversack_client._dashboard import Dashboard
 
-    with Dashboard(device) as dashboard, device.live() as live:
+    with Dashboard(device) as dashboard, device.live() as live, _ended_by_interrupt(live):
         for event in live:
             dashboard.take(event)
+
+
+@contextmanager
+def _ended_by_interrupt(live: Live) -> Iterator[None]:
+    """Has Ctrl-C end the stream, and not whatever is done at that moment; a second one does that."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        live.end()
+
+    before = signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 for command in _outbox_commands.COMMANDS:
