@@ -258,9 +258,9 @@ impl Ledger {
         assert_eq!(unclear.bytes, bytes, "{name:?} came with other bytes, and was taken");
         let applied = answer.outcome() == MutationOutcome::Applied;
         if applied && unclear.generation != self.generation {
-            // In another database the head stands for the LSN of a repeat: the row says whether it is one.
-            let row = row_of(&Mutation::decode(bytes.clone()).unwrap().id);
-            return call.changed.iter().any(|changed| (changed.row, changed.lsn) == (row, answer.lsn));
+            // In another database the head stands for the LSN of a repeat: what is new draws one beyond that.
+            let earlier = call.answers().iter().take_while(|it| it.number < answer.number).map(|it| it.lsn);
+            return answer.lsn > earlier.max().unwrap_or(0).max(call.before);
         }
         if applied && answer.lsn > call.before {
             return true;
@@ -279,6 +279,10 @@ fn origin((install, user, number): Name) -> Origin {
 }
 
 impl Call<'_> {
+    fn answers(&self) -> &[MutationAnswer] {
+        self.result.as_ref().map_or(&[], |response| &response.answers)
+    }
+
     /// Whether the device was told that a mutation had been taken.
     fn says_taken(&self, number: u64) -> bool {
         self.request.taken_before.contains(&number)

@@ -19,8 +19,8 @@ const STEPS: &str = "HAVERSACK_SIMULATION_STEPS";
 
 /// The worlds of every run: seeds, devices, steps.
 const RUN: [(u64, Size); 5] = [
-    (1, Size { devices: 24, steps: 2_000 }),
-    (2, Size { devices: 24, steps: 2_000 }),
+    (7, Size { devices: 24, steps: 2_000 }),
+    (10, Size { devices: 24, steps: 2_000 }),
     (3, Size { devices: 60, steps: 2_000 }),
     (4, Size { devices: 200, steps: 2_000 }),
     (5, Size { devices: 24, steps: 2_000 }),

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use haversack_proto::sync::SyncMode;
+use haversack_staging::Staging;
 use tonic::Status;
 
 use super::{SERVERS, Simulation};
@@ -48,10 +49,13 @@ impl Simulation {
         self.be_quiet().await;
         self.devices.iter_mut().for_each(crate::device::Device::crash);
         // Whoever proves that history was lost has all others begin anew, and send what is lost.
+        let mut epoch = self.epoch();
         for _ in 0..ROUNDS {
             for device in 0..self.devices.len() {
                 self.sync(device).await;
-                self.follow_all();
+                if std::mem::replace(&mut epoch, self.epoch()) != epoch {
+                    self.follow_all();
+                }
             }
             for device in 0..self.devices.len() {
                 self.send_everything(device).await;
@@ -96,6 +100,10 @@ impl Simulation {
         }
         self.delayed.clear();
         self.follow_all();
+    }
+
+    fn epoch(&self) -> [u8; 16] {
+        self.truth.staging().identity().unwrap().epoch
     }
 
     fn follow_all(&mut self) {

@@ -232,6 +232,9 @@ impl Simulation {
         let changed = self.truth.read_back();
         let call = Call { user, request, before, result: &result, changed: &changed };
         self.ledger.check(&call, &self.truth, &mut self.counters);
+        if let Ok(response) = &result {
+            self.check_refusals(user, request, response);
+        }
         result
     }
 }

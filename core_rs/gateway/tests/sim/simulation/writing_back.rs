@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use haversack_engine::engine::mutation::Refusal;
 use haversack_engine::schema::Schema;
 use haversack_proto::error::ErrorReason;
-use haversack_proto::sync::MutationOutcome;
+use haversack_proto::sync::{MutationAnswer, MutationOutcome, UploadRequest, UploadResponse};
 use haversack_staging::queue::{Ready, Repeat, Settlement, ready, settle};
 use haversack_staging::{Origin, Staging};
 
@@ -89,6 +89,20 @@ impl Simulation {
         let is_made = self.truth.outside.as_ref().expect("there is one").times_made(origin) > 0;
         let is_wrong = is_refused && is_made && self.is_certain(origin);
         assert!(!is_wrong, "I3: {origin:?} is in the source, and was refused: {settlement:?} {it:?}");
+    }
+
+    /// Nothing is refused that is in the source, unless the device is to be wiped and nobody looks at what it offers.
+    pub(super) fn check_refusals(&self, user: u32, request: &UploadRequest, response: &UploadResponse) {
+        let Some(outside) = &self.truth.outside else { return };
+        let install = request.install_id[..].try_into().unwrap();
+        let is_taken = |outcome| matches!(outcome, MutationOutcome::Applied | MutationOutcome::Queued);
+        let is_refused = |it: &&MutationAnswer| !is_taken(it.outcome()) && it.reason() != ErrorReason::DeviceWiped;
+        for answer in response.answers.iter().filter(is_refused) {
+            let origin = Origin { install, user: key(USER, user), number: answer.number };
+            let is_known = request.sent_before.contains(&answer.number) && self.is_certain(&origin);
+            let is_wrong = is_known && outside.times_made(&origin) > 0;
+            assert!(!is_wrong, "I3: {origin:?} is in the source, and was refused: {answer:?}");
+        }
     }
 
     /// Whether anybody can tell if the source has a mutation: its keys, or what the device was told.
