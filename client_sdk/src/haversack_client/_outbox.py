@@ -214,7 +214,8 @@ class Outbox:
 
         These are the rows of some ids, but for those that were deleted here, or with None all of the entity's.
         """
-        clause, parameters = "", [entity, *map(int, _KEPT)]
+        clause = ""
+        parameters: list[object] = [entity, *map(int, _KEPT)]
         if ids is not None:
             clause = (
                 " AND id IN (SELECT value FROM json_each(?)) AND id NOT IN"
