@@ -251,7 +251,9 @@ impl Ledger {
             counters.count("repeats answered");
             return false;
         }
-        let drew_lsn = answer.lsn > call.before;
+        // One that changed nothing behind another of the same row and call has the LSN of that one.
+        let mut earlier = call.answers().iter().take_while(|it| it.number < answer.number);
+        let drew_lsn = answer.lsn > call.before && earlier.all(|it| it.lsn != answer.lsn);
         let known = Known { bytes: bytes.clone(), answer: answer.clone(), drew_lsn, generation: self.generation };
         self.known.insert(name, known);
         let Some(unclear) = self.unclear.remove(&name) else { return true };
