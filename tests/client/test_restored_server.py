@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from client.memory_server import SERVER_WINS, MemoryServer, Refusal
+from client.memory_server import MERGE, SERVER_WINS, MemoryServer, Refusal
 from client.test_writes import NORTH, QUICK, SITE
 from haversack.sync.v1 import upload_pb2
 from haversack_client import Device, OutboxError
@@ -171,8 +171,89 @@ def test_a_file_from_before_writes_were_kept_is_upgraded(server: MemoryServer, d
     with closing(sqlite3.connect(device._path)) as connection:
         connection.execute("DROP INDEX _haversack_outbox_state")
         connection.execute("ALTER TABLE _haversack_outbox DROP COLUMN settled_at_us")
+        connection.execute("ALTER TABLE _haversack_outbox DROP COLUMN first_hash")
         connection.execute("PRAGMA user_version = 3")
         connection.commit()
     with Device(device._path, server, backoff=QUICK) as again:
         again.sync()
         assert (names(again), states(again)) == (["mine"], [State.KEPT])
+
+
+def kept_bytes(device: Device) -> list[bytes]:
+    with closing(device.connection()) as connection:
+        return [bytes(raw) for (raw,) in connection.execute("SELECT mutation FROM _haversack_outbox ORDER BY number")]
+
+
+def test_old_values_of_a_row_go_when_it_leaves_the_device(server: MemoryServer, device: Device) -> None:
+    backup = server.back_up()
+    device.update("site", NORTH, {"name": "mine"})
+    device.sync()
+    first = kept_bytes(device)
+    assert b"North" in first[0]
+    server.show(SITE, NORTH.bytes, visible=False)
+    device.sync()
+    assert b"North" not in kept_bytes(device)[0]
+    assert b"mine" in kept_bytes(device)[0]
+    server.start_epoch()
+    device.sync()
+    assert (states(device), len(server.applied)) == ([State.KEPT], 1), "the ledger knows it by its hash"
+    server.restore(backup)
+    device.sync()
+    assert (names(device), len(server.applied)) == (["mine"], 1)
+
+
+def test_old_values_stay_with_what_was_deleted_here(server: MemoryServer, device: Device) -> None:
+    device.update("site", NORTH, {"name": "mine"})
+    device.delete("site", NORTH)
+    device.sync()
+    assert all(b"North" in raw or b"mine" in raw for raw in kept_bytes(device))
+    assert [it.state for it in device.outbox()] == []
+
+
+def test_what_gives_way_when_it_is_sent_again_is_told(server: MemoryServer, device: Device) -> None:
+    server.policy = MERGE
+    backup = server.back_up()
+    device.update("site", NORTH, {"name": "mine", "budget": "7"})
+    device.sync()
+    server.restore(backup)
+    server.put(SITE, NORTH.bytes, name="theirs")
+    result = device.sync()
+    assert [(it.number, it.fields) for it in result.overruled] == [(1, ("name",))]
+    server.start_epoch()
+    assert device.sync().overruled == (), "once"
+
+
+def test_what_a_source_is_asked_for_is_not_shown(server: MemoryServer, device: Device) -> None:
+    backup = server.back_up()
+    device.update("site", NORTH, {"name": "mine"})
+    device.sync()
+    server.restore(backup)
+    server.judge = lambda _: Refusal(upload_pb2.MUTATION_OUTCOME_QUEUED)
+    device.sync()
+    request = server.uploads[-1]
+    assert (list(request.sent_before), list(request.taken_before)) == ([1], [1])
+    assert (states(device), device.outbox(), names(device)) == ([State.ASKED], [], ["North"])
+    server.judge = lambda _: None
+    install, number = request.install_id, 1
+    raw, answer = server.ledger[install, number]
+    answer = upload_pb2.MutationAnswer(number=1, outcome=upload_pb2.MUTATION_OUTCOME_APPLIED, lsn=server.head)
+    server.ledger[install, number] = (raw, answer)
+    device.sync()
+    assert states(device) == [State.KEPT]
+
+
+@pytest.mark.parametrize("outcome", [upload_pb2.MUTATION_OUTCOME_APPLIED, upload_pb2.MUTATION_OUTCOME_INVALID])
+def test_what_was_blocked_follows_what_it_depends_on(server: MemoryServer, device: Device, outcome: int) -> None:
+    """An administrator has had the creation judged again, and what it had blocked with it."""
+    server.judge = lambda mutation: Refusal(upload_pb2.MUTATION_OUTCOME_FORBIDDEN) if mutation.number == 1 else None
+    south = device.create("site", {"name": "South", "budget": "2"})
+    device.update("site", south, {"budget": "3"})
+    device.sync()
+    assert states(device) == [State.REFUSED, State.HELD]
+    install = server.uploads[-1].install_id
+    for number, judged in ((1, upload_pb2.MUTATION_OUTCOME_APPLIED), (2, outcome)):
+        raw, _ = server.ledger[install, number]
+        answer = upload_pb2.MutationAnswer(number=number, outcome=judged, lsn=server.head)  # type: ignore[arg-type]
+        server.ledger[install, number] = (raw, answer)
+    device.sync()
+    assert states(device)[1] == (State.KEPT if outcome == upload_pb2.MUTATION_OUTCOME_APPLIED else State.REFUSED)

@@ -156,9 +156,19 @@ class Shelf:
     def change(self, change: Change) -> Written:
         """Does what a device has done, once."""
         with self._lock:
+            if change.looks_for:
+                return self._found(change)
             if change.key not in self._done:
                 self._done[change.key] = self._changed(change)
             return self._done[change.key]
+
+    def _found(self, change: Change) -> Written:
+        if change.key not in self._done:
+            return Written(None, found=False)
+        there = self._rows.get(change.id)
+        if there is None:
+            return Written(None)
+        return Written(json.dumps({"visitid": change.id, "name": there[0]}).encode(), str(there[1]))
 
     def _changed(self, change: Change) -> Written:
         there = self._rows.get(change.id)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -320,6 +321,23 @@ class SourceContract:
         delete = Change("delete-1", harness.entity, key, "delete")
         write(follower, delete)
         assert write(follower, delete).row is None
+
+    def test_what_is_looked_for_is_told_and_never_written(self, follower: Follower) -> None:
+        harness = writable(follower)
+        key = harness.id_of(1)
+        create = Change("create-1", harness.entity, key, "create", {harness.attribute: "made"})
+        assert not write(follower, replace(create, looks_for="sent")).found
+        assert harness.rows() == {}
+        write(follower, create)
+        assert write(follower, replace(create, looks_for="sent")).found
+        harness.put_row(1, "somebody else's")
+        found = write(follower, replace(create, looks_for="taken"))
+        assert found.found
+        assert found.row is not None
+        assert harness.rows() == {key: "somebody else's"}
+        harness.delete_row(1)
+        assert write(follower, replace(create, looks_for="taken")) == Written(None)
+        assert harness.rows() == {}
 
     def test_a_write_over_another_version_is_a_conflict(self, follower: Follower) -> None:
         harness = writable(follower)

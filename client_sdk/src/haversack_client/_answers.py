@@ -23,22 +23,31 @@ _REASONS: Mapping[int, str] = {
 def is_news(answer: upload_pb2.MutationAnswer, entry: Entry, *, is_own: bool) -> bool:
     """Whether an answer changes what is known: after a refusal only that the write was taken after all does.
 
+    A blocked write was judged again with the one that it depends on, if an administrator had that judged again.
     That it was taken in another epoch than the device's does not: nobody could tell when the device has come to it.
     `is_own` says that the answer is of the device's epoch.
     """
     if answer.outcome == upload_pb2.MUTATION_OUTCOME_APPLIED:
         return is_own and entry.state not in (State.APPLIED, State.KEPT)
-    return entry.state in (State.WAITING, State.QUEUED, State.DOUBTFUL)
+    if entry.state is State.HELD:
+        return answer.outcome not in (upload_pb2.MUTATION_OUTCOME_BLOCKED, upload_pb2.MUTATION_OUTCOME_QUEUED)
+    return entry.state in (State.WAITING, State.QUEUED, State.DOUBTFUL, State.ASKED)
 
 
 def answered(answer: upload_pb2.MutationAnswer, entry: Entry, table: Table | None) -> Entry:
     """The entry as it is after an answer; `table` is that of its row, if the device still carries it."""
     match answer.outcome:
-        case upload_pb2.MUTATION_OUTCOME_APPLIED if entry.state is State.DOUBTFUL:
-            return replace(entry, state=State.KEPT)
+        case upload_pb2.MUTATION_OUTCOME_APPLIED if entry.state in (State.DOUBTFUL, State.ASKED):
+            # What gave way when it was taken first has been told of.
+            overruled = tuple(name for name in _names(table, answer.overruled) if name not in entry.fields)
+            if not overruled:
+                return replace(entry, state=State.KEPT)
+            return replace(entry, state=State.APPLIED, lsn=answer.lsn, fields=overruled)
         case upload_pb2.MUTATION_OUTCOME_APPLIED:
             overruled = _names(table, answer.overruled)
             return replace(entry, state=State.APPLIED, lsn=answer.lsn, reason="", message="", fields=overruled)
+        case upload_pb2.MUTATION_OUTCOME_QUEUED if entry.state in (State.DOUBTFUL, State.ASKED):
+            return replace(entry, state=State.ASKED)
         case upload_pb2.MUTATION_OUTCOME_QUEUED:
             return replace(entry, state=State.QUEUED)
         case upload_pb2.MUTATION_OUTCOME_BLOCKED:

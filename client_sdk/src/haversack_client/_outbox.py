@@ -19,9 +19,15 @@ An entry that may have been sent keeps its bytes for ever: the server's ledger k
 What is in the data is kept all the same, out of sight: a server that was restored from a backup has lost what came
 after it, and a device is the only place that still has what its user wrote. When a new epoch begins, kept entries are
 DOUBTFUL and are sent again under their numbers. A server that has them in its ledger says so, and they are KEPT as
-before; one that has lost them judges them anew, and whatever it refuses then is REFUSED like any other.
+before; one that has lost them judges them anew, and whatever it refuses then is REFUSED like any other. One whose rows
+are a source's asks that whether it has them: until it knows, they are ASKED.
+
+What a row was before a kept write goes when the row leaves the device other than by that write: its user may have lost
+the right to see it. The bytes are made anew without it then, and the hash of those that were sent is kept beside them,
+since it is by that hash that the server's ledger knows the write.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -58,6 +64,8 @@ class State(IntEnum):
     """It is in the server's rows, which the device has. It is not shown, and goes after a while."""
     DOUBTFUL = 7
     """It was KEPT in an epoch that is over: the server is asked whether it still has it."""
+    ASKED = 8
+    """It was DOUBTFUL, and the server asks the organization's source whether that has it."""
 
 
 KEPT_DAYS_MAX = 30
@@ -67,7 +75,7 @@ KEPT_ENTRIES_MAX = 10_000
 """How many are kept."""
 
 
-OFFERED_STATES = (State.WAITING, State.QUEUED, State.HELD, State.REFUSED, State.DOUBTFUL)
+OFFERED_STATES = (State.WAITING, State.QUEUED, State.HELD, State.REFUSED, State.DOUBTFUL, State.ASKED)
 """States of writes that may not be in the data: what a device that is wiped offers to the server."""
 
 
@@ -115,12 +123,32 @@ class Entry:
         return self.entity, self.id
 
 
+@dataclass(frozen=True, slots=True)
+class Sendable:
+    """A write as it goes to the server.
+
+    Attributes:
+        number: Its number.
+        mutation: Its bytes.
+        sent_before: Whether the server may have seen it.
+        taken_before: Whether a server has said that it is in the data.
+        first_hash: If the bytes are not those that were sent first: what those hashed to.
+    """
+
+    number: int
+    mutation: bytes
+    sent_before: bool
+    taken_before: bool
+    first_hash: bytes
+
+
 COLUMNS = (
     "number, entity, id, kind, new, old, state, sent, depends_on, base_lsn, written_at_us, lsn, reason, message, fields"
 )
 
 _VISIBLE = f"state < {State.KEPT:d}"
 _SENDABLE = (State.WAITING, State.DOUBTFUL)
+_KEPT = (State.KEPT, State.DOUBTFUL, State.ASKED)
 _MICROSECONDS_A_DAY = 24 * 3600 * 1_000_000
 
 
@@ -170,9 +198,46 @@ class Outbox:
 
     def doubt(self) -> None:
         """A new epoch begins: whether the server still has what it took is not known."""
-        move = "UPDATE _haversack_outbox SET state = ?, lsn = 0 WHERE state = ?"
-        self._connection.execute(move, (int(State.WAITING), int(State.APPLIED)))
-        self._connection.execute(move, (int(State.DOUBTFUL), int(State.KEPT)))
+        self.lose(entry.number for entry in self.in_state(State.APPLIED))
+        move = "UPDATE _haversack_outbox SET state = ?, lsn = 0 WHERE state IN (?, ?)"
+        self._connection.execute(move, (int(State.DOUBTFUL), int(State.KEPT), int(State.ASKED)))
+
+    def lose(self, numbers: Iterable[int]) -> None:
+        """The server may not have any more what it took; it is sent again, as something that was taken."""
+        self._connection.executemany(
+            "UPDATE _haversack_outbox SET state = ?, lsn = 0, settled_at_us = max(settled_at_us, 1) WHERE number = ?",
+            [(int(State.WAITING), number) for number in numbers],
+        )
+
+    def forget_old_values(self, entity: int, ids: Sequence[str] | None = None) -> None:
+        """Forgets what rows were before writes that are kept: the rows leave the device.
+
+        These are the rows of some ids, but for those that were deleted here, or with None all of the entity's.
+        """
+        clause = ""
+        parameters: list[object] = [entity, *map(int, _KEPT)]
+        if ids is not None:
+            clause = (
+                " AND id IN (SELECT value FROM json_each(?)) AND id NOT IN"
+                " (SELECT id FROM _haversack_outbox WHERE entity = ? AND kind = ?)"
+            )
+            parameters += [json.dumps(ids), entity, int(Kind.DELETE)]
+        query = (
+            "SELECT number, mutation, first_hash FROM _haversack_outbox"
+            f" WHERE entity = ? AND state IN (?, ?, ?) AND old <> '{{}}'{clause}"
+        )
+        shortened = [
+            (_without_old_values(mutation), bytes(first_hash) or mutation_hash(mutation), number)
+            for number, mutation, first_hash in self._connection.execute(query, parameters)
+        ]
+        self._connection.executemany(
+            "UPDATE _haversack_outbox SET old = '{}', mutation = ?, first_hash = ? WHERE number = ?", shortened
+        )
+
+    def keeps_any(self, entity: int) -> bool:
+        """Whether writes of an entity are kept out of sight."""
+        query = "SELECT 1 FROM _haversack_outbox WHERE entity = ? AND state IN (?, ?, ?) AND old <> '{}' LIMIT 1"
+        return self._connection.execute(query, (entity, *map(int, _KEPT))).fetchone() is not None
 
     def empty(self, but: Sequence[State] = ()) -> None:
         """Forgets everything, what is kept too, but for writes in some states."""
@@ -232,39 +297,42 @@ class Outbox:
                 held.add(number)
         return held
 
-    def sendable(self, after: int, count_max: int, bytes_max: int) -> list[tuple[int, bytes]]:
-        """Numbers and bytes of the next entries behind `after` that can be sent, as many as fit, at least one."""
+    def sendable(self, after: int, count_max: int, bytes_max: int) -> list[Sendable]:
+        """The next entries behind `after` that can be sent, as many as fit, at least one."""
         return self._next(after, count_max, bytes_max, _SENDABLE, self.held())
 
-    def offerable(self, after: int, count_max: int, bytes_max: int) -> list[tuple[int, bytes]]:
+    def offerable(self, after: int, count_max: int, bytes_max: int) -> list[Sendable]:
         """As `sendable`, of all that may not be in the data: for a server that only takes note of it."""
         return self._next(after, count_max, bytes_max, OFFERED_STATES, set())
 
     def _next(
         self, after: int, count_max: int, bytes_max: int, states: Sequence[State], held: set[int]
-    ) -> list[tuple[int, bytes]]:
-        found, size = list[tuple[int, bytes]](), 0
+    ) -> list[Sendable]:
+        found, size = list[Sendable](), 0
         marks = ", ".join("?" * len(states))
         query = (
-            f"SELECT number, mutation FROM _haversack_outbox WHERE number > ? AND state IN ({marks}) ORDER BY number"
+            "SELECT number, mutation, sent, settled_at_us, first_hash FROM _haversack_outbox"
+            f" WHERE number > ? AND state IN ({marks}) ORDER BY number"
         )
-        for number, mutation in self._connection.execute(query, (after, *map(int, states))):
+        for number, mutation, sent, settled_at_us, first_hash in self._connection.execute(
+            query, (after, *map(int, states))
+        ):
             if number in held:
                 continue
             if found and (len(found) == count_max or size + len(mutation) > bytes_max):
                 break
-            found.append((number, bytes(mutation)))
+            found.append(Sendable(number, bytes(mutation), bool(sent), settled_at_us > 0, bytes(first_hash)))
             size += len(mutation)
         return found
 
     def unanswered(self, count_max: int) -> list[int]:
         """Numbers, ascending, of what was sent and may have been answered anew, or lost, since.
 
-        QUEUED first if there are too many, then APPLIED, HELD and REFUSED. A server whose database was put back by hand
-        may have lost what is APPLIED: the device has not come to it, and has nothing that proves it.
+        QUEUED first if there are too many, then APPLIED, HELD, REFUSED and ASKED. A server whose database was put back
+        by hand may have lost what is APPLIED: the device has not come to it, and has nothing that proves it.
         """
         query = (
-            "SELECT number FROM _haversack_outbox WHERE sent = 1 AND state IN (2, 3, 4, 5)"
+            "SELECT number FROM _haversack_outbox WHERE sent = 1 AND state IN (2, 3, 4, 5, 8)"
             " ORDER BY state, number LIMIT ?"
         )
         return sorted(number for (number,) in self._connection.execute(query, (count_max,)))
@@ -272,6 +340,17 @@ class Outbox:
     def _entries(self, clause: str, parameters: Sequence[object] = ()) -> Iterator[Entry]:
         for row in self._connection.execute(f"SELECT {COLUMNS} FROM _haversack_outbox {clause}", parameters):
             yield _decoded(row)
+
+
+def mutation_hash(mutation: bytes) -> bytes:
+    """By which the server's ledger knows a mutation."""
+    return hashlib.sha256(mutation).digest()[:16]
+
+
+def _without_old_values(mutation: bytes) -> bytes:
+    shortened = upload_pb2.Mutation.FromString(mutation)
+    shortened.ClearField("old_values")
+    return shortened.SerializeToString(deterministic=True)
 
 
 def _encoded(entry: Entry) -> tuple[object, ...]:

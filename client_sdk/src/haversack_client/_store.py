@@ -40,7 +40,7 @@ from haversack_client._operations import (
     RemoveRows,
     StartEpoch,
 )
-from haversack_client._outbox import OFFERED_STATES, Outbox, State
+from haversack_client._outbox import OFFERED_STATES, Outbox, Sendable, State
 from haversack_client._overlay import Overlay
 from haversack_client._reader import (
     read_blocks,
@@ -247,7 +247,7 @@ class Store:
         with store_errors(self._path), self._writing():
             self._remember("failure", failure)
 
-    def offerable(self, after: int, count_max: int, bytes_max: int) -> list[tuple[int, bytes]]:
+    def offerable(self, after: int, count_max: int, bytes_max: int) -> list[Sendable]:
         """Writes behind a number that may not be in the data, as `Outbox.offerable`."""
         with store_errors(self._path), self._writing():
             return self._outbox.offerable(after, count_max, bytes_max)
@@ -346,6 +346,8 @@ class Store:
             self._use(model)
             if before:
                 _translation.translate(self._outbox, before, model)
+                for entity in before.tables.keys() - model.tables.keys():
+                    self._outbox.forget_old_values(entity)
 
     def _start_epoch(self, epoch: bytes) -> None:
         with self._overlay.lifted(self._overlay.rows_over()):
@@ -372,7 +374,10 @@ class Store:
         if not self._overlay.is_empty():
             over = self._overlay.rows_over(table.entity) if bitmap is None else self._over(table, bitmap)
         with self._overlay.lifted(over):
-            return self._empty(table) if bitmap is None else self._remove(table, bitmap)
+            if bitmap is not None:
+                return self._remove(table, bitmap)
+            self._outbox.forget_old_values(table.entity)
+            return self._empty(table)
 
     def _over(self, table: Table, bitmap: Bitmap) -> set[tuple[int, str]]:
         ordinals = (bitmap.ordinals(block) for block in bitmap.blocks())
@@ -414,6 +419,13 @@ class Store:
         return sum(self._remove_ordinals(table, bitmap.ordinals(block)) for block in bitmap.blocks() if block in held)
 
     def _remove_ordinals(self, table: Table, ordinals: list[int]) -> int:
+        if self._outbox.keeps_any(table.entity):
+            select = (
+                f"SELECT {sql.quoted(table.primary_id)} FROM {sql.quoted(table.name)}"
+                " WHERE _ordinal IN (SELECT value FROM json_each(?))"
+            )
+            leaving = [row_id for (row_id,) in self._connection.execute(select, (json.dumps(ordinals),))]
+            self._outbox.forget_old_values(table.entity, leaving)
         statement = (
             f"DELETE FROM {sql.quoted(table.name)} WHERE _ordinal IN (SELECT value FROM json_each(?))"
             " RETURNING _ordinal, _lsn"

@@ -25,7 +25,7 @@ from haversack_client._model import CarriedModel, Table
 APPLICATION_ID = 0x48565359
 """Marks a SQLite file as a device's: "HVSY"."""
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """Version of the device's own tables, in `PRAGMA user_version`. A file of an earlier one is brought up to it."""
 
 BOOKKEEPING_OF_WRITES = (
@@ -59,9 +59,16 @@ BOOKKEEPING_OF_KEPT_WRITES = (
     "CREATE INDEX _haversack_outbox_state ON _haversack_outbox (state, settled_at_us)",
 )
 
-UPGRADES = {1: BOOKKEEPING_OF_WRITES, 2: BOOKKEEPING_OF_CONFLICTS, 3: BOOKKEEPING_OF_KEPT_WRITES}
+BOOKKEEPING_OF_FORGOTTEN_VALUES = ("ALTER TABLE _haversack_outbox ADD COLUMN first_hash BLOB NOT NULL DEFAULT x''",)
+
+UPGRADES = {
+    1: BOOKKEEPING_OF_WRITES,
+    2: BOOKKEEPING_OF_CONFLICTS,
+    3: BOOKKEEPING_OF_KEPT_WRITES,
+    4: BOOKKEEPING_OF_FORGOTTEN_VALUES,
+}
 """What a file of a version lacks for the next one: in 1 devices did not write, in 2 nobody decided on conflicts, in 3
-what the server took was forgotten."""
+what the server took was forgotten, in 4 it was kept with what rows had been before."""
 
 
 def quoted(name: str) -> str:

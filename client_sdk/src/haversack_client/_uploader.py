@@ -4,7 +4,7 @@ A call whose outcome is not known is simply made again: the server has a ledger 
 """
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -19,6 +19,7 @@ from haversack_client._errors import (
     RemoteError,
     UnavailableError,
 )
+from haversack_client._outbox import Sendable
 from haversack_client._session import CLIENT
 from haversack_client._transport import Transport
 from haversack_client._writer import Answered, Writer
@@ -116,13 +117,11 @@ class Uploader:
                 continue
             self._failures = 0
             self._may_renew_token = self._transport.renews_token
-            after = part[-1][0]
+            after = part[-1].number
             yield Uploaded(answered)
 
-    def _send(self, part: list[tuple[int, bytes]]) -> Answered:
-        request = upload_pb2.UploadRequest(
-            install_id=self._install_id, mutations=[mutation for _, mutation in part], app=self._app, client=CLIENT
-        )
+    def _send(self, part: Sequence[Sendable]) -> Answered:
+        request = upload_request(part, self._install_id, self._app)
         request.report.CopyFrom(self._report())
         try:
             response = self._transport.upload(request)
@@ -130,18 +129,18 @@ class Uploader:
             if error.reason != "REQUEST_INVALID":
                 raise
             return self._send_one_by_one(part, error)
-        if [answer.number for answer in response.answers] != [number for number, _ in part]:
+        if [answer.number for answer in response.answers] != [it.number for it in part]:
             raise ProtocolError(
                 f"the server answered {len(response.answers)} writes, not the {len(part)} that were sent"
             )
         return self._writer.answer(response.answers, response.epoch)
 
-    def _send_one_by_one(self, part: list[tuple[int, bytes]], error: RemoteError) -> Answered:
+    def _send_one_by_one(self, part: Sequence[Sendable], error: RemoteError) -> Answered:
         """Finds the write that the server cannot even read, so that it does not block the others."""
         if len(part) > 1:
             return _sum([self._send([each]) for each in part])
         answer = upload_pb2.MutationAnswer(
-            number=part[0][0],
+            number=part[0].number,
             outcome=upload_pb2.MUTATION_OUTCOME_INVALID,
             reason=error_pb2.ERROR_REASON_REQUEST_INVALID,
             message=str(error),
@@ -163,6 +162,19 @@ class Uploader:
         if self._retries_max is None:
             return isinstance(error, UnavailableError | NotProvisionedError)
         return isinstance(error, UnavailableError) and self._failures <= self._retries_max
+
+
+def upload_request(part: Sequence[Sendable], install_id: bytes, app: str) -> upload_pb2.UploadRequest:
+    """The call that takes some writes to the server."""
+    return upload_pb2.UploadRequest(
+        install_id=install_id,
+        mutations=[it.mutation for it in part],
+        app=app,
+        client=CLIENT,
+        sent_before=[it.number for it in part if it.sent_before],
+        taken_before=[it.number for it in part if it.taken_before],
+        shortened=[upload_pb2.Shortened(number=it.number, hash=it.first_hash) for it in part if it.first_hash],
+    )
 
 
 class UploadThread:

@@ -6,10 +6,10 @@ done again until it is done, at every sync. What stays is the file with its inst
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from haversack.sync.v1 import report_pb2, upload_pb2
+from haversack.sync.v1 import report_pb2
 
 from haversack_client._backoff import Backoff
 from haversack_client._errors import (
@@ -21,10 +21,11 @@ from haversack_client._errors import (
     UnavailableError,
 )
 from haversack_client._held import Wipe
+from haversack_client._outbox import Sendable
 from haversack_client._session import CLIENT
 from haversack_client._store import Store
 from haversack_client._transport import Transport
-from haversack_client._uploader import BYTES_MAX, MUTATIONS_MAX
+from haversack_client._uploader import BYTES_MAX, MUTATIONS_MAX, upload_request
 
 OFFERS_MAX = 3
 """How often in a row an outbox is offered that nobody answers for; then the next sync goes on."""
@@ -91,7 +92,7 @@ class Wiper:
         after, failures, count_max = 0, 0, MUTATIONS_MAX
         while part := self._store.offerable(after, count_max, BYTES_MAX):
             try:
-                self._send([mutation for _, mutation in part])
+                self._send(part)
             except UnavailableError as error:
                 failures += 1
                 if failures >= OFFERS_MAX:
@@ -106,12 +107,11 @@ class Wiper:
                 if len(part) > 1:
                     count_max = 1  # One of them cannot be read; the others are to be known nevertheless.
                     continue
-            after = part[-1][0]
+            after = part[-1].number
         return True
 
-    def _send(self, mutations: list[bytes]) -> None:
-        install_id = self._store.facts().install_id
-        request = upload_pb2.UploadRequest(install_id=install_id, mutations=mutations, app=self._app, client=CLIENT)
+    def _send(self, part: Sequence[Sendable]) -> None:
+        request = upload_request(part, self._store.facts().install_id, self._app)
         self._transport.upload(request)
 
     def _confirmed(self) -> bool:

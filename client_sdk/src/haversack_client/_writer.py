@@ -21,7 +21,7 @@ from haversack_client._connections import Connection, Key, connect, store_errors
 from haversack_client._errors import DeviceWipedError, OutboxError, WriteRefusedError
 from haversack_client._held import Wipe
 from haversack_client._model import CarriedModel, Table
-from haversack_client._outbox import Entry, Kind, Outbox, State
+from haversack_client._outbox import Entry, Kind, Outbox, Sendable, State
 from haversack_client._overlay import Overlay
 from haversack_client._reader import read_facts
 from haversack_client._rows import SqlValue
@@ -266,11 +266,11 @@ class Writer:
                         )
             self._wrote = True
 
-    def sendable(self, after: int, count_max: int, bytes_max: int) -> list[tuple[int, bytes]]:
+    def sendable(self, after: int, count_max: int, bytes_max: int) -> list[Sendable]:
         """What to send next, as `Outbox.sendable`. From here on the server may have it."""
         with self._statement():
             found = self._outbox.sendable(after, count_max, bytes_max)
-            self._outbox.mark_sent(number for number, _ in found)
+            self._outbox.mark_sent(it.number for it in found)
         return found
 
     def take(self, answers: sync_pb2.Answers) -> Answered:
@@ -307,9 +307,12 @@ class Writer:
     def _send_again(self, numbers: Iterable[int]) -> int:
         """Has writes that the server does not know any more be sent as they are; returns how many."""
         entries = [self._outbox.get(number) for number in numbers]
-        lost = [entry for entry in entries if entry and entry.state in (State.QUEUED, State.APPLIED)]
+        lost = [entry for entry in entries if entry and entry.state in (State.QUEUED, State.APPLIED, State.ASKED)]
+        self._outbox.lose(entry.number for entry in lost if entry.state is State.APPLIED)
         for entry in lost:
-            self._outbox.replace(replace(entry, state=State.WAITING, lsn=0))
+            if entry.state is not State.APPLIED:
+                state = State.WAITING if entry.state is State.QUEUED else State.DOUBTFUL
+                self._outbox.replace(replace(entry, state=state))
         return len(lost)
 
     def conflicts(self) -> list[Conflict]:
@@ -515,7 +518,7 @@ class Writer:
         """A write that was refused, or that waits for one that was."""
         self._require_not_wiped()
         entry = self._outbox.get(number)
-        if entry is None or entry.state in (State.KEPT, State.DOUBTFUL):
+        if entry is None or entry.state in (State.KEPT, State.DOUBTFUL, State.ASKED):
             raise OutboxError(f"there is no write {number} in the outbox; it may be in the data already")
         if entry.state is not State.REFUSED and number not in self._outbox.held():
             raise OutboxError(f"write {number} was not refused; it waits for the server, so sync first")

@@ -5,6 +5,7 @@
 //! the follower, which looks for settlements whenever it looks for rows, wakes the streams whose devices have one.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use haversack_proto::sync::{self, MutationAnswer, MutationOutcome};
 use haversack_staging::{Origin, Recorded, Snapshot};
@@ -12,7 +13,7 @@ use prost::Message;
 
 use crate::errors::SyncError;
 use crate::limits::{ANSWERS_BYTES_TARGET, SETTLEMENTS_MAX, UNANSWERED_MAX};
-use crate::organization::Organization;
+use crate::organization::{Organization, blocking};
 use crate::signal::Device;
 
 /// What a stream's device has yet to hear.
@@ -52,20 +53,12 @@ impl Answering {
     }
 
     /// Looks up what has been settled since.
-    pub(crate) fn look(&mut self, organization: &Organization) -> Result<(), SyncError> {
-        let snapshot = organization.snapshot()?;
-        loop {
-            let since = snapshot.ledger().settlements(&origin(self.device, 0), self.settled, SETTLEMENTS_MAX)?;
-            if since.recorded.is_empty() {
-                return Ok(());
-            }
-            self.settled = since.last;
-            let mut found = Vec::with_capacity(since.recorded.len());
-            for recorded in &since.recorded {
-                found.extend(answer(&*snapshot, recorded)?);
-            }
-            self.put(found);
-        }
+    pub(crate) async fn look(&mut self, organization: &Arc<Organization>) -> Result<(), SyncError> {
+        let (organization, device, settled) = (Arc::clone(organization), self.device, self.settled);
+        let (settled, found) = blocking(move || settled_since(&organization, device, settled)).await?;
+        self.settled = settled;
+        self.put(found);
+        Ok(())
     }
 
     /// The next event, if there is one.
@@ -86,6 +79,25 @@ impl Answering {
             if let Some(event) = self.events.back_mut() {
                 event.answers.push(answer);
             }
+        }
+    }
+}
+
+/// What was settled of a device's after a settlement, and the last settlement among it.
+fn settled_since(
+    organization: &Organization,
+    device: Device,
+    mut settled: u64,
+) -> Result<(u64, Vec<MutationAnswer>), SyncError> {
+    let (snapshot, mut found) = (organization.snapshot()?, Vec::new());
+    loop {
+        let since = snapshot.ledger().settlements(&origin(device, 0), settled, SETTLEMENTS_MAX)?;
+        if since.recorded.is_empty() {
+            return Ok((settled, found));
+        }
+        settled = since.last;
+        for recorded in &since.recorded {
+            found.extend(answer(&*snapshot, recorded)?);
         }
     }
 }

@@ -112,8 +112,13 @@ impl Gateway {
     /// device's values count whatever the row is. Returns a serialized `haversack.sync.v1.MutationAnswer`, which devices
     /// that send the mutation again hear from now on.
     pub fn retry_mutation(&self, name: &str, place: LedgerPlace, forced: bool) -> Result<Vec<u8>, SyncError> {
+        self.wait_for(self.judge_again(name, place, forced))
+    }
+
+    /// The same, for whoever has a runtime: also while this gateway has not been started.
+    pub async fn judge_again(&self, name: &str, place: LedgerPlace, forced: bool) -> Result<Vec<u8>, SyncError> {
         let organization = self.organization(name)?;
-        let answer = self.wait_for(organization.retry_mutation(place, forced))?;
+        let answer = organization.retry_mutation(place, forced).await?;
         Ok(answer.encode_to_vec())
     }
 

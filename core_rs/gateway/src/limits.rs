@@ -232,5 +232,8 @@ pub const ANSWERS_BYTES_TARGET: usize = 256 * 1024;
 /// Settlements that are read at once.
 pub const SETTLEMENTS_MAX: usize = 1_000;
 
+/// Mutations that are judged again with the one that had blocked them; those beyond stay blocked.
+pub const FREED_MAX: usize = 1_000;
+
 /// Refused mutations of a row that are looked at to tell what a device saw of it.
 pub const REFUSED_BEFORE_MAX: usize = 100;

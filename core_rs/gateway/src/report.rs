@@ -11,6 +11,7 @@ use tonic::{Request, Response, Status};
 use crate::contacts::{Visitor, said};
 use crate::errors::SyncError;
 use crate::limits::REPORT_BYTES_MAX;
+use crate::organization::blocking;
 use crate::service::{SyncEndpoint, check_lengths, install_id};
 use crate::signal::Device;
 
@@ -34,10 +35,13 @@ impl ReportEndpoint {
         let (app, client) = (request.app.as_str().into(), request.client.as_str().into());
         let visitor = Visitor { device, name: Arc::clone(&caller.user), app, client };
         organization.note(Contact { said, ..visitor.contact(self.0.instant()) });
-        let work =
-            move || if request.wiped { organization.wiped(device) } else { organization.admit(device).map(drop) };
-        let failed = |error| SyncError::Internal(format!("taking a report: {error}"));
-        tokio::task::spawn_blocking(work).await.map_err(failed)?
+        let name = caller.user;
+        blocking(
+            move || {
+                if request.wiped { organization.wiped(device, &name) } else { organization.admit(device).map(drop) }
+            },
+        )
+        .await
     }
 }
 

@@ -24,7 +24,7 @@ use crate::contacts::Visitor;
 use crate::cookie::Seal;
 use crate::errors::SyncError;
 use crate::limits::SEEN_INTERVAL;
-use crate::organization::{Moment, Organization, Subscription};
+use crate::organization::{Moment, Organization, Subscription, blocking};
 use crate::payloads::fill;
 use crate::signal::Presence;
 
@@ -120,11 +120,11 @@ impl Running {
         }
         let event = loop {
             self.check_end()?;
-            if let Some(check) = self.ordered()? {
+            if let Some(check) = self.ordered().await? {
                 self.ended = true;
                 return Ok(Some(full_check(check)));
             }
-            if let Some(answers) = self.answers()? {
+            if let Some(answers) = self.answers().await? {
                 self.sent = Instant::now();
                 return Ok(Some(SyncEvent { event: Some(Event::Answers(answers)), ..SyncEvent::default() }));
             }
@@ -163,16 +163,20 @@ impl Running {
     }
 
     /// The check that the device was ordered since the stream began. Fails if it may not go on at all.
-    fn ordered(&self) -> Result<Option<i64>, SyncError> {
-        let DeviceStream { organization, presence, .. } = &self.stream;
-        if presence.signal.take_order() { organization.admit(presence.device) } else { Ok(None) }
+    async fn ordered(&mut self) -> Result<Option<i64>, SyncError> {
+        let DeviceStream { organization, presence, .. } = &mut self.stream;
+        if !presence.signal.take_order() {
+            return Ok(None);
+        }
+        let (organization, device) = (Arc::clone(organization), presence.device);
+        blocking(move || organization.admit(device)).await
     }
 
     /// What has become of the device's mutations, as far as it has not been told.
-    fn answers(&mut self) -> Result<Option<Answers>, SyncError> {
+    async fn answers(&mut self) -> Result<Option<Answers>, SyncError> {
         let DeviceStream { organization, answering, presence, .. } = &mut self.stream;
         if presence.signal.take_answered() {
-            answering.look(organization)?;
+            answering.look(organization).await?;
         }
         Ok(answering.next())
     }

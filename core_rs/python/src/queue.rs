@@ -9,7 +9,7 @@ use haversack_engine::schema::{Attribute, AttributeType, Entity, Schema};
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::ConflictPolicy;
 use haversack_proto::sync::{Mutation, MutationKind, MutationOutcome};
-use haversack_staging::queue::{Ready, Settlement, ready, settle};
+use haversack_staging::queue::{Ready, Repeat, Settlement, ready, settle};
 use haversack_staging::{LedgerPlace, RowId, Staging};
 use prost::Message;
 use serde::Deserialize;
@@ -36,7 +36,7 @@ pub fn standing(staging: &dyn Staging) -> Result<Json, Failure> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Said {
-    /// `APPLIED`, `OVERRULED`, or the name of a refusal's outcome.
+    /// `APPLIED`, `OVERRULED`, `UNKNOWN`, or the name of a refusal's outcome.
     outcome: String,
     /// The source's row; none if it has none now.
     #[serde(default)]
@@ -72,6 +72,7 @@ pub fn settle_one(
             Settlement::Written { row: row.as_bytes(), etag: said.etag.as_deref(), overruled: &overruled }
         }
         ("APPLIED", None) => Settlement::Gone,
+        ("UNKNOWN", _) => Settlement::Unknown,
         ("OVERRULED", _) => Settlement::Overruled { fields: &overruled },
         (outcome, _) => {
             let (outcome, reason) = refusal(outcome)?;
@@ -93,7 +94,7 @@ fn refusal(name: &str) -> Result<(MutationOutcome, ErrorReason), Failure> {
         "INVALID" => Ok((MutationOutcome::Invalid, ErrorReason::ValueInvalid)),
         "NOT_FOUND" => Ok((MutationOutcome::NotFound, ErrorReason::RowUnknown)),
         _ => Err(Failure::request(format!(
-            "there is no outcome {name:?}; use APPLIED, OVERRULED, CONFLICT, FORBIDDEN, INVALID or NOT_FOUND"
+            "there is no outcome {name:?}; use APPLIED, OVERRULED, UNKNOWN, CONFLICT, FORBIDDEN, INVALID or NOT_FOUND"
         ))),
     }
 }
@@ -110,7 +111,9 @@ fn describe(schema: &Schema, it: &Ready) -> Result<Json, Failure> {
     let mutation = Mutation::decode(&it.queued.mutation[..]).map_err(|error| damaged(&error))?;
     let fields = Fields { schema, entity, it, mutation: &mutation };
     let is_update = mutation.kind() == MutationKind::Update;
-    let values = fields.object(&it.queued.effect.values).map_err(|error| damaged(&error))?;
+    // What was judged not to be has no effect; what it is looked for by is what the device wrote.
+    let values = if it.queued.otherwise.is_some() { &mutation.values[..] } else { &it.queued.effect.values[..] };
+    let values = fields.object(values).map_err(|error| damaged(&error))?;
     let old = if is_update { fields.object(&it.queued.old) } else { Ok(Map::new()) };
     let names = |numbers: &[AttributeNumber]| -> Vec<&str> {
         numbers.iter().filter_map(|number| entity.attribute_by_number(*number)).map(|it| it.name.as_str()).collect()
@@ -136,6 +139,11 @@ fn describe(schema: &Schema, it: &Ready) -> Result<Json, Failure> {
         "merges": it.queued.policy == ConflictPolicy::Merge as i32,
         "conflicts": names(&it.conflicts),
         "is_overtaken": it.is_overtaken,
+        "repeat": match it.queued.repeat {
+            Repeat::No => "",
+            Repeat::Sent => "sent",
+            Repeat::Taken => "taken",
+        },
     }))
 }
 
@@ -176,7 +184,9 @@ impl Fields<'_> {
             for field in haversack_engine::row::fields(&self.mutation.values) {
                 named.insert(field?.0.0);
             }
-            named.extend(self.entity.attribute("ownerid").map(|owner| owner.number.0));
+            if self.it.queued.otherwise.is_none() {
+                named.extend(self.entity.attribute("ownerid").map(|owner| owner.number.0));
+            }
         }
         // A lookup and its target are one value, of which a device may state one half.
         for attribute in &self.entity.attributes {
@@ -184,7 +194,7 @@ impl Fields<'_> {
                 named.insert(attribute.number.0);
             }
         }
-        Ok(named.intersection(&effect).copied().collect())
+        Ok(if self.it.queued.otherwise.is_some() { named } else { named.intersection(&effect).copied().collect() })
     }
 
     fn put(&self, attribute: &Attribute, payload: &[u8], object: &mut Map<String, Json>) -> Result<(), RowError> {

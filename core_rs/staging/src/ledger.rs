@@ -11,7 +11,7 @@ use haversack_engine::ids::{EntityNumber, Lsn};
 use prost::Message;
 
 use crate::devices::{About, DeviceKey, KnownDevice};
-use crate::queue::{InTurn, QueueStanding, Queued, WAITING_BYTES_MAX};
+use crate::queue::{InTurn, QueueStanding, Queued, Repeat, WAITING_BYTES_MAX};
 use crate::{RowId, Snapshot, Staging, StagingError};
 
 /// Length of an install id, in bytes.
@@ -186,6 +186,12 @@ pub trait Ledger {
         at_most: usize,
     ) -> Result<Vec<Earlier>, StagingError>;
 
+    /// Mutations of the install and user of `origin` that are blocked by one that was refused, and open, in order.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn blocked_of(&mut self, origin: &Origin, at_most: usize) -> Result<Vec<(LedgerPlace, Entry)>, StagingError>;
+
     /// Whether any change has yet to be written back.
     ///
     /// # Errors
@@ -324,7 +330,7 @@ pub fn import_ledger(staging: &dyn Staging, page: &[u8]) -> Result<u64, StagingE
         let is_new = commit.ledger().record(&entry)?;
         entered += u64::from(is_new);
         if let Some(queued) = queued.filter(|_| is_new) {
-            commit.queue().enqueue(&entry.origin, &queued.into())?;
+            commit.queue().enqueue(&entry.origin, &queued.try_into()?)?;
         }
     }
     commit.finish()?;
@@ -453,6 +459,10 @@ struct TravellingQueued {
     etag: Option<String>,
     #[prost(int32, tag = "5")]
     policy: i32,
+    #[prost(int32, tag = "6")]
+    repeat: i32,
+    #[prost(bytes = "vec", optional, tag = "7")]
+    otherwise: Option<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
@@ -507,15 +517,18 @@ impl From<Entry> for Travelling {
 
 impl From<Queued> for TravellingQueued {
     fn from(queued: Queued) -> Self {
-        let Queued { mutation, effect, old, etag, policy } = queued;
-        Self { mutation, effect: Some(effect), old, etag, policy }
+        let Queued { mutation, effect, old, etag, policy, repeat, otherwise } = queued;
+        Self { mutation, effect: Some(effect), old, etag, policy, repeat: repeat.number(), otherwise }
     }
 }
 
-impl From<TravellingQueued> for Queued {
-    fn from(queued: TravellingQueued) -> Self {
-        let TravellingQueued { mutation, effect, old, etag, policy } = queued;
-        Self { mutation, effect: effect.unwrap_or_default(), old, etag, policy }
+impl TryFrom<TravellingQueued> for Queued {
+    type Error = StagingError;
+
+    fn try_from(queued: TravellingQueued) -> Result<Self, StagingError> {
+        let TravellingQueued { mutation, effect, old, etag, policy, repeat, otherwise } = queued;
+        let repeat = Repeat::of(repeat)?;
+        Ok(Self { mutation, effect: effect.unwrap_or_default(), old, etag, policy, repeat, otherwise })
     }
 }
 

@@ -86,6 +86,8 @@ pub trait Staging: Send + Sync {
 
     /// Replaces the epoch, because a device has proved that history was lost: every device will start over.
     ///
+    /// A source may have taken what waits for it here, so all of that may be repeats from now on.
+    ///
     /// Does nothing if the epoch is no longer `lost`: another server has found it out first. Returns what is true now.
     ///
     /// # Errors

@@ -324,9 +324,7 @@ impl Organization {
             return self.read_staging(&fetch, columns.as_ref());
         }
         let organization = Arc::clone(self);
-        tokio::task::spawn_blocking(move || organization.read_staging(&fetch, columns.as_ref()))
-            .await
-            .map_err(|error| SyncError::Internal(format!("reading rows: {error}")))?
+        blocking(move || organization.read_staging(&fetch, columns.as_ref())).await
     }
 
     /// What is going on.
@@ -437,4 +435,12 @@ impl Drop for Subscription {
     fn drop(&mut self) {
         self.organization.state.write().unsubscribe(self.id);
     }
+}
+
+/// Does what waits for the disk away from the threads that streams are served on.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SyncError> + Send + 'static,
+) -> Result<T, SyncError> {
+    let failed = |error| SyncError::Internal(format!("waiting for the disk: {error}"));
+    tokio::task::spawn_blocking(work).await.map_err(failed)?
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use haversack_staging::{Contact, Order, Orders, Standing};
+use haversack_engine::ids::RowKey;
+use haversack_staging::{Contact, DEVICES_PAGE_MAX, DeviceFilter, Order, Orders, Standing};
 
-use super::{NOBODY, Organization};
+use super::{NOBODY, Organization, unknown_user};
 use crate::contacts::{Visitor, key_of};
 use crate::errors::SyncError;
 use crate::limits::{CONTACTS_BEAT, CONTACTS_COMMIT_MAX};
@@ -53,8 +54,27 @@ impl Organization {
     }
 
     /// A device says that it has wiped itself. It may say so again, or when the registry knows nothing of it.
-    pub(crate) fn wiped(&self, device: Device) -> Result<(), SyncError> {
-        self.settle(device, &Order::Wiped)
+    ///
+    /// Whoever the token names may have left the directory since the wipe was ordered: then the device is the one that
+    /// called under that name.
+    ///
+    /// # Errors
+    /// If the token names nobody, and no device of this install has called under its name: the order is still open.
+    pub(crate) fn wiped(&self, device: Device, name: &str) -> Result<(), SyncError> {
+        if device.user != NOBODY {
+            return self.settle(device, &Order::Wiped);
+        }
+        let filter = DeviceFilter { install: Some(device.install), ..DeviceFilter::default() };
+        let known = self.staging.devices().list(&filter, None, DEVICES_PAGE_MAX)?;
+        let named = known.iter().find(|known| known.about.name == name);
+        let user = named.map(|known| RowKey(known.key.user)).ok_or_else(|| self.nobody(name))?;
+        self.settle(Device { user, ..device }, &Order::Wiped)
+    }
+
+    /// Why there is nobody of a name.
+    fn nobody(&self, name: &str) -> SyncError {
+        let state = self.state.read();
+        state.loaded().map_or_else(|| self.loading(), |loaded| unknown_user(&loaded.engine, name))
     }
 
     /// How many devices there are of each sort; none, if that cannot be read now.

@@ -1,6 +1,6 @@
 //! One transaction: mutations judged, rows written, and what became of each entered into the ledger.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 use haversack_engine::engine::mutation::{Author, Barred, Refusal, Verdict, Written};
@@ -8,8 +8,8 @@ use haversack_engine::engine::{Asker, Engine};
 use haversack_engine::ids::{AttributeNumber, EntityNumber, Instant, Lsn, RowKey};
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::ConflictPolicy;
-use haversack_proto::sync::{MutationAnswer, MutationOutcome, UploadResponse};
-use haversack_staging::queue::Queued;
+use haversack_proto::sync::{MutationAnswer, MutationKind, MutationOutcome, UploadResponse};
+use haversack_staging::queue::{Queued, Repeat};
 use haversack_staging::{
     Change, Commit, Effect, Entry, LedgerPlace, Origin, ROW_BYTES_MAX, Recorded, Resolution, StagingError,
 };
@@ -20,6 +20,7 @@ use super::queueing;
 use super::rows::Seen;
 use crate::answers::recorded_answer;
 use crate::errors::SyncError;
+use crate::limits::FREED_MAX;
 use crate::organization::{Organization, unknown_user};
 
 /// A transaction under way. The engine has followed to the head that it began at, and nothing else commits meanwhile.
@@ -84,7 +85,7 @@ impl<'a> Batch<'a> {
             }
             let origin = call.origin(sent.mutation.number);
             answers.push(match (known, &call.wiped) {
-                (Some(recorded), _) => self.repeat(&recorded)?,
+                (Some(recorded), _) => self.repeat(&recorded, sent)?,
                 (None, Some(why)) => self.record(origin, sent, refused(sent.mutation.number, wiped(why)))?,
                 (None, None) => {
                     let judged = self.judge(&call.asker, origin, sent, None)?;
@@ -103,7 +104,7 @@ impl<'a> Batch<'a> {
         let unknown = || StagingError::RefusalUnknown(place.0);
         let entry = self.commit.ledger().entry(place)?.filter(Entry::is_open_refusal);
         let entry = entry.ok_or_else(unknown)?;
-        let sent = Sent::read(entry.mutation.clone().ok_or_else(unknown)?.into())?;
+        let sent = Sent { hash: entry.hash, ..Sent::read(entry.mutation.clone().ok_or_else(unknown)?.into())? };
         let asker = Asker::from(RowKey(entry.origin.user));
         self.meet(&asker)?;
         let policy = forced.then_some(ConflictPolicy::ClientWins);
@@ -126,6 +127,24 @@ impl<'a> Batch<'a> {
             None => self.commit.queue().settle(place, &amended)?,
         }
         Ok(answer)
+    }
+
+    /// What a mutation that was judged again, and taken, has blocked until now.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub(super) fn freed_by(&mut self, place: LedgerPlace) -> Result<BTreeSet<LedgerPlace>, SyncError> {
+        let Some(entry) = self.commit.ledger().entry(place)?.filter(|entry| is_taken(entry.outcome)) else {
+            return Ok(BTreeSet::new());
+        };
+        let mut freed = BTreeSet::new();
+        for (place, blocked) in self.commit.ledger().blocked_of(&entry.origin, FREED_MAX)? {
+            let mutation = blocked.mutation.map(|bytes| Sent::read(bytes.into())).transpose()?;
+            if mutation.is_some_and(|sent| sent.mutation.depends_on.contains(&entry.origin.number)) {
+                freed.insert(place);
+            }
+        }
+        Ok(freed)
     }
 
     /// Makes everything true.
@@ -164,7 +183,14 @@ impl<'a> Batch<'a> {
     }
 
     /// The answer that was given; where the row's LSN is not one of this database's commits, the head stands for it.
-    fn repeat(&self, recorded: &Recorded) -> Result<MutationAnswer, SyncError> {
+    fn repeat(&mut self, recorded: &Recorded, sent: &Sent) -> Result<MutationAnswer, SyncError> {
+        if sent.repeat == Repeat::Taken && recorded.outcome == MutationOutcome::Queued as i32 {
+            // The database is an earlier one, in which it still waits.
+            let waiting = self.commit.queue().queued_at(recorded.place)?;
+            if let Some(waiting) = waiting.filter(|it| it.queued.repeat != Repeat::Taken) {
+                self.commit.queue().is_repeat(waiting.turn, Repeat::Taken)?;
+            }
+        }
         recorded_answer(recorded, || self.commit.drawn())
     }
 
@@ -235,7 +261,7 @@ impl<'a> Batch<'a> {
             }
             Verdict::Write(written) => self.write(number, entity, sent, written),
             Verdict::Delete(before) => self.delete(number, entity, sent, before),
-            Verdict::Refuse(refusal) => Ok(refused(number, refusal)),
+            Verdict::Refuse(refusal) => self.refuse(sent, refusal, policy),
         }
     }
 
@@ -243,6 +269,30 @@ impl<'a> Batch<'a> {
     /// that follow the record database.
     fn is_elsewhere(&mut self, entity: EntityNumber) -> Result<bool, SyncError> {
         Ok(self.organization.queues_writes() && self.commit.mark(entity)?.is_none())
+    }
+
+    /// What is refused may have been taken before, by a database that was lost: then it is no refusal.
+    fn refuse(
+        &mut self,
+        sent: &Sent,
+        refusal: Refusal,
+        policy: ConflictPolicy,
+    ) -> Result<(MutationAnswer, Done), SyncError> {
+        let (entity, number) = (EntityNumber(sent.mutation.entity), sent.mutation.number);
+        if sent.repeat != Repeat::No && self.is_elsewhere(entity)? {
+            let is_known = |engine: &Engine| engine.schema().is_some_and(|it| it.entity_by_number(entity).is_some());
+            if self.with_engine(is_known)? {
+                return queueing::ask(&mut *self.commit, sent, refusal, policy);
+            }
+        }
+        if sent.repeat == Repeat::Taken && refusal.reason == made_true_already(sent.mutation.kind()) {
+            let row = self.commit.row(entity, &sent.id)?;
+            if row.is_some() == (sent.mutation.kind() == MutationKind::Create) {
+                let lsn = row.map_or_else(|| self.commit.drawn(), |(lsn, _)| lsn);
+                return Ok((applied(number, lsn, Vec::new()), Done { before: lsn, ..Done::default() }));
+            }
+        }
+        Ok(refused(number, refusal))
     }
 
     /// Why the mutation cannot be judged: one that it depends on was not taken.
@@ -345,12 +395,21 @@ pub(super) fn applied(number: u64, lsn: Lsn, overruled: Vec<AttributeNumber>) ->
     }
 }
 
-fn refused(number: u64, refusal: Refusal) -> (MutationAnswer, Done) {
+pub(super) fn refused(number: u64, refusal: Refusal) -> (MutationAnswer, Done) {
     let Refusal { outcome, reason, message, fields } = refusal;
     let fields = fields.into_iter().map(|field| field.0).collect();
     let (outcome, reason) = (outcome.into(), reason.into());
     let answer = MutationAnswer { number, outcome, lsn: 0, reason, message, fields, overruled: Vec::new() };
     (answer, Done::default())
+}
+
+/// What a mutation is refused for if its row is as it has made it: there, or gone.
+fn made_true_already(kind: MutationKind) -> ErrorReason {
+    match kind {
+        MutationKind::Create => ErrorReason::RowExists,
+        MutationKind::Delete => ErrorReason::RowUnknown,
+        MutationKind::Update | MutationKind::Unspecified => ErrorReason::Unspecified,
+    }
 }
 
 /// The device is to be wiped: what it has not had taken yet is for an administrator to decide on.

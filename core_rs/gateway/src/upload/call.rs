@@ -7,6 +7,7 @@ use haversack_engine::engine::Asker;
 use haversack_engine::engine::mutation::row_id;
 use haversack_engine::row::Value;
 use haversack_proto::sync::{Mutation, MutationKind, UploadRequest};
+use haversack_staging::queue::Repeat;
 use haversack_staging::{INSTALL_ID_BYTES, MutationHash, Origin, RowId};
 use prost::Message;
 use sha2::{Digest, Sha256};
@@ -37,7 +38,10 @@ pub(super) struct Sent {
     pub(super) mutation: Mutation,
     pub(super) id: RowId,
     pub(super) bytes: Bytes,
+    /// By which the ledger knows it: that of the bytes that were sent first.
     pub(super) hash: MutationHash,
+    /// Whether it was sent before.
+    pub(super) repeat: Repeat,
 }
 
 impl Call {
@@ -57,9 +61,20 @@ impl Call {
         if bytes > UPLOAD_BYTES_MAX {
             return Err(invalid(format!("the mutations have {bytes} bytes; a call takes {UPLOAD_BYTES_MAX}")));
         }
-        let mutations: Vec<Sent> = request.mutations.into_iter().map(Sent::read).collect::<Result<_, _>>()?;
+        let mut mutations: Vec<Sent> = request.mutations.into_iter().map(Sent::read).collect::<Result<_, _>>()?;
         if !mutations.is_sorted_by(|one, next| one.mutation.number < next.mutation.number) {
             return Err(invalid("mutations must ascend by number".into()));
+        }
+        for (numbers, repeat) in [(&request.sent_before, Repeat::Sent), (&request.taken_before, Repeat::Taken)] {
+            for &number in numbers {
+                let sent = sent_of(&mut mutations, number).filter(|sent| sent.repeat < repeat);
+                sent.ok_or_else(|| foreign("sent_before or taken_before", number))?.repeat = repeat;
+            }
+        }
+        for shortened in &request.shortened {
+            let hash = shortened.hash[..].try_into().map_err(|_| invalid("a hash has 16 bytes".into()))?;
+            let sent = sent_of(&mut mutations, shortened.number).filter(|sent| sent.repeat != Repeat::No);
+            sent.ok_or_else(|| foreign("shortened", shortened.number))?.hash = hash;
         }
         Ok(Self { install, name, asker, wiped: None, mutations, bytes })
     }
@@ -99,7 +114,7 @@ impl Sent {
         let id = id.ok_or_else(|| invalid(format!("mutation {number}: the id is neither 16 bytes nor short text")))?;
         let digest = Sha256::digest(&bytes);
         let (hash, _) = digest.split_first_chunk().expect("a SHA-256 digest has 32 bytes");
-        Ok(Self { hash: *hash, mutation, id, bytes })
+        Ok(Self { hash: *hash, mutation, id, bytes, repeat: Repeat::No })
     }
 }
 
@@ -110,6 +125,16 @@ pub(super) fn stored_id(id: Value<'_>) -> RowId {
         Value::IdText(text) => RowId::Text(text.into()),
         other => unreachable!("{other:?} is no id"),
     }
+}
+
+/// The mutation of a number; `mutations` ascend.
+fn sent_of(mutations: &mut [Sent], number: u64) -> Option<&mut Sent> {
+    let at = mutations.binary_search_by_key(&number, |sent| sent.mutation.number).ok()?;
+    mutations.get_mut(at)
+}
+
+fn foreign(list: &str, number: u64) -> SyncError {
+    invalid(format!("{number} is twice in {list}, or of no mutation that may be there"))
 }
 
 fn invalid(message: String) -> SyncError {

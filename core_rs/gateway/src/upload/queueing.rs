@@ -1,14 +1,16 @@
-//! What was judged and may be done, put into the queue for the organization's source: the row stays as it is.
+//! What was judged and may be done, put into the queue for the organization's source: the row stays as it is. So is what may
+//! not be done, but may be in the source already, because a database that knew of it was lost.
 
-use haversack_engine::engine::mutation::{Verdict, Written};
+use haversack_engine::engine::mutation::{Refusal, Verdict, Written};
 use haversack_engine::ids::{AttributeNumber, EntityNumber, Lsn};
 use haversack_engine::row::encoded;
 use haversack_proto::model::ConflictPolicy;
 use haversack_proto::sync::{MutationAnswer, MutationOutcome};
 use haversack_staging::queue::{Queued, composed};
 use haversack_staging::{Commit, Effect};
+use prost::Message;
 
-use super::batch::{Done, applied};
+use super::batch::{Done, applied, refused};
 use super::call::Sent;
 use crate::errors::SyncError;
 
@@ -34,14 +36,34 @@ pub(super) fn queue(
     let row = composed(stored.map(|(_, payload)| payload), &waiting)?;
     let old = fields_of(row.as_deref().unwrap_or_default(), &effect.changed)?;
     let etag = commit.etag(entity, &sent.id)?;
-    let queued = Queued { mutation: sent.bytes.to_vec(), effect, old, etag, policy: policy.into() };
+    let queued = Queued { effect, old, etag, ..waiting_for(sent, policy) };
     let answer = MutationAnswer {
-        number: sent.mutation.number,
-        outcome: MutationOutcome::Queued.into(),
         overruled: overruled.into_iter().map(|field| field.0).collect(),
-        ..MutationAnswer::default()
+        ..queued_answer(sent.mutation.number)
     };
     Ok((answer, Done { before, queued: Some(queued), ..Done::default() }))
+}
+
+/// Answers a mutation that the engine refuses, and that the source may have nevertheless: QUEUED, until it has been asked.
+pub(super) fn ask(
+    commit: &mut dyn Commit,
+    sent: &Sent,
+    refusal: Refusal,
+    policy: ConflictPolicy,
+) -> Result<(MutationAnswer, Done), SyncError> {
+    let number = sent.mutation.number;
+    let before = commit.row(EntityNumber(sent.mutation.entity), &sent.id)?.map_or(Lsn(0), |(lsn, _)| lsn);
+    let otherwise = Some(refused(number, refusal).0.encode_to_vec());
+    let queued = Queued { otherwise, ..waiting_for(sent, policy) };
+    Ok((queued_answer(number), Done { before, queued: Some(queued), ..Done::default() }))
+}
+
+fn waiting_for(sent: &Sent, policy: ConflictPolicy) -> Queued {
+    Queued { mutation: sent.bytes.to_vec(), policy: policy.into(), repeat: sent.repeat, ..Queued::default() }
+}
+
+fn queued_answer(number: u64) -> MutationAnswer {
+    MutationAnswer { number, outcome: MutationOutcome::Queued.into(), ..MutationAnswer::default() }
 }
 
 fn effect_of(sent: &Sent, written: Written) -> (Effect, Vec<AttributeNumber>) {

@@ -1,11 +1,12 @@
 //! The writer: the one thread that makes an organization's uploads true.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::Weak;
 use std::thread::{Builder, JoinHandle};
 
 use haversack_proto::sync::{MutationAnswer, UploadResponse};
+use haversack_staging::LedgerPlace;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc;
 
@@ -13,7 +14,7 @@ use super::batch::Batch;
 use super::call::Call;
 use super::queue::{Job, Reply};
 use crate::errors::SyncError;
-use crate::limits::{UPLOAD_BATCH_BYTES_MAX, UPLOAD_BATCH_MUTATIONS_MAX};
+use crate::limits::{FREED_MAX, UPLOAD_BATCH_BYTES_MAX, UPLOAD_BATCH_MUTATIONS_MAX};
 use crate::organization::Organization;
 
 struct Writer {
@@ -122,13 +123,36 @@ impl Writer {
     fn retry(
         &self,
         organization: &Organization,
-        place: haversack_staging::LedgerPlace,
+        place: LedgerPlace,
         forced: bool,
     ) -> Result<MutationAnswer, SyncError> {
+        let (answer, mut freed) = self.retry_one(organization, place, forced)?;
+        for _ in 0..FREED_MAX {
+            let Some(next) = freed.pop_first() else { break };
+            match self.retry_one(organization, next, false) {
+                Ok((_, more)) => freed.extend(more),
+                // They stay in the log of sync errors, blocked.
+                Err(error) => {
+                    tracing::warn!(organization = organization.name(), %error, "writes that were blocked stay so");
+                    break;
+                }
+            }
+        }
+        Ok(answer)
+    }
+
+    /// In a transaction of its own, since what it writes may be what the next is judged by. Returns what it has freed, too.
+    fn retry_one(
+        &self,
+        organization: &Organization,
+        place: LedgerPlace,
+        forced: bool,
+    ) -> Result<(MutationAnswer, BTreeSet<LedgerPlace>), SyncError> {
         let mut batch = organization.begin_upload(&self.runtime)?;
         let answer = batch.retry(place, forced)?;
+        let freed = batch.freed_by(place)?;
         batch.finish()?;
-        Ok(answer)
+        Ok((answer, freed))
     }
 }
 

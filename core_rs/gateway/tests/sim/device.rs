@@ -8,7 +8,7 @@ use bytes::Bytes;
 use haversack_engine::engine::Asker;
 use haversack_engine::ids::{Ordinal, RowKey};
 use haversack_proto::sync::sync_event::Event;
-use haversack_proto::sync::{MutationKind, SyncEvent, SyncMode, SyncRequest};
+use haversack_proto::sync::{MutationKind, SyncEvent, SyncMode, SyncRequest, UploadResponse};
 
 use crate::outbox::Outbox;
 use crate::replica::Replica;
@@ -43,6 +43,8 @@ pub(crate) struct File {
     /// LSN of the last checkpoint in this epoch.
     pub(crate) position: Option<u64>,
     pub(crate) outbox: Outbox,
+    /// The check that was ordered last.
+    check: u64,
 }
 
 /// Under which columns each row came: numbers that change with an entity's columns.
@@ -80,12 +82,19 @@ impl File {
                     }
                 }
             }
+            Some(Event::Answers(told)) => self.outbox.take(told, self.position),
+            Some(Event::FullCheckRequired(check)) => self.check = check.number,
             Some(Event::Checkpoint(checkpoint)) => {
                 self.position = Some(checkpoint.lsn);
                 self.outbox.come_to(self.position);
             }
             _ => {}
         }
+    }
+
+    /// Enters the answers to an upload; LSNs of another epoch mean nothing here.
+    pub(crate) fn answer(&mut self, response: &UploadResponse) {
+        self.outbox.answer(&response.answers, self.position, response.epoch == self.replica.epoch);
     }
 
     /// Every row that is held, with its LSN.
@@ -136,7 +145,12 @@ impl Device {
 
     /// What to ask a server for.
     pub(crate) fn request(&self, mode: SyncMode) -> SyncRequest {
-        SyncRequest { app: self.app.to_owned(), ..self.file.replica.request(mode, &[]) }
+        SyncRequest {
+            app: self.app.to_owned(),
+            unanswered: self.file.outbox.unanswered(),
+            full_check: self.file.check,
+            ..self.file.replica.request(mode, &[])
+        }
     }
 
     /// The process dies: what was in memory is gone.
@@ -208,7 +222,7 @@ impl Device {
     fn some_row(&self, entity: u32, draw: &mut Draw) -> Option<(Row, u64, Cells)> {
         let file = &self.file;
         let held: Vec<(Ordinal, u64)> = file.held(entity).collect();
-        let own: Vec<Row> = file.outbox.entries.iter().map(|it| it.row).filter(|row| row.0 == entity).collect();
+        let own: Vec<Row> = file.outbox.visible().map(|it| it.row).filter(|row| row.0 == entity).collect();
         let base = |row: Row| held.iter().find(|(ordinal, _)| file.row(entity, *ordinal) == row);
         let row = if !own.is_empty() && (held.is_empty() || draw.chance(30)) {
             draw.of(&own)

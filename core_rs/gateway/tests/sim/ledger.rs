@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use haversack_proto::sync::{Mutation, MutationAnswer, MutationKind, MutationOutcome, UploadRequest};
+use haversack_proto::sync::{Mutation, MutationAnswer, MutationKind, MutationOutcome, UploadRequest, UploadResponse};
 use haversack_staging::{Origin, Staging};
 use prost::Message;
 use tonic::Status;
@@ -23,6 +23,8 @@ type Name = ([u8; 16], u32, u64);
 #[derive(Default)]
 pub(crate) struct Ledger {
     known: BTreeMap<Name, Known>,
+    /// Those that were judged by a database that was lost, and its epoch after that.
+    lost: BTreeMap<Name, [u8; 16]>,
     /// Those that may have been judged, and what their calls did.
     unclear: BTreeMap<Name, Unclear>,
     /// Which staging database it is.
@@ -49,7 +51,7 @@ pub(crate) struct Call<'a> {
     pub(crate) request: &'a UploadRequest,
     /// LSN of the last commit before it.
     pub(crate) before: u64,
-    pub(crate) result: &'a Result<Vec<MutationAnswer>, Status>,
+    pub(crate) result: &'a Result<UploadResponse, Status>,
     /// What it did to the data.
     pub(crate) changed: &'a [Changed],
 }
@@ -60,11 +62,67 @@ impl Ledger {
         self.generation += 1;
     }
 
+    /// The staging database is an earlier one: forgets what that does not have. Returns how much it is.
+    pub(crate) fn lose(&mut self, truth: &Truth) -> u64 {
+        let (head, epoch) = (truth.head(), truth.staging().identity().unwrap().epoch);
+        for unclear in self.unclear.values_mut() {
+            unclear.changed.retain(|(_, lsn)| *lsn <= head);
+        }
+        let snapshot = truth.staging().snapshot().unwrap();
+        let lost: Vec<Name> =
+            self.known.keys().copied().filter(|it| snapshot.ledger().find(&origin(*it)).unwrap().is_none()).collect();
+        for name in &lost {
+            self.known.remove(name);
+            self.lost.insert(*name, epoch);
+        }
+        // Of the rest the database knows less than was told: what was judged again since.
+        for (name, known) in &mut self.known {
+            let recorded = snapshot.ledger().find(&origin(*name)).unwrap().expect("it was not lost");
+            known.answer = MutationAnswer::decode(&recorded.answer[..]).unwrap();
+        }
+        lost.len() as u64
+    }
+
+    /// If a mutation was lost and has not come back: the epoch of the database that lacked it first.
+    pub(crate) fn lost(&self, name: Name) -> Option<[u8; 16]> {
+        self.lost.get(&name).filter(|_| !self.known.contains_key(&name)).copied()
+    }
+
+    /// An administrator has had mutations judged again: takes over what became of them, and checks what they did.
+    pub(crate) fn check_retry(&mut self, truth: &Truth, changed: &[Changed], counters: &mut Counters) {
+        let snapshot = truth.staging().snapshot().unwrap();
+        let mut rows = BTreeSet::new();
+        for (name, known) in &mut self.known {
+            let Some(recorded) = snapshot.ledger().find(&origin(*name)).unwrap() else { continue };
+            let answer = MutationAnswer::decode(&recorded.answer[..]).unwrap();
+            let lsn = known.answer.lsn;
+            if (MutationAnswer { lsn, ..answer.clone() }) == known.answer {
+                continue;
+            }
+            if known.answer.outcome() == MutationOutcome::Queued {
+                known.answer = answer;
+                continue;
+            }
+            let was_refused = ![MutationOutcome::Applied, MutationOutcome::Queued].contains(&known.answer.outcome());
+            assert!(was_refused, "I3: {name:?} was taken, and judged again: {answer:?}");
+            counters.count("judged again");
+            if answer.outcome() == MutationOutcome::Applied {
+                rows.insert(row_of(&Mutation::decode(known.bytes.clone()).unwrap().id));
+            }
+            (known.answer, known.drew_lsn) = (answer, recorded.lsn.0 > 0);
+        }
+        // Of an upload that nobody heard of nothing is known here, and its refusal may be in the log.
+        let all_known = self.unclear.is_empty();
+        for it in changed.iter().filter(|_| all_known) {
+            assert!(rows.contains(&it.row), "I3: {:?} was changed by no mutation that was judged again", it.row);
+        }
+    }
+
     /// Checks a call, and remembers it.
     pub(crate) fn check(&mut self, call: &Call<'_>, truth: &Truth, counters: &mut Counters) {
         counters.count("upload calls");
         match call.result {
-            Ok(answers) => self.check_answers(call, answers, truth, counters),
+            Ok(response) => self.check_answers(call, &response.answers, truth, counters),
             Err(status) => self.check_failure(call, status, counters),
         }
     }
@@ -73,7 +131,7 @@ impl Ledger {
     pub(crate) fn check_kept(&self, truth: &Truth) {
         let snapshot = truth.staging().snapshot().unwrap();
         for &(install, user, number) in self.known.keys() {
-            let origin = Origin { install, user: key(USER, user), number };
+            let origin = origin((install, user, number));
             assert!(snapshot.ledger().contains(&origin).unwrap(), "I3: {origin:?} was answered, and is forgotten");
         }
     }
@@ -107,7 +165,9 @@ impl Ledger {
             | "PROFILE_MISSING"
             | "PROFILE_NOT_READABLE"
             | "APP_UNKNOWN"
-            | "APP_NOT_ENABLED" => {}
+            | "APP_NOT_ENABLED"
+            | "DEVICE_BLOCKED"
+            | "DEVICE_WIPED" => {}
             _ => panic!("an upload failed in a way that no device expects: {status:?}"),
         }
         assert!(call.changed.is_empty(), "nothing is done of a call that is refused: {:?}", call.changed);
@@ -136,12 +196,21 @@ impl Ledger {
             }
             counters.count(&format!("judged: {}", answer.outcome().as_str_name().to_lowercase()));
             counters.count(&format!("reason: {}", answer.reason().as_str_name().to_lowercase()));
+            if truth.outside.is_some() {
+                let is_final = answer.outcome() == MutationOutcome::Applied;
+                assert!(call.changed.is_empty() && !(is_final && answer.lsn > call.before), "the source decides first");
+                continue;
+            }
             if answer.outcome() == MutationOutcome::Applied {
                 let mutation = Mutation::decode(bytes).unwrap();
                 let row = row_of(&mutation.id);
                 let now = || truth.world.rows[&row.0][row.1 as usize].cells.clone();
                 let cells = rows.entry(row).or_insert_with(now);
                 counters.add("fields overruled", answer.overruled.len() as u64);
+                if call.says_taken(name.2) && mutation.kind() != MutationKind::Update && answer.lsn <= call.before {
+                    counters.count("taken before, and as it made it");
+                    continue;
+                }
                 let done = written.contains(&row) || call.changed.iter().any(|changed| changed.row == row);
                 assert!(done || answer.lsn <= call.before, "I3: {name:?} was applied, and nothing was done");
                 let left = after(&mutation, &answer.overruled, cells.clone());
@@ -173,8 +242,11 @@ impl Ledger {
         call: &Call<'_>,
         counters: &mut Counters,
     ) -> bool {
-        if let Some(known) = self.known.get(&name) {
+        if let Some(known) = self.known.get_mut(&name) {
             assert_eq!(known.bytes, bytes, "{name:?} came with other bytes, and was taken");
+            if known.answer.outcome() == MutationOutcome::Queued {
+                known.answer = answer.clone();
+            }
             // What drew no LSN, or one of a database that was given up, is surely there at the head.
             let same_lsn = (known.generation == self.generation && known.drew_lsn) || known.answer.lsn == 0;
             let lsn = if same_lsn { known.answer.lsn } else { answer.lsn };
@@ -182,16 +254,18 @@ impl Ledger {
             counters.count("repeats answered");
             return false;
         }
-        let drew_lsn = answer.lsn > call.before;
+        // One that changed nothing behind another of the same row and call has the LSN of that one.
+        let mut earlier = call.answers().iter().take_while(|it| it.number < answer.number);
+        let drew_lsn = answer.lsn > call.before && earlier.all(|it| it.lsn != answer.lsn);
         let known = Known { bytes: bytes.clone(), answer: answer.clone(), drew_lsn, generation: self.generation };
         self.known.insert(name, known);
         let Some(unclear) = self.unclear.remove(&name) else { return true };
         assert_eq!(unclear.bytes, bytes, "{name:?} came with other bytes, and was taken");
         let applied = answer.outcome() == MutationOutcome::Applied;
         if applied && unclear.generation != self.generation {
-            // In another database the head stands for the LSN of a repeat: the row says whether it is one.
-            let row = row_of(&Mutation::decode(bytes.clone()).unwrap().id);
-            return call.changed.iter().any(|changed| (changed.row, changed.lsn) == (row, answer.lsn));
+            // In another database the head stands for the LSN of a repeat: what is new draws one beyond that.
+            let earlier = call.answers().iter().take_while(|it| it.number < answer.number).map(|it| it.lsn);
+            return answer.lsn > earlier.max().unwrap_or(0).max(call.before);
         }
         if applied && answer.lsn > call.before {
             return true;
@@ -205,7 +279,20 @@ impl Ledger {
     }
 }
 
+fn origin((install, user, number): Name) -> Origin {
+    Origin { install, user: key(USER, user), number }
+}
+
 impl Call<'_> {
+    fn answers(&self) -> &[MutationAnswer] {
+        self.result.as_ref().map_or(&[], |response| &response.answers)
+    }
+
+    /// Whether the device was told that a mutation had been taken.
+    fn says_taken(&self, number: u64) -> bool {
+        self.request.taken_before.contains(&number)
+    }
+
     fn mutations(&self) -> impl Iterator<Item = Mutation> {
         self.request.mutations.iter().map(|bytes| Mutation::decode(bytes.clone()).unwrap())
     }

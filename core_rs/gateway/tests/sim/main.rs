@@ -10,6 +10,7 @@
 //! - `server` is a gateway that lives and dies, `gate` holds its follower on a string and lets its disk fail;
 //! - `device` is a device database with its outbox, `stream` what is under way to it;
 //! - `truth` is the data as of every commit, and who may see what of it by the naive judge of the engine's tests;
+//! - `outside` is a source outside, for half of the worlds: writes are queued for it, and it is away now and then;
 //! - `ledger` knows every mutation that was ever judged, and that it was judged once.
 //!
 //! With `HAVERSACK_SIMULATION_SECONDS` set, ever new worlds are walked through for so many seconds, each with
@@ -25,6 +26,7 @@ mod gate;
 mod keys;
 mod ledger;
 mod outbox;
+mod outside;
 #[path = "../../examples/device/replica.rs"]
 mod replica;
 mod rows;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use haversack_proto::error::ErrorReason;
-use haversack_proto::sync::{Mutation, MutationAnswer, MutationKind, MutationOutcome};
+use haversack_proto::sync::{Answers, Mutation, MutationAnswer, MutationKind, MutationOutcome, UploadRequest};
 use prost::Message;
 
 use crate::rows::{Row, encoded, row_of};
@@ -22,12 +22,16 @@ pub(crate) struct Outbox {
 pub(crate) struct Entry {
     pub(crate) mutation: Mutation,
     /// Encoded once.
-    bytes: Bytes,
+    pub(crate) bytes: Bytes,
     pub(crate) row: Row,
     /// What it sets; a changed field that this lacks becomes NULL.
     pub(crate) new: Cells,
     old: Cells,
     pub(crate) state: State,
+    /// Whether the server may have it.
+    pub(crate) sent: bool,
+    /// Whether a server has said that it was taken.
+    pub(crate) taken: bool,
 }
 
 /// What has become of a write.
@@ -36,8 +40,16 @@ pub(crate) enum State {
     Waiting,
     /// It is in the data, and is here once the device has come to this LSN.
     Applied(u64),
+    /// The server has it, and its source does not have it yet.
+    Queued,
     Held,
     Refused,
+    /// It is in the data, and kept in case that the server loses it.
+    Kept,
+    /// It was, in an epoch that is over.
+    Doubtful,
+    /// It was doubtful, and the source is asked for it.
+    Asked,
 }
 
 impl Entry {
@@ -47,6 +59,11 @@ impl Entry {
 
     pub(crate) fn kind(&self) -> MutationKind {
         self.mutation.kind()
+    }
+
+    /// Whether its user sees it.
+    pub(crate) fn is_visible(&self) -> bool {
+        !matches!(self.state, State::Kept | State::Doubtful | State::Asked)
     }
 
     /// What a row looks like under this write.
@@ -67,7 +84,7 @@ impl Outbox {
     /// A row as its user sees it, over what the server says of it.
     pub(crate) fn shown(&self, row: Row, server: Option<&Cells>) -> Option<Cells> {
         let mut shown = server.cloned();
-        for entry in self.entries.iter().filter(|entry| entry.row == row) {
+        for entry in self.visible().filter(|entry| entry.row == row) {
             let is_only_here = entry.kind() == MutationKind::Create && server.is_none();
             if entry.state != State::Refused || is_only_here {
                 shown = entry.over(shown);
@@ -106,41 +123,108 @@ impl Outbox {
         self.push(mutation, row, new, old);
     }
 
-    /// The next writes that can be sent: numbers and bytes.
-    pub(crate) fn sendable(&self, at_most: usize) -> Vec<(u64, Bytes)> {
-        let held = self.held();
-        let waiting = self.entries.iter().filter(|entry| entry.state == State::Waiting);
-        let free = waiting.filter(|entry| !held.contains(&entry.number()));
-        free.map(|entry| (entry.number(), entry.bytes.clone())).take(at_most).collect()
+    /// Writes that lie over the server's rows, or could.
+    pub(crate) fn visible(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.is_visible())
     }
 
-    /// Enters the server's answers, on a device that has come to `position`.
-    pub(crate) fn answer(&mut self, answers: &[MutationAnswer], position: Option<u64>) {
+    /// The next writes that can be sent.
+    pub(crate) fn sendable(&self, at_most: usize) -> Vec<&Entry> {
+        let held = self.held();
+        let waiting = self.entries.iter().filter(|entry| matches!(entry.state, State::Waiting | State::Doubtful));
+        waiting.filter(|entry| !held.contains(&entry.number())).take(at_most).collect()
+    }
+
+    /// A call with the next writes; from here on the server may have them.
+    pub(crate) fn request(&mut self, at_most: usize) -> UploadRequest {
+        let numbers = |entries: &[&Entry], of: fn(&Entry) -> bool| -> Vec<u64> {
+            entries.iter().filter(|entry| of(entry)).map(|entry| entry.number()).collect()
+        };
+        let next = self.sendable(at_most);
+        let request = UploadRequest {
+            mutations: next.iter().map(|entry| entry.bytes.clone()).collect(),
+            sent_before: numbers(&next, |entry| entry.sent),
+            taken_before: numbers(&next, |entry| entry.taken),
+            ..UploadRequest::default()
+        };
+        let all = numbers(&next, |_| true);
+        for entry in self.entries.iter_mut().filter(|entry| all.contains(&entry.number())) {
+            entry.sent = true;
+        }
+        request
+    }
+
+    /// Enters the server's answers, on a device that has come to `position`; `is_own` if they are of its epoch.
+    pub(crate) fn answer(&mut self, answers: &[MutationAnswer], position: Option<u64>, is_own: bool) {
         for answer in answers {
-            let waiting = |entry: &&mut Entry| entry.number() == answer.number && entry.state == State::Waiting;
-            let Some(entry) = self.entries.iter_mut().find(waiting) else { continue };
+            let Some(entry) = self.entries.iter_mut().find(|entry| entry.number() == answer.number) else { continue };
+            let is_asked = matches!(entry.state, State::Doubtful | State::Asked);
+            let is_open = is_asked || matches!(entry.state, State::Waiting | State::Queued);
             entry.state = match answer.outcome() {
+                MutationOutcome::Applied if !is_own || matches!(entry.state, State::Applied(_) | State::Kept) => {
+                    continue;
+                }
+                MutationOutcome::Applied if is_asked => State::Kept,
                 MutationOutcome::Applied => State::Applied(answer.lsn),
-                MutationOutcome::Blocked => State::Held,
-                _ => State::Refused,
+                MutationOutcome::Queued if is_asked => State::Asked,
+                MutationOutcome::Queued if is_open => State::Queued,
+                MutationOutcome::Blocked if is_open => State::Held,
+                MutationOutcome::Queued | MutationOutcome::Blocked => continue,
+                _ if is_open || entry.state == State::Held => State::Refused,
+                _ => continue,
             };
+            entry.taken |= answer.outcome() == MutationOutcome::Applied;
         }
         self.come_to(position);
     }
 
-    /// What is in the server's rows now needs no place here.
-    pub(crate) fn come_to(&mut self, position: Option<u64>) {
-        let is_here = |entry: &Entry| matches!(entry.state, State::Applied(lsn) if Some(lsn) <= position);
-        self.entries.retain(|entry| !is_here(entry));
+    /// What a stream tells: the last word on some writes, and which ones the server does not know.
+    pub(crate) fn take(&mut self, told: &Answers, position: Option<u64>) {
+        self.answer(&told.answers, position, true);
+        for entry in self.entries.iter_mut().filter(|entry| told.unknown.contains(&entry.number())) {
+            entry.state = match entry.state {
+                State::Queued | State::Applied(_) => State::Waiting,
+                State::Asked => State::Doubtful,
+                other => other,
+            };
+        }
     }
 
-    /// LSNs count anew: with the next checkpoint, whatever is applied is there.
-    pub(crate) fn begin_epoch(&mut self) {
+    /// What a stream is asked about.
+    pub(crate) fn unanswered(&self) -> Vec<u64> {
+        let is_asked_about = |entry: &&Entry| {
+            let has_answer = !matches!(entry.state, State::Waiting | State::Kept | State::Doubtful);
+            entry.sent && has_answer
+        };
+        let mut numbers: Vec<u64> = self.entries.iter().filter(is_asked_about).map(Entry::number).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// What is in the server's rows now is not shown any more.
+    pub(crate) fn come_to(&mut self, position: Option<u64>) {
         for entry in &mut self.entries {
-            if let State::Applied(lsn) = &mut entry.state {
-                *lsn = 0;
+            if matches!(entry.state, State::Applied(lsn) if Some(lsn) <= position) {
+                entry.state = State::Kept;
             }
         }
+    }
+
+    /// Whether the server has what it took is not known any more.
+    pub(crate) fn begin_epoch(&mut self) {
+        for entry in &mut self.entries {
+            entry.state = match entry.state {
+                State::Applied(_) => State::Waiting,
+                State::Kept | State::Asked => State::Doubtful,
+                other => other,
+            };
+        }
+    }
+
+    /// Everything that may not be in the data: what a device that is to be wiped offers.
+    pub(crate) fn offers(&self) -> Vec<Bytes> {
+        let is_in_data = |state| matches!(state, State::Applied(_) | State::Kept);
+        self.entries.iter().filter(|entry| !is_in_data(entry.state)).map(|entry| entry.bytes.clone()).collect()
     }
 
     /// Writes that were refused.
@@ -173,7 +257,7 @@ impl Outbox {
     /// Takes out a write and all that depend on it.
     fn without(&mut self, number: u64) -> Vec<Entry> {
         let mut chain = BTreeSet::from([number]);
-        for entry in &self.entries {
+        for entry in self.visible() {
             if entry.mutation.depends_on.iter().any(|other| chain.contains(other)) {
                 chain.insert(entry.number());
             }
@@ -187,7 +271,8 @@ impl Outbox {
     fn held(&self) -> BTreeSet<u64> {
         let mut stopped = BTreeSet::new();
         for entry in &self.entries {
-            let waits = entry.mutation.depends_on.iter().any(|other| stopped.contains(other));
+            let waits = matches!(entry.state, State::Waiting | State::Queued)
+                && entry.mutation.depends_on.iter().any(|other| stopped.contains(other));
             if waits || matches!(entry.state, State::Refused | State::Held) {
                 stopped.insert(entry.number());
             }
@@ -197,13 +282,14 @@ impl Outbox {
 
     /// Creations of a row that the server has not taken.
     fn creations(&self, row: Row) -> impl Iterator<Item = u64> + '_ {
-        let of_row = self.entries.iter().filter(move |entry| entry.row == row && entry.kind() == MutationKind::Create);
+        let of_row = self.visible().filter(move |entry| entry.row == row && entry.kind() == MutationKind::Create);
         of_row.filter(|entry| !matches!(entry.state, State::Applied(_))).map(Entry::number)
     }
 
     fn push(&mut self, mutation: Mutation, row: Row, new: Cells, old: Cells) {
         let bytes = mutation.encode_to_vec().into();
-        self.entries.push(Entry { mutation, bytes, row, new, old, state: State::Waiting });
+        let state = State::Waiting;
+        self.entries.push(Entry { mutation, bytes, row, new, old, state, sent: false, taken: false });
     }
 
     fn next_number(&mut self) -> u64 {

@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use haversack_gateway::{Clock, Config, Gateway, IssuerConfig};
+use haversack_proto::sync::report_service_client::ReportServiceClient;
 use haversack_proto::sync::sync_service_client::SyncServiceClient;
 use haversack_proto::sync::upload_service_client::UploadServiceClient;
-use haversack_proto::sync::{MutationAnswer, SyncEvent, SyncRequest, UploadRequest};
-use haversack_staging::SqliteStaging;
+use haversack_proto::sync::{MutationAnswer, ReportRequest, SyncEvent, SyncRequest, UploadRequest, UploadResponse};
+use haversack_staging::{LedgerPlace, SqliteStaging};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use prost::Message;
 use tonic::service::Routes;
 use tonic::{Request, Status, Streaming};
 use tonic_types::StatusExt;
@@ -63,7 +65,12 @@ pub(crate) struct Standing {
 
 impl Server {
     /// Starts one that has yet to build its index: until it has followed, calls fail.
-    pub(crate) async fn start(id: u64, staging: SqliteStaging, clock: SkewedClock, token: &str) -> Self {
+    pub(crate) async fn start(
+        id: u64,
+        (staging, queues): (SqliteStaging, bool),
+        clock: SkewedClock,
+        token: &str,
+    ) -> Self {
         let gate = Gate::new(staging);
         let issuer = IssuerConfig {
             issuer: "dev".into(),
@@ -75,7 +82,7 @@ impl Server {
             Config { listen: "127.0.0.1:0".into(), plain_text: true, issuers: vec![issuer], ..Config::default() };
         let clock = Arc::new(clock);
         let gateway = Gateway::with_clock(config, Arc::clone(&clock) as _).unwrap();
-        gateway.add_organization(ORGANIZATION, Arc::clone(&gate) as _, false).unwrap();
+        gateway.add_organization(ORGANIZATION, Arc::clone(&gate) as _, queues).unwrap();
         let services = gateway.services().await.unwrap();
         let server = Self { id, clock, gateway, gate, services, standing: None };
         // The first call has the index built.
@@ -121,13 +128,29 @@ impl Server {
     }
 
     /// Has mutations judged. The follower goes on meanwhile, for the writer waits for it.
-    pub(crate) async fn upload(&mut self, token: &str, request: UploadRequest) -> Result<Vec<MutationAnswer>, Status> {
+    pub(crate) async fn upload(&mut self, token: &str, request: UploadRequest) -> Result<UploadResponse, Status> {
         self.gate.open();
         let mut client = UploadServiceClient::new(self.services.clone());
         let answer = client.upload(with_token(request, token)).await;
         self.gate.close();
         self.follow();
-        Ok(answer?.into_inner().answers)
+        Ok(answer?.into_inner())
+    }
+
+    /// Has a refused mutation judged again.
+    pub(crate) async fn retry(&mut self, place: LedgerPlace, forced: bool) -> Option<MutationAnswer> {
+        self.gate.open();
+        let answer = self.gateway.judge_again(ORGANIZATION, place, forced).await;
+        self.gate.close();
+        self.follow();
+        Some(MutationAnswer::decode(&answer.ok()?[..]).unwrap())
+    }
+
+    /// A device says that it has wiped itself.
+    pub(crate) async fn report_wiped(&self, token: &str, install: [u8; 16]) -> Result<(), Status> {
+        let mut client = ReportServiceClient::new(self.services.clone());
+        let request = ReportRequest { install_id: install.to_vec().into(), wiped: true, ..ReportRequest::default() };
+        client.report(with_token(request, token)).await.map(drop)
     }
 
     /// The server says goodbye to its streams, and ends.

@@ -1,17 +1,23 @@
 //! What happens in a world, drawn from its seed, and how it comes to rest.
 
+mod administrators;
 mod mishaps;
 mod rest;
+mod restores;
 mod traffic;
+mod writing_back;
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use haversack_proto::sync::UploadRequest;
+use haversack_staging::Origin;
 use tempfile::TempDir;
 
+use self::restores::Backup;
 use crate::counters::Counters;
 use crate::device::{Device, File};
 use crate::ledger::Ledger;
@@ -48,6 +54,13 @@ pub(crate) struct Simulation {
     doubled: Vec<Stream>,
     /// Uploads that the network brings late.
     delayed: Vec<Delayed>,
+    backup: Option<Backup>,
+    /// Database files that were made.
+    files: u64,
+    /// Mutations that a source without keys did not know by their rows.
+    asked_in_vain: BTreeSet<Origin>,
+    /// Whether nothing goes wrong any more.
+    is_quiet: bool,
 }
 
 /// An upload that somebody has made, and nobody waits for.
@@ -77,6 +90,10 @@ impl Simulation {
             in_use: 0,
             doubled: Vec::new(),
             delayed: Vec::new(),
+            backup: None,
+            files: 0,
+            asked_in_vain: BTreeSet::new(),
+            is_quiet: false,
         };
         simulation.draw.now = simulation.truth.world.instant;
         for _ in 0..SERVERS {
@@ -108,10 +125,14 @@ impl Simulation {
             450..=629 => self.write(),
             630..=769 => self.upload().await,
             770..=789 => self.bring_delayed().await,
-            790..=814 => self.look_into_outbox(),
-            815..=829 => self.poll_doubled().await,
+            790..=809 => self.look_into_outbox(),
+            810..=816 => self.look_into_refusals().await,
+            817..=829 => self.poll_doubled().await,
             830..=904 => self.change_the_world(),
-            905..=959 => self.follow(),
+            905..=929 => self.follow(),
+            930..=953 => self.write_back(),
+            954 => self.turn_source(),
+            955..=959 => self.order(),
             960..=964 => self.take_other_devices(),
             _ => self.mishap().await,
         }
@@ -123,6 +144,9 @@ impl Simulation {
             let user = self.draw.below(u64::from(KNOWN_USERS)) as u32;
             self.truth.admit(user, &mut self.counters);
             return self.counters.count("world: users let in again");
+        }
+        if self.draw.chance(30) {
+            self.truth.catch_up(&mut self.counters);
         }
         let kind = self.draw.below(27) as u8;
         self.counters.count(match kind {
@@ -179,7 +203,7 @@ impl Simulation {
         self.servers_started += 1;
         let skew = AtomicI64::new(self.draw.of(&SKEWS));
         let clock = SkewedClock { world: Arc::clone(&self.time), skew };
-        Server::start(self.servers_started, self.truth.handle(), clock, &token(0)).await
+        Server::start(self.servers_started, (self.truth.handle(), self.truth.outside.is_some()), clock, &token(0)).await
     }
 
     fn new_device(&mut self) -> Device {

@@ -189,7 +189,8 @@ pub(crate) fn check_ending(
         "APP_UNKNOWN" | "APP_NOT_ENABLED" => {
             assert!(matches!(visible().as_ref(), Err(Answer::Refused(_))), "{status:?}");
         }
-        "COOKIE_INVALID" | "SERVER_BEHIND" | "SERVER_STOPPING" | "STAGING_FAILED" | "STREAM_SUPERSEDED" => {}
+        "DEVICE_BLOCKED" | "DEVICE_WIPED" | "STAGING_REPLACED" | "COOKIE_INVALID" | "SERVER_BEHIND"
+        | "SERVER_STOPPING" | "STAGING_FAILED" | "STREAM_SUPERSEDED" => {}
         _ => panic!("a call failed in a way that no device expects: {status:?}"),
     }
 }

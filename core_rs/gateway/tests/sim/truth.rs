@@ -9,15 +9,18 @@ use std::rc::Rc;
 
 use haversack_engine::engine::{Admission, Asker};
 use haversack_engine::ids::{EntityNumber, Instant, Lsn, Ordinal, Revision};
-use haversack_proto::model::ConflictPolicy;
+use haversack_proto::model::{ConflictPolicy, Model};
 use haversack_staging::{RowId, SqliteStaging, Staging};
 use prost::Message;
 
 use crate::counters::Counters;
+use crate::outside::Outside;
 use crate::rows::{Row, decoded, encoded};
 use crate::views::draw::{Cell, Cells, DAY_MICROS, key, uuid_text};
 use crate::views::oracle::{Answer, Oracle};
-use crate::views::organization::{ID, ITEM_ENTITIES, OFFLINE_PROFILE, PRIVILEGE, ROLE, UNIT, USER, USER_ROLE, name};
+use crate::views::organization::{
+    BUSINESS_ENTITIES, ID, ITEM_ENTITIES, OFFLINE_PROFILE, PRIVILEGE, ROLE, UNIT, USER, USER_ROLE, name,
+};
 use crate::views::world::{self, World};
 
 /// What a user's device should hold, or why there is no such thing.
@@ -40,6 +43,8 @@ const WRITING: [i64; 6] = [1, 3, 4, 5, 7, 8];
 pub(crate) struct Truth {
     /// As of the last commit.
     pub(crate) world: World,
+    /// Where the rows come from, if staging only follows them, and devices' writes go.
+    pub(crate) outside: Option<Outside>,
     staging: SqliteStaging,
     path: PathBuf,
     ordinals: BTreeMap<(u32, Ordinal), u32>,
@@ -78,7 +83,11 @@ impl Truth {
         let staging = SqliteStaging::create(&path).unwrap();
         let (pasts, answers) = (BTreeMap::new(), BTreeMap::new());
         let (ordinals, lsns) = (BTreeMap::new(), BTreeMap::new());
-        let mut truth = Self { world, staging, path, ordinals, lsns, pasts, answers };
+        let mut outside = world.draw.chance(50).then(|| Outside::new(world.draw.chance(60)));
+        if let Some(outside) = &mut outside {
+            world.changed.iter().for_each(|row| outside.put(*row, world.rows[&row.0][row.1 as usize].cells.as_ref()));
+        }
+        let mut truth = Self { world, outside, staging, path, ordinals, lsns, pasts, answers };
         truth.ship(&mut Counters::default());
         truth
     }
@@ -98,17 +107,47 @@ impl Truth {
         self.staging.head().unwrap().0
     }
 
+    /// Replicates what has yet to be.
+    pub(crate) fn catch_up(&mut self, counters: &mut Counters) {
+        let Some(outside) = &mut self.outside else { return };
+        for row in std::mem::take(&mut outside.late) {
+            self.world.write(row.0, row.1, outside.rows.get(&row).cloned());
+        }
+        self.ship(counters);
+    }
+
+    /// Rows of the source change, and are replicated at once, or some time.
+    fn tell_outside(&mut self) {
+        let Some(outside) = &mut self.outside else { return };
+        let staged = self.pasts.values().next_back();
+        for row in self.world.changed.clone() {
+            let now = &mut self.world.rows.get_mut(&row.0).expect("it changed")[row.1 as usize];
+            outside.put(row, now.cells.as_ref());
+            let is_late = BUSINESS_ENTITIES.contains(&row.0) && self.world.draw.chance(40);
+            if is_late && let Some(staged) = staged {
+                let staged = staged.rows.get(&row.0).and_then(|rows| rows.get(row.1 as usize));
+                *now = staged.cloned().unwrap_or(world::Row { lsn: 0, cells: None });
+                self.world.changed.remove(&row);
+                outside.late.insert(row);
+            } else {
+                outside.late.remove(&row);
+            }
+        }
+    }
+
     /// Lets the source, an administrator or the clock do something.
     pub(crate) fn step(&mut self, kind: u8, counters: &mut Counters) {
         // Most windows begin and end with a day.
         let midnight = (self.world.instant / DAY_MICROS + 1) * DAY_MICROS;
         self.world.step(kind, Some(Instant(midnight)));
+        self.tell_outside();
         self.ship(counters);
     }
 
     /// An administrator lets a user back in, whatever has become of it.
     pub(crate) fn admit(&mut self, user: u32, counters: &mut Counters) {
         admit(&mut self.world, user);
+        self.tell_outside();
         self.ship(counters);
     }
 
@@ -247,6 +286,14 @@ impl Truth {
         drop(snapshot);
         (self.staging, self.path) = (staging, path);
         (self.ordinals, self.lsns, self.pasts, self.answers) = Default::default();
+        if let Some(outside) = &mut self.outside {
+            outside.late.clear();
+            for (entity, rows) in &mut self.world.rows {
+                for (number, row) in (0..).zip(rows) {
+                    row.cells = outside.rows.get(&(*entity, number)).cloned();
+                }
+            }
+        }
         // The new database has never had what was deleted before.
         self.world.rows.values_mut().flatten().for_each(|row| row.lsn = 0);
         let rows = |(&entity, rows): (&u32, &Vec<world::Row>)| {
@@ -256,6 +303,29 @@ impl Truth {
         self.world.changed = self.world.rows.iter().flat_map(rows).collect();
         self.world.published = true;
         self.ship(&mut Counters::default());
+    }
+
+    /// The staging database is an earlier one of itself, and so is all that was in it.
+    pub(crate) fn restore(&mut self, path: PathBuf) {
+        self.staging = SqliteStaging::open(&path).unwrap();
+        self.path = path;
+        (self.ordinals, self.lsns, self.pasts, self.answers) = Default::default();
+        for row in self.world.rows.values_mut().flatten() {
+            *row = world::Row { lsn: 0, cells: None };
+        }
+        self.world.changed.clear();
+        let published = self.staging.snapshot().unwrap().model_after(Revision(0)).unwrap().expect("it was published");
+        self.world.model = Model::decode(&published.model[..]).unwrap();
+        self.read_back();
+        let Some(outside) = &mut self.outside else { return };
+        outside.late.clear();
+        for (entity, rows) in &self.world.rows {
+            for (number, row) in (0..).zip(rows) {
+                if row.cells.as_ref() != outside.rows.get(&(*entity, number)) {
+                    outside.late.insert((*entity, number));
+                }
+            }
+        }
     }
 
     fn at(&self, lsn: u64, instant: i64) -> Rc<World> {

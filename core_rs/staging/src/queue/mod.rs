@@ -21,6 +21,12 @@
 //! changed is one ([`Ready::conflicts`]). From staging's row to the source it is the row's version that guards.
 //! Values that came of mutations before it in the queue are replaced when these are settled, by what the source made of
 //! them or, if it refused them, by what was there before: nobody is in conflict with what they wrote themselves.
+//!
+//! # What the source may have already
+//! A database that was put back from a backup has lost entries of its ledger, and what they were of is in the source
+//! nevertheless. A mutation that its device had sent before is therefore a [`Repeat`]: the source is asked for it before it
+//! is written, and before it is refused, if the judgement was against it. If the source has it, it is settled with the
+//! row as that is now, whatever became of it since; if not ([`Settlement::Unknown`]), it is what it was judged to be.
 
 mod ready;
 mod settle;
@@ -43,6 +49,33 @@ pub const WAITING_BYTES_MAX: usize = 4 << 20;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Turn(pub u64);
 
+/// Whether the source may have what waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Repeat {
+    /// It was never sent before, or the source was asked.
+    #[default]
+    No,
+    /// The device had sent it before.
+    Sent,
+    /// The device was told that the source had taken it.
+    Taken,
+}
+
+impl Repeat {
+    /// Its number in the database.
+    pub(crate) const fn number(self) -> i32 {
+        self as i32
+    }
+
+    /// The repeat of a number.
+    pub(crate) fn of(number: i32) -> Result<Self, StagingError> {
+        [Self::No, Self::Sent, Self::Taken]
+            .into_iter()
+            .find(|it| it.number() == number)
+            .ok_or_else(|| StagingError::Damaged(format!("a queued mutation is a repeat of kind {number}")))
+    }
+}
+
 /// What waits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Queued {
@@ -56,6 +89,10 @@ pub struct Queued {
     pub etag: Option<String>,
     /// The number of the `ConflictPolicy` that it was judged under.
     pub policy: i32,
+    /// Whether the source may have it.
+    pub repeat: Repeat,
+    /// The serialized `MutationAnswer` of its refusal, which is told if the source does not have it; it has no effect then.
+    pub otherwise: Option<Vec<u8>>,
 }
 
 impl Queued {
@@ -143,6 +180,12 @@ pub trait Queue {
     /// # Errors
     /// If the database fails.
     fn judged_by(&mut self, turn: Turn, old: &[u8]) -> Result<(), StagingError>;
+
+    /// Says anew whether the source may have an entry.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn is_repeat(&mut self, turn: Turn, repeat: Repeat) -> Result<(), StagingError>;
 
     /// Makes the ledger's entry at a place final: replaces it, takes it off the queue if it is in it, and draws the next
     /// settlement, which those who wait for answers hear of.

@@ -10,7 +10,7 @@ use haversack_proto::model::ConflictPolicy;
 use haversack_proto::sync::Mutation;
 use prost::Message;
 
-use super::{Passing, QUEUE_SCAN_MAX, Queued, WAITING_BYTES_MAX};
+use super::{Passing, QUEUE_SCAN_MAX, Queued, Repeat, WAITING_BYTES_MAX};
 use crate::{Commit, Entry, INSTALL_ID_BYTES, LedgerPlace, Origin, RowId, Staging, StagingError};
 
 /// Steps back through a device's own changes of a row.
@@ -27,7 +27,7 @@ pub struct Ready {
     pub queued: Queued,
     /// The row as staging has it.
     pub row: Option<ReadyRow>,
-    /// Under a policy that looks for them: attributes that have been changed since by others, and to something else.
+    /// Under a policy that looks for them, once it is known to be no repeat: attributes that have been changed since by others, and to something else.
     pub conflicts: Vec<AttributeNumber>,
     /// Likewise, for a deletion: whether others have changed the row since.
     pub is_overtaken: bool,
@@ -116,7 +116,7 @@ fn look(commit: &mut dyn Commit, schema: &Schema, place: LedgerPlace) -> Result<
         None => None,
     };
     let mut found = Ready { place, entry, queued: waiting.queued, row, conflicts: Vec::new(), is_overtaken: false };
-    if found.looks_for_conflicts() {
+    if found.looks_for_conflicts() && found.queued.repeat == Repeat::No {
         found.conflicts = found.conflicts(schema, &mutation)?;
         found.is_overtaken = found.queued.effect.deleted && found.is_overtaken(commit)?;
     }

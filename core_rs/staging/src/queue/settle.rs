@@ -8,8 +8,8 @@ use haversack_proto::error::ErrorReason;
 use haversack_proto::sync::{MutationAnswer, MutationOutcome};
 use prost::Message;
 
-use super::InTurn;
 use super::ready::{decode, field_of};
+use super::{InTurn, Repeat};
 use crate::ingest::encode_row;
 use crate::{Arrival, Commit, Entry, Intake, LedgerPlace, Resolution, Staging, StagingError};
 
@@ -34,12 +34,14 @@ pub enum Settlement<'a> {
     },
     /// It refused it.
     Refused(Refusal),
+    /// Of a repeat: it does not have it. It is refused, if that was the judgement, and is an ordinary mutation if not.
+    Unknown,
 }
 
 /// What settling did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settled {
-    /// The final outcome.
+    /// The final outcome; QUEUED if it goes on waiting.
     pub outcome: MutationOutcome,
     /// LSN of the row afterwards, if it was applied.
     pub lsn: Lsn,
@@ -70,7 +72,8 @@ pub fn settle(
         }
         Settlement::Gone => apply(&mut *commit, &entry, &waiting, Some(&Arrival::Gone { id: &entry.id }), &[])?,
         Settlement::Overruled { fields } => apply(&mut *commit, &entry, &waiting, None, fields)?,
-        Settlement::Refused(refusal) => refuse(&mut *commit, &entry, &waiting, refusal)?,
+        Settlement::Refused(refusal) => refuse(&mut *commit, &entry, &waiting, &refusal_answer(&entry, refusal))?,
+        Settlement::Unknown => unknown(&mut *commit, &entry, &waiting)?,
     };
     commit.finish()?;
     Ok(Some(settled))
@@ -105,7 +108,9 @@ fn apply(
     };
     let mut done = Entry { outcome: MutationOutcome::Applied.into(), effect: None, ..entry.clone() };
     let lsn = if changed { commit.drawn() } else { before };
-    if changed {
+    if waiting.queued.repeat != Repeat::No {
+        // Others may have changed the row since, so nothing that it is now is this one's work alone.
+    } else if changed {
         (done.before, done.lsn) = (before, lsn);
     } else if arrival.is_some() && lsn > entry.before && !commit.queue().has_drawn(lsn)? {
         // Replication was faster: the row's last change is what the source made of this one.
@@ -134,36 +139,50 @@ fn refuse(
     commit: &mut dyn Commit,
     entry: &Entry,
     waiting: &InTurn,
-    refusal: &Refusal,
+    answer: &MutationAnswer,
 ) -> Result<Settled, StagingError> {
-    settle_refused(commit, entry, waiting, refusal)?;
-    let blocked = if waiting.queued.effect.created {
-        block_without(commit, entry)?
+    let outcome = answer.outcome();
+    settle_refused(commit, entry, waiting, answer)?;
+    let blocked = if waiting.queued.effect.created || waiting.queued.otherwise.is_some() {
+        block_without(commit, entry, waiting)?
     } else {
         rebase(commit, entry, waiting, &waiting.queued.old, |it| {
             (it.origin.install, it.origin.user) == (entry.origin.install, entry.origin.user)
         })?;
         0
     };
-    Ok(Settled { outcome: refusal.outcome, lsn: Lsn(0), blocked })
+    Ok(Settled { outcome, lsn: Lsn(0), blocked })
 }
 
-fn settle_refused(
-    commit: &mut dyn Commit,
-    entry: &Entry,
-    waiting: &InTurn,
-    refusal: &Refusal,
-) -> Result<(), StagingError> {
-    let answer = MutationAnswer {
+/// The source does not have what might have been a repeat.
+fn unknown(commit: &mut dyn Commit, entry: &Entry, waiting: &InTurn) -> Result<Settled, StagingError> {
+    if let Some(answer) = &waiting.queued.otherwise {
+        let answer = MutationAnswer::decode(&answer[..]).map_err(|error| damaged(&error))?;
+        return refuse(commit, entry, waiting, &answer);
+    }
+    commit.queue().is_repeat(waiting.turn, Repeat::No)?;
+    Ok(Settled { outcome: MutationOutcome::Queued, lsn: Lsn(0), blocked: 0 })
+}
+
+fn refusal_answer(entry: &Entry, refusal: &Refusal) -> MutationAnswer {
+    MutationAnswer {
         number: entry.origin.number,
         outcome: refusal.outcome.into(),
         reason: refusal.reason.into(),
         message: refusal.message.clone(),
         fields: refusal.fields.iter().map(|field| field.0).collect(),
         ..MutationAnswer::default()
-    };
+    }
+}
+
+fn settle_refused(
+    commit: &mut dyn Commit,
+    entry: &Entry,
+    waiting: &InTurn,
+    answer: &MutationAnswer,
+) -> Result<(), StagingError> {
     let refused = Entry {
-        outcome: refusal.outcome.into(),
+        outcome: answer.outcome,
         answer: answer.encode_to_vec(),
         lsn: Lsn(0),
         resolution: Resolution::Open,
@@ -175,31 +194,27 @@ fn settle_refused(
 }
 
 /// Blocks what is queued for the row of a refused creation or depends on it, and what depends on that in turn.
-fn block_without(commit: &mut dyn Commit, refused: &Entry) -> Result<u64, StagingError> {
-    let (mut blocked, mut open) = (0, vec![refused.clone()]);
-    while let Some(entry) = open.pop() {
-        for waiting in dependants(commit, &entry)? {
+fn block_without(commit: &mut dyn Commit, refused: &Entry, waiting: &InTurn) -> Result<u64, StagingError> {
+    let (mut blocked, mut open) = (0, vec![(refused.clone(), waiting.queued.effect.created)]);
+    while let Some((entry, makes_row)) = open.pop() {
+        for waiting in dependants(commit, &entry, makes_row)? {
             let Some(dependant) = commit.ledger().entry(waiting.place)? else { continue };
             let message = format!(
                 "it depends on mutation {}, which was not taken; mend or discard that one, and send both anew",
                 entry.origin.number
             );
             let refusal = Refusal::new(MutationOutcome::Blocked, ErrorReason::WriteBlocked, message);
-            settle_refused(commit, &dependant, &waiting, &refusal)?;
+            settle_refused(commit, &dependant, &waiting, &refusal_answer(&dependant, &refusal))?;
             blocked += 1;
-            open.push(dependant);
+            open.push((dependant, waiting.queued.effect.created));
         }
     }
     Ok(blocked)
 }
 
-/// What is queued and cannot be without an entry that was not taken.
-fn dependants(commit: &mut dyn Commit, entry: &Entry) -> Result<Vec<InTurn>, StagingError> {
-    let mut found = if entry.kind == haversack_proto::sync::MutationKind::Create as i32 {
-        commit.queue().queued_of(entry.entity, &entry.id)?
-    } else {
-        Vec::new()
-    };
+/// What is queued and cannot be without an entry that was not taken, and that was to make its row if `makes_row`.
+fn dependants(commit: &mut dyn Commit, entry: &Entry, makes_row: bool) -> Result<Vec<InTurn>, StagingError> {
+    let mut found = if makes_row { commit.queue().queued_of(entry.entity, &entry.id)? } else { Vec::new() };
     for waiting in commit.queue().queued_by(&entry.origin)? {
         let depends = decode(&waiting.queued)?.depends_on.contains(&entry.origin.number);
         if depends && !found.iter().any(|it| it.place == waiting.place) {
@@ -241,6 +256,9 @@ fn rebase(
 }
 
 fn answer_of(entry: &Entry) -> Result<MutationAnswer, StagingError> {
-    MutationAnswer::decode(&entry.answer[..])
-        .map_err(|error| StagingError::Damaged(format!("an answer in the ledger: {error}")))
+    MutationAnswer::decode(&entry.answer[..]).map_err(|error| damaged(&error))
+}
+
+fn damaged(error: &prost::DecodeError) -> StagingError {
+    StagingError::Damaged(format!("an answer in the ledger: {error}"))
 }

@@ -10,7 +10,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 
 use super::{SqliteStaging, failed, histories, intake, key_of, ledger, marks, queue, read_head, read_identity};
-use crate::queue::{InTurn, Passing, Queue, Queued, Turn};
+use crate::queue::{InTurn, Passing, Queue, Queued, Repeat, Turn};
 use crate::{
     Change, Commit, Earlier, Entry, Ledger, LedgerPlace, Mark, Origin, Pass, Passes, ROW_BYTES_MAX, Recorded, RowId,
     StagingError,
@@ -281,6 +281,10 @@ impl Ledger for SqliteCommit<'_> {
         ledger::refused_before(self.parts().0, origin, entity, id, at_most)
     }
 
+    fn blocked_of(&mut self, origin: &Origin, at_most: usize) -> Result<Vec<(LedgerPlace, Entry)>, StagingError> {
+        ledger::blocked_of(self.parts().0, origin, at_most)
+    }
+
     fn any_unwritten(&mut self) -> Result<bool, StagingError> {
         ledger::any_unwritten(self.parts().0)
     }
@@ -337,6 +341,12 @@ impl Queue for SqliteCommit<'_> {
         let (connection, tally) = self.parts();
         tally.noted = true;
         queue::judged_by(connection, turn, old)
+    }
+
+    fn is_repeat(&mut self, turn: Turn, repeat: Repeat) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        tally.noted = true;
+        queue::is_repeat(connection, turn, repeat)
     }
 
     fn settle(&mut self, place: LedgerPlace, entry: &Entry) -> Result<(), StagingError> {

@@ -1,6 +1,7 @@
 //! The ledger as rows of a table.
 
 use haversack_engine::ids::{EntityNumber, Lsn};
+use haversack_proto::sync::MutationOutcome;
 use prost::Message;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
@@ -117,6 +118,20 @@ pub(super) fn refused_before(
     let mut select = connection.prepare_cached(REFUSED_BEFORE).map_err(failed(READING))?;
     let rows = select.query_map(values, read).map_err(failed(READING))?;
     rows.collect::<Result<_, _>>().map_err(failed(READING))
+}
+
+/// Open entries of an install and user that are blocked.
+pub(super) fn blocked_of(
+    connection: &Connection,
+    origin: &Origin,
+    at_most: usize,
+) -> Result<Vec<(LedgerPlace, Entry)>, StagingError> {
+    let sql = format!(
+        "{ENTRY} INDEXED BY mutations_refused_by_row WHERE install = ?1 AND user = ?2 AND mutation IS NOT NULL
+            AND outcome = ?3 AND resolution = 0 ORDER BY place LIMIT ?4"
+    );
+    let values = (origin.install, origin.user, MutationOutcome::Blocked as i32, limit(at_most));
+    entries(connection, &sql, values, READ_BYTES_MAX)
 }
 
 /// Whether any entry has an effect.

@@ -118,8 +118,14 @@ impl Staging for SqliteStaging {
         let mut epoch = [0; 16];
         schema::random(&mut epoch)?;
         let writer = self.writer.lock();
-        let minted = writer.execute("UPDATE meta SET epoch = ?1 WHERE epoch = ?2", (epoch, lost));
-        minted.map_err(failed("minting an epoch"))?;
+        let mint = || {
+            let commit = writer.unchecked_transaction()?;
+            if commit.execute("UPDATE meta SET epoch = ?1 WHERE epoch = ?2", (epoch, lost))? > 0 {
+                queue::doubt(&commit)?;
+            }
+            commit.commit()
+        };
+        mint().map_err(failed("minting an epoch"))?;
         read_identity(&writer)
     }
 

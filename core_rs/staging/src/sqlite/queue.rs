@@ -10,19 +10,21 @@ use rusqlite::{Connection, Params, Row};
 use super::failed;
 use super::ledger;
 use super::snapshot::row_id;
-use crate::queue::{InTurn, Passing, QueueStanding, Queued, Turn};
+use crate::queue::{InTurn, Passing, QueueStanding, Queued, Repeat, Turn};
 use crate::{Effect, Entry, LedgerPlace, Origin, Recorded, RowId, Settlements, StagingError};
 
 const READING: &str = "reading the queue for the source";
 const WRITING: &str = "writing the queue for the source";
 
 const ENQUEUE: &str = "INSERT INTO queue (place, install, user, number, entity, id, kind, judged_at_us, depends_on,
-        mutation, effect, old, etag, policy)
-    SELECT place, install, user, number, entity, id, kind, received_at_us, ?4, ?5, ?6, ?7, ?8, ?9
+        mutation, effect, old, etag, policy, repeat, otherwise)
+    SELECT place, install, user, number, entity, id, kind, received_at_us, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
     FROM mutations WHERE install = ?1 AND user = ?2 AND number = ?3";
 
 /// In the order of [`in_turn`].
-const IN_TURN: &str = "SELECT turn, place, install, user, number, mutation, effect, old, etag, policy FROM queue";
+const IN_TURN: &str =
+    "SELECT turn, place, install, user, number, mutation, effect, old, etag, policy, repeat, otherwise
+    FROM queue";
 
 /// Puts what waits for an entry at the end.
 pub(super) fn enqueue(connection: &Connection, origin: &Origin, queued: &Queued) -> Result<(), StagingError> {
@@ -39,6 +41,8 @@ pub(super) fn enqueue(connection: &Connection, origin: &Origin, queued: &Queued)
         queued.old,
         queued.etag,
         queued.policy,
+        queued.repeat.number(),
+        queued.otherwise,
     ];
     let written = connection.prepare_cached(ENQUEUE).and_then(|mut insert| insert.execute(values));
     written.map(drop).map_err(failed(WRITING))
@@ -82,6 +86,19 @@ pub(super) fn judged_by(connection: &Connection, turn: Turn, old: &[u8]) -> Resu
     let sql = "UPDATE queue SET old = ?2 WHERE turn = ?1";
     let written = connection.prepare_cached(sql).and_then(|mut update| update.execute((turn.0 as i64, old)));
     written.map(drop).map_err(failed(WRITING))
+}
+
+/// Says anew whether the source may have an entry.
+pub(super) fn is_repeat(connection: &Connection, turn: Turn, repeat: Repeat) -> Result<(), StagingError> {
+    let sql = "UPDATE queue SET repeat = ?2 WHERE turn = ?1";
+    let values = (turn.0 as i64, repeat.number());
+    let written = connection.prepare_cached(sql).and_then(|mut update| update.execute(values));
+    written.map(drop).map_err(failed(WRITING))
+}
+
+/// The source may have whatever waits: the database is an earlier one.
+pub(super) fn doubt(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("UPDATE queue SET repeat = ?1 WHERE repeat < ?1", [Repeat::Sent.number()]).map(drop)
 }
 
 /// Makes an entry of the ledger final.
@@ -167,25 +184,27 @@ fn all(connection: &Connection, sql: &str, values: impl Params) -> Result<Vec<In
     let mut rows = select.query(values).map_err(failed(READING))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next().map_err(failed(READING))? {
-        let (it, effect) = in_turn(row).map_err(failed(READING))?;
+        let (it, effect, repeat) = in_turn(row).map_err(failed(READING))?;
         let effect = Effect::decode(&effect[..])
             .map_err(|error| StagingError::Damaged(format!("a queued effect cannot be read: {error}")))?;
-        found.push(InTurn { queued: Queued { effect, ..it.queued }, ..it });
+        found.push(InTurn { queued: Queued { effect, repeat: Repeat::of(repeat)?, ..it.queued }, ..it });
     }
     Ok(found)
 }
 
-/// An entry without its effect, and the bytes of that.
-fn in_turn(row: &Row<'_>) -> rusqlite::Result<(InTurn, Vec<u8>)> {
+/// An entry without its effect and whether it is a repeat, the bytes of the one and the number of the other.
+fn in_turn(row: &Row<'_>) -> rusqlite::Result<(InTurn, Vec<u8>, i32)> {
     let queued = Queued {
         mutation: row.get(5)?,
         effect: Effect::default(),
         old: row.get(7)?,
         etag: row.get(8)?,
         policy: row.get(9)?,
+        repeat: Repeat::No,
+        otherwise: row.get(11)?,
     };
     let (turn, place) = (Turn(row.get::<_, i64>(0)? as u64), LedgerPlace(row.get::<_, i64>(1)? as u64));
-    Ok((InTurn { turn, place, origin: origin(row, 2)?, queued }, row.get(6)?))
+    Ok((InTurn { turn, place, origin: origin(row, 2)?, queued }, row.get(6)?, row.get(10)?))
 }
 
 fn passing(row: &Row<'_>, id: RowId) -> rusqlite::Result<Passing> {

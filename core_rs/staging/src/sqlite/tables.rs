@@ -40,8 +40,8 @@ CREATE INDEX IF NOT EXISTS rows_by_lsn ON rows (lsn);
 ";
 
 /// What later versions have added, in order.
-pub(super) const ADDED: [(i64, &str); 6] =
-    [(2, MARKS), (3, LEDGER), (4, DEVICES), (5, INTAKE), (6, QUEUE), (7, HISTORIES)];
+pub(super) const ADDED: [(i64, &str); 7] =
+    [(2, MARKS), (3, LEDGER), (4, DEVICES), (5, INTAKE), (6, QUEUE), (7, HISTORIES), (9, REPEATS)];
 
 /// Version 2: how far each entity follows another database. `stage` and `next` are a [`crate::Stage`].
 const MARKS: &str = "
@@ -171,4 +171,11 @@ CREATE TABLE histories (
     history INTEGER NOT NULL
 ) STRICT;
 ALTER TABLE marks ADD COLUMN history INTEGER NOT NULL DEFAULT 0;
+";
+
+/// Version 9: whether the source may have what waits for it, by the number of a [`crate::queue::Repeat`], and the answer that
+/// is given if it does not.
+const REPEATS: &str = "
+ALTER TABLE queue ADD COLUMN repeat INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE queue ADD COLUMN otherwise BLOB;
 ";

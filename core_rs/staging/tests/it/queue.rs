@@ -133,8 +133,14 @@ fn queue(staging: &dyn Staging, wish: &Wish<'_>) -> Origin {
     let entry = Entry { origin, kind, outcome: QUEUED, before, answer, ..entry(wish.number, wish.row) };
     assert!(commit.ledger().record(&entry).unwrap());
     let etag = commit.etag(ACCOUNT, &id(wish.row)).unwrap();
-    let queued =
-        Queued { mutation: mutation.encode_to_vec(), effect, old: payload(None, &old), etag, policy: SERVER_WINS };
+    let queued = Queued {
+        mutation: mutation.encode_to_vec(),
+        effect,
+        old: payload(None, &old),
+        etag,
+        policy: SERVER_WINS,
+        ..Queued::default()
+    };
     commit.queue().enqueue(&origin, &queued).unwrap();
     commit.finish().unwrap();
     origin

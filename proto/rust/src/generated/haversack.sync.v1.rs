@@ -385,7 +385,7 @@ pub struct Position {
     pub history: u64,
 }
 /// A part of a device's outbox.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct UploadRequest {
     /// Identity of the device database; see SyncRequest.
     #[prost(bytes = "bytes", tag = "1")]
@@ -399,9 +399,33 @@ pub struct UploadRequest {
     /// Name and version of the client library; at most 128 bytes.
     #[prost(string, tag = "4")]
     pub client: ::prost::alloc::string::String,
+    /// Numbers among these that the server may have seen before, ascending, at most 500: they were sent, in this epoch or an
+    /// earlier one. The ledger answers what it has. What it does not have may have been lost with a database that was put
+    /// back from a backup, and still be in a source outside: such a source is asked whether it has the change before it is
+    /// asked to make it, or before the mutation is refused.
+    #[prost(uint64, repeated, tag = "5")]
+    pub sent_before: ::prost::alloc::vec::Vec<u64>,
+    /// Those of them that the device was told were taken (APPLIED), ascending. A source outside that keeps no keys is believed
+    /// to have taken these; nothing is written again. Where Haversack keeps the rows itself they are judged anew, but
+    /// that a row is there which one of them has made, or gone which one of them has deleted, is no refusal.
+    #[prost(uint64, repeated, tag = "6")]
+    pub taken_before: ::prost::alloc::vec::Vec<u64>,
+    /// Mutations whose bytes are not those that were sent first, because the device has forgotten old values; ascending.
+    #[prost(message, repeated, tag = "7")]
+    pub shortened: ::prost::alloc::vec::Vec<Shortened>,
     /// How the device is, for administrators to look at.
     #[prost(message, optional, tag = "10")]
     pub report: ::core::option::Option<DeviceReport>,
+}
+/// A mutation without old values that it was sent with before: a device does not keep what its user may not see any more.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Shortened {
+    /// The mutation's number; it must be among `sent_before`.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// The first 16 bytes of the SHA-256 of the mutation as it was sent first, by which the ledger knows it.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub hash: ::prost::bytes::Bytes,
 }
 /// One write that was made on a device.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

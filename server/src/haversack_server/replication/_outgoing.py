@@ -4,6 +4,9 @@ An `Outgoing` is one run for one organization. What waits, and in which order, t
 what the source makes of a write is entered by `Staging.settle_write`, in one commit with the source's row. A run that
 is killed between the two leaves a write that is sent again under its key, which the source knows (see `Source.write`).
 
+What the source may have already, because staging lost what it knew of it, is looked for first; only what the source
+does not have is written, or refused.
+
 Writes of different rows go at once, within bounds. A source that cannot be reached, or that cannot be signed in to,
 ends the run; a write that fails by itself is put aside, so that it holds up its own row alone. Which of the two it is
 a failure often does not tell (a service may answer one write with 500 for ever), so the write that met it is put aside
@@ -78,7 +81,7 @@ class _Queued:
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> _Queued:
         names = ("key", "entity", "id", "kind", "values", "old_values", "etag", "user", "detect_conflicts")
-        change = Change(**{name: found[name] for name in names})
+        change = Change(**{name: found[name] for name in names}, looks_for=found["repeat"])
         return cls(found["place"], change, found["merges"], tuple(found["conflicts"]), found["is_overtaken"])
 
 
@@ -225,12 +228,17 @@ class Outgoing:
         try:
             written = await self.source.write(change)
         except SourceRefused as refused:
+            if change.looks_for:
+                # It cannot be looked for, say because its row is of no entity of the source any more.
+                return {"outcome": "UNKNOWN"}
             if refused.outcome is Refusal.CONFLICT and queued.merges and change.kind == "update":
                 conflicts = self.put_aside.get(queued.place, PutAside()).conflicts
                 if conflicts + 1 < CONFLICT_ATTEMPTS_MAX:
                     self._put_aside(queued, None)
                     return None
             return {"outcome": refused.outcome.value.upper(), "message": str(refused)}
+        if not written.found:
+            return {"outcome": "UNKNOWN"}
         settlement: Settlement = {"outcome": "APPLIED", "overruled": list(queued.conflicts)}
         if written.row is not None:
             settlement |= {"row": written.row.decode(), "etag": written.etag}
@@ -239,7 +247,7 @@ class Outgoing:
     async def _settle(self, queued: _Queued, settlement: Settlement) -> None:
         change, text = queued.change, json.dumps(settlement)
         settled = json.loads(await in_thread(self.staging.settle_write, self.model, change.entity, queued.place, text))
-        if settled is None:
+        if settled is None or settled["outcome"] == "QUEUED":
             return
         if settled["outcome"] == "APPLIED":
             self.tally.written += 1

@@ -199,6 +199,9 @@ class Change:
         etag: What the source called the version that the write was judged against; None if staging does not know.
         user: The systemuserid of the user who wrote it.
         detect_conflicts: Whether the write may not go over a version other than `etag`.
+        looks_for: Not empty if the change is only looked for, and nothing is written: staging has lost what it knew of
+            it. "sent": it may have been made. "taken": the source has said once that it was; a source that keeps no
+            keys is believed, whatever the row has become since.
     """
 
     key: str
@@ -210,6 +213,7 @@ class Change:
     etag: str | None = None
     user: str = ""
     detect_conflicts: bool = True
+    looks_for: Literal["", "sent", "taken"] = ""
 
 
 @dataclass(frozen=True)
@@ -219,10 +223,12 @@ class Written:
     Attributes:
         row: The source's row afterwards, as one JSON object in the form that ingest reads; None after a deletion.
         etag: What the source calls this version of it, if it does.
+        found: False if a change was only looked for, and the source does not have it; the row is None then.
     """
 
     row: bytes | None
     etag: str | None = None
+    found: bool = True
 
 
 class Source(Protocol):
@@ -265,7 +271,7 @@ class Source(Protocol):
         """Has the next feed read an entity in full again: rows that are as they were draw no LSN. No feed is open."""
 
     async def write(self, change: Change) -> Written:
-        """Does what a device has done, once however often it is called with one key.
+        """Does what a device has done, once however often it is called with one key; or only looks for it.
 
         Raises SourceRefused with the source's own words; SourceUnavailable or SourceThrottled if it is to be tried
         again.

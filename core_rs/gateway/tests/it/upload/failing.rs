@@ -214,6 +214,10 @@ impl Ledger for FailingCommit<'_> {
         self.inner.ledger().close()
     }
 
+    fn blocked_of(&mut self, origin: &Origin, at_most: usize) -> Result<Vec<(LedgerPlace, Entry)>, StagingError> {
+        self.inner.ledger().blocked_of(origin, at_most)
+    }
+
     fn any_unwritten(&mut self) -> Result<bool, StagingError> {
         self.inner.ledger().any_unwritten()
     }

@@ -7,5 +7,6 @@ mod outcomes;
 mod policies;
 mod queueing;
 mod repeats;
+mod restored;
 mod rules;
 mod world;

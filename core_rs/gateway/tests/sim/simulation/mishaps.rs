@@ -13,10 +13,12 @@ impl Simulation {
             20..=34 => self.kill_device(),
             35..=49 => self.kill_or_start_server().await,
             50..=69 => self.fail_disk(),
-            70..=78 => self.copy_device_file(),
-            79..=86 => self.restore_device_file(),
-            87..=89 => self.lose_cookie(),
-            90..=91 => self.replace_device_file(),
+            70..=75 => self.copy_device_file(),
+            76..=81 => self.restore_device_file(),
+            82..=83 => self.lose_cookie(),
+            84 => self.replace_device_file(),
+            85..=87 => self.back_up(),
+            88..=91 => self.restore().await,
             92..=93 => self.change_app(),
             94..=95 => self.begin_epoch(),
             96 => self.provision_again().await,
@@ -123,8 +125,10 @@ impl Simulation {
     /// The organization is taken out of service, and put into service again.
     async fn provision_again(&mut self) {
         self.servers.iter_mut().for_each(|server| *server = None);
-        self.servers_started += 1;
-        self.truth.provision_again(self.folder.path().join(format!("staging-{}.db", self.servers_started)));
+        let path = self.new_path("staging");
+        self.truth.provision_again(path);
+        // A backup is of a database that nobody goes back to.
+        self.backup = None;
         self.ledger.begin_generation();
         let server = self.new_server().await;
         self.servers[0] = Some(server);

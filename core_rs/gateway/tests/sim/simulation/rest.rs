@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use haversack_proto::sync::SyncMode;
+use haversack_staging::Staging;
 use tonic::Status;
 
 use super::{SERVERS, Simulation};
@@ -14,6 +15,9 @@ use crate::views::organization::{UNIT, USER};
 
 /// How often a device calls until it is what it should be: its cookie may be void, blocks be asked for, passes not end.
 const CALLS_MAX: usize = 12;
+
+/// How often devices sync and send: a proof that history was lost may come with the last sync.
+const ROUNDS: usize = 2;
 
 /// How many events a call may bring.
 const EVENTS_MAX: usize = 2_000;
@@ -28,27 +32,48 @@ const LOOKS_MAX: usize = 4;
 const SKEW_OVER: i64 = 20 * MINUTE;
 
 /// Reasons for which a device gets nothing, and nothing of what it wrote is taken.
-const OUTCASTS: [&str; 6] =
-    ["USER_UNKNOWN", "USER_DISABLED", "PROFILE_MISSING", "PROFILE_NOT_READABLE", "APP_UNKNOWN", "APP_NOT_ENABLED"];
+const OUTCASTS: [&str; 7] = [
+    "USER_UNKNOWN",
+    "USER_DISABLED",
+    "PROFILE_MISSING",
+    "PROFILE_NOT_READABLE",
+    "APP_UNKNOWN",
+    "APP_NOT_ENABLED",
+    "DEVICE_BLOCKED",
+];
 
 impl Simulation {
     /// Comes to rest, and checks everything.
     pub(super) async fn rest(&mut self) {
+        self.is_quiet = true;
         self.be_quiet().await;
-        for device in 0..self.devices.len() {
-            self.devices[device].crash();
-            self.send_everything(device).await;
+        self.devices.iter_mut().for_each(crate::device::Device::crash);
+        // Whoever proves that history was lost has all others begin anew, and send what is lost.
+        let mut epoch = self.epoch();
+        for _ in 0..ROUNDS {
+            for device in 0..self.devices.len() {
+                self.sync(device).await;
+                if std::mem::replace(&mut epoch, self.epoch()) != epoch {
+                    self.follow_all();
+                }
+            }
+            for device in 0..self.devices.len() {
+                self.send_everything(device).await;
+            }
+            self.write_everything_back();
+            self.follow_all();
         }
-        self.follow_all();
         for device in 0..self.devices.len() {
             self.come_to_rest(device).await;
         }
+        self.check_brought_back();
         let sent = self.counters.of("rows sent");
         for device in 0..self.devices.len() {
             self.sync(device).await;
         }
         assert_eq!(self.counters.of("rows sent"), sent, "I4: who is at rest is sent nothing");
         self.ledger.check_kept(&self.truth);
+        self.is_quiet = false;
         self.counters.count("times at rest");
     }
 
@@ -77,6 +102,10 @@ impl Simulation {
         self.follow_all();
     }
 
+    fn epoch(&self) -> [u8; 16] {
+        self.truth.staging().identity().unwrap().epoch
+    }
+
     fn follow_all(&mut self) {
         let head = self.truth.head();
         for server in self.servers.iter_mut().flatten() {
@@ -96,8 +125,20 @@ impl Simulation {
             let slot = self.draw.below(SERVERS as u64) as usize;
             let entries = &self.devices[device].file.outbox.entries;
             let writes_directory = entries.iter().any(|entry| [USER, UNIT].contains(&entry.row.0));
-            let Some(status) = self.upload_at(device, slot, request).await else { continue };
+            let first = request.mutations[0].clone();
+            let Some(status) = self.upload_at(device, slot, request).await else {
+                // An epoch that the device has not come to: it sends the same again once it has.
+                let is_answered =
+                    self.devices[device].file.outbox.sendable(1).first().is_none_or(|it| it.bytes != first);
+                if is_answered {
+                    continue;
+                }
+                return self.counters.count("answers of an epoch that the device does not know");
+            };
             let reason = reason(&status);
+            if reason == "DEVICE_WIPED" {
+                return;
+            }
             if reason == "INTERNAL" && writes_directory {
                 // A call that has ended its own rights; the next one hears so.
                 self.counters.count("upload calls that locked their user out");
@@ -135,9 +176,12 @@ impl Simulation {
         assert!(outbox.sendable(1).is_empty(), "what could be sent was sent");
         let here = outbox.entries.iter().find(|entry| matches!(entry.state, State::Applied(_)));
         assert!(here.is_none(), "the device has come to what it wrote: {here:?}");
+        let open = outbox.entries.iter().find(|it| matches!(it.state, State::Queued | State::Asked | State::Doubtful));
+        assert!(open.is_none(), "every write has its last word: {open:?}");
         for entry in outbox.entries.iter().filter(|entry| entry.state == State::Refused) {
             let outcome = self.ledger.outcome((device.file.install, device.user, entry.number()));
-            assert!(outcome.is_some(), "I3: what is refused here was refused by a server: {entry:?}");
+            let is_lost = self.ledger.lost((device.file.install, device.user, entry.number())).is_some();
+            assert!(outcome.is_some() || is_lost, "I3: what is refused here was refused by a server: {entry:?}");
         }
         self.counters.add("rows at rest", device.file.replica.len() as u64);
         self.counters.count("devices at rest");
@@ -159,7 +203,7 @@ impl Simulation {
                 match reason(&status).as_str() {
                     // The device has seen a later moment on another server; the follower was told so.
                     "SERVER_BEHIND" => self.servers[slot].as_mut().expect("all servers run").follow(),
-                    "COOKIE_INVALID" => {}
+                    "COOKIE_INVALID" | "DEVICE_WIPED" | "STAGING_REPLACED" => {}
                     _ => panic!("nothing fails any more: {status:?}"),
                 }
                 continue;

@@ -1,6 +1,8 @@
 //! What goes between devices and servers: streams and uploads.
 
-use haversack_proto::sync::{SyncMode, UploadRequest};
+use haversack_proto::sync::{Mutation, SyncMode, UploadRequest, UploadResponse};
+use haversack_staging::Standing;
+use prost::Message;
 use tonic::Status;
 
 use super::{Delayed, Simulation};
@@ -27,14 +29,16 @@ impl Simulation {
     }
 
     /// Opens a stream of a device. Returns why the call failed, if it did.
-    pub(super) async fn open_at(&mut self, device: usize, slot: usize, mode: SyncMode) -> Option<Status> {
+    pub(super) async fn open_at(&mut self, index: usize, slot: usize, mode: SyncMode) -> Option<Status> {
+        let standing = self.orders_of(&self.devices[index]).standing();
         let Self { devices, servers, truth, counters, .. } = self;
-        let (device, server) = (&mut devices[device], servers[slot].as_mut().expect("the server runs"));
+        let (device, server) = (&mut devices[index], servers[slot].as_mut().expect("the server runs"));
         counters.count("streams opened");
         let call = server.sync(&device.token, device.request(mode)).await;
         server.look();
         match call {
             Ok(events) => {
+                assert_eq!(standing, Standing::Admitted, "an order holds from the next call on");
                 device.stream = Some(Stream::new(server.id, device.asker(), events, &device.file));
                 None
             }
@@ -42,6 +46,11 @@ impl Simulation {
                 counters.count(&format!("calls refused: {}", reason(&status)));
                 check_ending(&status, &device.asker(), truth, server.standing(), None);
                 device.obey(&status);
+                let is_blocked = reason(&status) == "DEVICE_BLOCKED";
+                assert!(!is_blocked || standing == Standing::Blocked, "nobody ordered that: {status:?}");
+                if reason(&status) == "DEVICE_WIPED" {
+                    self.wipe(index, slot).await;
+                }
                 Some(status)
             }
         }
@@ -171,32 +180,35 @@ impl Simulation {
     }
 
     /// What a device sends next, if anything can be sent.
-    pub(super) fn upload_request(&self, device: usize, at_most: usize) -> Option<UploadRequest> {
-        let device = &self.devices[device];
-        let mutations: Vec<_> = device.file.outbox.sendable(at_most).into_iter().map(|(_, bytes)| bytes).collect();
-        let install_id = device.file.install.to_vec().into();
-        let app = device.app.to_owned();
-        (!mutations.is_empty()).then(|| UploadRequest { install_id, mutations, app, ..UploadRequest::default() })
+    pub(super) fn upload_request(&mut self, device: usize, at_most: usize) -> Option<UploadRequest> {
+        let device = &mut self.devices[device];
+        let (install_id, app) = (device.file.install.to_vec().into(), device.app.to_owned());
+        let request = device.file.outbox.request(at_most);
+        (!request.mutations.is_empty()).then(|| UploadRequest { install_id, app, ..request })
     }
 
     /// Makes a call and takes in the answers; what the server cannot read is sent alone. Returns why it failed.
     pub(super) async fn upload_at(&mut self, device: usize, slot: usize, request: UploadRequest) -> Option<Status> {
         let (user, token) = (self.devices[device].user, self.devices[device].token.clone());
         let result = self.call(slot, user, &token, &request).await;
-        let position = self.devices[device].file.position;
         match result {
-            Ok(answers) => self.devices[device].file.outbox.answer(&answers, position),
+            Ok(response) => self.devices[device].file.answer(&response),
+            Err(status) if reason(&status) == "DEVICE_WIPED" => {
+                Box::pin(self.wipe(device, slot)).await;
+                return Some(status);
+            }
             Err(status) if reason(&status) != "REQUEST_INVALID" => return Some(status),
             Err(_) if request.mutations.len() == 1 => {
-                let number = self.devices[device].file.outbox.sendable(1)[0].0;
-                self.devices[device].file.outbox.answer(&[unreadable(number)], position);
+                let file = &mut self.devices[device].file;
+                let number = Mutation::decode(request.mutations[0].clone()).unwrap().number;
+                file.outbox.answer(&[unreadable(number)], file.position, true);
                 self.counters.count("written under a number that was used before");
             }
             Err(_) => {
                 for mutation in &request.mutations {
-                    let alone = UploadRequest { mutations: vec![mutation.clone()], ..request.clone() };
-                    if let Ok(answers) = self.call(slot, user, &token, &alone).await {
-                        self.devices[device].file.outbox.answer(&answers, position);
+                    let alone = alone(&request, mutation);
+                    if let Ok(response) = self.call(slot, user, &token, &alone).await {
+                        self.devices[device].file.answer(&response);
                     } else {
                         return Box::pin(self.upload_at(device, slot, alone)).await;
                     }
@@ -207,19 +219,22 @@ impl Simulation {
     }
 
     /// Makes an upload call, and checks what it did.
-    async fn call(
+    pub(super) async fn call(
         &mut self,
         slot: usize,
         user: u32,
         token: &str,
         request: &UploadRequest,
-    ) -> Result<Vec<haversack_proto::sync::MutationAnswer>, Status> {
+    ) -> Result<UploadResponse, Status> {
         let before = self.truth.head();
         let server = self.servers[slot].as_mut().expect("the server runs");
         let result = server.upload(token, request.clone()).await;
         let changed = self.truth.read_back();
         let call = Call { user, request, before, result: &result, changed: &changed };
         self.ledger.check(&call, &self.truth, &mut self.counters);
+        if let Ok(response) = &result {
+            self.check_refusals(user, request, response);
+        }
         result
     }
 }
@@ -239,6 +254,14 @@ impl Device {
             file.apply(&event);
         }
     }
+}
+
+/// A call with one of a call's mutations.
+fn alone(request: &UploadRequest, mutation: &bytes::Bytes) -> UploadRequest {
+    let number = Mutation::decode(mutation.clone()).unwrap().number;
+    let only = |numbers: &[u64]| numbers.iter().copied().filter(|it| *it == number).collect();
+    let (sent_before, taken_before) = (only(&request.sent_before), only(&request.taken_before));
+    UploadRequest { mutations: vec![mutation.clone()], sent_before, taken_before, ..request.clone() }
 }
 
 /// A server that has not died.

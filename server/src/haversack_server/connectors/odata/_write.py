@@ -61,6 +61,8 @@ class Writer:
         shape = shapes.by_entity.get(change.entity)
         if shape is None:
             raise SourceRefused(Refusal.INVALID, f"the service has no entity {change.entity} that could be written")
+        if change.looks_for:
+            return await self._found(change, shape)
         headers = await self._caller(change.user)
         if change.kind == "create":
             return await self._create(change, shape, shapes, headers)
@@ -153,6 +155,17 @@ class Writer:
         if answer.ok or answer.status in (_GONE, 410):
             return Written(None)
         raise _refused(answer)
+
+    async def _found(self, change: Change, shape: Shape) -> Written:
+        """Looks for a change that may have been made: one that was taken is believed, others are told by the row."""
+        there = await self._read(shape, change.id)
+        if change.looks_for == "sent":
+            is_made = (
+                there is None if change.kind == "delete" else there is not None and _has(there[0], change.values, shape)
+            )
+            if not is_made:
+                return Written(None, found=False)
+        return Written(_ingest_row(there[0], shape), there[1]) if there else Written(None)
 
     async def _looked_up(self, change: Change, shape: Shape, lost: LostAnswer) -> Written:
         """Tells what became of a change whose answer was lost; raises SourceUnavailable if it was not made."""

@@ -128,6 +128,9 @@ class Writer:
             self._has_ledger = await _ledger_is_there(connection)
         async with connection.transaction():
             row = _Row(connection, entity, change, self._select(entity))
+            if change.looks_for:
+                found = await row.is_found(by_key=self._has_ledger)
+                return await row.written() if found else Written(None, found=False)
             if self._has_ledger and not await row.is_first():
                 return await row.written()
             await self._become(connection, change.user)
@@ -172,6 +175,13 @@ class _Row:
     async def is_first(self) -> bool:
         """Notes the mutation's key; returns whether it was not there."""
         return (await self._connection.execute(_NOTE, (self._change.key,))).rowcount == 1
+
+    async def is_found(self, *, by_key: bool) -> bool:
+        """Returns whether the mutation was made before; without a ledger what was taken is believed to have been."""
+        if by_key:
+            statement = sql.SQL("SELECT FROM {} WHERE key = %s").format(LEDGER)
+            return (await self._connection.execute(statement, (self._change.key,))).rowcount == 1
+        return self._change.looks_for == "taken" or self._is_done(await self._read(locking=False))
 
     async def apply(self, *, repeats_are_told: bool) -> None:
         """Makes the row what the device wants it to be; without a ledger, leaves alone what is so already."""

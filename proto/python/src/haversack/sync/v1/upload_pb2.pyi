@@ -41,18 +41,32 @@ MUTATION_OUTCOME_BLOCKED: MutationOutcome
 MUTATION_OUTCOME_QUEUED: MutationOutcome
 
 class UploadRequest(_message.Message):
-    __slots__ = ("install_id", "mutations", "app", "client", "report")
+    __slots__ = ("install_id", "mutations", "app", "client", "sent_before", "taken_before", "shortened", "report")
     INSTALL_ID_FIELD_NUMBER: _ClassVar[int]
     MUTATIONS_FIELD_NUMBER: _ClassVar[int]
     APP_FIELD_NUMBER: _ClassVar[int]
     CLIENT_FIELD_NUMBER: _ClassVar[int]
+    SENT_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    SHORTENED_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
     install_id: bytes
     mutations: _containers.RepeatedScalarFieldContainer[bytes]
     app: str
     client: str
+    sent_before: _containers.RepeatedScalarFieldContainer[int]
+    taken_before: _containers.RepeatedScalarFieldContainer[int]
+    shortened: _containers.RepeatedCompositeFieldContainer[Shortened]
     report: _report_pb2.DeviceReport
-    def __init__(self, install_id: _Optional[bytes] = ..., mutations: _Optional[_Iterable[bytes]] = ..., app: _Optional[str] = ..., client: _Optional[str] = ..., report: _Optional[_Union[_report_pb2.DeviceReport, _Mapping]] = ...) -> None: ...
+    def __init__(self, install_id: _Optional[bytes] = ..., mutations: _Optional[_Iterable[bytes]] = ..., app: _Optional[str] = ..., client: _Optional[str] = ..., sent_before: _Optional[_Iterable[int]] = ..., taken_before: _Optional[_Iterable[int]] = ..., shortened: _Optional[_Iterable[_Union[Shortened, _Mapping]]] = ..., report: _Optional[_Union[_report_pb2.DeviceReport, _Mapping]] = ...) -> None: ...
+
+class Shortened(_message.Message):
+    __slots__ = ("number", "hash")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    hash: bytes
+    def __init__(self, number: _Optional[int] = ..., hash: _Optional[bytes] = ...) -> None: ...
 
 class Mutation(_message.Message):
     __slots__ = ("number", "entity", "id", "kind", "values", "changed", "old_values", "base_lsn", "written_at_us", "depends_on", "model_version", "seen")
