@@ -216,6 +216,8 @@ class ShelfSource:
         self.kind = kind
         self.scope: Scope = "organization" if kind == "shelf-live" else "entity"
         self.interval_seconds = interval_seconds
+        self.address = str(shelf.folder)
+        self.recipients = frozenset({self.address})
         self._shelf = shelf
         self._secrets = secrets
         shelf.opened += 1

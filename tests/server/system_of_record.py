@@ -292,7 +292,9 @@ class RecordSource:
     interval_seconds = 1
 
     def __init__(self, settings: Mapping[str, Any], secrets: Mapping[str, str], mapping: str) -> None:
-        self._client = httpx.AsyncClient(base_url=settings["address"], timeout=10)
+        self.address = str(settings["address"])
+        self.recipients = frozenset({self.address})
+        self._client = httpx.AsyncClient(base_url=self.address, timeout=10)
 
     async def check(self) -> Checked:
         """Finds nothing."""

@@ -58,6 +58,8 @@ class NativeSource:
     kind = NATIVE
     scope: Scope = "entity"
     interval_seconds = NATIVE_INTERVAL_SECONDS
+    address = ""
+    recipients: frozenset[str] = frozenset()
 
     def __init__(self, catalog: Catalog, stagings: Stagings, organization: str) -> None:
         self._catalog = catalog

@@ -212,11 +212,16 @@ class Source(Protocol):
         kind: Its name in settings and work items; never reused for another kind.
         scope: Whether each entity is followed by a feed of its own, or all of them by one.
         interval_seconds: From the end of a feed's run to the next one, unless it is live.
+        address: Which system of record this is, without user or secrets and in one spelling: sources of one kind and
+            address have the same rows.
+        recipients: Everything that its secrets are sent to, each in one spelling.
     """
 
     kind: str
     scope: Scope
     interval_seconds: int
+    address: str
+    recipients: frozenset[str]
 
     async def check(self) -> Checked:
         """Finds out what will work and what will not, within `CHECK_SECONDS_MAX`; changes nothing at the source.

@@ -19,6 +19,7 @@ from haversack_server.errors import (
     HaversackError,
     OrganizationNotProvisioned,
     SourceInvalid,
+    SourceSecretsMissing,
     SourceUnknown,
     TransitionIllegal,
 )
@@ -73,7 +74,8 @@ class Sources:
     async def set(self, organization: str, wanted: Wanted, *, dry_run: bool) -> tuple[StoredSource, list[str]]:
         """Gives an organization a source, or changes it; returns it, and sentences about what is worth knowing.
 
-        Raises OrganizationUnknown, SourceUnknown, SourceInvalid, MappingInvalid or TransitionIllegal.
+        Raises OrganizationUnknown, SourceUnknown, SourceInvalid, SourceSecretsMissing, MappingInvalid or
+        TransitionIllegal.
         """
         async with self._catalog.exclusive(organization):
             async with self._catalog.begin() as connection:
@@ -199,14 +201,20 @@ class Sources:
     ) -> StoredSource:
         """Returns the source as it is to be stored; it is judged by being made ready."""
         same = before if before is not None and before.kind == wanted.kind else None
-        secrets = self._before(organization, same, wanted) if same else {}
-        secrets = {name: it for name, it in secrets.items() if name not in wanted.forgotten} | dict(wanted.secrets)
+        stored = self._before(organization, same, wanted) if same else {}
+        carried = {name: it for name, it in stored.items() if name not in {*wanted.forgotten, *wanted.secrets}}
+        secrets = carried | dict(wanted.secrets)
         if len(secrets) > SECRETS_MAX:
             raise SourceInvalid(f"a source can have {SECRETS_MAX} secrets, and these are {len(secrets)}")
         mapping = wanted.mapping if wanted.mapping is not None else same.mapping if same else ""
         source = self._connections.connect(wanted.kind, wanted.settings, secrets, mapping)
         scope, interval_seconds = source.scope, source.interval_seconds
         await source.close()
+        if same is not None and carried and source.recipients - await self._recipients(same):
+            raise SourceSecretsMissing(
+                f"the address of the source of {organization} is another one now, and secrets that are stored for the"
+                f" old one are not sent there; give {', '.join(sorted(carried))} again, or forget what is not needed"
+            )
         return StoredSource(
             organization=organization,
             kind=wanted.kind,
@@ -228,6 +236,15 @@ class Sources:
             if not wanted.secrets:
                 raise
             return {}
+
+    async def _recipients(self, stored: StoredSource) -> frozenset[str]:
+        """Returns everything that a stored source's secrets are sent to; nothing if it cannot be made ready."""
+        try:
+            source = self._connections.opened(stored)
+        except HaversackError:
+            return frozenset()
+        await source.close()
+        return source.recipients
 
     async def _refuse_another_kind(
         self, connection: AsyncConnection, before: StoredSource | None, stored: StoredSource

@@ -17,6 +17,9 @@ from haversack_server.errors import SourceInvalid, SourceUnavailable
 REFRESH_AHEAD_SECONDS = 120.0
 """A token is replaced this long before it ends, so that no request begins with one that ends on its way."""
 
+FETCH_SECONDS_MAX = 30.0
+"""How long signing in may take as a whole: every request of the organization waits for it."""
+
 LIFETIME_SECONDS_DEFAULT = 600.0
 """How long a token is used whose lifetime was not told."""
 
@@ -51,8 +54,9 @@ class GivenToken:
 class ClientCredentials:
     """OAuth 2 client credentials (RFC 6749, section 4.4): a token at a time, shared by all requests."""
 
-    def __init__(self, settings: OdataSettings, secret: str) -> None:
+    def __init__(self, settings: OdataSettings, secret: str, *, seconds_max: float = FETCH_SECONDS_MAX) -> None:
         self._settings = settings
+        self._seconds_max = seconds_max
         self._secret = secret
         self._value = ""
         self._good_until = 0.0
@@ -75,9 +79,12 @@ class ClientCredentials:
         }
         try:
             url, headers = self._settings.token_url, {"Accept": "application/json"}
-            async with http.stream("POST", url, data=form, headers=headers) as answer:
+            async with (
+                asyncio.timeout(self._seconds_max),
+                http.stream("POST", url, data=form, headers=headers, follow_redirects=False) as answer,
+            ):
                 body = _object(await _bounded(answer))
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             raise SourceUnavailable(
                 f"{self._settings.token_url} does not answer ({type(error).__name__}); it is tried again"
             ) from error

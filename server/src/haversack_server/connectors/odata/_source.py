@@ -36,6 +36,8 @@ class OdataSource:
 
     def __init__(self, client: Client, mapping: OdataMapping) -> None:
         self.interval_seconds = client.settings.interval_seconds
+        self.address = client.settings.address
+        self.recipients = client.settings.recipients
         self._service = Service(client)
         self._mapping = mapping
         self._writer = Writer(self._service)

@@ -45,6 +45,8 @@ class PostgresSource:
         kind: "postgres".
         scope: One feed follows the whole organization, since transactions span tables.
         interval_seconds: Between runs of a feed that ended.
+        address: The database.
+        recipients: It alone.
     """
 
     kind = KIND
@@ -52,6 +54,8 @@ class PostgresSource:
     interval_seconds = INTERVAL_SECONDS
 
     def __init__(self, settings: Settings, mapping: str) -> None:
+        self.address = settings.address
+        self.recipients = frozenset({settings.address})
         self._settings = settings
         self._text = mapping
         self._file = read_mapping(mapping)
