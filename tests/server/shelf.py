@@ -218,6 +218,7 @@ class ShelfSource:
         self.interval_seconds = interval_seconds
         self.address = str(shelf.folder)
         self.recipients = frozenset({self.address})
+        self.holds: frozenset[str] = frozenset()
         self._shelf = shelf
         self._secrets = secrets
         shelf.opened += 1
@@ -257,7 +258,7 @@ class ShelfSource:
         self._shelf.answer()
         return self._shelf.change(change)
 
-    async def forget(self) -> tuple[str, ...]:
+    async def forget(self, successor: Source | None = None) -> tuple[str, ...]:
         """See `Source`."""
         try:
             self._shelf.answer()

@@ -255,6 +255,12 @@ pub trait LedgerView {
     /// If the database cannot be read.
     fn queue_standing(&self) -> Result<QueueStanding, StagingError>;
 
+    /// The source that mutations are accepted for, see [`crate::queue::bind`]; empty if none was named.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn queue_source(&self) -> Result<Vec<u8>, StagingError>;
+
     /// What waits for a source outside under a place of the ledger.
     ///
     /// # Errors
@@ -453,6 +459,8 @@ struct TravellingQueued {
     etag: Option<String>,
     #[prost(int32, tag = "5")]
     policy: i32,
+    #[prost(bytes = "vec", tag = "6")]
+    source: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
@@ -507,15 +515,15 @@ impl From<Entry> for Travelling {
 
 impl From<Queued> for TravellingQueued {
     fn from(queued: Queued) -> Self {
-        let Queued { mutation, effect, old, etag, policy } = queued;
-        Self { mutation, effect: Some(effect), old, etag, policy }
+        let Queued { mutation, effect, old, etag, policy, source } = queued;
+        Self { mutation, effect: Some(effect), old, etag, policy, source }
     }
 }
 
 impl From<TravellingQueued> for Queued {
     fn from(queued: TravellingQueued) -> Self {
-        let TravellingQueued { mutation, effect, old, etag, policy } = queued;
-        Self { mutation, effect: effect.unwrap_or_default(), old, etag, policy }
+        let TravellingQueued { mutation, effect, old, etag, policy, source } = queued;
+        Self { mutation, effect: effect.unwrap_or_default(), old, etag, policy, source }
     }
 }
 

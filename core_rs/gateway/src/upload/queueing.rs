@@ -34,7 +34,8 @@ pub(super) fn queue(
     let row = composed(stored.map(|(_, payload)| payload), &waiting)?;
     let old = fields_of(row.as_deref().unwrap_or_default(), &effect.changed)?;
     let etag = commit.etag(entity, &sent.id)?;
-    let queued = Queued { mutation: sent.bytes.to_vec(), effect, old, etag, policy: policy.into() };
+    let (mutation, policy) = (sent.bytes.to_vec(), policy.into());
+    let queued = Queued { mutation, effect, old, etag, policy, source: Vec::new() };
     let answer = MutationAnswer {
         number: sent.mutation.number,
         outcome: MutationOutcome::Queued.into(),

@@ -60,6 +60,7 @@ class NativeSource:
     interval_seconds = NATIVE_INTERVAL_SECONDS
     address = ""
     recipients: frozenset[str] = frozenset()
+    holds: frozenset[str] = frozenset()
 
     def __init__(self, catalog: Catalog, stagings: Stagings, organization: str) -> None:
         self._catalog = catalog
@@ -96,7 +97,7 @@ class NativeSource:
         """Raises SourceUnknown: what devices write is in the rows' own commit, and goes to the record with `settle`."""
         raise SourceUnknown(f"organization {self._organization} keeps its rows itself; nothing is written elsewhere")
 
-    async def forget(self) -> tuple[str, ...]:
+    async def forget(self, successor: Source | None = None) -> tuple[str, ...]:
         """See `Source`. The record database stays."""
         return ()
 
