@@ -17,6 +17,7 @@ from haversack_server.replication._source import (
     Described,
     Finding,
     Scope,
+    Source,
     Standing,
     Taken,
     Verdict,
