@@ -300,8 +300,8 @@ mod tests {
             INSERT INTO queue (place, install, user, number, entity, id, kind, judged_at_us, depends_on,
                 mutation, effect, old, policy)
             SELECT n, unhex(printf('%032x', n % {DEVICES})), zeroblob(16), n, 1,
-                unhex(printf('%032x', iif(n % ({writes} / 10) = 0, 0, n))), 2, n,
-                iif(n = 1, x'0000000000000007', x''), x'01', x'', x'', 1 FROM n"
+                unhex(printf('%032x', CASE WHEN n % ({writes} / 10) = 0 THEN 0 ELSE n END)), 2, n,
+                CASE n WHEN 1 THEN x'0000000000000007' ELSE x'' END, x'01', x'', x'', 1 FROM n"
         );
         connection.execute_batch(&fill).unwrap();
         connection.execute_batch("ANALYZE").unwrap();
