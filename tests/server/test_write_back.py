@@ -145,7 +145,7 @@ def fill(system: SystemOfRecord) -> None:
 
 
 async def set_source(
-    settings: ServerSettings, organization: str, system: SystemOfRecord, *, is_paused: bool = False
+    settings: ServerSettings, organization: str, system: SystemOfRecord, *, is_paused: bool = False, revision: int = 1
 ) -> None:
     """Makes the system the organization's source."""
     catalog = await Catalog.open(settings.catalog_url)
@@ -160,7 +160,7 @@ async def set_source(
             sealed_secrets=sealed,
             mapping="",
             is_paused=is_paused,
-            revision=1 + is_paused,
+            revision=revision + is_paused,
             changed_at_us=1,
         )
         async with catalog.begin() as connection:
@@ -469,6 +469,28 @@ def test_what_waits_is_not_sent_to_another_source(
                 field.admin.call("sync_errors", "RetrySyncError", retry)
                 eventually(lambda: made in other.rows("account"))
                 assert field.system.keys == []
+    finally:
+        loop.run(set_source(field.server.settings, field.name, other, is_paused=True))
+        listening.shutdown()
+        listening.server_close()
+
+
+def test_a_source_whose_setting_was_cut_off_gets_its_queue(field: Field, loop: LoopThread, tmp_path: Path) -> None:
+    """The catalog has another address already, and the queue was not told."""
+    other = SystemOfRecord(tmp_path / "other.sqlite3")
+    listening = other.start()
+    fill(other)
+    try:
+        with field.device(ADA, "ada.db") as ada:
+            ada.sync()
+            field.system.down = True
+            ada.create("account", {"name": "For the first"})
+            assert ada.sync().queued == 1
+            loop.run(set_source(field.server.settings, field.name, other, revision=2))
+            eventually(lambda: [it.reason for it in field.errors()] == [error_pb2.ERROR_REASON_SOURCE_REPLACED])
+            made = ada.create("account", {"name": "For the next"})
+            ada.sync()
+            eventually(lambda: made in other.rows("account"))
     finally:
         loop.run(set_source(field.server.settings, field.name, other, is_paused=True))
         listening.shutdown()

@@ -28,7 +28,7 @@ mod settle;
 use haversack_engine::ids::{EntityNumber, Lsn};
 
 pub use self::ready::{Ready, ReadyRow, ready};
-pub use self::settle::{Settled, Settlement, refuse_replaced, settle};
+pub use self::settle::{REPLACED_MAX, Settled, Settlement, refuse_replaced, settle};
 use crate::write_back::after;
 use crate::{Effect, Entry, LedgerPlace, Origin, RowId, Staging, StagingError};
 

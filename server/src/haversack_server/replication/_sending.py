@@ -169,6 +169,7 @@ class WriteBack:
     ) -> None:
         """Prepares; `data` is the folder where processes of one machine see that one of them has died."""
         self._data = data
+        self._catalog = catalog
         self._stagings = stagings
         self._connections = connections
         self._sync = sync
@@ -249,11 +250,10 @@ class WriteBack:
                     await lent.keeper.settle(staging)
                     return True
                 mark = mark_of(lent.source)
-                if await self._is_another_s(staging, mark):
-                    # It is being replaced at this moment; whoever lends the next one has the queue's.
-                    self._leave(organization, CLAIM_SECONDS)
-                    return False
-                return await self._send(organization, staging, lent.source, mark)
+                if not await self._is_another_s(staging, mark):
+                    return await self._send(organization, staging, lent.source, mark)
+            await self._rebind(organization, staging)
+            return False
         except OrganizationNotProvisioned:
             # Whoever took it out of service has written back all that there was, or kept it. Places begin anew.
             self._put_aside.pop(organization, None)
@@ -271,6 +271,14 @@ class WriteBack:
             return True
         await refuse_replaced(staging)
         return False
+
+    async def _rebind(self, organization: str, staging: Staging) -> None:
+        """Has the queue be for the source that the catalog has, when nobody is setting another one.
+
+        Either that was so a moment ago, or whoever did was killed before the queue was told.
+        """
+        async with self._catalog.exclusive(organization), self._connections.lend(organization) as lent:
+            await bind_queue(staging, lent.source)
 
     async def _send(self, organization: str, staging: Staging, source: Writable, mark: bytes) -> bool:
         """Takes an organization's queue to its source; returns whether nothing is left."""
