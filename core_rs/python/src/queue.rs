@@ -117,7 +117,7 @@ fn describe(schema: &Schema, it: &Ready) -> Result<Json, Failure> {
     };
     Ok(json!({
         "place": it.place.0,
-        "source": it.queued.source.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+        "source": it.queued.source,
         "key": key(it),
         "entity": entity.name,
         "id": match &it.entry.id {

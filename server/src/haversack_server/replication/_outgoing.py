@@ -73,7 +73,7 @@ class _Queued:
     """A write that waits, as the core describes it."""
 
     place: int
-    source: str
+    source: bytes
     change: Change
     merges: bool
     conflicts: tuple[str, ...]
@@ -84,7 +84,7 @@ class _Queued:
         names = ("key", "entity", "id", "kind", "values", "old_values", "etag", "user", "detect_conflicts")
         change = Change(**{name: found[name] for name in names})
         return cls(
-            found["place"], found["source"], change, found["merges"], tuple(found["conflicts"]), found["is_overtaken"]
+            found["place"], bytes(found["source"]), change, found["merges"], tuple(found["conflicts"]), found["is_overtaken"]
         )
 
 
@@ -197,7 +197,7 @@ class Outgoing:
             writes_max=WRITES_LISTED_MAX,
         )
         listed = [_Queued.of(it) for it in json.loads(found)]
-        return [it for it in listed if it.source in ("", self.mark.hex())]
+        return [it for it in listed if it.source in (b"", self.mark)]
 
     async def _take(self, queued: _Queued) -> None:
         """Takes one write to the source and settles it; puts it aside if it fails by itself."""
