@@ -84,7 +84,12 @@ class _Queued:
         names = ("key", "entity", "id", "kind", "values", "old_values", "etag", "user", "detect_conflicts")
         change = Change(**{name: found[name] for name in names})
         return cls(
-            found["place"], bytes(found["source"]), change, found["merges"], tuple(found["conflicts"]), found["is_overtaken"]
+            found["place"],
+            bytes(found["source"]),
+            change,
+            found["merges"],
+            tuple(found["conflicts"]),
+            found["is_overtaken"],
         )
 
 
