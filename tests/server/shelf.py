@@ -230,6 +230,9 @@ class ShelfSource:
         self.kind = kind
         self.scope: Scope = "organization" if kind == "shelf-live" else "entity"
         self.interval_seconds = interval_seconds
+        self.address = str(shelf.folder)
+        self.recipients = frozenset({self.address})
+        self.holds: frozenset[str] = frozenset()
         self._shelf = shelf
         self._secrets = secrets
         shelf.opened += 1
@@ -273,7 +276,7 @@ class ShelfSource:
         self._shelf.answer()
         return self._shelf.change(change)
 
-    async def forget(self) -> tuple[str, ...]:
+    async def forget(self, successor: Source | None = None) -> tuple[str, ...]:
         """See `Source`."""
         try:
             self._shelf.answer()

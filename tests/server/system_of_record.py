@@ -26,7 +26,7 @@ from haversack_server.catalog.work_items import Counts
 from haversack_server.core import in_thread
 from haversack_server.errors import Refusal, SourceRefused, SourceThrottled, SourceUnavailable
 from haversack_server.metadata import read_document, standard_documents
-from haversack_server.replication import Change, Checked, Described, Scope, Standing, Taken, Written
+from haversack_server.replication import Change, Checked, Described, Scope, Source, Standing, Taken, Written
 
 Row = dict[str, Any]
 
@@ -292,7 +292,10 @@ class RecordSource:
     interval_seconds = 1
 
     def __init__(self, settings: Mapping[str, Any], secrets: Mapping[str, str], mapping: str) -> None:
-        self._client = httpx.AsyncClient(base_url=settings["address"], timeout=10)
+        self.address = str(settings["address"])
+        self.recipients = frozenset({self.address})
+        self.holds: frozenset[str] = frozenset()
+        self._client = httpx.AsyncClient(base_url=self.address, timeout=10)
 
     async def check(self) -> Checked:
         """Finds nothing."""
@@ -323,7 +326,7 @@ class RecordSource:
         row = answer["row"]
         return Written(None if row is None else json.dumps(row).encode(), answer["etag"])
 
-    async def forget(self) -> tuple[str, ...]:
+    async def forget(self, successor: Source | None = None) -> tuple[str, ...]:
         """Keeps nothing for anybody."""
         return ()
 

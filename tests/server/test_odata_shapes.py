@@ -11,7 +11,7 @@ from haversack.model.v1 import model_pb2
 from haversack_server._core import OdataPage, Staging
 from haversack_server.connectors.odata._http import Answer
 from haversack_server.connectors.odata._write import _refused
-from haversack_server.errors import Refusal
+from haversack_server.errors import Refusal, SourceRefused
 from haversack_server.filters import model_of_documents
 from haversack_server.metadata import standard_documents
 from server.odata_model import golden
@@ -69,6 +69,7 @@ def test_a_page_with_more_to_come(model: model_pb2.Model, staging: Staging) -> N
 def test_refusals(name: str, outcome: Refusal) -> None:
     answer = recorded(EXAMPLES[name])
     refusal = _refused(answer)
+    assert isinstance(refusal, SourceRefused)
     assert refusal.outcome is outcome
     assert str(refusal) == EXAMPLES[name]["body"]["error"]["message"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from haversack_server.errors import Refusal, SourceRefused, SourceThrottled, SourceUnavailable
+from haversack_server.errors import Refusal, SourceNotReady, SourceRefused, SourceThrottled, SourceUnavailable
 from server.odata_fixture import ANNOTATION, OdataFixture, serving
 from server.odata_model import shop
 from server.odata_world import OdataWorld, account, guid
@@ -128,6 +128,25 @@ def test_refusals_have_the_services_words(world: OdataWorld, status: int, outcom
     told = refusal(world, "update", "account", ONE, values={"name": "x"}, etag=etag(world))
     assert told == (outcome, "Principal user is missing prvWriteAccount privilege")
     assert row(world)["name"] == "one"
+
+
+@pytest.mark.parametrize("kind", ["create", "update", "delete"])
+def test_an_entity_set_that_is_gone_keeps_the_write_waiting(world: OdataWorld, kind: str) -> None:
+    row = guid(9 if kind == "create" else 1)
+    values = {} if kind == "delete" else {"name": "later"}
+    table = world.fixture.tables.pop("accounts")
+    with pytest.raises(SourceNotReady, match="the write waits"):
+        world.write(kind, "account", row, values=values, detect_conflicts=False)
+    world.fixture.tables["accounts"] = table
+    world.write(kind, "account", row, values=values, detect_conflicts=False)
+    assert (row in world.fixture.rows("accounts")) == (kind != "delete")
+
+
+@pytest.mark.parametrize("status", [302, 402, 451])
+def test_what_is_between_us_and_the_service_does_not_refuse_writes(world: OdataWorld, status: int) -> None:
+    world.fixture.fail(match="accounts", status=status)
+    with pytest.raises(SourceNotReady, match=str(status)):
+        world.write("update", "account", guid(1), values={"name": "later"}, detect_conflicts=False)
 
 
 def test_rules_of_the_service(world: OdataWorld) -> None:

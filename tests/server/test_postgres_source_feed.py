@@ -86,6 +86,23 @@ def test_snapshot_and_stream_make_the_same_rows_of_every_type(source_database: S
         assert followed.staging.head() == head
 
 
+def test_large_rows_are_read_no_further_ahead_than_there_is_room_and_all_come(
+    source_database: SourceDatabase, tmp_path: Path
+) -> None:
+    """More than twice what the gate lets by, in one transaction; the last row is nearly as large as a row may be."""
+    run = source_database.run
+    run(MAKE_NOTES)
+    with following(source_database, NOTES, tmp_path / "staging.db") as followed:
+        followed.follow()
+        run(
+            "INSERT INTO note (id, title, body) SELECT md5(i::text)::uuid, i::text, repeat('x', 1 << 20)"
+            " FROM generate_series(1, 70) i UNION ALL SELECT %s, 'large', repeat('y', 8000000)",
+            ONE,
+        )
+        assert followed.follow().counts.inserted == 71
+        assert len(followed.rows("note")[ONE]["body"]) == 8_000_000
+
+
 def test_changes_of_rows(source_database: SourceDatabase, tmp_path: Path) -> None:
     run = source_database.run
     run(MAKE_NOTES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from haversack.admin.v1 import source_pb2
 from haversack.model.v1 import model_pb2
 from haversack.sync.v1 import sync_pb2, sync_pb2_grpc
 from haversack_client import Backoff, Device
+from haversack_server.connectors.postgres import own_settings
 from server.postgres_world import SourceDatabase
+from server.refusals import refused
 from server.running import STEP_SECONDS_MAX, Admin, RunningServer
 from server.test_cli import Line
 from server.test_profiles import publish, save
@@ -69,6 +72,7 @@ def test_a_device_follows_a_database(server: RunningServer, admin: Admin, source
         run("DELETE FROM job WHERE title = 'job 2'")
         assert [it.count for it in until_checkpoint(stream)[-1].checkpoint.digests] == [2]
         stream.cancel()
+    another_slot_leaves_none_behind(admin, name, source_database)
     answer = admin.call("sources", "GetSourceStatus", source_pb2.GetSourceStatusRequest(organization=name))
     assert answer.status.kind == "postgres"
     findings = admin.call("sources", "CheckSource", source_pb2.CheckSourceRequest(organization=name))
@@ -132,3 +136,40 @@ def test_a_database_without_users_has_a_directory_here_until_it_brings_one(
 
 def titles(device: Device) -> set[str]:
     return {it["title"] for it in device.query("SELECT title FROM job")}
+
+
+def another_slot_leaves_none_behind(admin: Admin, name: str, source_database: SourceDatabase) -> None:
+    """Sets another slot while the old one is followed."""
+    run, old = source_database.run, source_database.settings["slot"]
+    request = source_pb2.SetSourceRequest(organization=name, kind="postgres")
+    request.settings_json = json.dumps({**source_database.settings, "slot": f"{old[:40]}_next"})
+    answer = admin.call("sources", "SetSource", request)
+    assert any(old in note for note in answer.notes), answer.notes
+    assert run("SELECT 1 FROM pg_replication_slots WHERE slot_name = %s", old) == []
+    run("INSERT INTO job (title, owner_id) VALUES ('behind the new slot', %s)", USER)
+    watch = admin.call("sources", "WatchSourceStatus", source_pb2.WatchSourceStatusRequest(organization=name))
+    assert any(sum(it.rows for it in answer.status.entities if it.entity == "job") == 3 for answer in watch)
+    watch.cancel()
+
+
+def test_each_organization_has_a_slot_of_its_own(admin: Admin, source_database: SourceDatabase) -> None:
+    settings = {key: value for key, value in source_database.settings.items() if key != "slot"}
+    slots = []
+    for _ in range(2):
+        name = admin.organization(standard=False, provisioned=False)
+        request = source_pb2.SetSourceRequest(organization=name, kind="postgres", mapping=MAPPING)
+        request.settings_json = json.dumps(settings)
+        admin.call("sources", "SetSource", request)
+        stored = admin.call("sources", "GetSource", source_pb2.GetSourceRequest(organization=name)).source
+        slots.append(json.loads(stored.settings_json)["slot"])
+    assert len(set(slots)) == 2
+    request.settings_json = json.dumps({**settings, "slot": slots[0]})
+    with refused(grpc.StatusCode.FAILED_PRECONDITION, "SOURCE_SLOT_TAKEN", slots[0]):
+        admin.call("sources", "SetSource", request)
+
+
+def test_names_of_slots_are_told_apart() -> None:
+    names = ["acme", "acme-field", "acme_field", "ACME_field", "a" * 60, "a" * 61]
+    slots = [own_settings(name)["slot"] for name in names]
+    assert len(set(slots)) == len(names)
+    assert all(re.fullmatch("[a-z0-9_]{1,50}", slot) for slot in slots)

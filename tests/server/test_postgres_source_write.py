@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from haversack_server.connectors.postgres import PostgresSource
 from haversack_server.connectors.postgres._directory import UNIT
-from haversack_server.errors import Refusal, SourceRefused, SourceUnavailable
+from haversack_server.errors import Refusal, SourceNotReady, SourceRefused, SourceUnavailable
 from haversack_server.replication import Change, Written
 from server.postgres_world import SourceDatabase
 
@@ -129,7 +129,6 @@ def test_rows_are_made_and_deleted(source: PostgresSource, source_database: Sour
         ({"ownerid": JOB, "ownerid_type": "team"}, "can only point at systemuser"),
         ({"state": 7}, "has no choice 7"),
         ({"price": "123456789012"}, "numeric field overflow"),
-        ({"nonsense": 1}, "no attribute nonsense"),
     ],
 )
 def test_what_the_database_refuses_comes_back_in_its_words(
@@ -141,6 +140,55 @@ def test_what_the_database_refuses_comes_back_in_its_words(
     assert "Failing row" not in str(refused.value), "it has columns that are not the user's to see"
     # Nothing of it was kept, its key neither.
     assert _write(source, "update", values={"title": "fine"}, detect_conflicts=False).row is not None
+
+
+@pytest.mark.parametrize(
+    ("breaks", "mends", "words"),
+    [
+        ("ALTER TABLE job RENAME COLUMN title TO heading", "ALTER TABLE job RENAME COLUMN heading TO title", "42703"),
+        ("ALTER TABLE job RENAME TO jobs", "ALTER TABLE jobs RENAME TO job", "42P01"),
+        (
+            "ALTER TABLE haversack.applied_mutations RENAME TO gone",
+            "ALTER TABLE haversack.gone RENAME TO applied_mutations",
+            "applied_mutations",
+        ),
+    ],
+)
+def test_what_administrators_have_to_mend_keeps_the_write_waiting(
+    source: PostgresSource, source_database: SourceDatabase, breaks: str, mends: str, words: str
+) -> None:
+    _write(source, "update", values={"title": "first"}, detect_conflicts=False)
+    source_database.run(breaks)
+    for _ in range(2):
+        with pytest.raises(SourceNotReady, match=words):
+            _write(source, "update", values={"title": "later"}, key="install/2", detect_conflicts=False)
+    source_database.run(mends)
+    assert _write(source, "update", values={"title": "later"}, key="install/2", detect_conflicts=False).row is not None
+    with pytest.raises(SourceNotReady, match="no attribute nonsense"):
+        _write(source, "update", values={"nonsense": 1}, key="install/3", detect_conflicts=False)
+
+
+def test_a_privilege_of_our_own_is_not_the_user_s_fault(source_database: SourceDatabase) -> None:
+    run = source_database.run
+    role = f"reader_{source_database.name}"[:40]
+    run(MAKE)
+    run("INSERT INTO job (id, title) VALUES (%s, 'first')", JOB)
+    run(f"CREATE ROLE {role} LOGIN; GRANT SELECT ON job, users TO {role}")
+    url = source_database.settings["url"].replace("user=haversack", f"user={role}")
+    change = Change("install/1", "job", JOB, "update", {"title": "later"}, user=USER, detect_conflicts=False)
+
+    async def check() -> None:
+        source = source_database.source(MAPPING, url=url)
+        try:
+            with pytest.raises(SourceNotReady, match="permission denied"):
+                await source.write(change)
+            run(f"GRANT INSERT, UPDATE, DELETE ON job TO {role}")
+            assert (await source.write(change)).row is not None
+        finally:
+            await source.close()
+
+    asyncio.run(check())
+    run(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 def test_a_version_or_an_old_value_that_has_moved_is_a_conflict(source: PostgresSource) -> None:

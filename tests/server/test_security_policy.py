@@ -29,7 +29,18 @@ from haversack.admin.v1 import (
 )
 from haversack.sync.v1 import report_pb2, sync_pb2, upload_pb2
 from haversack_server.errors import LimitReached, RoleInsufficient, TokenNotAllowed
-from haversack_server.security import RULES, Caller, HeldGrant, Limiter, Place, Role, Rule, admit, uncovered
+from haversack_server.security import (
+    RULES,
+    Caller,
+    HeldGrant,
+    Limiter,
+    Place,
+    Role,
+    Rule,
+    admit,
+    organization_of,
+    uncovered,
+)
 from haversack_server.security._policy import table
 from haversack_server.settings import LimitSettings, Mode, ServerSettings
 from hypothesis import given
@@ -128,7 +139,7 @@ def test_every_role_may_do_what_the_policy_says_and_nothing_else(role: Role | No
             assert ended == "OK", rpc
         elif rule.place is Place.SERVER or role is None:
             assert ended == "TOKEN_NOT_ALLOWED", rpc
-        elif role < rule.role:
+        elif role < rule.role or rule.everywhere:
             assert ended == "ROLE_INSUFFICIENT", rpc
         else:
             assert ended not in ("TOKEN_NOT_ALLOWED", "ROLE_INSUFFICIENT", "INTERNAL"), rpc
@@ -154,6 +165,21 @@ def test_the_strongest_role_that_holds_there_decides(
             admit(caller, rule, request)
     else:
         admit(caller, rule, request)
+
+
+@given(st.lists(st.tuples(st.sampled_from(Role), st.sampled_from(["", "a", "b"])), max_size=4), st.sampled_from(Role))
+def test_what_reaches_beyond_an_organization_needs_the_role_everywhere(
+    held: list[tuple[Role, str]], needed: Role
+) -> None:
+    caller = Caller("issuer", "subject", tuple(HeldGrant(*it, "tests") for it in held), 0)
+    rule, request = Rule(role=needed, everywhere=True), entities_pb2.ListEntitiesRequest(organization="a")
+    assert organization_of(rule, request) == "a"
+    if any(place == "" and role >= needed for role, place in held):
+        admit(caller, rule, request)
+    else:
+        known = any(place in ("", "a") for _, place in held)
+        with pytest.raises(RoleInsufficient if known else TokenNotAllowed):
+            admit(caller, rule, request)
 
 
 def test_a_refusal_says_which_role_is_needed(server: RunningServer, admin: Admin) -> None:

@@ -426,6 +426,45 @@ def test_secrets_are_sealed_in_the_catalog_and_their_key_can_be_exchanged(site: 
     assert site.line.refusal(*forget)["reason"] == "SOURCE_INVALID"
 
 
+def test_secrets_are_not_carried_to_another_address(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHELF_SECRET", SECRET)
+    site.shelf("tools").secret = SECRET
+    site.shelf("toys")
+    name = site.admin.organization(standard=False)
+    site.set(name, "shelf", "tools", password=SECRET)
+    for more in ((), ("--dry-run",)):
+        refusal = site.line.refusal("source", "add", name, "--set", "shelf=toys", *more)
+        assert refusal["reason"] == "SOURCE_SECRETS_MISSING"
+        assert "password" in refusal["message"]
+    assert json.loads(site.line.json("source", "show", name)["settings_json"]) == {"shelf": "tools"}
+    site.line.run("source", "add", name, "--set", "interval_seconds=2")
+    site.line.run("source", "add", name, "--set", "shelf=toys", "--secret", "password=env:SHELF_SECRET")
+    site.line.run("source", "add", name, "--set", "shelf=tools", "--secret", "password=env:SHELF_SECRET")
+    site.line.run("source", "add", name, "--set", "shelf=toys", "--unset", "password")
+    assert site.line.json("source", "show", name)["secret_names"] == []
+
+
+def test_where_the_server_connects_is_not_for_administrators_of_organizations(site: Site) -> None:
+    site.shelf("tools")
+    name = site.admin.organization(standard=False)
+    site.set(name, "shelf", "tools")
+    mine = site.server.admin(site.server.admin_token(name))
+    request = pb.SetSourceRequest(organization=name, kind="shelf", settings_json='{"shelf": "tools"}')
+    for dry_run in (False, True):
+        request.dry_run = dry_run
+        assert refused(lambda: mine.call("sources", "SetSource", request)) == "ROLE_INSUFFICIENT"
+    for method, asked in (
+        ("SetMapping", pb.SetMappingRequest(organization=name, mapping="# none\n")),
+        ("PauseSource", pb.PauseSourceRequest(organization=name)),
+        ("ResumeSource", pb.ResumeSourceRequest(organization=name)),
+        ("RemoveSource", pb.RemoveSourceRequest(organization=name)),
+    ):
+        mine.call("sources", method, asked)
+    entries = mine.call("audit", "QueryAudit", security_pb2.QueryAuditRequest(organization=name)).entries
+    set_by = [(it.organization, it.outcome) for it in entries if it.rpc.endswith("SetSource")]
+    assert sorted(set_by) == [(name, "OK"), (name, "ROLE_INSUFFICIENT"), (name, "ROLE_INSUFFICIENT")]
+
+
 def test_a_source_whose_key_is_lost_is_set_again_with_its_secrets(site: Site) -> None:
     site.shelf("tools").secret = SECRET
     name = site.admin.organization(standard=False)

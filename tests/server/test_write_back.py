@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from haversack.admin.v1 import admin_pb2, provisioning_pb2, sync_errors_pb2
+from haversack.admin.v1 import admin_pb2, provisioning_pb2, source_pb2, sync_errors_pb2
+from haversack.error.v1 import error_pb2
 from haversack.model.v1 import model_pb2
-from haversack_client import Backoff, Device, WritesAnswered
+from haversack_client import Backoff, Device, QueueFullError, WritesAnswered
 from haversack_server.catalog import Catalog, sources
 from haversack_server.catalog.sources import StoredSource
 from haversack_server.replication._outgoing import WRITES_AT_ONCE_MAX
 from haversack_server.sealing import Seal
-from haversack_server.settings import Mode, ServerSettings
+from haversack_server.settings import LimitSettings, Mode, ServerSettings
 from server.running import Admin, LoopThread, RunningServer, running
 from server.system_of_record import RecordSource, SystemOfRecord
 from server.test_profiles import publish, save
@@ -25,6 +26,7 @@ from server.test_uploads import eventually
 ADA, BOB, UNIT, ROLE = (str(uuid.UUID(int=number)) for number in (101, 102, 103, 104))
 CREATE, READ, WRITE, DELETE, APPEND, APPEND_TO, GLOBAL = 1, 2, 3, 4, 7, 8, 8
 ACCOUNTS = [str(uuid.UUID(int=number)) for number in (1, 2, 3)]
+QUEUED_MAX = 20
 OPEN, RETRIED = sync_errors_pb2.SYNC_ERROR_STATE_OPEN, sync_errors_pb2.SYNC_ERROR_STATE_RETRIED
 
 
@@ -93,6 +95,7 @@ def record_server(loop: LoopThread, tmp_path_factory: pytest.TempPathFactory) ->
         data=tmp_path_factory.mktemp("record"),
         admin_listen="127.0.0.1:0",
         sync_listen="127.0.0.1:0",
+        limits=LimitSettings(queued_writes_max=QUEUED_MAX),
     )
     with running(loop, settings, {"record": RecordSource}) as started:
         yield started
@@ -142,7 +145,7 @@ def fill(system: SystemOfRecord) -> None:
 
 
 async def set_source(
-    settings: ServerSettings, organization: str, system: SystemOfRecord, *, is_paused: bool = False
+    settings: ServerSettings, organization: str, system: SystemOfRecord, *, is_paused: bool = False, revision: int = 1
 ) -> None:
     """Makes the system the organization's source."""
     catalog = await Catalog.open(settings.catalog_url)
@@ -157,7 +160,7 @@ async def set_source(
             sealed_secrets=sealed,
             mapping="",
             is_paused=is_paused,
-            revision=1 + is_paused,
+            revision=revision + is_paused,
             changed_at_us=1,
         )
         async with catalog.begin() as connection:
@@ -382,3 +385,113 @@ def test_what_waits_outlives_the_staging_database(field: Field) -> None:
         assert names(ada) == field.names()
         assert names(ada)[made] == "Made again"
         assert len(system.keys) == 2
+
+
+def test_a_device_keeps_what_the_queue_has_no_room_for(field: Field) -> None:
+    system = field.system
+    with field.device(ADA, "ada.db") as ada, field.device(BOB, "bob.db") as bob:
+        ada.sync()
+        bob.sync()
+        system.takes_writes = False
+        made = [ada.create("account", {"name": "Ada's 0"})]
+        assert ada.sync().queued == 1
+        made += [ada.create("account", {"name": f"Ada's {number}"}) for number in range(1, QUEUED_MAX + 1)]
+        system.put("account", ACCOUNTS[0], name="Changed meanwhile")
+        eventually(lambda: names(_refreshed(bob))[ACCOUNTS[0]] == "Changed meanwhile")
+        with pytest.raises(QueueFullError, match="WRITE_QUEUE_FULL") as full:
+            ada.sync()
+        # Rows come all the same, nothing is refused or lost, and the device says why it waits.
+        assert full.value.retry_delay_seconds == 60
+        assert names(ada)[ACCOUNTS[0]] == "Changed meanwhile"
+        assert (ada.activity.waiting, ada.activity.refused) == (QUEUED_MAX, 0)
+        assert "system of record" in ada.activity.error
+        bob.create("account", {"name": "Bob's"})
+        assert bob.sync().queued == 1, "what fits is taken"
+        system.takes_writes = True
+        eventually(lambda: field.standing().waiting == 0)
+        synced(ada, lambda: not ada.outbox())
+        assert {field.names()[it] for it in made} == {f"Ada's {number}" for number in range(QUEUED_MAX + 1)}
+        assert ada.activity.error == ""
+
+
+def _refreshed(device: Device) -> Device:
+    device.sync()
+    return device
+
+
+def test_a_live_device_says_why_its_writes_wait(field: Field) -> None:
+    with field.device(ADA, "ada.db") as ada:
+        ada.sync()
+        field.system.takes_writes = False
+        ada.create("account", {"name": "First"})
+        ada.sync()
+        with ada.batch():
+            for number in range(QUEUED_MAX):
+                ada.create("account", {"name": f"Later {number}"})
+        with ada.live():
+            eventually(lambda: "system of record" in ada.activity.error)
+            field.system.put("account", ACCOUNTS[0], name="Changed meanwhile")
+            eventually(lambda: names(ada)[ACCOUNTS[0]] == "Changed meanwhile")
+            assert "system of record" in ada.activity.error, "what the stream brings does not hide it"
+            assert ada.activity.waiting == QUEUED_MAX
+    field.system.takes_writes = True
+
+
+@pytest.mark.parametrize("next_source", ["another", "none"])
+def test_what_waits_is_not_sent_to_another_source(
+    field: Field, loop: LoopThread, tmp_path: Path, next_source: str
+) -> None:
+    other = SystemOfRecord(tmp_path / "other.sqlite3")
+    listening = other.start()
+    fill(other)
+    try:
+        with field.device(ADA, "ada.db") as ada:
+            ada.sync()
+            field.system.down = True
+            made = ada.create("account", {"name": "For the first"})
+            assert ada.sync().queued == 1
+            request = provisioning_pb2.StartDeprovisioningRequest(organization=field.name)
+            field.admin.call("provisioning", "StartDeprovisioning", request)
+            assert field.admin.settled(field.name).state == provisioning_pb2.PROVISIONING_STATE_NOT_PROVISIONED
+            if next_source == "another":
+                loop.run(set_source(field.server.settings, field.name, other))
+            else:
+                remove = source_pb2.RemoveSourceRequest(organization=field.name)
+                field.admin.call("sources", "RemoveSource", remove)
+            field.admin.provision(field.name)
+            publish(field.admin, field.name)
+            (error,) = field.errors()
+            assert error.reason == error_pb2.ERROR_REASON_SOURCE_REPLACED
+            assert made not in {row_id for row_id in other.rows("account")}
+            if next_source == "another":
+                synced(ada, lambda: states(ada) == ["refused"])
+                retry = sync_errors_pb2.RetrySyncErrorRequest(organization=field.name, number=error.number)
+                field.admin.call("sync_errors", "RetrySyncError", retry)
+                eventually(lambda: made in other.rows("account"))
+                assert field.system.keys == []
+    finally:
+        loop.run(set_source(field.server.settings, field.name, other, is_paused=True))
+        listening.shutdown()
+        listening.server_close()
+
+
+def test_a_source_whose_setting_was_cut_off_gets_its_queue(field: Field, loop: LoopThread, tmp_path: Path) -> None:
+    """The catalog has another address already, and the queue was not told."""
+    other = SystemOfRecord(tmp_path / "other.sqlite3")
+    listening = other.start()
+    fill(other)
+    try:
+        with field.device(ADA, "ada.db") as ada:
+            ada.sync()
+            field.system.down = True
+            ada.create("account", {"name": "For the first"})
+            assert ada.sync().queued == 1
+            loop.run(set_source(field.server.settings, field.name, other, revision=2))
+            eventually(lambda: [it.reason for it in field.errors()] == [error_pb2.ERROR_REASON_SOURCE_REPLACED])
+            made = ada.create("account", {"name": "For the next"})
+            ada.sync()
+            eventually(lambda: made in other.rows("account"))
+    finally:
+        loop.run(set_source(field.server.settings, field.name, other, is_paused=True))
+        listening.shutdown()
+        listening.server_close()

@@ -16,7 +16,7 @@ from haversack.sync.v1 import sync_pb2
 from haversack_client._backoff import Backoff
 from haversack_client._conflicts import ROUNDS_MAX, OnConflict
 from haversack_client._connections import Key
-from haversack_client._errors import DeviceWipedError, RemoteError, SyncRunningError, UnavailableError
+from haversack_client._errors import DeviceWipedError, QueueFullError, RemoteError, SyncRunningError, UnavailableError
 from haversack_client._fetch import Caller, Fetch
 from haversack_client._held import Wipe
 from haversack_client._keeper import Keeper, Work
@@ -432,12 +432,14 @@ class Device:
         return any(written)
 
     def _drain(self, tally: Tally) -> RemoteError | None:
-        """Uploads; returns what refused that, if it was not the network."""
+        """Uploads; returns why that could not be, if it was not the network: rows can be brought up to date then."""
         uploader = self._uploader(retries_max=RETRIES_MAX)
         try:
             for happening in uploader.drain():
                 tally.take_upload(happening)
                 self._monitor.take_upload(happening)
+        except QueueFullError as error:
+            return error
         except UnavailableError:
             raise
         except RemoteError as error:

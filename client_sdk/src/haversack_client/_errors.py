@@ -4,6 +4,7 @@
 HaversackError
 ├── RemoteError               the call failed at the server or on the way: code, reason, retry_delay_seconds
 │   ├── UnavailableError      no server answered, or it could not serve now; sync() has already retried
+│   │   └── QueueFullError    the server keeps no more writes for the system of record now; they wait on the device
 │   ├── NotProvisionedError   the organization is out of service; the device keeps its rows, a live stream waits
 │   ├── AuthenticationError   the token is missing, wrong or expired: get a new one
 │   ├── PermissionDeniedError this user may not sync; what the server withdrew is already removed
@@ -60,6 +61,10 @@ class RemoteError(HaversackError):
 
 class UnavailableError(RemoteError):
     """No server answered, the stream was cut, or the server cannot serve now and may later."""
+
+
+class QueueFullError(UnavailableError):
+    """As many writes wait for the organization's system of record as the server keeps: this device keeps its own."""
 
 
 class NotProvisionedError(RemoteError):

@@ -12,6 +12,7 @@ from enum import Enum
 
 from haversack_client._backoff import Waiting
 from haversack_client._connections import Connection
+from haversack_client._errors import QueueFullError
 from haversack_client._outbox import State
 from haversack_client._progress import Clock, Progress, ProgressMeter
 from haversack_client._readers import Readers
@@ -91,6 +92,7 @@ class Monitor:
         self._meter = ProgressMeter(clock)
         self._failed = False
         self._busy = False
+        self._upload_error = ""
         self._listeners: list[Callable[[Activity], object]] = []
         with readers.reading() as connection:
             (stage,) = connection.execute(
@@ -122,7 +124,7 @@ class Monitor:
         """A sync begins: its progress starts at nothing."""
         with self._lock:
             self._meter = ProgressMeter(self._clock)
-            self._failed, self._busy = False, True
+            self._failed, self._busy, self._upload_error = False, True, ""
         self._change(error="", fraction=0.0, seconds_left=None, rows_done=0, rows_total=0, model_waiting=False)
 
     def take(self, happening: Happening) -> Progress | None:
@@ -144,8 +146,14 @@ class Monitor:
         """An upload says what happens."""
         match happening:
             case Waiting(error, delay_seconds):
+                if isinstance(error, QueueFullError):
+                    # Until something is uploaded it stays, whatever the stream brings meanwhile.
+                    self._upload_error = str(error)
                 self._change(error=str(error), retry_seconds=delay_seconds)
             case Uploaded():
+                if self._upload_error:
+                    self._upload_error = ""
+                    self._change(error="")
                 self.count()
 
     def fail(self, error: Exception) -> None:
@@ -167,6 +175,9 @@ class Monitor:
         """The outbox may have changed."""
         with self._readers.reading() as connection:
             waiting, queued, refused = count_writes(connection)
+        if not waiting and self._upload_error:
+            self._upload_error = ""
+            changes["error"] = ""
         self._change(waiting=waiting, queued=queued, refused=refused, **changes)
 
     def _applied(self, applied: Applied) -> Progress:
@@ -186,7 +197,7 @@ class Monitor:
             "seconds_left": progress.seconds_left,
             "rows_done": progress.rows_done,
             "rows_total": progress.rows_total,
-            "error": "",
+            "error": self._upload_error,
             "retry_seconds": None,
             "model_waiting": False,
         }

@@ -25,6 +25,7 @@ from haversack_client._errors import (
     HaversackError,
     NotProvisionedError,
     PermissionDeniedError,
+    QueueFullError,
     RemoteError,
     SupersededError,
     TokenError,
@@ -363,6 +364,8 @@ def remote_error(code: grpc.StatusCode, message: str, metadata: Iterable[tuple[s
         kind = SupersededError
     elif reason == "ORGANIZATION_NOT_PROVISIONED":
         kind = NotProvisionedError
+    elif reason == "WRITE_QUEUE_FULL":
+        kind = QueueFullError
     elif code is grpc.StatusCode.UNAVAILABLE or delay is not None:
         kind = UnavailableError
     elif code in _NETWORK_CODES and reason in _PASSING_REASONS:

@@ -16,6 +16,7 @@ from haversack_client._errors import (
     AuthenticationError,
     NotProvisionedError,
     ProtocolError,
+    QueueFullError,
     RemoteError,
     UnavailableError,
 )
@@ -158,10 +159,14 @@ class Uploader:
         return Waiting(error, self._backoff.delay_seconds(self._failures, error.retry_delay_seconds))
 
     def _passes(self, error: RemoteError) -> bool:
-        """Whether to call again after a while; beside a live stream, even if the organization is out of service."""
+        """Whether to call again after a while; beside a live stream, even if the organization is out of service.
+
+        A full queue lasts as long as the system of record is away: a sync goes on without the outbox.
+        """
         if self._retries_max is None:
             return isinstance(error, UnavailableError | NotProvisionedError)
-        return isinstance(error, UnavailableError) and self._failures <= self._retries_max
+        is_full = isinstance(error, QueueFullError)
+        return isinstance(error, UnavailableError) and not is_full and self._failures <= self._retries_max
 
 
 def upload_request(part: Sequence[Sendable], install_id: bytes, app: str) -> upload_pb2.UploadRequest:

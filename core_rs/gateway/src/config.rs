@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::errors::SyncError;
+use crate::limits::{QUEUED_BYTES_MAX, QUEUED_WRITES_MAX};
+use crate::upload::Bounds;
 
 /// Settings of one sync endpoint. Read from JSON; unknown keys are refused.
 #[derive(Clone, Debug, Deserialize)]
@@ -23,6 +25,10 @@ pub struct Config {
     pub heartbeat_seconds: u64,
     /// How many streams are open at once, over all organizations.
     pub streams_max: usize,
+    /// How many mutations wait for the source of one organization; devices keep what comes beyond.
+    pub queued_writes_max: u64,
+    /// How many bytes they may have together.
+    pub queued_bytes_max: u64,
     /// Threads of the runtime; 0 means one per core.
     pub workers: usize,
 }
@@ -84,6 +90,8 @@ impl Default for Config {
             issuers: Vec::new(),
             heartbeat_seconds: 15,
             streams_max: 20_000,
+            queued_writes_max: QUEUED_WRITES_MAX,
+            queued_bytes_max: QUEUED_BYTES_MAX,
             workers: 0,
         }
     }
@@ -99,6 +107,11 @@ impl Config {
             return Err(SyncError::ConfigurationInvalid(message.into()));
         }
         Ok(config)
+    }
+
+    /// How much may wait for one organization's source.
+    pub(crate) fn queue_bounds(&self) -> Bounds {
+        Bounds { writes_max: self.queued_writes_max, bytes_max: self.queued_bytes_max }
     }
 
     /// Silence after which a heartbeat is sent.

@@ -16,7 +16,7 @@ use haversack_staging::StagingError;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::limits::RETRY_DELAY;
+use crate::limits::{QUEUE_FULL_RETRY_DELAY, RETRY_DELAY};
 
 /// The `domain` of every `ErrorInfo`.
 const DOMAIN: &str = "haversack";
@@ -127,6 +127,12 @@ pub enum SyncError {
     /// A named limit is reached.
     #[error("{0}; try again later")]
     LimitReached(String),
+    /// As much waits for the organization's source as may.
+    #[error(
+        "too many writes wait for the organization's system of record ({0}); the device keeps its own and uploads them \
+         later, and operators find out why the source takes none (`haversack source status`)"
+    )]
+    QueueFull(&'static str),
     /// The server is stopping.
     #[error("the server is stopping; connect again")]
     ServerStopping,
@@ -254,6 +260,7 @@ impl SyncError {
             Self::StreamSuperseded => ErrorReason::StreamSuperseded,
             Self::DigestMismatch(_) => ErrorReason::DigestMismatch,
             Self::LimitReached(_) => ErrorReason::LimitReached,
+            Self::QueueFull(_) => ErrorReason::WriteQueueFull,
             Self::ServerStopping => ErrorReason::ServerStopping,
             Self::StagingFailed(_) => ErrorReason::StagingFailed,
             Self::Internal(_) => ErrorReason::Internal,
@@ -287,7 +294,7 @@ impl SyncError {
             | Self::ServerStopping => Code::Unavailable,
             Self::StreamSuperseded => Code::Aborted,
             Self::DigestMismatch(_) => Code::DataLoss,
-            Self::LimitReached(_) => Code::ResourceExhausted,
+            Self::LimitReached(_) | Self::QueueFull(_) => Code::ResourceExhausted,
             Self::StagingFailed(_) | Self::Internal(_) => Code::Internal,
         }
     }
@@ -315,6 +322,9 @@ impl SyncError {
     }
 
     fn retry_delay(&self) -> Option<Duration> {
+        if matches!(self, Self::QueueFull(_)) {
+            return Some(QUEUE_FULL_RETRY_DELAY);
+        }
         matches!(self.code(), Code::Unavailable | Code::ResourceExhausted).then_some(RETRY_DELAY)
     }
 }

@@ -55,6 +55,19 @@ pub const FOLLOWER_RETRY_DELAY_MAX: Duration = Duration::from_secs(10);
 /// How far ahead of this server's clock a cookie's instant may be and still be followed, in microseconds.
 pub const CLOCK_SKEW_US_MAX: i64 = 5 * 60 * 1_000_000;
 
+/// Mutations that wait for an organization's source, unless the configuration says otherwise. Each costs some hundred bytes of
+/// disk, beside its values.
+pub const QUEUED_WRITES_MAX: u64 = 200_000;
+
+/// What they weigh together, in bytes, unless the configuration says otherwise.
+pub const QUEUED_BYTES_MAX: u64 = 1 << 30;
+
+/// How many of them wait for one row: each that is judged is laid over all that wait before it.
+pub const QUEUED_OF_ROW_MAX: u64 = 500;
+
+/// When a device should try again whose mutations did not fit into the queue. An outage that fills it lasts longer.
+pub const QUEUE_FULL_RETRY_DELAY: Duration = Duration::from_secs(60);
+
 /// How many issuers' tokens are believed at once.
 pub const ISSUERS_MAX: usize = 64;
 

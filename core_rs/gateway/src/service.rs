@@ -55,7 +55,7 @@ impl SyncEndpoint {
     pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, SyncError> {
         let inner = Inner {
             verifier: RwLock::new(Arc::new(Verifier::new(&config.issuers)?)),
-            organizations: Organizations::new(Arc::clone(&clock)),
+            organizations: Organizations::new(Arc::clone(&clock), config.queue_bounds()),
             clock,
             heartbeat: config.heartbeat(),
             streams_max: config.streams_max,

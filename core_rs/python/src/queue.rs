@@ -29,7 +29,7 @@ pub fn list(staging: &dyn Staging, schema: &Schema, except: Vec<u64>, at_most: u
 /// How the queue stands.
 pub fn standing(staging: &dyn Staging) -> Result<Json, Failure> {
     let standing = staging.snapshot()?.ledger().queue_standing()?;
-    Ok(json!({"waiting": standing.waiting, "oldest_at_us": standing.oldest_at_us}))
+    Ok(json!({"waiting": standing.waiting, "bytes": standing.bytes, "oldest_at_us": standing.oldest_at_us}))
 }
 
 /// What a worker says of a mutation, as JSON.
@@ -120,6 +120,7 @@ fn describe(schema: &Schema, it: &Ready) -> Result<Json, Failure> {
     };
     Ok(json!({
         "place": it.place.0,
+        "source": it.queued.source,
         "key": key(it),
         "entity": entity.name,
         "id": match &it.entry.id {

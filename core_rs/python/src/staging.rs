@@ -9,6 +9,7 @@ use haversack_engine::schema::Schema;
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::Model;
 use haversack_staging::ingest::{self, Action, Basis, Format, Options, Outcome, Part, Report, RowError};
+use haversack_staging::queue::{bind, refuse_replaced};
 use haversack_staging::{
     Copying as CopyUnderWay, DevicePlace, LedgerPlace, Replicated, RowId, SqliteStaging, Staging as _, close_ledger,
     discard_refusal, export_devices, export_ledger, import_ledger, replicate, replicate_anew, replicate_no_more,
@@ -226,6 +227,23 @@ impl Staging {
         let staging = self.opened()?;
         let answer = py.detach(|| queue::standing(&*staging))?;
         Ok(PyBytes::new(py, answer.to_string().as_bytes()))
+    }
+
+    fn bind_queue(&self, py: Python<'_>, source: &[u8]) -> Result<(), Failure> {
+        let staging = self.opened()?;
+        Ok(py.detach(|| bind(&*staging, source))?)
+    }
+
+    fn queue_source<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyBytes>, Failure> {
+        let staging = self.opened()?;
+        let source = py.detach(|| staging.snapshot()?.ledger().queue_source())?;
+        Ok(PyBytes::new(py, &source))
+    }
+
+    #[pyo3(signature = (*, every = false))]
+    fn refuse_replaced(&self, py: Python<'_>, every: bool) -> Result<u64, Failure> {
+        let staging = self.opened()?;
+        Ok(py.detach(|| refuse_replaced(&*staging, every))?)
     }
 
     fn close_ledger(&self, py: Python<'_>) -> Result<(), Failure> {

@@ -12,6 +12,9 @@ pub enum SourceError {
     /// The source's administrator's: it answered, and does not let us.
     #[error("{0}")]
     Refused(String),
+    /// The source's administrator's: the replication slot is followed by somebody else.
+    #[error("{0}")]
+    SlotTaken(String),
     /// The operator's: the settings or the mapping cannot be used.
     #[error("{0}")]
     Invalid(String),
@@ -29,6 +32,7 @@ impl SourceError {
         match self {
             Self::Unavailable(_) => ErrorReason::SourceUnavailable,
             Self::Refused(_) | Self::Invalid(_) => ErrorReason::SourceInvalid,
+            Self::SlotTaken(_) => ErrorReason::SourceSlotTaken,
             Self::MappingInvalid(_) => ErrorReason::MappingInvalid,
             Self::Staging(error) => error.reason(),
         }

@@ -261,6 +261,12 @@ pub trait LedgerView {
     /// If the database cannot be read.
     fn queue_standing(&self) -> Result<QueueStanding, StagingError>;
 
+    /// The source that mutations are accepted for, see [`crate::queue::bind`]; empty if none was named.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn queue_source(&self) -> Result<Vec<u8>, StagingError>;
+
     /// What waits for a source outside under a place of the ledger.
     ///
     /// # Errors
@@ -463,6 +469,8 @@ struct TravellingQueued {
     repeat: i32,
     #[prost(bytes = "vec", optional, tag = "7")]
     otherwise: Option<Vec<u8>>,
+    #[prost(bytes = "vec", tag = "8")]
+    source: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
@@ -517,8 +525,9 @@ impl From<Entry> for Travelling {
 
 impl From<Queued> for TravellingQueued {
     fn from(queued: Queued) -> Self {
-        let Queued { mutation, effect, old, etag, policy, repeat, otherwise } = queued;
-        Self { mutation, effect: Some(effect), old, etag, policy, repeat: repeat.number(), otherwise }
+        let Queued { mutation, effect, old, etag, policy, repeat, otherwise, source } = queued;
+        let (effect, repeat) = (Some(effect), repeat.number());
+        Self { mutation, effect, old, etag, policy, repeat, otherwise, source }
     }
 }
 
@@ -526,9 +535,9 @@ impl TryFrom<TravellingQueued> for Queued {
     type Error = StagingError;
 
     fn try_from(queued: TravellingQueued) -> Result<Self, StagingError> {
-        let TravellingQueued { mutation, effect, old, etag, policy, repeat, otherwise } = queued;
-        let repeat = Repeat::of(repeat)?;
-        Ok(Self { mutation, effect: effect.unwrap_or_default(), old, etag, policy, repeat, otherwise })
+        let TravellingQueued { mutation, effect, old, etag, policy, repeat, otherwise, source } = queued;
+        let (effect, repeat) = (effect.unwrap_or_default(), Repeat::of(repeat)?);
+        Ok(Self { mutation, effect, old, etag, policy, repeat, otherwise, source })
     }
 }
 

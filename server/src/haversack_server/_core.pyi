@@ -174,7 +174,25 @@ class Staging:
         """
 
     def queue_standing(self) -> bytes:
-        """How the queue for a source outside stands: UTF-8 JSON, `waiting` (mutations) and `oldest_at_us` (0: none)."""
+        """How the queue for a source outside stands; costs the same however much waits.
+
+        UTF-8 JSON: `waiting` (mutations), `bytes` (what they weigh) and `oldest_at_us` (0: none).
+        """
+
+    def bind_queue(self, source: bytes) -> None:
+        """Accepts mutations for this source from now on, told from all others by a mark.
+
+        Those that wait stay with what they were accepted for.
+        """
+
+    def queue_source(self) -> bytes:
+        """The source that mutations are accepted for, as `bind_queue` was told; empty if it never was."""
+
+    def refuse_replaced(self, *, every: bool = False) -> int:
+        """Refuses queued mutations that were accepted for another source than that of now (SOURCE_REPLACED).
+
+        With `every` all of them. Takes some in one commit and returns how many; to be called until it returns 0.
+        """
 
     def close_ledger(self) -> None:
         """Has no more mutations of devices be judged here, by whatever process. Idempotent.
@@ -432,6 +450,8 @@ class SyncServer:
         `issuers`: a list, see `Verifier`.
         `heartbeat_seconds`: silence after which a live stream gets a heartbeat. Default 15.
         `streams_max`: streams open at once. Default 20000.
+        `queued_writes_max`, `queued_bytes_max`: mutations, and their bytes, that wait for one organization's source;
+            devices keep what comes beyond (WRITE_QUEUE_FULL). Defaults 200000 and 1 GiB.
         `workers`: threads that serve; 0, the default, means one per core.
         """
 

@@ -6,16 +6,18 @@
     │                    RevisionUnknown, AppUnknown, WorkItemUnknown, DirectoryRowUnknown, SourceUnknown, DeviceUnknown
     ├── AlreadyExists    OrganizationExists, ProfileExists, BackupTargetExists
     ├── RequestRefused   RequestInvalid, MetadataInvalid, ProfileInvalid, SolutionInvalid, DirectoryInvalid,
-    │   │                ConfigurationInvalid, RowsInvalid, RowTooLarge, SourceInvalid, MappingInvalid,
-    │   │                BackupInvalid
+    │   │                ConfigurationInvalid, RowsInvalid, RowTooLarge, SourceInvalid, SourceSecretsMissing,
+    │   │                MappingInvalid, BackupInvalid
     │   └── FilterRefused FilterMalformed, FilterOperatorUnknown, FilterOperandInvalid, FilterTooLarge,
     │                     FilterUnsupported
     ├── NotReady         NothingPublished, EntityNotEnabled, EntityInUse, EntityNotMobile, MetadataIncompatible,
     │                    AppNotEnabled, UserInOtherProfile, ProfilePublished, ProfileInUse,
     │                    OrganizationNotProvisioned, TransitionIllegal, ConsentMissing,
     │                    OrganizationKindRefused, WorkItemNotDead, DirectoryReadOnly, SourceOwnsRows,
-    │                    SourcePaused, SourceUnmappable, SourceRefused, DeviceOrderImpossible, BackupVersion
-    ├── TryLater         LimitReached, DraftChanged, ServerStopping, CatalogUnavailable, OrganizationBusy
+    │                    SourcePaused, SourceUnmappable, SourceRefused, SourceNotReady, SourceSlotTaken,
+    │                    SourceReplaced, DeviceOrderImpossible, BackupVersion
+    ├── TryLater         LimitReached, WriteQueueFull, DraftChanged, ServerStopping, CatalogUnavailable,
+    │   │                OrganizationBusy
     │   └── SourceUnavailable SourceThrottled, SourceAnswerInvalid
     └── ServerFault      StagingFailed, BackupFailed, InternalFault
         └── InternalFault CatalogFailed
@@ -248,6 +250,12 @@ class SourceInvalid(RequestRefused):
     reason = "SOURCE_INVALID"
 
 
+class SourceSecretsMissing(RequestRefused):
+    """Secrets that were stored for one address are not sent to another."""
+
+    reason = "SOURCE_SECRETS_MISSING"
+
+
 class MappingInvalid(RequestRefused):
     """A mapping file is not one, or names what the source does not have."""
 
@@ -402,6 +410,24 @@ class SourceOwnsRows(NotReady):
     reason = "SOURCE_OWNS_ROWS"
 
 
+class SourceNotReady(NotReady):
+    """The source cannot carry out a write as it is set up; an administrator mends that, and the write waits."""
+
+    reason = "SOURCE_NOT_READY"
+
+
+class SourceSlotTaken(NotReady):
+    """The replication slot in a source's settings is followed by somebody else."""
+
+    reason = "SOURCE_SLOT_TAKEN"
+
+
+class SourceReplaced(NotReady):
+    """A write was accepted for another source than the organization has now."""
+
+    reason = "SOURCE_REPLACED"
+
+
 class SourcePaused(NotReady):
     """An administrator has paused the organization's source."""
 
@@ -456,6 +482,13 @@ class LimitReached(TryLater):
     def __init__(self, message: str, *, retry_seconds: float | None = None) -> None:
         super().__init__(message)
         self.retry_seconds = retry_seconds
+
+
+class WriteQueueFull(TryLater):
+    """As many writes wait for the organization's source as are kept."""
+
+    reason = "WRITE_QUEUE_FULL"
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 class DraftChanged(TryLater):

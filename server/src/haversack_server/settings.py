@@ -143,12 +143,16 @@ class LimitSettings(_Part):
         burst: Calls that a caller may begin at once after a pause.
         calls_at_once: Calls of a caller that go on at the same time.
         streams_max: Streams of devices that are open at once.
+        queued_writes_max: Writes that wait for the source of one organization; devices keep what comes beyond.
+        queued_bytes_max: Bytes that they may have together.
     """
 
     requests_per_second: float = Field(default=200.0, gt=0)
     burst: int = Field(default=1_000, ge=1)
     calls_at_once: int = Field(default=64, ge=1)
     streams_max: int = Field(default=20_000, ge=1)
+    queued_writes_max: int = Field(default=200_000, ge=1)
+    queued_bytes_max: int = Field(default=1 << 30, ge=1)
 
 
 class ServerSettings(_Part):

@@ -45,7 +45,7 @@ use crate::payloads::Body;
 use crate::recent::RecentRows;
 use crate::signal::{Signal, Streams};
 use crate::statistics::OrganizationStatistics;
-use crate::upload::Uploads;
+use crate::upload::{Bounds, Uploads};
 
 pub use models::ROWS_PACKAGE;
 pub(crate) use registry::Organizations;
@@ -67,8 +67,8 @@ pub(crate) struct Organization {
     /// Whoever reads an engine of its own from staging.
     apart: Mutex<()>,
     uploads: Uploads,
-    /// Whether devices' writes wait for a source outside.
-    queues_writes: bool,
+    /// How much may wait for a source outside, if devices' writes do so.
+    queue: Option<Bounds>,
 }
 
 /// Keeps a user's view alive and exact until it is dropped.
@@ -126,7 +126,12 @@ impl Moment<'_> {
 
 impl Organization {
     /// Reads nothing yet: the index is built when [`Self::ready`] is first awaited.
-    pub(crate) fn new(name: &str, staging: Arc<dyn Staging>, queues_writes: bool, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub(crate) fn new(
+        name: &str,
+        staging: Arc<dyn Staging>,
+        queue: Option<Bounds>,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
         let bell = Arc::<Bell>::default();
         let rung = Arc::clone(&bell);
         staging.on_commit(Box::new(move |_| rung.ring()));
@@ -137,7 +142,7 @@ impl Organization {
             contacts: Contacts::default(),
             apart: Mutex::new(()),
             uploads: Uploads::default(),
-            queues_writes,
+            queue,
             clock,
             state: RwLock::default(),
             progress: watch::Sender::new(Progress::default()),

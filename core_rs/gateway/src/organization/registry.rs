@@ -10,10 +10,12 @@ use super::Organization;
 use crate::clock::Clock;
 use crate::errors::SyncError;
 use crate::statistics::OrganizationStatistics;
+use crate::upload::Bounds;
 
 /// Organizations by name.
 pub(crate) struct Organizations {
     clock: Arc<dyn Clock>,
+    bounds: Bounds,
     known: RwLock<BTreeMap<String, Known>>,
 }
 
@@ -27,8 +29,8 @@ enum Known {
 
 impl Organizations {
     /// None yet.
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, known: RwLock::default() }
+    pub(crate) fn new(clock: Arc<dyn Clock>, bounds: Bounds) -> Self {
+        Self { clock, bounds, known: RwLock::default() }
     }
 
     /// Serves one more, which may have been removed before. Fails if one of its name is served already.
@@ -37,7 +39,8 @@ impl Organizations {
         if matches!(known.get(name), Some(Known::Served(_))) {
             return Err(SyncError::OrganizationExists(name.to_owned()));
         }
-        let organization = Organization::new(name, staging, queues_writes, Arc::clone(&self.clock));
+        let queue = queues_writes.then_some(self.bounds);
+        let organization = Organization::new(name, staging, queue, Arc::clone(&self.clock));
         known.insert(name.to_owned(), Known::Served(organization));
         Ok(())
     }

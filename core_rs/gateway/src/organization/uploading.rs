@@ -9,7 +9,7 @@ use super::Organization;
 use super::progress::wait;
 use crate::errors::SyncError;
 use crate::limits::UPLOAD_FOLLOW_WAIT_MAX;
-use crate::upload::{Batch, Uploads};
+use crate::upload::{Batch, Bounds, Uploads};
 
 impl Organization {
     /// What waits to be written.
@@ -19,7 +19,12 @@ impl Organization {
 
     /// Whether devices' writes wait for a source outside.
     pub(crate) fn queues_writes(&self) -> bool {
-        self.queues_writes
+        self.queue.is_some()
+    }
+
+    /// How much may wait for that.
+    pub(crate) fn queue_bounds(&self) -> Option<Bounds> {
+        self.queue
     }
 
     /// Has a refused mutation judged again.

@@ -64,6 +64,7 @@ impl<'a> Batch<'a> {
     ///
     /// # Errors
     /// [`SyncError::StagingReplaced`] if answers were given before in another epoch;
+    /// [`SyncError::QueueFull`] if it would be too much for the queue;
     /// [`SyncError::RequestInvalid`] if a number comes again with other bytes,
     /// [`SyncError::UserUnknown`], [`SyncError::UserReplaced`], [`SyncError::Denied`] or [`SyncError::Refused`] if there is
     /// no view for the user: then nothing was done of it here. All others cost the transaction.
@@ -78,6 +79,10 @@ impl<'a> Batch<'a> {
         let known = self.known(call, rest)?;
         if call.wiped.is_none() && known.iter().any(Option::is_none) {
             self.meet(&call.asker)?;
+        }
+        if let Some(bounds) = self.organization.queue_bounds().filter(|_| answers.is_empty() && call.wiped.is_none()) {
+            let new = rest.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(sent, _)| sent);
+            bounds.check(&mut *self.commit, new)?;
         }
         for (sent, known) in rest.iter().zip(known) {
             if self.moved_directory {

@@ -7,9 +7,10 @@
 //! - `endpoint` admits a call, `call` reads it;
 //! - `queue` holds what waits, within bounds;
 //! - `writer` is the thread, `batch` one transaction of it, `rows` what the engine sees of that transaction;
-//! - `queueing` puts what is taken into the queue for a source outside, where there is one.
+//! - `queueing` puts what is taken into the queue for a source outside, where there is one, within `bounds`.
 
 mod batch;
+mod bounds;
 mod call;
 mod endpoint;
 mod queue;
@@ -18,5 +19,6 @@ mod rows;
 mod writer;
 
 pub(crate) use batch::Batch;
+pub(crate) use bounds::Bounds;
 pub(crate) use endpoint::UploadEndpoint;
 pub(crate) use queue::Uploads;

@@ -6,7 +6,7 @@
 use haversack_engine::engine::mutation::Rows;
 use haversack_engine::ids::{EntityNumber, Lsn, Position};
 use haversack_engine::row::Value;
-use haversack_staging::queue::{InTurn, Turn, composed};
+use haversack_staging::queue::{Turn, composed};
 use haversack_staging::{Commit, Origin, RowId};
 
 use super::call::stored_id;
@@ -27,18 +27,16 @@ pub(super) struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    fn queued(&mut self) -> Result<Vec<InTurn>, SyncError> {
-        if self.queues { Ok(self.commit.queue().queued_of(self.entity, self.id)?) } else { Ok(Vec::new()) }
-    }
-
     /// If the device itself made the change of this turn: where the row was before.
     fn own_turn(&mut self, turn: Turn) -> Result<Option<Lsn>, SyncError> {
-        let queued = self.queued()?;
-        let Some(at) = queued.iter().position(|it| it.turn == turn) else { return Ok(None) };
-        if (queued[at].origin.install, queued[at].origin.user) != (self.origin.install, self.origin.user) {
+        if !self.queues {
             return Ok(None);
         }
-        let before = queued[..at].last().map(lsn_of);
+        let Some((origin, before)) = self.commit.queue().turn_of(self.entity, self.id, turn)? else { return Ok(None) };
+        if (origin.install, origin.user) != (self.origin.install, self.origin.user) {
+            return Ok(None);
+        }
+        let before = before.map(lsn_of);
         let stored = match before {
             Some(_) => None,
             None => self.commit.row(self.entity, self.id)?.map(|(lsn, _)| lsn),
@@ -59,7 +57,7 @@ impl Rows for Seen<'_> {
         let queued = self.commit.queue().queued_of(entity, &id)?;
         let Some(last) = queued.last() else { return Ok(stored) };
         let row = composed(stored.map(|(_, payload)| payload), &queued)?;
-        Ok(row.map(|payload| (lsn_of(last), payload)))
+        Ok(row.map(|payload| (lsn_of(last.turn), payload)))
     }
 
     fn has_been(&mut self, position: Position) -> Result<bool, SyncError> {
@@ -79,10 +77,10 @@ impl Rows for Seen<'_> {
     }
 
     fn is_pending(&mut self) -> Result<bool, SyncError> {
-        Ok(!self.queued()?.is_empty())
+        Ok(self.queues && self.commit.queue().count_of(self.entity, self.id)? > 0)
     }
 }
 
-fn lsn_of(waiting: &InTurn) -> Lsn {
-    Lsn(FIRST_TURN + waiting.turn.0)
+fn lsn_of(turn: Turn) -> Lsn {
+    Lsn(FIRST_TURN + turn.0)
 }

@@ -168,6 +168,7 @@ fn is_the_callers(error: &SyncError) -> bool {
             | SyncError::UserUnknown { .. }
             | SyncError::UserReplaced
             | SyncError::StagingReplaced
+            | SyncError::QueueFull(_)
             | SyncError::Denied(_)
             | SyncError::Refused(..)
     )

@@ -47,7 +47,12 @@ impl Stage {
 
     /// A stage of an organization whose rows are a source's outside.
     pub(crate) fn queueing(world: World) -> Self {
-        Self::serving(world, &Config::default(), Arc::new(SystemClock), true)
+        Self::queueing_with(world, &Config::default())
+    }
+
+    /// The same, otherwise configured.
+    pub(crate) fn queueing_with(world: World, config: &Config) -> Self {
+        Self::serving(world, config, Arc::new(SystemClock), true)
     }
 
     fn serving(world: World, config: &Config, clock: Arc<dyn Clock>, queues_writes: bool) -> Self {

@@ -1,20 +1,24 @@
 //! Connections to the source: for queries and COPY, and for replication.
 //!
 //! Both are made over streams of ours, so that one piece of code decides whom to trust. The replication library opens
-//! its own socket, and its own TLS would bring a second provider of cryptography into the process; so where TLS is
-//! wanted it is given a Unix socket in a folder that only this user can enter, and a task carries its bytes through
-//! TLS. The price is a copy of each byte within the machine.
+//! its own socket, and its own TLS would bring a second provider of cryptography into the process; so it is given a Unix
+//! socket in a folder that only this user can enter, and a task carries its bytes, through TLS where that is wanted, and
+//! through a [`Gate`], so that no more of them are read than there is room for. The price is a copy of each byte within
+//! the machine.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::try_join;
 use pgwire_replication::{PgWireError, ReplicationConfig};
 use tempfile::TempDir;
-use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, split};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, NoTls};
 
+use super::gate::Gate;
 use super::settings::{Connection, SslMode};
 use super::tls;
 use crate::SourceError;
@@ -29,8 +33,11 @@ const OPTIONS: &str = "-c datestyle=ISO -c timezone=UTC -c intervalstyle=iso_860
 const APPLICATION: &str = "haversack";
 
 /// Events of the replication stream that wait for the feed: at 200 bytes each some 2 MiB, so that reading goes on while
-/// a commit is written.
+/// a commit is written. Where they are larger, the gate bounds them.
 const EVENTS_MAX: usize = 8_192;
+
+/// Bytes that are carried at once.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// How often the source is told how far staging has come.
 const FEEDBACK_INTERVAL: Duration = Duration::from_secs(1);
@@ -82,16 +89,9 @@ pub(super) async fn replication(
     connection: &Connection,
     slot: &str,
     publication: &str,
-) -> Result<(ReplicationConfig, Option<Tunnel>), SourceError> {
-    let tunnel = match connection.sslmode {
-        SslMode::Disable => None,
-        _ if connection.is_local() => None,
-        _ => Some(Tunnel::open(connection).await?),
-    };
-    let host = match &tunnel {
-        Some(tunnel) => tunnel.folder.path().to_string_lossy().into_owned(),
-        None => connection.host.clone(),
-    };
+) -> Result<(ReplicationConfig, Tunnel), SourceError> {
+    let tunnel = Tunnel::open(connection).await?;
+    let host = tunnel.folder.path().to_string_lossy().into_owned();
     let Connection { port, user, password, database, .. } = connection;
     let config = ReplicationConfig::new(host, user, password, database, slot, publication)
         .with_port(*port)
@@ -103,28 +103,55 @@ pub(super) async fn replication(
     Ok((config, tunnel))
 }
 
-/// One connection from a Unix socket through TLS.
+/// One connection from a Unix socket to the source.
 pub(super) struct Tunnel {
     folder: TempDir,
+    /// Stops what comes from the source when the feed does not take it.
+    pub(super) gate: Arc<Gate>,
     carrier: JoinHandle<()>,
 }
 
 impl Tunnel {
     async fn open(connection: &Connection) -> Result<Self, SourceError> {
-        let failed = |error: io::Error| SourceError::Unavailable(format!("making a tunnel for TLS: {error}"));
-        let mut outer = dial(connection).await?;
-        let folder = tempfile::Builder::new().prefix("haversack-tls-").tempdir().map_err(failed)?;
+        let failed = |error: io::Error| SourceError::Unavailable(format!("making a tunnel to the source: {error}"));
+        let outer = dial(connection).await?;
+        let folder = tempfile::Builder::new().prefix("haversack-source-").tempdir().map_err(failed)?;
         let listener = UnixListener::bind(folder.path().join(format!(".s.PGSQL.{}", connection.port)));
         let listener = listener.map_err(failed)?;
+        let gate = Arc::new(Gate::default());
+        let opened = Arc::clone(&gate);
         let carrier = tokio::spawn(async move {
-            if let Ok((mut inner, _)) = listener.accept().await
-                && let Err(error) = copy_bidirectional(&mut inner, &mut outer).await
+            if let Ok((inner, _)) = listener.accept().await
+                && let Err(error) = carry(inner, outer, &opened).await
             {
                 tracing::debug!(%error, "replication's tunnel ended");
             }
         });
-        Ok(Self { folder, carrier })
+        Ok(Self { folder, gate, carrier })
     }
+}
+
+/// Carries bytes both ways until both have ended; those from the source as the gate lets them.
+async fn carry(inner: UnixStream, outer: Box<dyn Stream>, gate: &Gate) -> io::Result<()> {
+    let (mut from_library, mut to_library) = inner.into_split();
+    let (mut from_source, mut to_source) = split(outer);
+    let up = async {
+        copy(&mut from_library, &mut to_source).await?;
+        to_source.shutdown().await
+    };
+    let down = async {
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            gate.open().await;
+            let read = from_source.read(&mut piece).await?;
+            if read == 0 {
+                return to_library.shutdown().await;
+            }
+            gate.carried(read);
+            to_library.write_all(&piece[..read]).await?;
+        }
+    };
+    try_join(up, down).await.map(drop)
 }
 
 impl Drop for Tunnel {

@@ -15,6 +15,7 @@ mod batch;
 mod copying;
 mod dial;
 mod feed;
+mod gate;
 mod layout;
 mod pgoutput;
 mod position;

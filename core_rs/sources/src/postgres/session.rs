@@ -20,13 +20,16 @@ use crate::SourceError;
 /// PostgreSQL's clock counts from 2000-01-01: this many microseconds after 1970-01-01.
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
 
+/// Bytes of a message of the stream before what it carries (PostgreSQL, "Streaming Replication Protocol").
+const FRAME_BYTES: usize = 30;
+
 /// How long the end of a connection may take.
 const FAREWELL_MAX: Duration = Duration::from_secs(2);
 
 /// The source's changes from a place in its log on.
 pub(super) struct Stream {
     client: ReplicationClient,
-    _tunnel: Option<Tunnel>,
+    tunnel: Tunnel,
     /// An event that belongs into the next commit.
     held: Option<ReplicationEvent>,
     /// The transaction that is being read.
@@ -70,7 +73,7 @@ impl Stream {
         let mut client = connected.map_err(|error| replication_failed(&error))?;
         client.wait_started().await.map_err(|error| replication_failed(&error))?;
         let skip = position.part;
-        Ok(Self { client, _tunnel: tunnel, held: None, inside: None, skip, behind: None })
+        Ok(Self { client, tunnel, held: None, inside: None, skip, behind: None })
     }
 
     /// Reads what one commit takes: at most `rows_max` changes. Waits until `deadline` for the first, and for the rest
@@ -135,14 +138,19 @@ impl Stream {
             return Ok(Some(held));
         }
         // Unconstrained: what is there must not look absent because this task has had its share of turns.
-        let receiving = tokio::task::unconstrained(self.client.recv());
-        let received = match deadline {
-            None => receiving.now_or_never(),
-            Some(deadline) => timeout_at(deadline, receiving).await.ok(),
-        };
+        let mut received = tokio::task::unconstrained(self.client.recv()).now_or_never();
+        if received.is_none() {
+            self.tunnel.gate.emptied(deadline.is_some());
+            if let Some(deadline) = deadline {
+                received = timeout_at(deadline, self.client.recv()).await.ok();
+            }
+        }
         match received {
             None => Ok(None),
-            Some(Ok(Some(event))) => Ok(Some(event)),
+            Some(Ok(Some(event))) => {
+                self.tunnel.gate.taken(weight(&event));
+                Ok(Some(event))
+            }
             Some(Ok(None)) => Err(SourceError::Unavailable("the source has ended the replication".into())),
             Some(Err(error)) => Err(replication_failed(&error)),
         }
@@ -206,6 +214,15 @@ impl Gathered {
 
     fn is_full(&self, rows_max: usize) -> bool {
         self.changes >= rows_max || self.bytes >= COMMIT_BYTES_MAX
+    }
+}
+
+/// Bytes that an event took on its way: its own, and those of the frames that it came in.
+const fn weight(event: &ReplicationEvent) -> usize {
+    match event {
+        ReplicationEvent::XLogData { data, .. } => FRAME_BYTES + data.len(),
+        ReplicationEvent::KeepAlive { .. } | ReplicationEvent::StoppedAt { .. } => FRAME_BYTES,
+        _ => 2 * FRAME_BYTES,
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Snapshot {
     /// It shows the transactions whose commits are before this place in the log, and no others.
     pub(super) wal: Wal,
     _exporter: ReplicationClient,
-    _tunnel: Option<Tunnel>,
+    _tunnel: Tunnel,
 }
 
 /// A slot as the source describes it.
@@ -43,7 +43,7 @@ pub(super) struct Slot {
 /// A connection for replication commands, and the identifier of the cluster.
 pub(super) struct Commander {
     client: ReplicationClient,
-    tunnel: Option<Tunnel>,
+    tunnel: Tunnel,
     pub(super) system: String,
 }
 
@@ -95,8 +95,9 @@ pub(super) async fn release(client: &Client, slot: &str, is_ours: bool) -> Resul
     for _ in 0..RELEASE_TRIES_MAX {
         let Some(Slot { user: Some(user), .. }) = find(client, slot).await? else { return Ok(()) };
         if !is_ours {
-            return Err(SourceError::Refused(format!(
-                "the slot {slot} is in use by process {user} of the source; give each organization a slot of its own"
+            return Err(SourceError::SlotTaken(format!(
+                "the slot {slot} is in use by process {user} of the source, and not known to be this organization's; give \
+                 each organization a slot of its own (`haversack source add ... --set slot=NAME`)"
             )));
         }
         let sql = "SELECT pg_terminate_backend($1)";

@@ -34,9 +34,9 @@ mod settle;
 use haversack_engine::ids::{EntityNumber, Lsn};
 
 pub use self::ready::{Ready, ReadyRow, ready};
-pub use self::settle::{Settled, Settlement, settle};
+pub use self::settle::{REPLACED_MAX, Settled, Settlement, refuse_replaced, settle};
 use crate::write_back::after;
-use crate::{Effect, Entry, LedgerPlace, Origin, RowId, StagingError};
+use crate::{Effect, Entry, LedgerPlace, Origin, RowId, Staging, StagingError};
 
 /// Entries of the queue that one look for ready ones goes through.
 pub const QUEUE_SCAN_MAX: usize = 20_000;
@@ -93,6 +93,8 @@ pub struct Queued {
     pub repeat: Repeat,
     /// The serialized `MutationAnswer` of its refusal, which is told if the source does not have it; it has no effect then.
     pub otherwise: Option<Vec<u8>>,
+    /// The source that it was accepted for, see [`bind`]; empty stands for that of the moment when it is queued.
+    pub source: Vec<u8>,
 }
 
 impl Queued {
@@ -134,11 +136,22 @@ pub struct Passing {
     pub depends_on: Vec<u64>,
 }
 
+/// A mutation that depends on others of its device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependant {
+    /// Its place in the ledger.
+    pub place: LedgerPlace,
+    /// Numbers of those that it depends on.
+    pub depends_on: Vec<u64>,
+}
+
 /// How a queue stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueStanding {
     /// Mutations that wait.
     pub waiting: u64,
+    /// What they weigh: mutations, effects, and what they were judged by.
+    pub bytes: u64,
     /// When the one that waits longest was judged, microseconds since the Unix epoch; 0 if none waits.
     pub oldest_at_us: i64,
 }
@@ -163,11 +176,46 @@ pub trait Queue {
     /// If the database fails.
     fn queued_at(&mut self, place: LedgerPlace) -> Result<Option<InTurn>, StagingError>;
 
-    /// What waits of an install and user, in turn.
+    /// What waits of an install and user and depends on others, in turn, without what it is.
     ///
     /// # Errors
     /// If the database fails.
-    fn queued_by(&mut self, origin: &Origin) -> Result<Vec<InTurn>, StagingError>;
+    fn dependants_of(&mut self, origin: &Origin) -> Result<Vec<Dependant>, StagingError>;
+
+    /// How many mutations wait for a row. They are not read.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn count_of(&mut self, entity: EntityNumber, id: &RowId) -> Result<u64, StagingError>;
+
+    /// Whose mutation waits for a row at this turn, and the turn of the one before it; `None` if none does.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn turn_of(
+        &mut self,
+        entity: EntityNumber,
+        id: &RowId,
+        turn: Turn,
+    ) -> Result<Option<(Origin, Option<Turn>)>, StagingError>;
+
+    /// How the queue stands. Costs the same however much waits.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn standing(&mut self) -> Result<QueueStanding, StagingError>;
+
+    /// The first places of what was accepted for another source than that of now; with `every`, of all that waits.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn replaced(&mut self, every: bool, at_most: usize) -> Result<Vec<LedgerPlace>, StagingError>;
+
+    /// From now on mutations are accepted for this source.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn bind(&mut self, source: &[u8]) -> Result<(), StagingError>;
 
     /// Looks at entries in turn, until the visitor has enough.
     ///
@@ -199,6 +247,20 @@ pub trait Queue {
     /// # Errors
     /// If the database fails.
     fn has_drawn(&mut self, lsn: Lsn) -> Result<bool, StagingError>;
+}
+
+/// From now on mutations are accepted for this source, by a mark that tells it from all others; those that wait stay with
+/// what they were accepted for. Costs no commit if it is so already.
+///
+/// # Errors
+/// As [`Staging::begin`].
+pub fn bind(staging: &dyn Staging, source: &[u8]) -> Result<(), StagingError> {
+    if staging.snapshot()?.ledger().queue_source()? == source {
+        return Ok(());
+    }
+    let mut commit = staging.begin()?;
+    commit.queue().bind(source)?;
+    commit.finish().map(drop)
 }
 
 /// A row as it would be if the source took everything that waits for it.

@@ -124,7 +124,7 @@ fn look(commit: &mut dyn Commit, schema: &Schema, place: LedgerPlace) -> Result<
 }
 
 /// The mutation of an entry.
-pub(super) fn decode(queued: &Queued) -> Result<Mutation, StagingError> {
+fn decode(queued: &Queued) -> Result<Mutation, StagingError> {
     Mutation::decode(&queued.mutation[..])
         .map_err(|error| StagingError::Damaged(format!("a queued mutation cannot be read: {error}")))
 }

@@ -1,5 +1,8 @@
 //! The last word on a queued mutation.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry::Vacant;
+
 use haversack_engine::engine::mutation::Refusal;
 use haversack_engine::ids::{AttributeNumber, Lsn};
 use haversack_engine::row::splice;
@@ -8,10 +11,13 @@ use haversack_proto::error::ErrorReason;
 use haversack_proto::sync::{MutationAnswer, MutationOutcome};
 use prost::Message;
 
-use super::ready::{decode, field_of};
+use super::ready::field_of;
 use super::{InTurn, Repeat};
 use crate::ingest::encode_row;
-use crate::{Arrival, Commit, Entry, Intake, LedgerPlace, Resolution, Staging, StagingError};
+use crate::{Arrival, Commit, Entry, INSTALL_ID_BYTES, Intake, LedgerPlace, Resolution, Staging, StagingError};
+
+/// Mutations for a source of before that are refused in one commit.
+pub const REPLACED_MAX: usize = 1_000;
 
 /// What a source made of a mutation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +83,30 @@ pub fn settle(
     };
     commit.finish()?;
     Ok(Some(settled))
+}
+
+/// Refuses what was accepted for another source than that of now ([`super::bind`]), so that people decide on it; with
+/// `every`, all that waits. At most [`REPLACED_MAX`] in one commit; returns how many were refused, with what is blocked.
+///
+/// # Errors
+/// As [`Staging::begin`].
+pub fn refuse_replaced(staging: &dyn Staging, every: bool) -> Result<u64, StagingError> {
+    let mut commit = staging.begin()?;
+    let places = commit.queue().replaced(every, REPLACED_MAX)?;
+    let message = "it was accepted for another system of record than the organization has now; an administrator sends it \
+        there or gives it up";
+    let mut refused = 0;
+    for place in places {
+        // What an earlier one of these has blocked waits no longer.
+        if let (Some(entry), Some(waiting)) = (commit.ledger().entry(place)?, commit.queue().queued_at(place)?) {
+            let refusal = Refusal::new(MutationOutcome::Invalid, ErrorReason::SourceReplaced, message);
+            refused += 1 + refuse(&mut *commit, &entry, &waiting, &refusal_answer(&entry, &refusal))?.blocked;
+        }
+    }
+    if refused > 0 {
+        commit.finish()?;
+    }
+    Ok(refused)
 }
 
 /// The source's row, encoded; it must be that of the mutation.
@@ -195,9 +225,10 @@ fn settle_refused(
 
 /// Blocks what is queued for the row of a refused creation or depends on it, and what depends on that in turn.
 fn block_without(commit: &mut dyn Commit, refused: &Entry, waiting: &InTurn) -> Result<u64, StagingError> {
+    let mut known = Dependants::default();
     let (mut blocked, mut open) = (0, vec![(refused.clone(), waiting.queued.effect.created)]);
     while let Some((entry, makes_row)) = open.pop() {
-        for waiting in dependants(commit, &entry, makes_row)? {
+        for waiting in dependants(commit, &entry, makes_row, &mut known)? {
             let Some(dependant) = commit.ledger().entry(waiting.place)? else { continue };
             let message = format!(
                 "it depends on mutation {}, which was not taken; mend or discard that one, and send both anew",
@@ -212,13 +243,31 @@ fn block_without(commit: &mut dyn Commit, refused: &Entry, waiting: &InTurn) -> 
     Ok(blocked)
 }
 
+/// What depends on what, read once for each device: by install and user, places by the number that they depend on.
+type Dependants = HashMap<([u8; INSTALL_ID_BYTES], [u8; 16]), HashMap<u64, Vec<LedgerPlace>>>;
+
 /// What is queued and cannot be without an entry that was not taken, and that was to make its row if `makes_row`.
-fn dependants(commit: &mut dyn Commit, entry: &Entry, makes_row: bool) -> Result<Vec<InTurn>, StagingError> {
+fn dependants(
+    commit: &mut dyn Commit,
+    entry: &Entry,
+    makes_row: bool,
+    known: &mut Dependants,
+) -> Result<Vec<InTurn>, StagingError> {
     let mut found = if makes_row { commit.queue().queued_of(entry.entity, &entry.id)? } else { Vec::new() };
-    for waiting in commit.queue().queued_by(&entry.origin)? {
-        let depends = decode(&waiting.queued)?.depends_on.contains(&entry.origin.number);
-        if depends && !found.iter().any(|it| it.place == waiting.place) {
-            found.push(waiting);
+    let device = (entry.origin.install, entry.origin.user);
+    if let Vacant(unread) = known.entry(device) {
+        let mut by_number: HashMap<u64, Vec<LedgerPlace>> = HashMap::new();
+        for dependant in commit.queue().dependants_of(&entry.origin)? {
+            for number in dependant.depends_on {
+                by_number.entry(number).or_default().push(dependant.place);
+            }
+        }
+        unread.insert(by_number);
+    }
+    for place in known.get_mut(&device).and_then(|it| it.remove(&entry.origin.number)).unwrap_or_default() {
+        if !found.iter().any(|it| it.place == place) {
+            // What was blocked before waits no longer.
+            found.extend(commit.queue().queued_at(place)?);
         }
     }
     Ok(found)

@@ -10,7 +10,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 
 use super::{SqliteStaging, failed, histories, intake, key_of, ledger, marks, queue, read_head, read_identity};
-use crate::queue::{InTurn, Passing, Queue, Queued, Repeat, Turn};
+use crate::queue::{Dependant, InTurn, Passing, Queue, QueueStanding, Queued, Repeat, Turn};
 use crate::{
     Change, Commit, Earlier, Entry, Ledger, LedgerPlace, Mark, Origin, Pass, Passes, ROW_BYTES_MAX, Recorded, RowId,
     StagingError,
@@ -329,8 +329,35 @@ impl Queue for SqliteCommit<'_> {
         queue::at(self.parts().0, place)
     }
 
-    fn queued_by(&mut self, origin: &Origin) -> Result<Vec<InTurn>, StagingError> {
-        queue::by(self.parts().0, origin)
+    fn dependants_of(&mut self, origin: &Origin) -> Result<Vec<Dependant>, StagingError> {
+        queue::dependants(self.parts().0, origin)
+    }
+
+    fn count_of(&mut self, entity: EntityNumber, id: &RowId) -> Result<u64, StagingError> {
+        queue::count(self.parts().0, entity, id)
+    }
+
+    fn turn_of(
+        &mut self,
+        entity: EntityNumber,
+        id: &RowId,
+        turn: Turn,
+    ) -> Result<Option<(Origin, Option<Turn>)>, StagingError> {
+        queue::turn(self.parts().0, entity, id, turn)
+    }
+
+    fn standing(&mut self) -> Result<QueueStanding, StagingError> {
+        queue::standing(self.parts().0)
+    }
+
+    fn replaced(&mut self, every: bool, at_most: usize) -> Result<Vec<LedgerPlace>, StagingError> {
+        queue::replaced(self.parts().0, every, at_most)
+    }
+
+    fn bind(&mut self, source: &[u8]) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        tally.noted = true;
+        queue::bind(connection, source)
     }
 
     fn pass(&mut self, visit: &mut dyn FnMut(Passing) -> ControlFlow<()>) -> Result<(), StagingError> {

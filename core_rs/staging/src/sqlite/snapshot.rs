@@ -151,6 +151,10 @@ impl LedgerView for SqliteSnapshot {
         queue::standing(&self.reader)
     }
 
+    fn queue_source(&self) -> Result<Vec<u8>, StagingError> {
+        queue::source(&self.reader)
+    }
+
     fn queued_at(&self, place: LedgerPlace) -> Result<Option<InTurn>, StagingError> {
         queue::at(&self.reader, place)
     }

@@ -40,8 +40,8 @@ CREATE INDEX IF NOT EXISTS rows_by_lsn ON rows (lsn);
 ";
 
 /// What later versions have added, in order.
-pub(super) const ADDED: [(i64, &str); 7] =
-    [(2, MARKS), (3, LEDGER), (4, DEVICES), (5, INTAKE), (6, QUEUE), (7, HISTORIES), (9, REPEATS)];
+pub(super) const ADDED: [(i64, &str); 8] =
+    [(2, MARKS), (3, LEDGER), (4, DEVICES), (5, INTAKE), (6, QUEUE), (7, HISTORIES), (8, QUEUE_STATE), (9, REPEATS)];
 
 /// Version 2: how far each entity follows another database. `stage` and `next` are a [`crate::Stage`].
 const MARKS: &str = "
@@ -171,6 +171,35 @@ CREATE TABLE histories (
     history INTEGER NOT NULL
 ) STRICT;
 ALTER TABLE marks ADD COLUMN history INTEGER NOT NULL DEFAULT 0;
+";
+
+/// Version 8: how the queue stands, kept by triggers, so that to ask costs the same however much waits; the source that
+/// mutations are accepted for now, and that each was accepted for ([`crate::queue::bind`]); and indexes for those that wait
+/// longest and for those that depend on others.
+const QUEUE_STATE: &str = "
+CREATE TABLE queue_state (
+    singleton INTEGER PRIMARY KEY CHECK (singleton = 1),
+    source BLOB NOT NULL,
+    writes INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+) STRICT;
+INSERT INTO queue_state
+    SELECT 1, x'', count(*), ifnull(sum(length(mutation) + length(effect) + length(old)), 0) FROM queue;
+CREATE TRIGGER queue_grows AFTER INSERT ON queue BEGIN
+    UPDATE queue_state SET writes = writes + 1,
+        bytes = bytes + length(NEW.mutation) + length(NEW.effect) + length(NEW.old);
+END;
+CREATE TRIGGER queue_shrinks AFTER DELETE ON queue BEGIN
+    UPDATE queue_state SET writes = writes - 1,
+        bytes = bytes - length(OLD.mutation) - length(OLD.effect) - length(OLD.old);
+END;
+CREATE TRIGGER queue_changes AFTER UPDATE OF old ON queue BEGIN
+    UPDATE queue_state SET bytes = bytes + length(NEW.old) - length(OLD.old);
+END;
+CREATE INDEX queue_by_age ON queue (judged_at_us);
+CREATE INDEX queue_dependants ON queue (install, user, turn) WHERE length(depends_on) > 0;
+DROP INDEX queue_by_device;
+ALTER TABLE queue ADD COLUMN source BLOB NOT NULL DEFAULT x'';
 ";
 
 /// Version 9: whether the source may have what waits for it, by the number of a [`crate::queue::Repeat`], and the answer that

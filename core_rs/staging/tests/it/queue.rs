@@ -9,7 +9,9 @@ use haversack_engine::schema::Schema;
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::{Attribute, AttributeType, ConflictPolicy, Entity, Model};
 use haversack_proto::sync::{Mutation, MutationAnswer, MutationKind, MutationOutcome};
-use haversack_staging::queue::{Queued, Ready, Settlement, WAITING_BYTES_MAX, composed, ready, settle};
+use haversack_staging::queue::{
+    Queued, Ready, Settlement, WAITING_BYTES_MAX, bind, composed, ready, refuse_replaced, settle,
+};
 use haversack_staging::{
     Effect, Entry, LedgerPlace, Origin, RowId, Staging, StagingError, discard_refusal, export_ledger, import_ledger,
 };
@@ -311,6 +313,62 @@ fn what_waits_travels_with_the_ledger() {
     assert_eq!(numbers(&*next), [1]);
     settle(&*next, &schema(), place(&*next, &made), &written(&json(1, &[(NAME, "A")]), "1")).unwrap().unwrap();
     assert_eq!(numbers(&*next), [2]);
+}
+
+#[test]
+fn the_standing_counts_what_waits_and_what_it_weighs() {
+    let world = SqliteWorld::new();
+    let staging = world.open();
+    let standing = || staging.snapshot().unwrap().ledger().queue_standing().unwrap();
+    put(&*staging, 1, &[(NAME, "A")]);
+    let first = queue(&*staging, &Wish::new(1, 1, MutationKind::Update, &[(NAME, "B")]));
+    let alone = standing();
+    queue(&*staging, &Wish::new(2, 1, MutationKind::Update, &[(NAME, "C")]));
+    assert_eq!((alone.waiting, standing().waiting), (1, 2));
+    assert!(alone.bytes > 0 && standing().bytes > alone.bytes);
+    settle(&*staging, &schema(), place(&*staging, &first), &written(&json(1, &[(NAME, "longer")]), "1")).unwrap();
+    let left = ready_now(&*staging, 1).remove(0);
+    let weight = left.queued.bytes() as u64 + left.queued.effect.encoded_len() as u64;
+    assert_eq!((standing().waiting, standing().bytes), (1, weight - left.queued.effect.values.len() as u64));
+    settle(&*staging, &schema(), left.place, &refused()).unwrap();
+    assert_eq!((standing().waiting, standing().bytes, standing().oldest_at_us), (0, 0, 0));
+}
+
+#[test]
+fn what_waits_keeps_the_source_that_it_was_accepted_for() {
+    let worlds = [SqliteWorld::new(), SqliteWorld::new()];
+    let (staging, next) = (worlds[0].open(), worlds[1].open());
+    bind(&*staging, b"old").unwrap();
+    queue(&*staging, &Wish::new(1, 1, MutationKind::Create, &[(NAME, "A")]));
+    bind(&*staging, b"new").unwrap();
+    queue(&*staging, &Wish::new(2, 2, MutationKind::Create, &[(NAME, "B")]));
+    bind(&*next, b"other").unwrap();
+    let (page, _) = export_ledger(&*staging.snapshot().unwrap(), LedgerPlace(0), 9).unwrap();
+    import_ledger(&*next, &page).unwrap();
+    queue(&*next, &Wish::new(3, 3, MutationKind::Create, &[(NAME, "C")]));
+    let sources: Vec<_> = ready_now(&*next, 9).into_iter().map(|it| it.queued.source).collect();
+    assert_eq!(sources, [&b"old"[..], b"new", b"other"]);
+    assert_eq!((refuse_replaced(&*next, false).unwrap(), refuse_replaced(&*next, false).unwrap()), (2, 0));
+    assert_eq!(numbers(&*next), [3]);
+    let origin = |number| Origin { install: [1; 16], user: [2; 16], number };
+    let answer = answer(&*next, &origin(1));
+    assert_eq!((answer.outcome(), answer.reason()), (MutationOutcome::Invalid, ErrorReason::SourceReplaced));
+    assert_eq!((refuse_replaced(&*next, true).unwrap(), numbers(&*next)), (1, vec![]));
+}
+
+#[test]
+fn a_long_chain_of_dependants_is_blocked_with_its_beginning() {
+    let world = SqliteWorld::new();
+    let staging = world.open();
+    let first = queue(&*staging, &Wish::new(1, 1, MutationKind::Create, &[(NAME, "A")]));
+    for number in 2..=100 {
+        queue(&*staging, &Wish::new(number, number as u8, MutationKind::Create, &[(NAME, "B")]).after(number - 1));
+    }
+    queue(&*staging, &Wish { install: 2, ..Wish::new(1, 100, MutationKind::Update, &[(NAME, "C")]) });
+    queue(&*staging, &Wish { install: 2, ..Wish::new(2, 200, MutationKind::Create, &[(NAME, "C")]) }.after(1));
+    queue(&*staging, &Wish::new(101, 201, MutationKind::Create, &[(NAME, "D")]));
+    let settled = settle(&*staging, &schema(), place(&*staging, &first), &refused()).unwrap().unwrap();
+    assert_eq!((settled.blocked, numbers(&*staging)), (101, vec![101]));
 }
 
 #[test]

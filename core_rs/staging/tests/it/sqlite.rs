@@ -75,7 +75,7 @@ fn foreign_files_are_refused_by_name() {
 #[test]
 fn other_schema_versions_are_refused_by_name() {
     let world = SqliteWorld::new();
-    for version in [0, 8] {
+    for version in [0, 9] {
         rusqlite::Connection::open(world.path()).unwrap().pragma_update(None, "user_version", version).unwrap();
         let error = SqliteStaging::open(world.path()).err().unwrap();
         assert!(matches!(error, StagingError::VersionUnknown { found, .. } if found == version), "{error}");
@@ -98,6 +98,9 @@ fn foreign_lock_is_reported_as_busy() {
 #[test]
 fn files_of_earlier_versions_are_upgraded_where_they_lie() {
     let later = [
+        "DROP TRIGGER queue_grows; DROP TRIGGER queue_shrinks; DROP TRIGGER queue_changes; DROP TABLE queue_state;
+         DROP INDEX queue_by_age; DROP INDEX queue_dependants; ALTER TABLE queue DROP COLUMN source;
+         CREATE INDEX queue_by_device ON queue (install, user, turn); PRAGMA user_version = 7",
         "DROP TABLE histories; ALTER TABLE marks DROP COLUMN history; PRAGMA user_version = 6",
         "DROP TABLE queue; DROP INDEX mutations_settled; DROP INDEX mutations_settled_by_device;
          ALTER TABLE mutations DROP COLUMN settled; PRAGMA user_version = 5",

@@ -257,7 +257,8 @@ pub struct SetSourceRequest {
     /// Its settings as one JSON object, at most 64 KiB; replaces those that it has. No secrets.
     #[prost(string, tag = "3")]
     pub settings_json: ::prost::alloc::string::String,
-    /// Its secrets by name, at most 16 of at most 64 KiB. Those that are not named stay as they are while the kind stays.
+    /// Its secrets by name, at most 16 of at most 64 KiB. Those that are not named stay as they are while the kind and the
+    /// addresses that they are sent to stay.
     #[prost(map = "string, string", tag = "4")]
     pub secrets: ::std::collections::HashMap<
         ::prost::alloc::string::String,

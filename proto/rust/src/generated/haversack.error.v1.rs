@@ -179,6 +179,22 @@ pub enum ErrorReason {
     /// UNAVAILABLE: a source outside answered something that its protocol does not allow, or led elsewhere. It is asked
     /// again; if it stays so, operators look at what is between Haversack and the source.
     SourceAnswerInvalid = 130,
+    /// INVALID_ARGUMENT: a source's address is another one, and secrets that were stored for the old one are not sent
+    /// there; the message names them. Give them again, or forget them.
+    SourceSecretsMissing = 131,
+    /// RESOURCE_EXHAUSTED: as many writes wait for the organization's source as the server keeps. A device keeps its outbox
+    /// and uploads again after the stated delay; operators look at why the source takes none.
+    WriteQueueFull = 132,
+    /// FAILED_PRECONDITION: the replication slot in a source's settings is followed by somebody else, another organization
+    /// perhaps. Set another one.
+    SourceSlotTaken = 133,
+    /// FAILED_PRECONDITION: a write was accepted for another source than the organization has now. Retry sends it to the
+    /// one of now, discard gives it up.
+    SourceReplaced = 134,
+    /// FAILED_PRECONDITION: the source cannot carry out a write as it is set up (a table, a column or a privilege of
+    /// Haversack's own is missing, a quota is used up); the message has its own words. The write waits until an administrator
+    /// has mended that, and is tried again by itself.
+    SourceNotReady = 135,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -272,6 +288,11 @@ impl ErrorReason {
             Self::SourceUnknown => "ERROR_REASON_SOURCE_UNKNOWN",
             Self::MappingInvalid => "ERROR_REASON_MAPPING_INVALID",
             Self::SourceAnswerInvalid => "ERROR_REASON_SOURCE_ANSWER_INVALID",
+            Self::SourceSecretsMissing => "ERROR_REASON_SOURCE_SECRETS_MISSING",
+            Self::WriteQueueFull => "ERROR_REASON_WRITE_QUEUE_FULL",
+            Self::SourceSlotTaken => "ERROR_REASON_SOURCE_SLOT_TAKEN",
+            Self::SourceReplaced => "ERROR_REASON_SOURCE_REPLACED",
+            Self::SourceNotReady => "ERROR_REASON_SOURCE_NOT_READY",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -364,6 +385,11 @@ impl ErrorReason {
             "ERROR_REASON_SOURCE_UNKNOWN" => Some(Self::SourceUnknown),
             "ERROR_REASON_MAPPING_INVALID" => Some(Self::MappingInvalid),
             "ERROR_REASON_SOURCE_ANSWER_INVALID" => Some(Self::SourceAnswerInvalid),
+            "ERROR_REASON_SOURCE_SECRETS_MISSING" => Some(Self::SourceSecretsMissing),
+            "ERROR_REASON_WRITE_QUEUE_FULL" => Some(Self::WriteQueueFull),
+            "ERROR_REASON_SOURCE_SLOT_TAKEN" => Some(Self::SourceSlotTaken),
+            "ERROR_REASON_SOURCE_REPLACED" => Some(Self::SourceReplaced),
+            "ERROR_REASON_SOURCE_NOT_READY" => Some(Self::SourceNotReady),
             _ => None,
         }
     }

@@ -13,7 +13,13 @@ from haversack_server.replication._following import keep_replicating
 from haversack_server.replication._kept import settle_directory
 from haversack_server.replication._native import NATIVE_INTERVAL_SECONDS, NativeSource
 from haversack_server.replication._replicator import Limits, Replicator
-from haversack_server.replication._sending import WriteBack, WriteBackStanding, last_writes, write_back_standing
+from haversack_server.replication._sending import (
+    WriteBack,
+    WriteBackStanding,
+    bind_queue,
+    last_writes,
+    write_back_standing,
+)
 from haversack_server.replication._source import (
     CHECK_SECONDS_MAX,
     FORGET_SECONDS_MAX,
@@ -36,6 +42,7 @@ from haversack_server.replication._source import (
     Verdict,
     Written,
     catch_up,
+    mark_of,
 )
 from haversack_server.replication._sources import Sources, Wanted
 from haversack_server.replication._status import SourceStatus, source_states, work_item_state
@@ -74,9 +81,11 @@ __all__ = [
     "WriteBack",
     "WriteBackStanding",
     "Written",
+    "bind_queue",
     "catch_up",
     "keep_replicating",
     "last_writes",
+    "mark_of",
     "refuse_foreign_rows",
     "settle_directory",
     "source_states",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -133,11 +134,19 @@ class Connections:
     A source that was replaced is closed when the last of those who use it lets go of it. Belongs to one event loop.
     """
 
-    def __init__(self, catalog: Catalog, stagings: Stagings, connectors: Mapping[str, Connect], seal: Seal) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        stagings: Stagings,
+        connectors: Mapping[str, Connect],
+        seal: Seal,
+        own_settings: Mapping[str, Callable[[str], Mapping[str, str]]] = MappingProxyType({}),
+    ) -> None:
         self._catalog = catalog
         self._stagings = stagings
         self._connectors = connectors
         self._seal = seal
+        self._own_settings = own_settings
         self._open: dict[str, _Connection] = {}
         self._opening = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
@@ -168,6 +177,11 @@ class Connections:
                 f"this server has no sources of kind {kind!r}; it has {', '.join(self.kinds) or 'none'}"
             )
         return connect(settings, secrets, mapping)
+
+    def own_settings(self, kind: str, organization: str) -> Mapping[str, str]:
+        """Returns what an organization gets for itself where its administrators do not say otherwise."""
+        own = self._own_settings.get(kind)
+        return own(organization) if own else {}
 
     def opened(self, stored: StoredSource) -> Source:
         """Makes a stored source ready; raises as `connect`, and ConfigurationInvalid if its secrets stay closed."""
@@ -218,7 +232,7 @@ class Connections:
                 async with asyncio.timeout(RELEASE_SECONDS_MAX):
                     await connection.idle.wait()
 
-    async def forget(self, stored: StoredSource) -> tuple[str, ...]:
+    async def forget(self, stored: StoredSource, successor: StoredSource | None = None) -> tuple[str, ...]:
         """Has a source that nobody follows any more keep nothing for its organization; see `Source.forget`.
 
         Lets go of it here before. Whatever is wrong with the source is told, and raises nothing.
@@ -228,10 +242,13 @@ class Connections:
             source = self.opened(stored)
         except HaversackError as error:
             return (f"the source ({stored.kind}) keeps what it keeps for {stored.organization}: {error}",)
+        after = self.opened(successor) if successor else None
         try:
-            return await source.forget()
+            return await source.forget(after)
         finally:
             await _close(stored.organization, source)
+            if after is not None:
+                await _close(stored.organization, after)
 
     async def notify(self) -> None:
         """Tells every process that a source has changed; in this one it is known when this returns."""

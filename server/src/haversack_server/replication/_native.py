@@ -18,6 +18,7 @@ from haversack_server.replication._source import (
     Described,
     Finding,
     Scope,
+    Source,
     Standing,
     Taken,
     Verdict,
@@ -58,6 +59,9 @@ class NativeSource:
     kind = NATIVE
     scope: Scope = "entity"
     interval_seconds = NATIVE_INTERVAL_SECONDS
+    address = ""
+    recipients: frozenset[str] = frozenset()
+    holds: frozenset[str] = frozenset()
 
     def __init__(self, catalog: Catalog, stagings: Stagings, organization: str) -> None:
         self._catalog = catalog
@@ -94,7 +98,7 @@ class NativeSource:
         """Raises SourceUnknown: what devices write is in the rows' own commit, and goes to the record with `settle`."""
         raise SourceUnknown(f"organization {self._organization} keeps its rows itself; nothing is written elsewhere")
 
-    async def forget(self) -> tuple[str, ...]:
+    async def forget(self, successor: Source | None = None) -> tuple[str, ...]:
         """See `Source`. The record database stays."""
         return ()
 

@@ -54,6 +54,9 @@ PUT_ASIDE_SECONDS_MIN = 0.5
 PUT_ASIDE_SECONDS_MAX = 60.0
 """How long a write that failed by itself is left alone: twice as long each time within these."""
 
+PUT_ASIDE_MAX = 1_000
+"""Writes that are put aside at once. Where more fail, each by itself, it is the source that does."""
+
 SOURCE_FAILURES = (SourceUnavailable, SourceInvalid, MappingInvalid)
 """What keeps a source from taking any write at all, or may do so. Not to be asked of it again for each that waits: an
 account with a wrong password is locked for less."""
@@ -73,6 +76,7 @@ class _Queued:
     """A write that waits, as the core describes it."""
 
     place: int
+    source: bytes
     change: Change
     merges: bool
     conflicts: tuple[str, ...]
@@ -82,7 +86,14 @@ class _Queued:
     def of(cls, found: Mapping[str, Any]) -> _Queued:
         names = ("key", "entity", "id", "kind", "values", "old_values", "etag", "user", "detect_conflicts")
         change = Change(**{name: found[name] for name in names}, looks_for=found["repeat"])
-        return cls(found["place"], change, found["merges"], tuple(found["conflicts"]), found["is_overtaken"])
+        return cls(
+            found["place"],
+            bytes(found["source"]),
+            change,
+            found["merges"],
+            tuple(found["conflicts"]),
+            found["is_overtaken"],
+        )
 
 
 @dataclass
@@ -111,6 +122,7 @@ class Outgoing:
     """A run. For one task.
 
     Attributes:
+        mark: What tells its source from others (`mark_of`): it is sent nothing that was accepted for another.
         tally: What it has done.
         put_aside: Writes that failed by themselves, by place; hand it to the next run.
     """
@@ -119,6 +131,7 @@ class Outgoing:
     staging: Staging
     model: bytes
     source: Writable
+    mark: bytes = b""
     tally: Tally = field(default_factory=Tally)
     put_aside: dict[int, PutAside] = field(default_factory=dict)
     _listed: deque[_Queued] = field(default_factory=deque)
@@ -191,7 +204,8 @@ class Outgoing:
             except_places=[*self._running.values(), *aside],
             writes_max=WRITES_LISTED_MAX,
         )
-        return [_Queued.of(it) for it in json.loads(found)]
+        listed = [_Queued.of(it) for it in json.loads(found)]
+        return [it for it in listed if it.source in (b"", self.mark)]
 
     async def _take(self, queued: _Queued) -> None:
         """Takes one write to the source and settles it; puts it aside if it fails by itself."""
@@ -215,6 +229,8 @@ class Outgoing:
                 reason=error.reason,
                 cause=str(error),
             )
+            if len(self.put_aside) >= PUT_ASIDE_MAX:
+                raise
         except Exception as error:
             _log.exception("write-back failed by a bug", organization=self.organization, write=queued.change.key)
             cause = InternalFault(f"{type(error).__name__} while a write went to the source; the server's log has more")

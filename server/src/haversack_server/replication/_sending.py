@@ -23,13 +23,14 @@ import structlog
 from haversack_server._core import Staging, SyncServer
 from haversack_server.catalog import Catalog, write_backs
 from haversack_server.catalog.leases import HEARTBEAT_SECONDS, LEASE_SECONDS, Lease, LeaseLost, Leases
+from haversack_server.catalog.sources import NATIVE
 from haversack_server.core import in_thread
 from haversack_server.errors import HaversackError, OrganizationNotProvisioned, SourcePaused, SourceUnavailable
 from haversack_server.lifeline import Lifeline, is_cut
 from haversack_server.publishing import load_metadata
 from haversack_server.replication._connections import Connections
 from haversack_server.replication._outgoing import SOURCE_FAILURES, Outgoing, PutAside, Writable
-from haversack_server.replication._source import Change, Written
+from haversack_server.replication._source import Change, Source, Written, mark_of
 from haversack_server.replication._write_back import write_back
 from haversack_server.stagings import Stagings
 
@@ -170,6 +171,7 @@ class WriteBack:
     ) -> None:
         """Prepares; `data` is the folder where processes of one machine see that one of them has died."""
         self._data = data
+        self._catalog = catalog
         self._stagings = stagings
         self._connections = connections
         self._sync = sync
@@ -248,7 +250,13 @@ class WriteBack:
             # First what Haversack keeps itself, whatever is the matter with a source outside.
             await write_back(staging, await self._stagings.record(organization))
             async with self._connections.lend(organization) as lent:
-                return lent.is_native or await self._send(organization, staging, lent.source)
+                if lent.is_native:
+                    return True
+                mark = mark_of(lent.source)
+                if not await self._is_another_s(staging, mark):
+                    return await self._send(organization, staging, lent.source, mark)
+            await self._rebind(organization, staging)
+            return False
         except OrganizationNotProvisioned:
             # Whoever took it out of service has written back all that there was, or kept it. Places begin anew.
             self._put_aside.pop(organization, None)
@@ -257,7 +265,25 @@ class WriteBack:
             self._leave(organization, CLAIM_SECONDS)
             return False
 
-    async def _send(self, organization: str, staging: Staging, source: Writable) -> bool:
+    async def _is_another_s(self, staging: Staging, mark: bytes) -> bool:
+        """Whether the queue is for another source; what waits there for one of before is refused."""
+        bound = await in_thread(staging.queue_source)
+        if not bound:
+            await in_thread(staging.bind_queue, mark)
+        elif bound != mark:
+            return True
+        await refuse_replaced(staging)
+        return False
+
+    async def _rebind(self, organization: str, staging: Staging) -> None:
+        """Has the queue be for the source that the catalog has, when nobody is setting another one.
+
+        Either that was so a moment ago, or whoever did was killed before the queue was told.
+        """
+        async with self._catalog.exclusive(organization), self._connections.lend(organization) as lent:
+            await bind_queue(staging, lent.source)
+
+    async def _send(self, organization: str, staging: Staging, source: Writable, mark: bytes) -> bool:
         """Takes an organization's queue to its source; returns whether nothing is left."""
         if not json.loads(await in_thread(staging.queue_standing))["waiting"]:
             return True
@@ -268,7 +294,7 @@ class WriteBack:
             return False
         aside = self._put_aside.setdefault(organization, {})
         model = await self._turns.model(organization)
-        outgoing = Outgoing(organization, staging, model, source, put_aside=aside)
+        outgoing = Outgoing(organization, staging, model, source, mark, put_aside=aside)
         self._outgoing[organization] = outgoing
         failure: HaversackError | None = None
         try:
@@ -290,6 +316,26 @@ class WriteBack:
         self._not_before[organization] = time.monotonic() + seconds
 
 
+async def refuse_replaced(staging: Staging, *, every: bool = False) -> int:
+    """Refuses queued writes that were accepted for a source of before, or all; returns how many. Raises StagingFailed.
+
+    They are in the log of sync errors then, where administrators have them sent to the source of now, or discard them.
+    """
+    total = 0
+    while refused := await in_thread(staging.refuse_replaced, every=every):
+        total += refused
+    return total
+
+
+async def bind_queue(staging: Staging, source: Source) -> int:
+    """Has a queue be for a source; returns how many writes for one of before were refused. Raises StagingFailed.
+
+    Where Haversack keeps the rows itself nothing is queued, so all that waits is another source's.
+    """
+    await in_thread(staging.bind_queue, mark_of(source))
+    return await refuse_replaced(staging, every=source.kind == NATIVE)
+
+
 class _Away:
     """A source that is not to be written to."""
 
@@ -300,7 +346,7 @@ class _Away:
 
 @asynccontextmanager
 async def last_writes(
-    catalog: Catalog, organization: str, staging: Staging, source: Writable | None
+    catalog: Catalog, organization: str, staging: Staging, source: Source | None
 ) -> AsyncIterator[int]:
     """Takes what is left in a closed ledger's queue to the source, as far as it answers, and keeps others from it.
 
@@ -309,7 +355,8 @@ async def last_writes(
     """
     turns = Turns(catalog)
     lease = await _turn(turns, catalog, organization)
-    outgoing = Outgoing(organization, staging, await turns.model(organization), source or _Away())
+    mark = mark_of(source) if source else b""
+    outgoing = Outgoing(organization, staging, await turns.model(organization), source or _Away(), mark)
     failure: HaversackError | None = None
     async with turns.alive(lease, outgoing):
         timer = asyncio.get_running_loop().call_later(LAST_SECONDS_MAX, outgoing.stop)

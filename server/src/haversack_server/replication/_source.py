@@ -7,6 +7,7 @@ the rows themselves, so whatever dies, nothing is lost and nothing is done twice
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
@@ -30,6 +31,8 @@ LEFT_OUT_MAX = 8
 
 FORGET_SECONDS_MAX = 30.0
 """How long `Source.forget` may take altogether."""
+
+MARK_BYTES = 16
 
 Scope: TypeAlias = Literal["entity", "organization"]
 
@@ -238,11 +241,18 @@ class Source(Protocol):
         kind: Its name in settings and work items; never reused for another kind.
         scope: Whether each entity is followed by a feed of its own, or all of them by one.
         interval_seconds: From the end of a feed's run to the next one, unless it is live.
+        address: Which system of record this is, without user or secrets and in one spelling: sources of one kind and
+            address have the same rows.
+        recipients: Everything that its secrets are sent to, each in one spelling.
+        holds: What the system of record keeps for one organization alone, each by a name that no other thing has.
     """
 
     kind: str
     scope: Scope
     interval_seconds: int
+    address: str
+    recipients: frozenset[str]
+    holds: frozenset[str]
 
     async def check(self) -> Checked:
         """Finds out what will work and what will not, within `CHECK_SECONDS_MAX`; changes nothing at the source.
@@ -277,8 +287,10 @@ class Source(Protocol):
         again.
         """
 
-    async def forget(self) -> tuple[str, ...]:
+    async def forget(self, successor: Source | None = None) -> tuple[str, ...]:
         """Has the system of record keep nothing for us any more, within `FORGET_SECONDS_MAX`; no feed is open.
+
+        What a `successor` uses that takes its place is kept.
 
         Returns sentences, for those who operate it, about what was let go of, and what could not be: a source that
         cannot be reached is one of these, with what to do there by hand, not an error. If the organization is followed
@@ -287,6 +299,11 @@ class Source(Protocol):
 
     async def close(self) -> None:
         """Lets go of everything. It is not used afterwards."""
+
+
+def mark_of(source: Source) -> bytes:
+    """Returns what tells a system of record from all others: writes of devices keep that of their own."""
+    return hashlib.sha256(f"{source.kind}\0{source.address}".encode()).digest()[:MARK_BYTES]
 
 
 Connect: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, str], str], Source]

@@ -19,10 +19,13 @@ from haversack_server.errors import (
     HaversackError,
     OrganizationNotProvisioned,
     SourceInvalid,
+    SourceSecretsMissing,
+    SourceSlotTaken,
     TransitionIllegal,
 )
 from haversack_server.metadata import KEEPABLE_ENTITIES
 from haversack_server.replication._connections import Connections
+from haversack_server.replication._sending import bind_queue
 from haversack_server.replication._source import CHECK_SECONDS_MAX, Described, Finding, Source, Verdict
 from haversack_server.sealing import Seal
 from haversack_server.stagings import Stagings
@@ -72,21 +75,89 @@ class Sources:
     async def set(self, organization: str, wanted: Wanted, *, dry_run: bool) -> tuple[StoredSource, list[str]]:
         """Gives an organization a source, or changes it; returns it, and sentences about what is worth knowing.
 
-        Raises OrganizationUnknown, SourceUnknown, SourceInvalid, MappingInvalid or TransitionIllegal.
+        Raises OrganizationUnknown, SourceUnknown, SourceInvalid, SourceSecretsMissing, SourceSlotTaken, MappingInvalid
+        or TransitionIllegal.
         """
         async with self._catalog.exclusive(organization):
             async with self._catalog.begin() as connection:
                 await organizations.find(connection, organization, for_update=True)
                 before = await sources.find(connection, organization, for_update=True)
+                if before is None or before.kind != wanted.kind:
+                    own = self._connections.own_settings(wanted.kind, organization)
+                    wanted = replace(wanted, settings={**own, **wanted.settings})
                 stored = await self._made(connection, organization, before, wanted)
                 await self._refuse_another_kind(connection, before, stored)
+                await self._refuse_what_others_hold(connection, stored)
                 if not dry_run:
                     await sources.put(connection, stored)
                     await work_items.set_interval(connection, organization, stored.kind, stored.interval_seconds)
             notes = [] if before else await self._notes_of_first(organization)
-        if not dry_run:
-            await self._connections.notify()
+            if not dry_run:
+                await self._connections.notify()
+                notes += await self._rebind(stored)
+        if not dry_run and before is not None:
+            notes += await self._leave(before, stored)
         return stored, notes
+
+    async def _leave(self, before: StoredSource, stored: StoredSource) -> list[str]:
+        """Has the source of before keep nothing that the one of now does not use; returns sentences about that.
+
+        An organization that was never provisioned from it has left nothing there.
+        """
+        async with self._catalog.snapshot() as connection:
+            if not (await provisioning.find(connection, stored.organization)).number:
+                return []
+        if not await self._holds(before) - await self._holds(stored):
+            return []
+        notes = list(await self._connections.forget(before, stored))
+        for note in notes:
+            _log.warning("source of before", organization=stored.organization, kind=stored.kind, note=note)
+        return notes
+
+    async def _holds(self, stored: StoredSource) -> frozenset[str]:
+        """Returns what a stored source keeps at the system of record; nothing if it cannot be made ready."""
+        try:
+            source = self._connections.opened(stored)
+        except HaversackError:
+            return frozenset()
+        await source.close()
+        return source.holds
+
+    async def _refuse_what_others_hold(self, connection: AsyncConnection, stored: StoredSource) -> None:
+        """Raises SourceSlotTaken if the source would keep what another organization's does.
+
+        They would take it away from each other for ever.
+        """
+        mine = await self._holds(stored)
+        if not mine:
+            return
+        for other in await sources.everything(connection):
+            if other.organization == stored.organization or other.kind != stored.kind:
+                continue
+            # Neither the secrets nor the mapping say what is kept there.
+            if taken := mine & await self._holds(replace(other, sealed_secrets=b"", mapping="")):
+                raise SourceSlotTaken(
+                    f"organization {other.organization} has {', '.join(sorted(taken))}; name another one, or leave the"
+                    " name away: each organization gets its own"
+                )
+
+    async def _rebind(self, stored: StoredSource) -> list[str]:
+        """Has the queue of writes be for a source that has just been set; returns sentences about those of before."""
+        try:
+            staging = await self._stagings.get(stored.organization)
+        except OrganizationNotProvisioned:
+            return []
+        source = self._connections.opened(stored)
+        try:
+            refused = await bind_queue(staging, source)
+        finally:
+            await source.close()
+        if not refused:
+            return []
+        return [
+            f"{refused:,} writes of devices that the source of before has not taken are not sent to this one; see"
+            f" `haversack sync-errors list {stored.organization}`, retry or discard them"
+        ]
 
     async def set_mapping(self, organization: str, mapping: str) -> StoredSource:
         """Replaces a source's mapping; raises SourceUnknown or MappingInvalid."""
@@ -199,14 +270,20 @@ class Sources:
     ) -> StoredSource:
         """Returns the source as it is to be stored; it is judged by being made ready."""
         same = before if before is not None and before.kind == wanted.kind else None
-        secrets = self._before(organization, same, wanted) if same else {}
-        secrets = {name: it for name, it in secrets.items() if name not in wanted.forgotten} | dict(wanted.secrets)
+        stored = self._before(organization, same, wanted) if same else {}
+        carried = {name: it for name, it in stored.items() if name not in {*wanted.forgotten, *wanted.secrets}}
+        secrets = carried | dict(wanted.secrets)
         if len(secrets) > SECRETS_MAX:
             raise SourceInvalid(f"a source can have {SECRETS_MAX} secrets, and these are {len(secrets)}")
         mapping = wanted.mapping if wanted.mapping is not None else same.mapping if same else ""
         source = self._connections.connect(wanted.kind, wanted.settings, secrets, mapping)
         scope, interval_seconds = source.scope, source.interval_seconds
         await source.close()
+        if same is not None and carried and source.recipients - await self._recipients(same):
+            raise SourceSecretsMissing(
+                f"the address of the source of {organization} is another one now, and secrets that are stored for the"
+                f" old one are not sent there; give {', '.join(sorted(carried))} again, or forget what is not needed"
+            )
         return StoredSource(
             organization=organization,
             kind=wanted.kind,
@@ -229,6 +306,15 @@ class Sources:
             if not wanted.secrets:
                 raise
             return {}
+
+    async def _recipients(self, stored: StoredSource) -> frozenset[str]:
+        """Returns everything that a stored source's secrets are sent to; nothing if it cannot be made ready."""
+        try:
+            source = self._connections.opened(stored)
+        except HaversackError:
+            return frozenset()
+        await source.close()
+        return source.recipients
 
     async def _refuse_another_kind(
         self, connection: AsyncConnection, before: StoredSource | None, stored: StoredSource

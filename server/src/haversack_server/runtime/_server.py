@@ -15,7 +15,7 @@ from haversack_server._core import SyncServer
 from haversack_server.admin import AdminServer, Guard
 from haversack_server.audit import AuditLog
 from haversack_server.catalog import Catalog, provisioning
-from haversack_server.connectors import CONNECTORS
+from haversack_server.connectors import CONNECTORS, OWN_SETTINGS
 from haversack_server.core import in_thread
 from haversack_server.endpoints import Endpoints
 from haversack_server.errors import CatalogFailed, HaversackError
@@ -41,6 +41,9 @@ from haversack_server.security import Access, Limiter
 from haversack_server.settings import ServerSettings
 from haversack_server.stagings import Stagings
 from haversack_server.trust import Trust
+
+_OF_CALLERS = {"requests_per_second", "burst", "calls_at_once"}
+"""Limits of the admin endpoint's callers; all others are the sync endpoint's."""
 
 READY_SECONDS_MAX = 5.0
 """How long the catalog may take to show that it is there."""
@@ -97,7 +100,7 @@ class Server:
             self.sync_address = await in_thread(sync.start)
             parts.push_async_callback(in_thread, sync.stop, settings.stop_grace_seconds)
         publisher, audit, seal = Publisher(catalog, stagings), AuditLog(catalog), Seal(settings.data)
-        connections = Connections(catalog, stagings, self._connectors, seal)
+        connections = Connections(catalog, stagings, self._connectors, seal, OWN_SETTINGS)
         parts.push_async_callback(connections.close)
         connections.start()
         activation = Activation(catalog, stagings)
@@ -168,7 +171,7 @@ class Server:
         return Guard(
             trust=trust,
             access=Access(self._settings, catalog),
-            limiter=Limiter(**self._settings.limits.model_dump(exclude={"streams_max"})),
+            limiter=Limiter(**self._settings.limits.model_dump(include=_OF_CALLERS)),
             audit=audit,
             metrics=metrics.calls,
         )
@@ -215,7 +218,7 @@ class Server:
             "listen": self._settings.sync_listen,
             "issuers": json.loads(trust.sync_issuers()),
             "heartbeat_seconds": self._settings.heartbeat_seconds,
-            "streams_max": self._settings.limits.streams_max,
+            **self._settings.limits.model_dump(exclude=_OF_CALLERS),
         }
         if tls is None:
             config["plain_text"] = True

@@ -47,12 +47,15 @@ class Rule:
     Attributes:
         role: The least role that may call.
         place: Where it must be held.
+        everywhere: Whether it must be held in all organizations although the request names one, under which the call
+            is recorded: what it decides reaches beyond that organization.
         changes: Whether the call changes something; then it is in the audit log.
         bytes_max: How large a request may be.
     """
 
     role: Role
     place: Place = Place.ORGANIZATION
+    everywhere: bool = False
     changes: bool = False
     bytes_max: int = REQUEST_BYTES_MAX
 
@@ -120,11 +123,13 @@ _ADMIN: dict[str, dict[str, Rule]] = {
         "RunWorkItem": _RUN,
     },
     "SourceService": {
-        "SetSource": _DECIDE_IN_BULK,
+        # Where the server connects to, from within its own network, and what it sends there.
+        "SetSource": Rule(role=Role.ADMINISTRATOR, everywhere=True, changes=True, bytes_max=BULK_REQUEST_BYTES_MAX),
         "GetSource": _LOOK,
         "RemoveSource": _DECIDE,
-        "CheckSource": _LOOK,
-        "MapSource": _LOOK,
+        # These connect to it, as often as they are called.
+        "CheckSource": Rule(role=Role.OPERATOR),
+        "MapSource": Rule(role=Role.OPERATOR),
         "SetMapping": _DECIDE_IN_BULK,
         "ImportSourceMetadata": _DECIDE,
         "PauseSource": _RUN,
@@ -233,17 +238,27 @@ def admit(caller: Caller, rule: Rule, request: Any) -> None:
         raise TokenNotAllowed("this call is a device's; call the sync endpoint")
     organization = organization_of(rule, request)
     held = _held(caller, rule, organization)
-    where = f"organization {organization}" if organization else "all organizations"
+    where = _words(organization)
     if held is None:
         raise TokenNotAllowed(
             f"{caller.subject} of {caller.issuer} has no role in {where}; an administrator gives one with "
             "`haversack admin grant`"
+        )
+    everywhere = caller.role_in(EVERYWHERE)
+    if rule.everywhere and (everywhere is None or everywhere < rule.role):
+        raise RoleInsufficient(
+            f"this call needs the role {rule.role.word} in {_words(EVERYWHERE)}, and {caller.subject} is {held.word} in"
+            f" {where}; ask an administrator of the server for the call"
         )
     if held < rule.role:
         raise RoleInsufficient(
             f"this call needs the role {rule.role.word} in {where}, and {caller.subject} is {held.word}; ask an "
             "administrator for it"
         )
+
+
+def _words(organization: str) -> str:
+    return f"organization {organization}" if organization else "all organizations"
 
 
 def _held(caller: Caller, rule: Rule, organization: str) -> Role | None:
@@ -258,7 +273,8 @@ def table() -> str:
     for rpc, rule in sorted(RULES.items()):
         role = {Place.NOWHERE: "any token", Place.DEVICE: "a device's user"}.get(rule.place, rule.role.word)
         recorded = "yes" if rule.changes else ""
-        lines.append(f"| {rpc.removeprefix('haversack.')} | {role} | {_WHERE[rule.place]} | {recorded} |")
+        where = _WHERE[Place.SERVER if rule.everywhere else rule.place]
+        lines.append(f"| {rpc.removeprefix('haversack.')} | {role} | {where} | {recorded} |")
     return "\n".join(lines)
 
 

@@ -1,9 +1,12 @@
 //! Writes for a source outside: judged over what waits, changing no row, and told to their devices when they are settled.
 
+use std::time::Duration;
+
 use haversack_engine::engine::mutation::Refusal;
 use haversack_engine::ids::{History, Lsn, Position, Revision};
 use haversack_engine::row::{Value, uuid_text};
 use haversack_engine::schema::Schema;
+use haversack_gateway::Config;
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::ConflictPolicy::{self, ServerWins};
 use haversack_proto::model::Model;
@@ -13,6 +16,8 @@ use haversack_proto::sync::{Answers, Mutation, MutationAnswer, SyncMode, SyncReq
 use haversack_staging::queue::{Settlement, settle};
 use haversack_staging::{LedgerPlace, Mark, Origin, Stage as MarkStage, Staging, replicate_no_more};
 use prost::Message;
+use tonic::Code;
+use tonic_types::StatusExt;
 
 use super::device::{Outbox, Setting};
 use super::outcomes::row;
@@ -178,6 +183,52 @@ fn others_do_not_hear_of_it_and_nobody_asks_for_too_much() {
             let status = device.call_with(request).await.unwrap_err();
             assert_eq!(reason(&status), "REQUEST_INVALID");
         }
+    });
+}
+
+#[test]
+fn what_does_not_fit_into_the_queue_stays_with_its_device() {
+    let config = Config { queued_writes_max: 3, ..Config::default() };
+    Stage::queueing_with(organization(ServerWins), &config).run(async |world, door| {
+        world.commit(|commit| put_scored(commit, 1, ADA, "Ribe", 5));
+        let (ada, bob) = (Outbox::of(door, ADA).await, Outbox::of(door, BOB).await);
+        let create = |outbox: &Outbox, number| outbox.create(number, &[(NAME, Value::Text("x"))]);
+        // Where nothing waits, a call is taken whatever it has.
+        let first: Vec<Mutation> = (10..14).map(|number| create(&ada, number)).collect();
+        ada.send(&first).await.unwrap();
+        let (late, refused) = (create(&bob, 20), bob.update(77, &[(SCORE, Value::Integer(1))]));
+        let status = bob.send(&[late.clone(), refused.clone()]).await.unwrap_err();
+        let retry = status.get_error_details().retry_info().and_then(|info| info.retry_delay);
+        assert_eq!((reason(&status), status.code()), ("WRITE_QUEUE_FULL".into(), Code::ResourceExhausted));
+        assert_eq!(retry, Some(Duration::from_secs(60)));
+        // Nothing of the call was judged; what was taken before is answered as before.
+        let ledger = world.staging.snapshot().unwrap();
+        assert!(
+            [&late, &refused].iter().all(|it| ledger.ledger().find(&origin(&bob, BOB, it.number)).unwrap().is_none())
+        );
+        assert!(ada.send(&first).await.unwrap().iter().all(|it| it.outcome() == Queued));
+        for mutation in &first[..2] {
+            settled(world, &origin(&ada, ADA, mutation.number), &refusal());
+        }
+        assert_eq!(queued(&bob, &late).await.number, late.number);
+    });
+}
+
+#[test]
+fn so_does_what_is_too_heavy_and_what_is_too_much_for_one_row() {
+    let config = Config { queued_bytes_max: 4_000, ..Config::default() };
+    Stage::queueing_with(organization(ServerWins), &config).run(async |_, door| {
+        let ada = Outbox::of(door, ADA).await;
+        queued(&ada, &ada.create(2, &[(NAME, Value::Text("x"))])).await;
+        let heavy = ada.create(3, &[(NAME, Value::Text(&"x".repeat(4_000)))]);
+        assert_eq!(reason(&ada.send(&[heavy]).await.unwrap_err()), "WRITE_QUEUE_FULL");
+        queued(&ada, &ada.create(4, &[(NAME, Value::Text("x"))])).await;
+    });
+    queueing(ServerWins, async |_, _, ada, bob| {
+        let edits = (1..=500).map(|at| score(&ada, at + 4, at + 5)).collect::<Vec<_>>();
+        assert!(ada.send(&edits).await.unwrap().iter().all(|it| it.outcome() == Queued));
+        assert_eq!(reason(&ada.send(&[score(&ada, 505, 506)]).await.unwrap_err()), "WRITE_QUEUE_FULL");
+        queued(&bob, &bob.create(2, &[(NAME, Value::Text("x"))])).await;
     });
 }
 

@@ -18,6 +18,9 @@ from haversack_server.errors import SourceInvalid, SourceUnavailable
 REFRESH_AHEAD_SECONDS = 120.0
 """A token is replaced this long before it ends, so that no request begins with one that ends on its way."""
 
+FETCH_SECONDS_MAX = 30.0
+"""How long signing in may take as a whole: every request of the organization waits for it."""
+
 LIFETIME_SECONDS_DEFAULT = 600.0
 """How long a token is used whose lifetime was not told."""
 
@@ -52,8 +55,9 @@ class GivenToken:
 class ClientCredentials:
     """OAuth 2 client credentials (RFC 6749, section 4.4): a token at a time, shared by all requests."""
 
-    def __init__(self, settings: OdataSettings, secret: str) -> None:
+    def __init__(self, settings: OdataSettings, secret: str, *, seconds_max: float = FETCH_SECONDS_MAX) -> None:
         self._settings = settings
+        self._seconds_max = seconds_max
         self._secret = secret
         self._value = ""
         self._good_until = 0.0
@@ -76,9 +80,12 @@ class ClientCredentials:
         }
         url, headers = self._settings.token_url, {"Accept": "application/json"}
         try:
-            async with http.stream("POST", url, data=form, headers=headers) as answer:
+            async with (
+                asyncio.timeout(self._seconds_max),
+                http.stream("POST", url, data=form, headers=headers, follow_redirects=False) as answer,
+            ):
                 body = _object(await _bounded(answer))
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             refuse_untrusted(url, error)
             raise SourceUnavailable(
                 f"{self._settings.token_url} does not answer ({type(error).__name__}); it is tried again"

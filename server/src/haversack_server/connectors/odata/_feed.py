@@ -131,22 +131,25 @@ class OdataFeed:
         return plan(self._entity, shape, settings, watermark=self._watermark, rows_max=rows_max)
 
     def _fits(self, position: Position, wanted: Plan) -> bool:
-        """Whether what was begun can go on: the same columns, and the same rows where they are limited."""
+        """Whether what was begun can go on: the same service and columns, and the same rows where they are limited."""
         limited = position.mode is not Mode.TRACKED
-        return position.columns == wanted.fingerprint and (not limited or position.filter == wanted.filter)
+        same = position.columns == wanted.fingerprint and position.service == self._service.settings.address
+        return same and (not limited or position.filter == wanted.filter)
 
     async def _beginning(self, wanted: Plan, before: Position | None, *, tracked: bool | None = None) -> Position:
         """The position before a full read."""
         if tracked is None:
             listed = (await self._service.listed()).get(self._entity.logical_name)
             tracked = listed.tracks_changes if listed else before is None or before.mode is Mode.TRACKED
+        service = self._service.settings.address
         return Position(
             mode=Mode.TRACKED if tracked else wanted.fallback,
             stage=Stage.READING,
             columns=wanted.fingerprint,
+            service=service,
             filter="" if tracked else wanted.filter,
             again=before is not None,
-            watermark_us=before.watermark_us if before else 0,
+            watermark_us=before.watermark_us if before and before.service == service else 0,
         )
 
     def _is_due(self, position: Position) -> bool:

@@ -37,6 +37,7 @@ class Position:
     Attributes:
         mode: How changes are found.
         stage: What comes next.
+        service: The address of the service that it is a position in.
         columns: Fingerprint of the columns that are read.
         filter: What limits the rows that are read.
         next: The link at which a read under way goes on, or "".
@@ -54,6 +55,7 @@ class Position:
     mode: Mode
     stage: Stage
     columns: str
+    service: str = ""
     filter: str = ""
     next: str = ""
     delta: str = ""

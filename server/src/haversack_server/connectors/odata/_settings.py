@@ -78,6 +78,16 @@ class OdataSettings:
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}"
 
+    @property
+    def address(self) -> str:
+        """The service root in one spelling."""
+        return _spelled(self.url)
+
+    @property
+    def recipients(self) -> frozenset[str]:
+        """Where secrets are sent: the identity provider, and the service with what it gives for them."""
+        return frozenset(_spelled(it) for it in (self.url, self.token_url) if it)
+
 
 def read_settings(source: Mapping[str, Any]) -> OdataSettings:
     """Reads the settings of a source of kind `odata`; raises SourceInvalid, which says what would be right."""
@@ -128,6 +138,13 @@ def _address(source: Mapping[str, Any], name: str) -> str:
     if parts.scheme == "http" and is_loopback(f"{host}:80"):
         return text
     raise SourceInvalid(f"{name} must be an https address (http is for this machine alone), and is {text!r}")
+
+
+def _spelled(url: str) -> str:
+    """An address in one spelling: its host in lower case, its port always told."""
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443}.get(parts.scheme, 80)
+    return f"{parts.scheme}://{parts.hostname}:{port}{parts.path or '/'}"
 
 
 def _text(source: Mapping[str, Any], name: str, *, required: bool = False) -> str:

@@ -23,7 +23,18 @@ from haversack_server.connectors.odata._write import Writer
 from haversack_server.core import in_thread
 from haversack_server.errors import EntityUnknown
 from haversack_server.metadata import OFFLINE_PROFILE, document_of
-from haversack_server.replication import Change, Checked, Described, Feed, Scope, Standing, Taken, Unmapped, Written
+from haversack_server.replication import (
+    Change,
+    Checked,
+    Described,
+    Feed,
+    Scope,
+    Source,
+    Standing,
+    Taken,
+    Unmapped,
+    Written,
+)
 
 KIND = "odata"
 
@@ -33,9 +44,12 @@ class OdataSource:
 
     kind = KIND
     scope: Scope = "entity"
+    holds: frozenset[str] = frozenset()
 
     def __init__(self, client: Client, mapping: OdataMapping) -> None:
         self.interval_seconds = client.settings.interval_seconds
+        self.address = client.settings.address
+        self.recipients = client.settings.recipients
         self._service = Service(client)
         self._mapping = mapping
         self._writer = Writer(self._service)
@@ -88,7 +102,7 @@ class OdataSource:
         """See `Source`."""
         return await self._writer.write(change)
 
-    async def forget(self) -> tuple[str, ...]:
+    async def forget(self, successor: Source | None = None) -> tuple[str, ...]:
         """See `Source`. A service keeps nothing for those who follow it: delta links expire by themselves."""
         return ()
 

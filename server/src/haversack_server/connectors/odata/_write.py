@@ -20,7 +20,7 @@ from haversack_server.connectors.odata._http import Answer, Client, LostAnswer, 
 from haversack_server.connectors.odata._plan import TARGETS
 from haversack_server.connectors.odata._service import Service
 from haversack_server.connectors.odata._shapes import Column, Shape, Shapes
-from haversack_server.errors import Refusal, SourceRefused, SourceUnavailable
+from haversack_server.errors import HaversackError, Refusal, SourceNotReady, SourceRefused, SourceUnavailable
 from haversack_server.replication import Change, Written
 
 TARGET_ANNOTATION = "Microsoft.Dynamics.CRM.lookuplogicalname"
@@ -60,7 +60,10 @@ class Writer:
         shapes = await self._service.shapes()
         shape = shapes.by_entity.get(change.entity)
         if shape is None:
-            raise SourceRefused(Refusal.INVALID, f"the service has no entity {change.entity} that could be written")
+            raise SourceNotReady(
+                f"the service has no entity {change.entity} that could be written; see `haversack source check`: the"
+                " write waits"
+            )
         if change.looks_for:
             return await self._found(change, shape)
         headers = await self._caller(change.user)
@@ -89,6 +92,11 @@ class Writer:
             return await self._looked_up(change, shape, lost)
         if answer.ok:
             return await self._written(answer, shape, change.id)
+        if answer.status in _NO_UPSERT:
+            raise SourceNotReady(
+                f"the service takes no new rows of {change.entity} ({answer.status} {answer.words}); mend that"
+                " there: the write waits"
+            )
         there = await self._read(shape, change.id) if answer.status in (400, 409, _FAILED) else None
         if there is not None:
             if _has(there[0], change.values, shape):
@@ -111,6 +119,8 @@ class Writer:
             return await self._written(answer, shape, change.id)
         if answer.status in (_FAILED, _REQUIRED):
             return await self._unmatched(change, shape, answer.words, body, headers)
+        if answer.status in (_GONE, 410):
+            await self._require_set(shape)
         raise _refused(answer)
 
     async def _unmatched(
@@ -152,7 +162,10 @@ class Writer:
         except LostAnswer as lost:
             return await self._looked_up(change, shape, lost)
         # What is gone is as the change wanted it, whoever it was.
-        if answer.ok or answer.status in (_GONE, 410):
+        if answer.ok:
+            return Written(None)
+        if answer.status in (_GONE, 410):
+            await self._require_set(shape)
             return Written(None)
         raise _refused(answer)
 
@@ -201,6 +214,14 @@ class Writer:
         row = answer.object()
         return row, _version(row, answer)
 
+    async def _require_set(self, shape: Shape) -> None:
+        """Raises SourceNotReady if it is not the row that is missing, but all of its kind."""
+        answer = await self._client.get(self._client.resolve(f"{shape.set_name}?$select={shape.key.wire}&$top=1"))
+        if answer.status in (_GONE, 410):
+            raise SourceNotReady(
+                f"the service has no {shape.set_name} any more ({answer.words}); mend that there: the write waits"
+            )
+
     def _row(self, shape: Shape, id_: str) -> str:
         """A row's address."""
         return self._client.resolve(f"{shape.set_name}({quote(shape.literal(id_), safe=chr(39))})")
@@ -237,8 +258,15 @@ def _encoded(body: Mapping[str, Any]) -> bytes:
     return ("{" + ",".join(written) + "}").encode()
 
 
-def _refused(answer: Answer) -> SourceRefused:
-    return SourceRefused(_OUTCOMES.get(answer.status, Refusal.INVALID), answer.words)
+def _refused(answer: Answer) -> HaversackError:
+    """What an answer means that is neither success nor "later"; SourceNotReady where it is not about the change."""
+    outcome = _OUTCOMES.get(answer.status)
+    if outcome is None:
+        return SourceNotReady(
+            f"{answer.url} answers {answer.status} to a write: {answer.words}; see what is between Haversack and the"
+            " service: the write waits"
+        )
+    return SourceRefused(outcome, answer.words)
 
 
 def _returning(shape: Shape) -> dict[str, str]:
@@ -258,7 +286,7 @@ def _body(change: Change, shape: Shape, shapes: Shapes) -> dict[str, Any]:
             continue
         column = shape.columns.get(name)
         if column is None:
-            raise SourceRefused(Refusal.INVALID, f"the service has no column {change.entity}.{name} any more")
+            raise SourceNotReady(f"the service has no column {change.entity}.{name} any more; the write waits for it")
         if name == shape.key.name:
             continue
         if column.targets and column.is_shadow:

@@ -4,6 +4,6 @@ The Rust core copies and follows (`_core.PostgresFeed`); what is small and seldo
 writing one row) is done here, by psycopg. docs/sources-postgres.md is for those who operate it.
 """
 
-from haversack_server.connectors.postgres._source import KIND, PostgresSource, connect
+from haversack_server.connectors.postgres._source import KIND, PostgresSource, connect, own_settings
 
-__all__ = ["KIND", "PostgresSource", "connect"]
+__all__ = ["KIND", "PostgresSource", "connect", "own_settings"]

@@ -37,7 +37,7 @@ _OTHER_SLOTS = """
 """
 
 
-async def forget(settings: Settings) -> tuple[str, ...]:
+async def forget(settings: Settings, successor: Settings | None = None) -> tuple[str, ...]:
     """Drops both, as far as that can be; see `Source.forget`.
 
     The keys of mutations that were applied stay: devices may still repeat them, and several organizations share them.
@@ -49,11 +49,18 @@ async def forget(settings: Settings) -> tuple[str, ...]:
             except DatabaseError as error:
                 return (f"{unavailable(settings, error)}; {_by_hand(settings)}",)
             async with connection:
-                return (*await _drop_slot(connection, settings), *await _drop_publication(connection, settings))
+                told = await _drop_slot(connection, settings)
+                if successor is not None and _publication_of(successor) == _publication_of(settings):
+                    return tuple(told)
+                return (*told, *await _drop_publication(connection, settings))
     except TimeoutError:
         return (f"{settings!r} did not answer within {FORGET_SECONDS_MAX:.0f} s; {_by_hand(settings)}",)
     except DatabaseError as error:
         return (f"{settings!r} did not let us: {' '.join(str(error).split())}; {_by_hand(settings)}",)
+
+
+def _publication_of(settings: Settings) -> tuple[str, str]:
+    return settings.address, settings.publication
 
 
 def _by_hand(settings: Settings) -> str:

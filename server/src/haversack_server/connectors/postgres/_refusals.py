@@ -5,7 +5,14 @@ from __future__ import annotations
 from psycopg import Error, errors
 
 from haversack_server.connectors.postgres._settings import Settings
-from haversack_server.errors import HaversackError, Refusal, SourceInvalid, SourceRefused, SourceUnavailable
+from haversack_server.errors import (
+    HaversackError,
+    Refusal,
+    SourceInvalid,
+    SourceNotReady,
+    SourceRefused,
+    SourceUnavailable,
+)
 
 _WRONG_SETTINGS = (
     errors.InvalidPassword,
@@ -20,6 +27,10 @@ _NOT_THE_WRITE_S = frozenset("08 25 26 28 3D 40 53 55 57 58 72 F0 HV XX".split()
 """Classes of states (PostgreSQL, "Error Codes") in which the connection, the server, a foreign server or other
 transactions are: the same write may go well later. All others are about the write, those among them that triggers make
 up (`RAISE ... USING ERRCODE`)."""
+
+_NOT_READY = frozenset("0A 0L 0P 39 3F 42".split())
+"""Classes in which what is set up does not fit: a table, a column, a function or a type is missing or another one. No
+device can do anything about that, and administrators can."""
 
 _FAILING_ROW = (errors.NotNullViolation, errors.CheckViolation, errors.WithCheckOptionViolation)
 """Their details are whole rows ("Failing row contains ..."), with columns that the user may not see."""
@@ -38,21 +49,40 @@ def unavailable(settings: Settings, error: Error) -> HaversackError:
     return SourceUnavailable(f"{settings!r} cannot be reached: {words}")
 
 
-def refusal(error: Error) -> HaversackError:
-    """Returns what a failed write means.
+def refusal(error: Error, *, is_user_s: bool = True) -> HaversackError:
+    """Returns what a failed write means; `is_user_s` says whether a missing privilege is that of the user who wrote.
 
-    A missing privilege and row-level security are FORBIDDEN; a lost connection, a lock that was not had in time and a
-    server that is going down are tried again; all else is INVALID: a constraint, a bad value, what a trigger raises.
+    Then it, like row-level security, is FORBIDDEN. A lost connection, a lock that was not had in time and a server that
+    is going down are tried again. What an administrator has to mend keeps the write waiting: a privilege of
+    Haversack's own, a table or column that is not there. All else is INVALID: a constraint, a bad value, what a trigger
+    raises.
     """
+    message = told(error)
+    state = error.sqlstate
+    if isinstance(error, errors.InsufficientPrivilege):
+        return SourceRefused(Refusal.FORBIDDEN, message) if is_user_s else not_ready(error)
+    if state is None or state[:2] in _NOT_THE_WRITE_S:
+        return SourceUnavailable(f"the database did not take a write: {message}; it is tried again")
+    if state[:2] in _NOT_READY:
+        return not_ready(error)
+    return SourceRefused(Refusal.INVALID, message)
+
+
+def not_ready(error: Error) -> HaversackError:
+    """Returns what a failure means that has nothing to do with the write."""
+    if error.sqlstate is None or error.sqlstate[:2] in _NOT_THE_WRITE_S:
+        return SourceUnavailable(f"the database did not take a write: {told(error)}; it is tried again")
+    return SourceNotReady(
+        f"the database cannot take the write: {told(error)} [{error.sqlstate}]; mend that there, or set the mapping"
+        " anew: the write waits (`haversack source check` looks at tables and privileges)"
+    )
+
+
+def told(error: Error) -> str:
+    """Returns the database's own words, without rows that the user may not see."""
     diagnosis = error.diag
     words = diagnosis.message_primary or " ".join(str(error).split())
     is_told = diagnosis.message_detail and not isinstance(error, _FAILING_ROW)
     detail = f" ({diagnosis.message_detail})" if is_told else ""
     constraint = f" [{diagnosis.constraint_name}]" if diagnosis.constraint_name else ""
-    message = f"{words}{detail}"[:WORDS_MAX] + constraint
-    if isinstance(error, errors.InsufficientPrivilege):
-        return SourceRefused(Refusal.FORBIDDEN, message)
-    state = error.sqlstate
-    if state is None or state[:2] in _NOT_THE_WRITE_S:
-        return SourceUnavailable(f"the database did not take a write: {message}; it is tried again")
-    return SourceRefused(Refusal.INVALID, message)
+    return f"{words}{detail}"[:WORDS_MAX] + constraint

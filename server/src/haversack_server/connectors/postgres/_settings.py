@@ -61,6 +61,11 @@ class Settings:
     slot: str
     publication: str
 
+    @property
+    def address(self) -> str:
+        """The database in one spelling, whoever asks."""
+        return f"postgresql://{self.host.lower()}:{self.port}/{self.database}"
+
     def for_psycopg(self) -> dict[str, Any]:
         """Returns the parameters of a connection."""
         secret = {"sslmode": self.sslmode} | ({"sslrootcert": self.authorities} if self.authorities else {})
@@ -132,6 +137,8 @@ def _parts(url: str) -> dict[str, str]:
     missing = [name for name in ("host", "user", "dbname") if not parts.get(name)]
     if missing:
         raise SourceInvalid(f"url lacks {', '.join(missing)}; write postgresql://user@host:5432/database")
+    if "," in parts["host"]:
+        raise SourceInvalid("url has several hosts; give one, since changes are followed on one server")
     return parts
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
@@ -21,16 +23,28 @@ from haversack_server.connectors.postgres._forget import forget
 from haversack_server.connectors.postgres._mapping import read_mapping
 from haversack_server.connectors.postgres._plan import Plan, for_core, settle
 from haversack_server.connectors.postgres._refusals import unavailable
-from haversack_server.connectors.postgres._settings import Settings, read_settings
+from haversack_server.connectors.postgres._settings import NAME, Settings, read_settings
 from haversack_server.connectors.postgres._write import Writer
 from haversack_server.core import in_thread
 from haversack_server.errors import EntityUnknown, MappingInvalid
-from haversack_server.replication import CHECK_SECONDS_MAX, Change, Checked, Described, Written
+from haversack_server.replication import CHECK_SECONDS_MAX, Change, Checked, Described, Source, Written
 
 KIND = "postgres"
 
+OWN_NAME_CHARACTERS_MAX = 30
+"""Of an organization's name, in that of its slot."""
+
 INTERVAL_SECONDS = 5
 """How soon a feed that has ended, since its database was away, is opened again at the latest."""
+
+
+def own_settings(organization: str) -> dict[str, str]:
+    """Returns the settings that each organization needs of its own, where nobody says otherwise: its slot."""
+    plain = re.sub("[^a-z0-9_]", "_", organization.lower())[:OWN_NAME_CHARACTERS_MAX]
+    if plain == organization:
+        return {"slot": f"{NAME}_{plain}"}
+    # Two names that become the same are told apart by what they were.
+    return {"slot": f"{NAME}_{plain}_{hashlib.sha256(organization.encode()).hexdigest()[:8]}"}
 
 
 def connect(settings: Mapping[str, Any], secrets: Mapping[str, str], mapping: str) -> PostgresSource:
@@ -45,6 +59,9 @@ class PostgresSource:
         kind: "postgres".
         scope: One feed follows the whole organization, since transactions span tables.
         interval_seconds: Between runs of a feed that ended.
+        address: The database.
+        recipients: It alone.
+        holds: The replication slot.
     """
 
     kind = KIND
@@ -52,6 +69,9 @@ class PostgresSource:
     interval_seconds = INTERVAL_SECONDS
 
     def __init__(self, settings: Settings, mapping: str) -> None:
+        self.address = settings.address
+        self.recipients = frozenset({settings.address})
+        self.holds = frozenset({f"the slot {settings.slot} of {settings.address}"})
         self._settings = settings
         self._text = mapping
         self._file = read_mapping(mapping)
@@ -109,9 +129,10 @@ class PostgresSource:
                 self._writer = Writer(self._settings, plan)
         return await self._writer.write(change)
 
-    async def forget(self) -> tuple[str, ...]:
+    async def forget(self, successor: Source | None = None) -> tuple[str, ...]:
         """See `Source`."""
-        return await forget(self._settings)
+        after = successor._settings if isinstance(successor, PostgresSource) else None
+        return await forget(self._settings, after)
 
     async def close(self) -> None:
         """See `Source`."""

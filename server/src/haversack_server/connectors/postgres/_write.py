@@ -18,10 +18,10 @@ from psycopg import errors as states
 from psycopg.rows import dict_row
 
 from haversack_server.connectors.postgres._plan import Attribute, Entity, Plan
-from haversack_server.connectors.postgres._refusals import refusal, unavailable
+from haversack_server.connectors.postgres._refusals import not_ready, refusal, unavailable
 from haversack_server.connectors.postgres._settings import Settings
 from haversack_server.connectors.postgres._values import comparable, from_sql, to_sql
-from haversack_server.errors import Refusal, SourceRefused, SourceUnavailable
+from haversack_server.errors import Refusal, SourceNotReady, SourceRefused, SourceUnavailable
 from haversack_server.replication import Change, Written
 
 LEDGER = sql.Identifier("haversack", "applied_mutations")
@@ -83,7 +83,7 @@ class Writer:
                             f"other writes kept {change.entity} {change.id} busy: {error}"
                         ) from error
                 except DatabaseError as error:
-                    raise refusal(error) from error
+                    raise refusal(error, is_user_s=self._is_user_s(entity)) from error
         raise AssertionError("the last attempt answers or raises")
 
     async def close(self) -> None:
@@ -91,10 +91,14 @@ class Writer:
         while self._idle:
             await self._idle.pop().close()
 
+    def _is_user_s(self, entity: Entity) -> bool:
+        """Whether a missing privilege is the user's: Haversack writes as the user, or has those of the table itself."""
+        return bool(self._plan.file.user_role) or (entity.table is not None and entity.table.writable)
+
     def _entity(self, change: Change) -> Entity:
         entity = self._plan.entities.get(change.entity)
         if entity is None or entity.table is None:
-            raise SourceRefused(Refusal.INVALID, f"rows of {change.entity} are not in the database; write others")
+            raise SourceNotReady(f"the mapping has no table for {change.entity}; map one: the write waits")
         return entity
 
     def _select(self, entity: Entity) -> bytes:
@@ -131,9 +135,15 @@ class Writer:
             if change.looks_for:
                 found = await row.is_found(by_key=self._has_ledger)
                 return await row.written() if found else Written(None, found=False)
-            if self._has_ledger and not await row.is_first():
-                return await row.written()
-            await self._become(connection, change.user)
+            try:
+                if self._has_ledger and not await row.is_first():
+                    return await row.written()
+                await self._become(connection, change.user)
+            except _GAVE_WAY:
+                raise
+            except DatabaseError as error:
+                # Before the row is touched, so it is not about the write.
+                raise not_ready(error) from error
             await row.apply(repeats_are_told=self._has_ledger)
             if self._plan.file.user_role:
                 await connection.execute("RESET ROLE")
@@ -268,7 +278,9 @@ class _Row:
             if attribute is None and name.removesuffix("_type") in self._entity.attributes:
                 self._check_target(name.removesuffix("_type"), value)
             elif attribute is None:
-                raise SourceRefused(Refusal.INVALID, f"{self._entity.name} has no attribute {name} in the mapping")
+                raise SourceNotReady(
+                    f"{self._entity.name} has no attribute {name} in the mapping; map a column: the write waits"
+                )
             elif attribute.column is None:
                 self._check_constant(attribute, value)
             else:

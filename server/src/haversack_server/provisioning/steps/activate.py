@@ -7,7 +7,7 @@ from haversack_server.catalog.provisioning import Served
 from haversack_server.core import in_thread
 from haversack_server.errors import NothingPublished, StagingFailed
 from haversack_server.provisioning.context import Context
-from haversack_server.replication import keep_replicating
+from haversack_server.replication import bind_queue, keep_replicating
 
 
 async def activate(context: Context) -> None:
@@ -19,7 +19,15 @@ async def activate(context: Context) -> None:
     path = context.operation.staging_path
     if path is None:
         raise StagingFailed(f"operation {context.operation.number} lost its staging database; stop it and start anew")
+    async with context.parts.connections.lend(context.organization, even_paused=True) as lent:
+        refused = await bind_queue(staging, lent.source)
     async with context.transaction() as connection:
+        if refused:
+            await context.say(
+                connection,
+                f"{refused:,} writes of devices were accepted for another source than this one; administrators have"
+                f" them sent to it, or discard them: `haversack sync-errors list {context.organization}`",
+            )
         await provisioning.set_served(connection, Served(context.organization, path, staging.epoch))
         await keep_replicating(connection, context.organization)
     await context.parts.catalog.notify(ORGANIZATIONS_BELL)

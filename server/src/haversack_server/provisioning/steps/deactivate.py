@@ -54,7 +54,8 @@ async def _settle(context: Context, staging: Staging) -> str:
     if not waiting:
         return f"{lent.source.kind} has all that devices have written"
     return (
-        f"{waiting:,} writes of devices wait for {lent.source.kind}; they are kept with the ledger, and go there later"
+        f"{waiting:,} writes of devices wait for {lent.source.kind}; they are kept with the ledger, and go there when"
+        " it is this organization's source again"
     )
 
 

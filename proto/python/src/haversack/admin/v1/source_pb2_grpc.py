@@ -108,8 +108,9 @@ class SourceServiceServicer:
 
     def SetSource(self, request, context):
         """Gives an organization a source outside, or changes the one that it has: the kind, settings, secrets and mapping of
-        the request count from now on. Nothing is asked of the source; CheckSource does that. INVALID_ARGUMENT
-        (SOURCE_INVALID, MAPPING_INVALID); NOT_FOUND (SOURCE_UNKNOWN) for a kind that the server does not have;
+        the request count from now on. Nothing is asked of the source; CheckSource does that. It decides where the server
+        connects to, so it takes an administrator of all organizations. INVALID_ARGUMENT (SOURCE_INVALID, MAPPING_INVALID;
+        SOURCE_SECRETS_MISSING if the address is another one, and stored secrets would be sent there); NOT_FOUND (SOURCE_UNKNOWN) for a kind that the server does not have;
         FAILED_PRECONDITION (TRANSITION_ILLEGAL) if the kind is another one than that from which the organization is
         provisioned: de-provision it first.
         """
