@@ -48,7 +48,8 @@ def test_a_file_of_an_earlier_version_goes_on(tmp_path: Path, version: int) -> N
             connection.execute(f"DROP TABLE {table}")
         if version == 2:
             connection.execute("DROP INDEX _haversack_outbox_state")
-            connection.execute("ALTER TABLE _haversack_outbox DROP COLUMN settled_at_us")
+            for column in ("settled_at_us", "first_hash"):
+                connection.execute(f"ALTER TABLE _haversack_outbox DROP COLUMN {column}")
         for column in ("received_bytes", "synced_at_us") if version == 1 else ():
             connection.execute(f"ALTER TABLE _haversack_entity DROP COLUMN {column}")
         connection.execute(f"PRAGMA user_version = {version}")

@@ -117,6 +117,8 @@ class SystemOfRecord:
             if done:
                 answered: Row = json.loads(done[0])
                 return answered
+            if write["looks_for"]:
+                return {"row": None, "etag": None, "found": False}
             if why := self.refuse(write):
                 raise Refused(*why)
             answer = self._do(connection, write)
@@ -324,7 +326,8 @@ class RecordSource:
         asked = {it.name: getattr(change, it.name) for it in fields(Change)}
         answer = await call(self._client, "POST", "/write", json=asked)
         row = answer["row"]
-        return Written(None if row is None else json.dumps(row).encode(), answer["etag"])
+        encoded = None if row is None else json.dumps(row).encode()
+        return Written(encoded, answer["etag"], found=answer.get("found", True))
 
     async def forget(self, successor: Source | None = None) -> tuple[str, ...]:
         """Keeps nothing for anybody."""

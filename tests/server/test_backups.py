@@ -474,8 +474,20 @@ def test_the_catalogs_rows_and_numbers_are_the_same_in_either_kind_of_database(
         url = new_catalog(request, kind, data)
         restore(small, data, url)
         found.append([line for line in rows(data, url) if b"local/Restore" not in line and b'"epoch"' not in line])
-    one, other = ([line for line in lines if not _names_an_epoch(line)] for lines in found)
+    one, other = ([_timeless(line) for line in lines if not _names_an_epoch(line)] for lines in found)
     assert one == other
+
+
+EARLIEST_US = 1_500_000_000_000_000
+"""From here on a number is a moment."""
+
+
+def _timeless(line: bytes) -> Any:
+    """A row without the moment of the restore, at which work items become due."""
+    content = json.loads(line)
+    if isinstance(content, list) and "native" in content and "ACTIVE" in content:
+        return [it for it in content if not isinstance(it, int) or it < EARLIEST_US]
+    return content
 
 
 def _names_an_epoch(line: bytes) -> bool:

@@ -315,6 +315,23 @@ def test_conflicts_with_what_the_source_has_got_meanwhile(field: Field, policy: 
         synced(ada, lambda: names(ada) == field.names())
 
 
+def test_what_was_made_and_changed_by_others_before_anybody_heard_is_no_conflict(field: Field) -> None:
+    system = field.system
+    field.set_policy("SERVER_WINS")
+    with field.device(ADA, "ada.db") as ada, field.device(BOB, "bob.db") as bob:
+        ada.sync()
+        system.lose_answers = 1
+        ada.update("account", ACCOUNTS[0], {"name": "Ada's"})
+        ada.sync()
+        eventually(lambda: bool(system.keys))
+        system.takes_writes = False
+        system.put("account", ACCOUNTS[0], name="Theirs")
+        synced(bob, lambda: names(bob) == field.names())
+        system.takes_writes = True
+        synced(ada, lambda: not ada.outbox())
+        assert (names(ada)[ACCOUNTS[0]], field.errors()) == ("Theirs", [])
+
+
 def test_lost_answers_and_rests_do_nothing_twice(field: Field) -> None:
     system = field.system
     with field.device(ADA, "ada.db") as ada:

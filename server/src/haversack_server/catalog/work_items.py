@@ -9,13 +9,11 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    Row,
     and_,
     case,
     delete,
@@ -31,6 +29,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from haversack_server.catalog import sources
 from haversack_server.catalog._tables import entity as entity_table
+from haversack_server.catalog._work_item import (
+    ACTIVE,
+    DEAD,
+    Claimed,
+    Counts,
+    WorkItem,
+    counters,
+    names,
+    read_item,
+    sums,
+)
 from haversack_server.catalog._work_tables import COUNTS
 from haversack_server.catalog._work_tables import work_item as table
 from haversack_server.catalog.leases import FREE, NEW, Clock, Lease, Leases, database_clock
@@ -41,6 +50,8 @@ from haversack_server.errors import (
     WorkItemNotDead,
     WorkItemUnknown,
 )
+
+__all__ = ["Claimed", "Counts", "WorkItem"]
 
 WORK_BELL = "work"
 """Rung when an item was made due before its time."""
@@ -62,87 +73,6 @@ ORGANIZATION_ITEMS_MAX = 4
 """How many items of one organization may be under way at once."""
 
 ERROR_CHARACTERS_MAX = 2_000
-
-ACTIVE, DEAD = "ACTIVE", "DEAD"
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What replication did to rows; bytes are those of rows that are new or changed."""
-
-    read: int = 0
-    inserted: int = 0
-    updated: int = 0
-    deleted: int = 0
-    unchanged: int = 0
-    bytes: int = 0
-
-    def __add__(self, other: Counts) -> Counts:
-        """Adds up."""
-        return Counts(*(getattr(self, it.name) + getattr(other, it.name) for it in fields(self)))
-
-    def without(self, other: Counts) -> Counts:
-        """Takes away."""
-        return Counts(*(getattr(self, it.name) - getattr(other, it.name) for it in fields(self)))
-
-
-@dataclass(frozen=True)
-class WorkItem:
-    """A work item as the catalog knows it; times are microseconds since the Unix epoch, 0 where there is none.
-
-    Attributes:
-        number: Its number, never given again.
-        organization: The organization's name.
-        entity: Logical name of the entity; empty if it is about all of them.
-        source: Kind of the system of record.
-        interval_seconds: From the end of a run to the next one.
-        is_dead: Whether it is given up.
-        worker: Who has it, or had it until the lease ended; empty if nobody does.
-        lease_until_us: When the lease ends.
-        attempt: Attempts since it was last completed.
-        next_run_at_us: When it is due.
-        claimed_at_us: When it was last claimed.
-        error: Why the last attempt failed; empty if it did not.
-        error_reason: Name of the ErrorReason, without prefix.
-        last_started_at_us: Beginning of the last run that ended.
-        last_ended_at_us: Its end.
-        last: What it did.
-        total_runs: Runs that went well.
-        total_failures: Attempts that did not.
-        total: What all of them did.
-        standing: Where the feed stood last, as JSON data; None before the first run.
-        resync: Entities that the next run reads in full again.
-    """
-
-    number: int
-    organization: str
-    entity: str
-    source: str
-    interval_seconds: int
-    is_dead: bool
-    worker: str
-    lease_until_us: int
-    attempt: int
-    next_run_at_us: int
-    claimed_at_us: int
-    error: str
-    error_reason: str
-    last_started_at_us: int
-    last_ended_at_us: int
-    last: Counts
-    total_runs: int
-    total_failures: int
-    total: Counts
-    standing: Mapping[str, Any] | None = None
-    resync: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Claimed:
-    """An item, and the right to work on it."""
-
-    item: WorkItem
-    lease: Lease
 
 
 def leases(clock: Clock = database_clock) -> Leases:
@@ -236,7 +166,7 @@ async def claim(
         if lease.attempt > ATTEMPTS_MAX:
             await _bury(connection, held, lease)
         else:
-            item = _read(await held.write(connection, lease, claimed_at_us=now_us))
+            item = read_item(await held.write(connection, lease, claimed_at_us=now_us))
             claimed.append(Claimed(item, lease))
     return claimed
 
@@ -355,7 +285,7 @@ async def release(
 ) -> None:
     """Gives an item back in the middle, because the worker stops: another one takes it at once. Raises LeaseLost."""
     now_us = await held.clock(connection)
-    values = {**_sums(counts), **_stands(standing, now_us), "attempt": _attempt(claimed, now_us) - 1}
+    values = {**sums(counts), **_stands(standing, now_us), "attempt": _attempt(claimed, now_us) - 1}
     await held.fail(connection, claimed.lease, **values)
 
 
@@ -368,7 +298,7 @@ async def report(
 ) -> None:
     """Says that an item is worked on and goes well, and what was done since this was last said. Raises LeaseLost."""
     now_us = await held.clock(connection)
-    values = {**_sums(counts), **_no_error(), **_stands(standing, now_us), "attempt": _attempt(claimed, now_us)}
+    values = {**sums(counts), **_no_error(), **_stands(standing, now_us), "attempt": _attempt(claimed, now_us)}
     await held.heartbeat(connection, claimed.lease, **values)
 
 
@@ -388,7 +318,7 @@ async def retry(connection: AsyncConnection, organization: str, number: int, *, 
         raise WorkItemNotDead(
             f"work item {number} is not dead; `haversack work run {number} --org {organization}` makes it due now"
         )
-    return _read(row)
+    return read_item(row)
 
 
 async def make_due(connection: AsyncConnection, organization: str, number: int, *, now_us: int) -> WorkItem:
@@ -401,7 +331,7 @@ async def make_due(connection: AsyncConnection, organization: str, number: int, 
             f"work item {number} was given up: {found.error}; mend that, then"
             f" `haversack work retry {number} --org {organization}`"
         )
-    return _read(row)
+    return read_item(row)
 
 
 async def ask_resync(
@@ -415,7 +345,7 @@ async def ask_resync(
     row = (await connection.execute(select(table.c.id, table.c.resync).where(of).with_for_update())).one_or_none()
     if row is None:
         return None
-    wanted = sorted({*_names(row.resync), entity})
+    wanted = sorted({*names(row.resync), entity})
     values = {
         "resync": json.dumps(wanted),
         "next_run_at_us": now_us,
@@ -423,7 +353,7 @@ async def ask_resync(
         "state": ACTIVE,
     }
     changed = update(table).where(table.c.id == row.id).values(values).returning(table)
-    return _read((await connection.execute(changed)).one())
+    return read_item((await connection.execute(changed)).one())
 
 
 async def set_interval(connection: AsyncConnection, organization: str, source: str, interval_seconds: int) -> None:
@@ -438,7 +368,7 @@ async def resynced(connection: AsyncConnection, held: Leases, claimed: Claimed) 
     What was asked for meanwhile stays asked for.
     """
     row = await held.write(connection, claimed.lease)
-    left = [it for it in _names(row.resync) if it not in claimed.item.resync]
+    left = [it for it in names(row.resync) if it not in claimed.item.resync]
     await held.write(connection, claimed.lease, resync=json.dumps(left) if left else "")
 
 
@@ -459,7 +389,7 @@ async def add_counts(
 ) -> None:
     """Counts what was replicated besides the item's own runs. Sums need no lease: their order does not matter."""
     item = _followed(organization, entity, source)
-    await connection.execute(update(table).where(item).values(_sums(counts)))
+    await connection.execute(update(table).where(item).values(sums(counts)))
 
 
 async def find(connection: AsyncConnection, organization: str, number: int) -> WorkItem:
@@ -469,7 +399,7 @@ async def find(connection: AsyncConnection, organization: str, number: int) -> W
         raise WorkItemUnknown(
             f"organization {organization} has no work item {number}; `haversack work list` shows those that there are"
         )
-    return _read(row)
+    return read_item(row)
 
 
 async def listed(
@@ -480,7 +410,7 @@ async def listed(
     by_entity = func.coalesce(table.c.entity, "")
     query = select(table).where(*wanted).order_by(table.c.organization, by_entity, table.c.source)
     rows = await connection.execute(query.offset(offset).limit(count))
-    return [_read(row) for row in rows], total
+    return [read_item(row) for row in rows], total
 
 
 def of_organization(name: str) -> ColumnElement[bool]:
@@ -529,7 +459,7 @@ def _new(source: str, interval_seconds: int) -> dict[str, object]:
     """The columns of a new item, but for what it is about and when it is due."""
     return {
         **NEW,
-        **{name: 0 for name in (*_CLOCKS, *_counters("last"), *_counters("total"))},
+        **{name: 0 for name in (*_CLOCKS, *counters("last"), *counters("total"))},
         "source": source,
         "interval_seconds": interval_seconds,
         "state": ACTIVE,
@@ -540,21 +470,13 @@ def _new(source: str, interval_seconds: int) -> dict[str, object]:
     }
 
 
-def _names(resync: str) -> list[str]:
-    return json.loads(resync) if resync else []
-
-
-def _counters(prefix: str) -> list[str]:
-    return [f"{prefix}_{name}" for name in COUNTS]
-
-
 def _run_values(claimed: Claimed, counts: Counts, now_us: int) -> dict[str, object]:
     """The columns that say what a run did."""
     return {
         "last_started_at_us": claimed.item.claimed_at_us,
         "last_ended_at_us": now_us,
         **{f"last_{name}": getattr(counts, name) for name in COUNTS},
-        **_sums(counts),
+        **sums(counts),
     }
 
 
@@ -574,34 +496,3 @@ def _no_error() -> dict[str, object]:
 def _stands(standing: Mapping[str, Any] | None, now_us: int) -> dict[str, object]:
     """The column that says where a feed stands, if there is something to say."""
     return {} if standing is None else {"standing": json.dumps({**standing, "at_us": now_us}, ensure_ascii=False)}
-
-
-def _sums(counts: Counts) -> dict[str, object]:
-    """The columns of all runs together, with these beside."""
-    return {f"total_{name}": table.c[f"total_{name}"] + getattr(counts, name) for name in COUNTS}
-
-
-def _read(row: Row[Any]) -> WorkItem:
-    return WorkItem(
-        number=row.id,
-        organization=row.organization,
-        entity=row.entity or "",
-        source=row.source,
-        interval_seconds=row.interval_seconds,
-        is_dead=row.state == DEAD,
-        worker=row.lease_owner or "",
-        lease_until_us=row.lease_until_us,
-        attempt=row.attempt,
-        next_run_at_us=row.next_run_at_us,
-        claimed_at_us=row.claimed_at_us,
-        error=row.error,
-        error_reason=row.error_reason,
-        last_started_at_us=row.last_started_at_us,
-        last_ended_at_us=row.last_ended_at_us,
-        last=Counts(*(getattr(row, name) for name in _counters("last"))),
-        total_runs=row.total_runs,
-        total_failures=row.total_failures,
-        total=Counts(*(getattr(row, name) for name in _counters("total"))),
-        standing=json.loads(row.standing) if row.standing else None,
-        resync=tuple(_names(row.resync)),
-    )

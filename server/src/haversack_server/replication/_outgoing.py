@@ -19,8 +19,8 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, TypeAlias
 
 import structlog
@@ -240,7 +240,8 @@ class Outgoing:
         """Returns what the source makes of a write; None if that is to be asked again."""
         change = queued.change
         if settled := _settled_here(queued):
-            return settled
+            applied = await self._applied_before(change) if settled["outcome"] == "CONFLICT" else None
+            return applied or settled
         try:
             written = await self.source.write(change)
         except SourceRefused as refused:
@@ -255,10 +256,18 @@ class Outgoing:
             return {"outcome": refused.outcome.value.upper(), "message": str(refused)}
         if not written.found:
             return {"outcome": "UNKNOWN"}
-        settlement: Settlement = {"outcome": "APPLIED", "overruled": list(queued.conflicts)}
-        if written.row is not None:
-            settlement |= {"row": written.row.decode(), "etag": written.etag}
-        return settlement
+        return _applied(written, queued.conflicts)
+
+    async def _applied_before(self, change: Change) -> Settlement | None:
+        """Returns what becomes of a write that the source has, though it is in conflict with the row as it is now.
+
+        A worker may have died behind the write, and others have changed the row since.
+        """
+        try:
+            written = await self.source.write(replace(change, looks_for="sent"))
+        except SourceRefused:
+            return None
+        return _applied(written) if written.found else None
 
     async def _settle(self, queued: _Queued, settlement: Settlement) -> None:
         change, text = queued.change, json.dumps(settlement)
@@ -276,6 +285,13 @@ class Outgoing:
         aside.attempts, aside.until, aside.error = aside.attempts + 1, time.monotonic() + wait, error
         if error is None:
             aside.conflicts += 1
+
+
+def _applied(written: Written, overruled: Sequence[str] = ()) -> Settlement:
+    settlement: Settlement = {"outcome": "APPLIED", "overruled": list(overruled)}
+    if written.row is not None:
+        settlement |= {"row": written.row.decode(), "etag": written.etag}
+    return settlement
 
 
 def _settled_here(queued: _Queued) -> Settlement | None:

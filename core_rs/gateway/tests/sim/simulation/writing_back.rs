@@ -43,7 +43,7 @@ impl Simulation {
         if it.queued.repeat == Repeat::No {
             let is_refused = it.is_overtaken || (!it.conflicts.is_empty() && !merges(it));
             if is_refused {
-                return self.settled(schema, it, &refused(MutationOutcome::Conflict));
+                return self.refuse_unless_made(schema, it);
             }
         } else {
             self.counters.count(&format!("source asked for: {:?}", it.queued.repeat).to_lowercase());
@@ -76,6 +76,21 @@ impl Simulation {
             Said::Conflict => self.settled(schema, it, &refused(MutationOutcome::Conflict)),
             Said::NotFound => self.settled(schema, it, &refused(MutationOutcome::NotFound)),
             Said::Forbidden => self.settled(schema, it, &refused(MutationOutcome::Forbidden)),
+        }
+    }
+
+    /// A conflict, unless a worker has died behind the write, and others have changed the row since.
+    fn refuse_unless_made(&mut self, schema: &Schema, it: &Ready) {
+        let mut asked = it.clone();
+        asked.queued.repeat = Repeat::Sent;
+        match self.truth.outside.as_mut().expect("there is one").write(&asked) {
+            Said::Made(Some(cells)) => {
+                self.counters.count("made before, and in conflict since");
+                let row = json(row_of(&it.entry.id.key().0), &cells);
+                self.settled(schema, it, &Settlement::Written { row: &row, etag: None, overruled: &[] });
+            }
+            Said::Made(None) => self.settled(schema, it, &Settlement::Gone),
+            _ => self.settled(schema, it, &refused(MutationOutcome::Conflict)),
         }
     }
 
