@@ -32,7 +32,7 @@ Row = dict[str, Any]
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS row (entity TEXT, id TEXT, version INTEGER, body TEXT, PRIMARY KEY (entity, id));
-CREATE TABLE IF NOT EXISTS journal (key TEXT PRIMARY KEY, user TEXT, answer TEXT, version INTEGER);
+CREATE TABLE IF NOT EXISTS journal (key TEXT PRIMARY KEY, user TEXT, version INTEGER);
 CREATE INDEX IF NOT EXISTS row_by_version ON row (entity, version);
 """
 
@@ -113,17 +113,16 @@ class SystemOfRecord:
         """Does what a device has done, once for each key."""
         with self._connection() as connection:
             self.calls += 1
-            done = connection.execute("SELECT answer FROM journal WHERE key = ?", (write["key"],)).fetchone()
-            if done:
-                answered: Row = json.loads(done[0])
-                return answered
+            if connection.execute("SELECT 1 FROM journal WHERE key = ?", (write["key"],)).fetchone():
+                # The row as it is: others may have changed it since.
+                return self._told(connection, write["entity"], write["id"])
             if write["looks_for"]:
                 return {"row": None, "etag": None, "found": False}
             if why := self.refuse(write):
                 raise Refused(*why)
             answer = self._do(connection, write)
-            entry = (write["key"], write["user"], json.dumps(answer), self._version(connection))
-            connection.execute("INSERT INTO journal VALUES (?, ?, ?, ?)", entry)
+            entry = (write["key"], write["user"], self._version(connection))
+            connection.execute("INSERT INTO journal VALUES (?, ?, ?)", entry)
             self.keys.append(write["key"])
             return answer
 
@@ -150,6 +149,11 @@ class SystemOfRecord:
         values = (entity, row_id, version, json.dumps(row))
         connection.execute("INSERT OR REPLACE INTO row VALUES (?, ?, ?, ?)", values)
         return {"row": row, "etag": f'W/"{version}"'}
+
+    def _told(self, connection: sqlite3.Connection, entity: str, row_id: str) -> Row:
+        query = "SELECT body, version FROM row WHERE entity = ? AND id = ?"
+        body, version = connection.execute(query, (entity, row_id)).fetchone()
+        return {"row": json.loads(body), "etag": f'W/"{version}"'}
 
     def _row(self, connection: sqlite3.Connection, entity: str, row_id: str) -> Row | None:
         query = "SELECT body FROM row WHERE entity = ? AND id = ?"

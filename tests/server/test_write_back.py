@@ -503,7 +503,7 @@ def test_a_source_whose_setting_was_cut_off_gets_its_queue(field: Field, loop: L
             field.system.down = True
             ada.create("account", {"name": "For the first"})
             assert ada.sync().queued == 1
-            loop.run(set_source(field.server.settings, field.name, other, revision=2))
+            loop.run(set_source(field.server.settings, field.name, other, revision=7))
             eventually(lambda: [it.reason for it in field.errors()] == [error_pb2.ERROR_REASON_SOURCE_REPLACED])
             made = ada.create("account", {"name": "For the next"})
             ada.sync()
