@@ -110,7 +110,8 @@ class SourceServiceServicer:
         """Gives an organization a source outside, or changes the one that it has: the kind, settings, secrets and mapping of
         the request count from now on. Nothing is asked of the source; CheckSource does that. It decides where the server
         connects to, so it takes an administrator of all organizations. INVALID_ARGUMENT (SOURCE_INVALID, MAPPING_INVALID;
-        SOURCE_SECRETS_MISSING if the address is another one, and stored secrets would be sent there); NOT_FOUND (SOURCE_UNKNOWN) for a kind that the server does not have;
+        SOURCE_SECRETS_MISSING if the address is another one, and stored secrets would be sent there); NOT_FOUND
+        (SOURCE_UNKNOWN) for a kind that the server does not have;
         FAILED_PRECONDITION (TRANSITION_ILLEGAL) if the kind is another one than that from which the organization is
         provisioned: de-provision it first.
         """
@@ -163,7 +164,8 @@ class SourceServiceServicer:
     def ImportSourceMetadata(self, request, context):
         """Reads the source's metadata and merges it into the organization's, as EntityService.ImportMetadata does with
         documents; provisioning does so by itself. What the source does not bring of the directory is Haversack's own from
-        then on, with the standard metadata; what it has come to bring is the source's. FAILED_PRECONDITION (SOURCE_UNMAPPABLE) if nothing of it can be kept;
+        then on, with the standard metadata; what it has come to bring is the source's. FAILED_PRECONDITION
+        (SOURCE_UNMAPPABLE) if nothing of it can be kept;
         (METADATA_INCOMPATIBLE) where what is stored or published would change its meaning. UNAVAILABLE
         (SOURCE_UNAVAILABLE); NOT_FOUND (SOURCE_UNKNOWN).
         """

@@ -53,7 +53,8 @@ class UploadServiceServicer:
         stands for itself: one that is refused keeps no other from being taken, but for those that say they depend on it. The
         call as a whole fails only if nothing of it was done: with the reasons of Sync (token, user, organization), with
         REQUEST_INVALID if it breaks its contract or a number comes again with other bytes, with LIMIT_REACHED if the
-        server has too much to do, with WRITE_QUEUE_FULL if as many writes wait for the organization's source as are kept. Send the same again after a call whose outcome is not known.
+        server has too much to do, with WRITE_QUEUE_FULL if as many writes wait for the organization's source as are kept.
+        Send the same again after a call whose outcome is not known.
 
         A device that is to be wiped (DEVICE_WIPED), and was told to offer its outbox, sends it here once more: every mutation
         that the ledger does not have is refused as FORBIDDEN for DEVICE_WIPED, and is in the log of sync errors from then on.
