@@ -207,7 +207,10 @@ impl Ledger {
                 let now = || truth.world.rows[&row.0][row.1 as usize].cells.clone();
                 let cells = rows.entry(row).or_insert_with(now);
                 counters.add("fields overruled", answer.overruled.len() as u64);
-                if call.says_taken(name.2) && mutation.kind() != MutationKind::Update && answer.lsn <= call.before {
+                if call.says_taken(name.2)
+                    && mutation.kind() != MutationKind::Update
+                    && !call.has_drawn(row, answer.lsn)
+                {
                     counters.count("taken before, and as it made it");
                     continue;
                 }
@@ -268,7 +271,8 @@ impl Ledger {
             return answer.lsn > earlier.max().unwrap_or(0).max(call.before);
         }
         if applied && answer.lsn > call.before {
-            return true;
+            // Where a repeat has drawn no LSN the head stands for it, which another row of this very call may have drawn.
+            return call.has_drawn(row_of(&Mutation::decode(bytes.clone()).unwrap().id), answer.lsn);
         }
         let wrote = |(_, lsn): &&(Row, u64)| *lsn >= answer.lsn;
         let done = unclear.changed.iter().any(|it| wrote(&it));
@@ -286,6 +290,11 @@ fn origin((install, user, number): Name) -> Origin {
 impl Call<'_> {
     fn answers(&self) -> &[MutationAnswer] {
         self.result.as_ref().map_or(&[], |response| &response.answers)
+    }
+
+    /// Whether a row was changed by this call, at an LSN or behind it.
+    fn has_drawn(&self, row: Row, lsn: u64) -> bool {
+        self.changed.iter().any(|changed| changed.row == row && changed.lsn >= lsn)
     }
 
     /// Whether the device was told that a mutation had been taken.
