@@ -454,61 +454,59 @@ def test_a_live_device_says_why_its_writes_wait(field: Field) -> None:
     field.system.takes_writes = True
 
 
+@pytest.fixture
+def other(field: Field, loop: LoopThread, tmp_path: Path) -> Iterator[SystemOfRecord]:
+    """Another system with the same rows; the organization's source is paused at the end, whichever it is."""
+    system = SystemOfRecord(tmp_path / "other.sqlite3")
+    listening = system.start()
+    fill(system)
+    yield system
+    loop.run(set_source(field.server.settings, field.name, system, is_paused=True))
+    listening.shutdown()
+    listening.server_close()
+
+
 @pytest.mark.parametrize("next_source", ["another", "none"])
 def test_what_waits_is_not_sent_to_another_source(
-    field: Field, loop: LoopThread, tmp_path: Path, next_source: str
+    field: Field, loop: LoopThread, other: SystemOfRecord, next_source: str
 ) -> None:
-    other = SystemOfRecord(tmp_path / "other.sqlite3")
-    listening = other.start()
-    fill(other)
-    try:
-        with field.device(ADA, "ada.db") as ada:
-            ada.sync()
-            field.system.down = True
-            made = ada.create("account", {"name": "For the first"})
-            assert ada.sync().queued == 1
-            request = provisioning_pb2.StartDeprovisioningRequest(organization=field.name)
-            field.admin.call("provisioning", "StartDeprovisioning", request)
-            assert field.admin.settled(field.name).state == provisioning_pb2.PROVISIONING_STATE_NOT_PROVISIONED
-            if next_source == "another":
-                loop.run(set_source(field.server.settings, field.name, other))
-            else:
-                remove = source_pb2.RemoveSourceRequest(organization=field.name)
-                field.admin.call("sources", "RemoveSource", remove)
-            field.admin.provision(field.name)
-            publish(field.admin, field.name)
-            (error,) = field.errors()
-            assert error.reason == error_pb2.ERROR_REASON_SOURCE_REPLACED
-            assert made not in {row_id for row_id in other.rows("account")}
-            if next_source == "another":
-                synced(ada, lambda: states(ada) == ["refused"])
-                retry = sync_errors_pb2.RetrySyncErrorRequest(organization=field.name, number=error.number)
-                field.admin.call("sync_errors", "RetrySyncError", retry)
-                eventually(lambda: made in other.rows("account"))
-                assert field.system.keys == []
-    finally:
-        loop.run(set_source(field.server.settings, field.name, other, is_paused=True))
-        listening.shutdown()
-        listening.server_close()
-
-
-def test_a_source_whose_setting_was_cut_off_gets_its_queue(field: Field, loop: LoopThread, tmp_path: Path) -> None:
-    """The catalog has another address already, and the queue was not told."""
-    other = SystemOfRecord(tmp_path / "other.sqlite3")
-    listening = other.start()
-    fill(other)
-    try:
-        with field.device(ADA, "ada.db") as ada:
-            ada.sync()
-            field.system.down = True
-            ada.create("account", {"name": "For the first"})
-            assert ada.sync().queued == 1
-            loop.run(set_source(field.server.settings, field.name, other, revision=7))
-            eventually(lambda: [it.reason for it in field.errors()] == [error_pb2.ERROR_REASON_SOURCE_REPLACED])
-            made = ada.create("account", {"name": "For the next"})
-            ada.sync()
+    with field.device(ADA, "ada.db") as ada:
+        ada.sync()
+        field.system.down = True
+        made = ada.create("account", {"name": "For the first"})
+        assert ada.sync().queued == 1
+        request = provisioning_pb2.StartDeprovisioningRequest(organization=field.name)
+        field.admin.call("provisioning", "StartDeprovisioning", request)
+        assert field.admin.settled(field.name).state == provisioning_pb2.PROVISIONING_STATE_NOT_PROVISIONED
+        if next_source == "another":
+            loop.run(set_source(field.server.settings, field.name, other))
+        else:
+            remove = source_pb2.RemoveSourceRequest(organization=field.name)
+            field.admin.call("sources", "RemoveSource", remove)
+        field.admin.provision(field.name)
+        publish(field.admin, field.name)
+        (error,) = field.errors()
+        assert error.reason == error_pb2.ERROR_REASON_SOURCE_REPLACED
+        assert made not in {row_id for row_id in other.rows("account")}
+        if next_source == "another":
+            synced(ada, lambda: states(ada) == ["refused"])
+            retry = sync_errors_pb2.RetrySyncErrorRequest(organization=field.name, number=error.number)
+            field.admin.call("sync_errors", "RetrySyncError", retry)
             eventually(lambda: made in other.rows("account"))
-    finally:
-        loop.run(set_source(field.server.settings, field.name, other, is_paused=True))
-        listening.shutdown()
-        listening.server_close()
+            assert field.system.keys == []
+
+
+def test_a_source_whose_setting_was_cut_off_gets_its_queue(
+    field: Field, loop: LoopThread, other: SystemOfRecord
+) -> None:
+    """The catalog has another address already, and the queue was not told."""
+    with field.device(ADA, "ada.db") as ada:
+        ada.sync()
+        field.system.down = True
+        ada.create("account", {"name": "For the first"})
+        assert ada.sync().queued == 1
+        loop.run(set_source(field.server.settings, field.name, other, revision=7))
+        eventually(lambda: [it.reason for it in field.errors()] == [error_pb2.ERROR_REASON_SOURCE_REPLACED])
+        made = ada.create("account", {"name": "For the next"})
+        ada.sync()
+        eventually(lambda: made in other.rows("account"))

@@ -107,35 +107,37 @@ class Sources:
         async with self._catalog.snapshot() as connection:
             if not (await provisioning.find(connection, stored.organization)).number:
                 return []
-        if not await self._holds(before) - await self._holds(stored):
+        old, new = await self._seen(before), await self._seen(stored)
+        if old is None or not old.holds - (new.holds if new else frozenset()):
             return []
         notes = list(await self._connections.forget(before, stored))
         for note in notes:
             _log.warning("source of before", organization=stored.organization, kind=stored.kind, note=note)
         return notes
 
-    async def _holds(self, stored: StoredSource) -> frozenset[str]:
-        """Returns what a stored source keeps at the system of record; nothing if it cannot be made ready."""
+    async def _seen(self, stored: StoredSource) -> Source | None:
+        """Returns a stored source to be looked at, closed; None if it cannot be made ready."""
         try:
             source = self._connections.opened(stored)
         except HaversackError:
-            return frozenset()
+            return None
         await source.close()
-        return source.holds
+        return source
 
     async def _refuse_what_others_hold(self, connection: AsyncConnection, stored: StoredSource) -> None:
         """Raises SourceSlotTaken if the source would keep what another organization's does.
 
         They would take it away from each other for ever.
         """
-        mine = await self._holds(stored)
-        if not mine:
+        mine = await self._seen(stored)
+        if mine is None or not mine.holds:
             return
         for other in await sources.everything(connection):
             if other.organization == stored.organization or other.kind != stored.kind:
                 continue
             # Neither the secrets nor the mapping say what is kept there.
-            if taken := mine & await self._holds(replace(other, sealed_secrets=b"", mapping="")):
+            theirs = await self._seen(replace(other, sealed_secrets=b"", mapping=""))
+            if theirs is not None and (taken := mine.holds & theirs.holds):
                 raise SourceSlotTaken(
                     f"organization {other.organization} has {', '.join(sorted(taken))}; name another one, or leave the"
                     " name away: each organization gets its own"
@@ -156,7 +158,7 @@ class Sources:
             return []
         return [
             f"{refused:,} writes of devices that the source of before has not taken are not sent to this one; see"
-            f" `haversack sync-errors list {stored.organization}`, retry or discard them"
+            f" `haversack sync-error list {stored.organization}`, retry or discard them"
         ]
 
     async def set_mapping(self, organization: str, mapping: str) -> StoredSource:
@@ -279,7 +281,9 @@ class Sources:
         source = self._connections.connect(wanted.kind, wanted.settings, secrets, mapping)
         scope, interval_seconds = source.scope, source.interval_seconds
         await source.close()
-        if same is not None and carried and source.recipients - await self._recipients(same):
+        seen = await self._seen(same) if same is not None and carried else source
+        # Of what cannot be made ready nobody knows whom its secrets are for.
+        if seen is None or source.recipients - seen.recipients:
             raise SourceSecretsMissing(
                 f"the address of the source of {organization} is another one now, and secrets that are stored for the"
                 f" old one are not sent there; give {', '.join(sorted(carried))} again, or forget what is not needed"
@@ -306,15 +310,6 @@ class Sources:
             if not wanted.secrets:
                 raise
             return {}
-
-    async def _recipients(self, stored: StoredSource) -> frozenset[str]:
-        """Returns everything that a stored source's secrets are sent to; nothing if it cannot be made ready."""
-        try:
-            source = self._connections.opened(stored)
-        except HaversackError:
-            return frozenset()
-        await source.close()
-        return source.recipients
 
     async def _refuse_another_kind(
         self, connection: AsyncConnection, before: StoredSource | None, stored: StoredSource

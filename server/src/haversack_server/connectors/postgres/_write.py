@@ -28,6 +28,7 @@ LEDGER = sql.Identifier("haversack", "applied_mutations")
 """Keys of the mutations that were applied, beside the data, so that none is applied twice."""
 
 _NOTE = sql.SQL("INSERT INTO {} (key) VALUES (%s) ON CONFLICT DO NOTHING").format(LEDGER)
+_FIND = sql.SQL("SELECT FROM {} WHERE key = %s").format(LEDGER)
 
 MAKE_LEDGER = (
     "CREATE SCHEMA IF NOT EXISTS haversack",
@@ -189,8 +190,7 @@ class _Row:
     async def is_found(self, *, by_key: bool) -> bool:
         """Returns whether the mutation was made before; without a ledger what was taken is believed to have been."""
         if by_key:
-            statement = sql.SQL("SELECT FROM {} WHERE key = %s").format(LEDGER)
-            return (await self._connection.execute(statement, (self._change.key,))).rowcount == 1
+            return (await self._connection.execute(_FIND, (self._change.key,))).rowcount == 1
         return self._change.looks_for == "taken" or self._is_done(await self._read(locking=False))
 
     async def apply(self, *, repeats_are_told: bool) -> None:

@@ -26,7 +26,7 @@ async def activate(context: Context) -> None:
             await context.say(
                 connection,
                 f"{refused:,} writes of devices were accepted for another source than this one; administrators have"
-                f" them sent to it, or discard them: `haversack sync-errors list {context.organization}`",
+                f" them sent to it, or discard them: `haversack sync-error list {context.organization}`",
             )
         await provisioning.set_served(connection, Served(context.organization, path, staging.epoch))
         await keep_replicating(connection, context.organization)
