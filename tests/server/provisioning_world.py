@@ -48,6 +48,11 @@ class Time:
         self.now_us += (LEASE_SECONDS + 1) * 1_000_000
 
 
+    def is_lease_over(self, heartbeat_at_us: int | None) -> bool:
+        """Whether who gave this sign of life has no lease any more; None is nobody."""
+        return heartbeat_at_us is None or heartbeat_at_us + LEASE_SECONDS * 1_000_000 <= self.now_us
+
+
 @dataclass
 class Fate:
     """What befalls a worker, and where: it dies, or it stands still until it is told to go on.

@@ -56,6 +56,14 @@ class Walk(RuleBasedStateMachine):
         self.obstacle = world.folder(self.name) / "staging-0-0.sqlite3"
         self.epochs: set[bytes] = set()
 
+    def teardown(self) -> None:
+        """Leaves nothing to do: the workers of the next walk would take it, and meet their fate at its steps."""
+        if self.obstacle.exists():
+            self.obstacle.rmdir()
+        self.world.time.let_leases_end()
+        self.world.work()
+        assert self._standing() not in WORKING
+
     @precondition(lambda self: bool(legal(self.state)))
     @rule(data=st.data())
     def ask(self, data: st.DataObject) -> None:
@@ -104,10 +112,11 @@ class Walk(RuleBasedStateMachine):
 
     @rule()
     def look_too_early(self) -> None:
-        """Without a lease that ended, nobody takes over what a dead worker had: only what nobody has is taken."""
+        """Until its lease ends, nobody takes over what a dead worker had: only what nobody has is taken."""
         operation = self.world.operation(self.name)
+        is_free = operation is not None and self.world.time.is_lease_over(operation.heartbeat_at_us)
         self.world.work()
-        if operation is not None and operation.heartbeat_at_us is None and self.state in WORKING:
+        if is_free and self.state in WORKING:
             self.state = self._end()
 
     @working
@@ -161,19 +170,22 @@ class Walk(RuleBasedStateMachine):
         first, second = self.world.worker(late), self.world.worker(next_)
         await first.look()
         losing = asyncio.create_task(first.finish())
-        if await late.stands_still(losing):
-            self.world.time.let_leases_end()
-            await second.look()
-            winning = asyncio.create_task(second.finish())
-            if await next_.stands_still(winning):
-                before = await self.world.written(self.name)
-                late.resume.set()
-                await losing
-                assert await self.world.written(self.name) == before, "who has lost the lease writes nothing"
+        try:
+            if await late.stands_still(losing):
+                self.world.time.let_leases_end()
+                await second.look()
+                winning = asyncio.create_task(second.finish())
+                if await next_.stands_still(winning):
+                    before = await self.world.written(self.name)
+                    late.resume.set()
+                    await losing
+                    assert await self.world.written(self.name) == before, "who has lost the lease writes nothing"
+                next_.resume.set()
+                await winning
+        finally:
+            late.resume.set()
             next_.resume.set()
-            await winning
-        late.resume.set()
-        await losing
+            await losing
 
     @working
     @rule(data=st.data(), when=MOMENTS)
