@@ -47,7 +47,6 @@ class Time:
         """Moves on until no lease that was held before is valid."""
         self.now_us += (LEASE_SECONDS + 1) * 1_000_000
 
-
     def is_lease_over(self, heartbeat_at_us: int | None) -> bool:
         """Whether who gave this sign of life has no lease any more; None is nobody."""
         return heartbeat_at_us is None or heartbeat_at_us + LEASE_SECONDS * 1_000_000 <= self.now_us

@@ -81,7 +81,8 @@ impl<'a> Batch<'a> {
             self.meet(&call.asker)?;
         }
         if let Some(bounds) = self.organization.queue_bounds().filter(|_| answers.is_empty() && call.wiped.is_none()) {
-            let new = rest.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(sent, _)| sent);
+            let is_new = |known: &Option<Recorded>| known.as_ref().is_none_or(|it| !is_taken(it.outcome));
+            let new = rest.iter().zip(&known).filter(|(_, known)| is_new(known)).map(|(sent, _)| sent);
             bounds.check(&mut *self.commit, new)?;
         }
         for (sent, known) in rest.iter().zip(known) {
@@ -101,7 +102,8 @@ impl<'a> Batch<'a> {
         Ok(true)
     }
 
-    /// Judges a refused mutation again; `forced` means that the device's write counts whatever the row is now.
+    /// Judges a refused mutation again; `forced` means that the device's write counts whatever the row is now. In a history
+    /// that was lost it may have been judged again already, so a source is asked for it first.
     ///
     /// # Errors
     /// [`StagingError::RefusalUnknown`] if none is open there; others as [`Self::take`].
@@ -109,11 +111,25 @@ impl<'a> Batch<'a> {
         let unknown = || StagingError::RefusalUnknown(place.0);
         let entry = self.commit.ledger().entry(place)?.filter(Entry::is_open_refusal);
         let entry = entry.ok_or_else(unknown)?;
-        let sent = Sent { hash: entry.hash, ..Sent::read(entry.mutation.clone().ok_or_else(unknown)?.into())? };
+        let sent = Sent::read(entry.mutation.clone().ok_or_else(unknown)?.into())?;
+        let repeat = if self.commit.queue().is_doubted(place)? { Repeat::Sent } else { Repeat::No };
+        let sent = Sent { hash: entry.hash, repeat, ..sent };
         let asker = Asker::from(RowKey(entry.origin.user));
         self.meet(&asker)?;
         let policy = forced.then_some(ConflictPolicy::ClientWins);
         let (answer, done) = self.judge(&asker, entry.origin, &sent, policy)?;
+        self.amend(place, entry, &answer, done)?;
+        Ok(answer)
+    }
+
+    /// Enters what became of a refused mutation that was judged again.
+    fn amend(
+        &mut self,
+        place: LedgerPlace,
+        entry: Entry,
+        answer: &MutationAnswer,
+        done: Done,
+    ) -> Result<(), SyncError> {
         let resolution = if is_taken(answer.outcome) { Resolution::Retried } else { Resolution::Open };
         let amended = Entry {
             outcome: answer.outcome,
@@ -131,7 +147,7 @@ impl<'a> Batch<'a> {
             }
             None => self.commit.queue().settle(place, &amended)?,
         }
-        Ok(answer)
+        Ok(())
     }
 
     /// What a mutation that was judged again, and taken, has blocked until now.
@@ -187,8 +203,18 @@ impl<'a> Batch<'a> {
         Ok(known)
     }
 
-    /// The answer that was given; where the row's LSN is not one of this database's commits, the head stands for it.
+    /// The answer that was given; where the row's LSN is not one of this database's commits, the head stands for it. What
+    /// the database has as refused may have been judged again in a history that was lost, and be in the source.
     fn repeat(&mut self, recorded: &Recorded, sent: &Sent) -> Result<MutationAnswer, SyncError> {
+        if !is_taken(recorded.outcome) && self.may_be_elsewhere(sent)? {
+            let is_doubted = sent.repeat == Repeat::Taken || self.commit.queue().is_doubted(recorded.place)?;
+            if let Some(entry) = self.commit.ledger().entry(recorded.place)?.filter(|_| is_doubted) {
+                let policy = self.with_engine(Engine::conflict_policy)?;
+                let (answer, done) = queueing::ask(&mut *self.commit, sent, recorded.answer.clone(), policy)?;
+                self.amend(recorded.place, entry, &answer, done)?;
+                return Ok(answer);
+            }
+        }
         if sent.repeat == Repeat::Taken && recorded.outcome == MutationOutcome::Queued as i32 {
             // The database is an earlier one, in which it still waits.
             let waiting = self.commit.queue().queued_at(recorded.place)?;
@@ -276,6 +302,15 @@ impl<'a> Batch<'a> {
         Ok(self.organization.queues_writes() && self.commit.mark(entity)?.is_none())
     }
 
+    /// Whether a mutation was sent before, and the source of its entity can be asked for it.
+    fn may_be_elsewhere(&mut self, sent: &Sent) -> Result<bool, SyncError> {
+        let entity = EntityNumber(sent.mutation.entity);
+        if sent.repeat == Repeat::No || !self.is_elsewhere(entity)? {
+            return Ok(false);
+        }
+        self.with_engine(|engine| engine.schema().is_some_and(|it| it.entity_by_number(entity).is_some()))
+    }
+
     /// What is refused may have been taken before, by a database that was lost: then it is no refusal.
     fn refuse(
         &mut self,
@@ -284,11 +319,9 @@ impl<'a> Batch<'a> {
         policy: ConflictPolicy,
     ) -> Result<(MutationAnswer, Done), SyncError> {
         let (entity, number) = (EntityNumber(sent.mutation.entity), sent.mutation.number);
-        if sent.repeat != Repeat::No && self.is_elsewhere(entity)? {
-            let is_known = |engine: &Engine| engine.schema().is_some_and(|it| it.entity_by_number(entity).is_some());
-            if self.with_engine(is_known)? {
-                return queueing::ask(&mut *self.commit, sent, refusal, policy);
-            }
+        if self.may_be_elsewhere(sent)? {
+            let otherwise = refused(number, refusal).0.encode_to_vec();
+            return queueing::ask(&mut *self.commit, sent, otherwise, policy);
         }
         if sent.repeat == Repeat::Taken && refusal.reason == made_true_already(sent.mutation.kind()) {
             let row = self.commit.row(entity, &sent.id)?;

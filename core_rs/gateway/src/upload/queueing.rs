@@ -1,16 +1,15 @@
 //! What was judged and may be done, put into the queue for the organization's source: the row stays as it is. So is what may
 //! not be done, but may be in the source already, because a database that knew of it was lost.
 
-use haversack_engine::engine::mutation::{Refusal, Verdict, Written};
+use haversack_engine::engine::mutation::{Verdict, Written};
 use haversack_engine::ids::{AttributeNumber, EntityNumber, Lsn};
 use haversack_engine::row::encoded;
 use haversack_proto::model::ConflictPolicy;
 use haversack_proto::sync::{MutationAnswer, MutationOutcome};
 use haversack_staging::queue::{Queued, composed};
 use haversack_staging::{Commit, Effect};
-use prost::Message;
 
-use super::batch::{Done, applied, refused};
+use super::batch::{Done, applied};
 use super::call::Sent;
 use crate::errors::SyncError;
 
@@ -44,17 +43,17 @@ pub(super) fn queue(
     Ok((answer, Done { before, queued: Some(queued), ..Done::default() }))
 }
 
-/// Answers a mutation that the engine refuses, and that the source may have nevertheless: QUEUED, until it has been asked.
+/// Answers a mutation that is refused, and that the source may have nevertheless: QUEUED, until it has been asked.
+/// `otherwise` is the serialized answer if it does not have it.
 pub(super) fn ask(
     commit: &mut dyn Commit,
     sent: &Sent,
-    refusal: Refusal,
+    otherwise: Vec<u8>,
     policy: ConflictPolicy,
 ) -> Result<(MutationAnswer, Done), SyncError> {
     let number = sent.mutation.number;
     let before = commit.row(EntityNumber(sent.mutation.entity), &sent.id)?.map_or(Lsn(0), |(lsn, _)| lsn);
-    let otherwise = Some(refused(number, refusal).0.encode_to_vec());
-    let queued = Queued { otherwise, ..waiting_for(sent, policy) };
+    let queued = Queued { otherwise: Some(otherwise), ..waiting_for(sent, policy) };
     Ok((queued_answer(number), Done { before, queued: Some(queued), ..Done::default() }))
 }
 

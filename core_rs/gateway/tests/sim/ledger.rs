@@ -36,6 +36,8 @@ struct Known {
     answer: MutationAnswer,
     drew_lsn: bool,
     generation: u32,
+    /// Of the staging database that judged it. In a later one it may lack what became of it since.
+    epoch: Bytes,
 }
 
 struct Unclear {
@@ -103,8 +105,7 @@ impl Ledger {
                 known.answer = answer;
                 continue;
             }
-            let was_refused = ![MutationOutcome::Applied, MutationOutcome::Queued].contains(&known.answer.outcome());
-            assert!(was_refused, "I3: {name:?} was taken, and judged again: {answer:?}");
+            assert!(is_refusal(&known.answer), "I3: {name:?} was taken, and judged again: {answer:?}");
             counters.count("judged again");
             if answer.outcome() == MutationOutcome::Applied {
                 rows.insert(row_of(&Mutation::decode(known.bytes.clone()).unwrap().id));
@@ -207,10 +208,9 @@ impl Ledger {
                 let now = || truth.world.rows[&row.0][row.1 as usize].cells.clone();
                 let cells = rows.entry(row).or_insert_with(now);
                 counters.add("fields overruled", answer.overruled.len() as u64);
-                if call.says_taken(name.2)
-                    && mutation.kind() != MutationKind::Update
-                    && !call.has_drawn(row, answer.lsn)
-                {
+                // What makes or deletes a row draws an LSN; a later mutation of the call may have drawn another.
+                let is_as_it_was = answer.lsn <= call.before || !call.has_drawn(row, answer.lsn);
+                if call.says_taken(name.2) && mutation.kind() != MutationKind::Update && is_as_it_was {
                     counters.count("taken before, and as it made it");
                     continue;
                 }
@@ -247,7 +247,13 @@ impl Ledger {
     ) -> bool {
         if let Some(known) = self.known.get_mut(&name) {
             assert_eq!(known.bytes, bytes, "{name:?} came with other bytes, and was taken");
-            if known.answer.outcome() == MutationOutcome::Queued {
+            let is_asked_for = is_refusal(&known.answer)
+                && !is_refusal(answer)
+                && (call.says_taken(name.2) || (call.says_sent(name.2) && known.epoch != call.epoch()));
+            if is_asked_for {
+                counters.count("refused in an earlier database, and asked for");
+            }
+            if is_asked_for || known.answer.outcome() == MutationOutcome::Queued {
                 known.answer = answer.clone();
             }
             // What drew no LSN, or one of a database that was given up, is surely there at the head.
@@ -260,7 +266,8 @@ impl Ledger {
         // One that changed nothing behind another of the same row and call has the LSN of that one.
         let mut earlier = call.answers().iter().take_while(|it| it.number < answer.number);
         let drew_lsn = answer.lsn > call.before && earlier.all(|it| it.lsn != answer.lsn);
-        let known = Known { bytes: bytes.clone(), answer: answer.clone(), drew_lsn, generation: self.generation };
+        let (generation, epoch) = (self.generation, call.epoch());
+        let known = Known { bytes: bytes.clone(), answer: answer.clone(), drew_lsn, generation, epoch };
         self.known.insert(name, known);
         let Some(unclear) = self.unclear.remove(&name) else { return true };
         assert_eq!(unclear.bytes, bytes, "{name:?} came with other bytes, and was taken");
@@ -283,6 +290,10 @@ impl Ledger {
     }
 }
 
+fn is_refusal(answer: &MutationAnswer) -> bool {
+    ![MutationOutcome::Applied, MutationOutcome::Queued].contains(&answer.outcome())
+}
+
 fn origin((install, user, number): Name) -> Origin {
     Origin { install, user: key(USER, user), number }
 }
@@ -300,6 +311,15 @@ impl Call<'_> {
     /// Whether the device was told that a mutation had been taken.
     fn says_taken(&self, number: u64) -> bool {
         self.request.taken_before.contains(&number)
+    }
+
+    fn says_sent(&self, number: u64) -> bool {
+        self.request.sent_before.contains(&number)
+    }
+
+    /// Of the staging database that answered.
+    fn epoch(&self) -> Bytes {
+        self.result.as_ref().map_or_else(|_| Bytes::new(), |response| response.epoch.clone())
     }
 
     fn mutations(&self) -> impl Iterator<Item = Mutation> {

@@ -13,7 +13,8 @@
 //! before it, since what it wrote may be what keeps the row from being deleted.
 //!
 //! # What a refusal takes along
-//! What depends on a refused creation, and whatever else is queued for its row, is BLOCKED in the same commit.
+//! What depends on a refused creation, and whatever else is queued for its row, is BLOCKED in the same commit; a repeat
+//! among it is asked for first.
 //!
 //! # What a mutation was judged by
 //! The values that its fields had then are kept ([`Queued::old`]). Before it is sent they are compared with staging's row,
@@ -27,6 +28,8 @@
 //! nevertheless. A mutation that its device had sent before is therefore a [`Repeat`]: the source is asked for it before it
 //! is written, and before it is refused, if the judgement was against it. If the source has it, it is settled with the
 //! row as that is now, whatever became of it since; if not ([`Settlement::Unknown`]), it is what it was judged to be.
+//! So it is with what is in the ledger as refused, if its device says that it was taken, or may have been after the backup:
+//! administrators may have had it judged again.
 
 mod ready;
 mod settle;
@@ -234,6 +237,20 @@ pub trait Queue {
     /// # Errors
     /// If the database fails.
     fn is_repeat(&mut self, turn: Turn, repeat: Repeat) -> Result<(), StagingError>;
+
+    /// Whether the ledger had come to a place when the epoch began: in a history that was lost, what was refused there may
+    /// have been judged again, and be in the source.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn is_doubted(&mut self, place: LedgerPlace) -> Result<bool, StagingError>;
+
+    /// Takes back what an entry is to do: the source is only asked for it, and if it does not have it, this
+    /// `MutationAnswer` is given.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn refuse_unless_made(&mut self, turn: Turn, answer: &[u8]) -> Result<(), StagingError>;
 
     /// Makes the ledger's entry at a place final: replaces it, takes it off the queue if it is in it, and draws the next
     /// settlement, which those who wait for answers hear of.

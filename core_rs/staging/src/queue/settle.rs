@@ -223,7 +223,8 @@ fn settle_refused(
     commit.queue().settle(waiting.place, &refused)
 }
 
-/// Blocks what is queued for the row of a refused creation or depends on it, and what depends on that in turn.
+/// Blocks what is queued for the row of a refused creation or depends on it, and what depends on that in turn. What the
+/// source may have is blocked when it has been asked for, and what depends on it goes on waiting for that.
 fn block_without(commit: &mut dyn Commit, refused: &Entry, waiting: &InTurn) -> Result<u64, StagingError> {
     let mut known = Dependants::default();
     let (mut blocked, mut open) = (0, vec![(refused.clone(), waiting.queued.effect.created)]);
@@ -235,7 +236,14 @@ fn block_without(commit: &mut dyn Commit, refused: &Entry, waiting: &InTurn) -> 
                 entry.origin.number
             );
             let refusal = Refusal::new(MutationOutcome::Blocked, ErrorReason::WriteBlocked, message);
-            settle_refused(commit, &dependant, &waiting, &refusal_answer(&dependant, &refusal))?;
+            let answer = refusal_answer(&dependant, &refusal);
+            if waiting.queued.repeat != Repeat::No {
+                if waiting.queued.otherwise.is_none() {
+                    commit.queue().refuse_unless_made(waiting.turn, &answer.encode_to_vec())?;
+                }
+                continue;
+            }
+            settle_refused(commit, &dependant, &waiting, &answer)?;
             blocked += 1;
             open.push((dependant, waiting.queued.effect.created));
         }

@@ -376,6 +376,16 @@ impl Queue for SqliteCommit<'_> {
         queue::is_repeat(connection, turn, repeat)
     }
 
+    fn is_doubted(&mut self, place: LedgerPlace) -> Result<bool, StagingError> {
+        queue::is_doubted(self.parts().0, place)
+    }
+
+    fn refuse_unless_made(&mut self, turn: Turn, answer: &[u8]) -> Result<(), StagingError> {
+        let (connection, tally) = self.parts();
+        tally.noted = true;
+        queue::refuse_unless_made(connection, turn, answer)
+    }
+
     fn settle(&mut self, place: LedgerPlace, entry: &Entry) -> Result<(), StagingError> {
         let (connection, tally) = self.parts();
         tally.settled = true;

@@ -128,9 +128,25 @@ pub(super) fn is_repeat(connection: &Connection, turn: Turn, repeat: Repeat) -> 
     written.map(drop).map_err(failed(WRITING))
 }
 
-/// The source may have whatever waits: the database is an earlier one.
+/// The source may have whatever waits, and whatever was refused: the database is an earlier one.
 pub(super) fn doubt(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute("UPDATE queue SET repeat = ?1 WHERE repeat < ?1", [Repeat::Sent.number()]).map(drop)
+    connection.execute("UPDATE queue SET repeat = ?1 WHERE repeat < ?1", [Repeat::Sent.number()])?;
+    connection.execute("UPDATE queue_state SET doubted = (SELECT ifnull(max(place), 0) FROM mutations)", []).map(drop)
+}
+
+/// Whether the ledger had a place when the epoch began.
+pub(super) fn is_doubted(connection: &Connection, place: LedgerPlace) -> Result<bool, StagingError> {
+    let sql = "SELECT doubted >= ?1 FROM queue_state";
+    let found =
+        connection.prepare_cached(sql).and_then(|mut select| select.query_row([place.0 as i64], |row| row.get(0)));
+    found.map_err(failed(READING))
+}
+
+/// Takes back what an entry is to do, and says what it is answered if the source has not done it.
+pub(super) fn refuse_unless_made(connection: &Connection, turn: Turn, answer: &[u8]) -> Result<(), StagingError> {
+    let sql = "UPDATE queue SET otherwise = ?2, effect = x'', old = x'' WHERE turn = ?1";
+    let written = connection.prepare_cached(sql).and_then(|mut update| update.execute((turn.0 as i64, answer)));
+    written.map(drop).map_err(failed(WRITING))
 }
 
 /// Makes an entry of the ledger final.

@@ -40,8 +40,17 @@ CREATE INDEX IF NOT EXISTS rows_by_lsn ON rows (lsn);
 ";
 
 /// What later versions have added, in order.
-pub(super) const ADDED: [(i64, &str); 8] =
-    [(2, MARKS), (3, LEDGER), (4, DEVICES), (5, INTAKE), (6, QUEUE), (7, HISTORIES), (8, QUEUE_STATE), (9, REPEATS)];
+pub(super) const ADDED: [(i64, &str); 9] = [
+    (2, MARKS),
+    (3, LEDGER),
+    (4, DEVICES),
+    (5, INTAKE),
+    (6, QUEUE),
+    (7, HISTORIES),
+    (8, QUEUE_STATE),
+    (9, REPEATS),
+    (10, DOUBTED),
+];
 
 /// Version 2: how far each entity follows another database. `stage` and `next` are a [`crate::Stage`].
 const MARKS: &str = "
@@ -207,4 +216,14 @@ ALTER TABLE queue ADD COLUMN source BLOB NOT NULL DEFAULT x'';
 const REPEATS: &str = "
 ALTER TABLE queue ADD COLUMN repeat INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE queue ADD COLUMN otherwise BLOB;
+";
+
+/// Version 10: the last place of the ledger as it was when the epoch began: what was refused up to there may have been judged
+/// again in a history that was lost. And the weight of the queue follows effects that are taken back.
+const DOUBTED: &str = "
+ALTER TABLE queue_state ADD COLUMN doubted INTEGER NOT NULL DEFAULT 0;
+DROP TRIGGER queue_changes;
+CREATE TRIGGER queue_changes AFTER UPDATE OF old, effect ON queue BEGIN
+    UPDATE queue_state SET bytes = bytes + length(NEW.old) + length(NEW.effect) - length(OLD.old) - length(OLD.effect);
+END;
 ";

@@ -10,7 +10,7 @@ use haversack_proto::error::ErrorReason;
 use haversack_proto::model::{Attribute, AttributeType, ConflictPolicy, Entity, Model};
 use haversack_proto::sync::{Mutation, MutationAnswer, MutationKind, MutationOutcome};
 use haversack_staging::queue::{
-    Queued, Ready, Settlement, WAITING_BYTES_MAX, bind, composed, ready, refuse_replaced, settle,
+    Queued, Ready, Repeat, Settlement, WAITING_BYTES_MAX, bind, composed, ready, refuse_replaced, settle,
 };
 use haversack_staging::{
     Effect, Entry, LedgerPlace, Origin, RowId, Staging, StagingError, discard_refusal, export_ledger, import_ledger,
@@ -369,6 +369,29 @@ fn a_long_chain_of_dependants_is_blocked_with_its_beginning() {
     queue(&*staging, &Wish::new(101, 201, MutationKind::Create, &[(NAME, "D")]));
     let settled = settle(&*staging, &schema(), place(&*staging, &first), &refused()).unwrap().unwrap();
     assert_eq!((settled.blocked, numbers(&*staging)), (101, vec![101]));
+}
+
+#[test]
+fn a_repeat_is_asked_for_before_it_is_blocked() {
+    let world = SqliteWorld::new();
+    let staging = world.open();
+    let made = queue(&*staging, &Wish::new(1, 1, MutationKind::Create, &[(NAME, "A")]));
+    let over = queue(&*staging, &Wish::new(2, 1, MutationKind::Update, &[(NAME, "B")]).after(1));
+    queue(&*staging, &Wish::new(3, 2, MutationKind::Create, &[(NAME, "C")]).after(2));
+    let place = |origin| place(&*staging, origin);
+    let mut commit = staging.begin().unwrap();
+    let turn = commit.queue().queued_at(place(&over)).unwrap().unwrap().turn;
+    commit.queue().is_repeat(turn, Repeat::Taken).unwrap();
+    commit.finish().unwrap();
+    let weight = || staging.begin().unwrap().queue().standing().unwrap().bytes;
+    let before = weight();
+    let settled = settle(&*staging, &schema(), place(&made), &refused()).unwrap().unwrap();
+    assert_eq!((settled.blocked, numbers(&*staging)), (0, vec![2]), "what depends on it waits for it");
+    assert!(weight() < before, "it will change nothing any more");
+    let waiting = staging.begin().unwrap().queue().queued_of(ACCOUNT, &id(1)).unwrap();
+    assert_eq!(composed(None, &waiting).unwrap(), None, "nobody sees it meanwhile");
+    let settled = settle(&*staging, &schema(), place(&over), &Settlement::Unknown).unwrap().unwrap();
+    assert_eq!((settled.outcome, settled.blocked, weight()), (MutationOutcome::Blocked, 1, 0));
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn foreign_files_are_refused_by_name() {
 #[test]
 fn other_schema_versions_are_refused_by_name() {
     let world = SqliteWorld::new();
-    for version in [0, 10] {
+    for version in [0, 11] {
         rusqlite::Connection::open(world.path()).unwrap().pragma_update(None, "user_version", version).unwrap();
         let error = SqliteStaging::open(world.path()).err().unwrap();
         assert!(matches!(error, StagingError::VersionUnknown { found, .. } if found == version), "{error}");
@@ -98,6 +98,8 @@ fn foreign_lock_is_reported_as_busy() {
 #[test]
 fn files_of_earlier_versions_are_upgraded_where_they_lie() {
     let later = [
+        "DROP TRIGGER queue_changes; ALTER TABLE queue_state DROP COLUMN doubted;
+         CREATE TRIGGER queue_changes AFTER UPDATE OF old ON queue BEGIN SELECT 1; END; PRAGMA user_version = 9",
         "ALTER TABLE queue DROP COLUMN repeat; ALTER TABLE queue DROP COLUMN otherwise; PRAGMA user_version = 8",
         "DROP TRIGGER queue_grows; DROP TRIGGER queue_shrinks; DROP TRIGGER queue_changes; DROP TABLE queue_state;
          DROP INDEX queue_by_age; DROP INDEX queue_dependants; ALTER TABLE queue DROP COLUMN source;

@@ -402,7 +402,8 @@ pub struct UploadRequest {
     /// Numbers among these that the server may have seen before, ascending, at most 500: they were sent, in this epoch or an
     /// earlier one. The ledger answers what it has. What it does not have may have been lost with a database that was put
     /// back from a backup, and still be in a source outside: such a source is asked whether it has the change before it is
-    /// asked to make it, or before the mutation is refused.
+    /// asked to make it, or before the mutation is refused. So it is with what the ledger has as refused, if the device was told
+    /// that it was taken, or if the refusal is of an earlier epoch: it may have been judged again since.
     #[prost(uint64, repeated, tag = "5")]
     pub sent_before: ::prost::alloc::vec::Vec<u64>,
     /// Those of them that the device was told were taken (APPLIED), ascending. A source outside that keeps no keys is believed

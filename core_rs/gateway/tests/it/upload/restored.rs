@@ -112,8 +112,10 @@ fn a_source_is_asked_before_what_it_may_have_is_refused() {
         let settlement = settled(world, place(world, &ada, gone.number), &Settlement::Gone);
         assert_eq!(settlement.outcome, Applied);
         let refused = settled(world, place(world, &ada, made.number), &Settlement::Unknown);
-        assert_eq!((refused.outcome, refused.blocked), (Conflict, 1), "and with it what depends on it");
+        assert_eq!((refused.outcome, refused.blocked), (Conflict, 0), "what depends on it may be there nevertheless");
         assert_eq!(ada.send_one(&made).await.reason(), RowExists);
+        let below_it = settled(world, place(world, &ada, below.number), &Settlement::Unknown);
+        assert_eq!(below_it.outcome, Blocked);
         assert_eq!(ada.send_one(&below).await.outcome(), Blocked);
     });
 }
@@ -137,6 +139,45 @@ fn what_the_source_does_not_have_is_written_as_any_other() {
         assert_eq!(settled(world, place, &settlement).outcome, Applied);
         assert!(waiting(world, place).is_none());
     });
+}
+
+#[test]
+fn a_refusal_of_an_earlier_database_is_not_the_last_word() {
+    queueing(async |world, _, ada| {
+        let one = ada.create(1, &[(NAME, Value::Text("mine"))]);
+        let first = ada.refused(&one, Conflict, RowExists).await;
+        let place = place(world, &ada, one.number);
+        assert_eq!(sent_again(&ada, &one, false).await, first, "nothing was lost");
+        assert_eq!(sent_again(&ada, &one, true).await.outcome(), Queued, "an administrator had it judged again");
+        assert_eq!(waiting(world, place).unwrap().queued.repeat, Repeat::Taken);
+        assert_eq!(settled(world, place, &Settlement::Unknown).outcome, Conflict);
+        assert_eq!(sent_again(&ada, &one, false).await, first, "it was put back as well");
+        world.staging.mint_epoch(world.staging.identity().unwrap().epoch).unwrap();
+        assert_eq!(sent_again(&ada, &one, false).await.outcome(), Queued, "nobody may have heard of that");
+        assert_eq!(settled(world, place, &Settlement::Gone).outcome, Applied);
+        assert_eq!(sent_again(&ada, &one, true).await.outcome(), Applied);
+    });
+}
+
+#[test]
+fn a_refusal_of_an_earlier_database_is_asked_for_before_it_is_written() {
+    let mut stage = Stage::queueing(organization(ClientWins));
+    let places = stage.run(async |world, door| {
+        let ada = Outbox::of(door, ADA).await;
+        let refused = |number| ada.update(number, &[(SCORE, Value::Integer(7))]);
+        let (lost, new) = (refused(1), refused(2));
+        ada.refused(&lost, NotFound, RowUnknown).await;
+        world.staging.mint_epoch(world.staging.identity().unwrap().epoch).unwrap();
+        ada.refused(&new, NotFound, RowUnknown).await;
+        world.commit(|commit| put_scored(commit, 1, ADA, "Ribe", 5));
+        world.commit(|commit| put_scored(commit, 2, ADA, "Ribe", 5));
+        [&lost, &new].map(|it| place(world, &ada, it.number))
+    });
+    let repeats = places.map(|place| {
+        stage.gateway.retry_mutation("contoso", place, false).unwrap();
+        waiting(&stage.world, place).unwrap().queued.repeat
+    });
+    assert_eq!(repeats, [Repeat::Sent, Repeat::No]);
 }
 
 #[test]
