@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from haversack.admin.v1 import admin_pb2, provisioning_pb2, source_pb2, sync_err
 from haversack.error.v1 import error_pb2
 from haversack.model.v1 import model_pb2
 from haversack_client import Backoff, Device, QueueFullError, WritesAnswered
+from haversack_server import backups
 from haversack_server.catalog import Catalog, sources
 from haversack_server.catalog.sources import StoredSource
 from haversack_server.replication._outgoing import WRITES_AT_ONCE_MAX
@@ -90,15 +92,18 @@ def synced(device: Device, until: Callable[[], bool]) -> None:
 @pytest.fixture(scope="module")
 def record_server(loop: LoopThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server that has sources of kind "record"."""
-    settings = ServerSettings(
+    with running(loop, settings_of(tmp_path_factory.mktemp("record")), {"record": RecordSource}) as started:
+        yield started
+
+
+def settings_of(data: Path) -> ServerSettings:
+    return ServerSettings(
         mode=Mode.DEVELOPMENT,
-        data=tmp_path_factory.mktemp("record"),
+        data=data,
         admin_listen="127.0.0.1:0",
         sync_listen="127.0.0.1:0",
         limits=LimitSettings(queued_writes_max=QUEUED_MAX),
     )
-    with running(loop, settings, {"record": RecordSource}) as started:
-        yield started
 
 
 @pytest.fixture
@@ -263,6 +268,32 @@ def test_an_administrator_sends_a_refused_write_again(field: Field) -> None:
         assert names(ada) == field.names()
         assert sorted(names(ada).values()) == ["Account 2", "Account 3", "Again", "Parent"]
         assert (field.errors(), len(field.errors(RETRIED))) == ([], 2)
+
+
+def test_a_refusal_that_was_sent_again_after_a_backup_is_none_when_that_is_restored(
+    field: Field, loop: LoopThread, tmp_path: Path
+) -> None:
+    system, settings = field.system, field.server.settings
+    system.refuse = lambda _: ("INVALID", "the name is not in the register")
+    with field.device(ADA, "ada.db") as ada:
+        ada.sync()
+        ada.update("account", ACCOUNTS[0], {"name": "Ada's"})
+        synced(ada, lambda: states(ada) == ["refused"])
+        asyncio.run(backups.make(settings.data, settings.catalog_url, tmp_path / "backup", names=[field.name]))
+        system.refuse = lambda _: None
+        (error,) = field.errors()
+        request = sync_errors_pb2.RetrySyncErrorRequest(organization=field.name, number=error.number)
+        field.admin.call("sync_errors", "RetrySyncError", request)
+        synced(ada, lambda: not ada.outbox())
+    system.put("account", ACCOUNTS[0], name="Theirs")
+    data = tmp_path / "restored"
+    asyncio.run(backups.restore(tmp_path / "backup", data, f"sqlite:///{data / 'catalog.sqlite3'}"))
+    with running(loop, settings_of(data), {"record": RecordSource}) as restored:
+        again = replace(field, server=restored, admin=restored.admin())
+        assert len(again.errors()) == 1
+        with again.device(ADA, "ada.db") as ada:
+            synced(ada, lambda: not again.errors() and names(ada)[ACCOUNTS[0]] == "Theirs")
+            assert (ada.outbox(), len(system.keys)) == ([], 1)
 
 
 def test_what_depends_on_a_refused_creation_is_blocked_and_sent_anew_with_it(field: Field) -> None:
