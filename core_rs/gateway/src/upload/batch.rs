@@ -81,9 +81,13 @@ impl<'a> Batch<'a> {
             self.meet(&call.asker)?;
         }
         if let Some(bounds) = self.organization.queue_bounds().filter(|_| answers.is_empty() && call.wiped.is_none()) {
-            let is_new = |known: &Option<Recorded>| known.as_ref().is_none_or(|it| !is_taken(it.outcome));
-            let new = rest.iter().zip(&known).filter(|(_, known)| is_new(known)).map(|(sent, _)| sent);
-            bounds.check(&mut *self.commit, new)?;
+            let mut new = Vec::new();
+            for (sent, known) in rest.iter().zip(&known) {
+                if known.as_ref().map_or(Ok(true), |recorded| self.is_in_doubt(recorded, sent))? {
+                    new.push(sent);
+                }
+            }
+            bounds.check(&mut *self.commit, new.into_iter())?;
         }
         for (sent, known) in rest.iter().zip(known) {
             if self.moved_directory {
@@ -203,17 +207,22 @@ impl<'a> Batch<'a> {
         Ok(known)
     }
 
-    /// The answer that was given; where the row's LSN is not one of this database's commits, the head stands for it. What
-    /// the database has as refused may have been judged again in a history that was lost, and be in the source.
+    /// Whether what is recorded as refused may have been judged again in a history that was lost, and be in the source.
+    fn is_in_doubt(&mut self, recorded: &Recorded, sent: &Sent) -> Result<bool, SyncError> {
+        let may_be_elsewhere = !is_taken(recorded.outcome) && self.may_be_elsewhere(sent)?;
+        Ok(may_be_elsewhere && (sent.repeat == Repeat::Taken || self.commit.queue().is_doubted(recorded.place)?))
+    }
+
+    /// The answer that was given, unless it is in doubt; where the row's LSN is not one of this database's commits, the head
+    /// stands for it.
     fn repeat(&mut self, recorded: &Recorded, sent: &Sent) -> Result<MutationAnswer, SyncError> {
-        if !is_taken(recorded.outcome) && self.may_be_elsewhere(sent)? {
-            let is_doubted = sent.repeat == Repeat::Taken || self.commit.queue().is_doubted(recorded.place)?;
-            if let Some(entry) = self.commit.ledger().entry(recorded.place)?.filter(|_| is_doubted) {
-                let policy = self.with_engine(Engine::conflict_policy)?;
-                let (answer, done) = queueing::ask(&mut *self.commit, sent, recorded.answer.clone(), policy)?;
-                self.amend(recorded.place, entry, &answer, done)?;
-                return Ok(answer);
-            }
+        if self.is_in_doubt(recorded, sent)?
+            && let Some(entry) = self.commit.ledger().entry(recorded.place)?
+        {
+            let policy = self.with_engine(Engine::conflict_policy)?;
+            let (answer, done) = queueing::ask(&mut *self.commit, sent, recorded.answer.clone(), policy)?;
+            self.amend(recorded.place, entry, &answer, done)?;
+            return Ok(answer);
         }
         if sent.repeat == Repeat::Taken && recorded.outcome == MutationOutcome::Queued as i32 {
             // The database is an earlier one, in which it still waits.
