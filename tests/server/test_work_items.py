@@ -405,6 +405,11 @@ def test_an_outage_never_gives_an_item_up(queue: Queue) -> None:
     for _ in range(3 * ATTEMPTS_MAX):
         assert not any(given_up(it) for it in queue.claim())
         queue.clock.go_on(BACKOFF_SECONDS_MAX)
+    for attempt in range(1, ATTEMPTS_MAX):
+        [claimed] = queue.claim()
+        assert not queue.fail(claimed), "what fails behind an outage has its attempts before it"
+        assert queue.items()[0].attempt == attempt
+        queue.clock.go_on(BACKOFF_SECONDS_MAX)
     [claimed] = queue.claim()
     queue.complete(claimed)
     assert queue.items()[0].attempt == 0

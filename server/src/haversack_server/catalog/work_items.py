@@ -251,8 +251,10 @@ async def fail(
     fault that an administrator of Haversack mends. `jitter` returns a number from 0.0 to 1.0.
     """
     now_us = await held.clock(connection)
-    attempt = _attempt(claimed, now_us)
     is_outage = isinstance(error, SourceUnavailable)
+    was_outage = claimed.item.error_reason == SourceUnavailable.reason
+    # What fails behind an outage fails for the first time, however long that was.
+    attempt = 1 if was_outage and not is_outage else _attempt(claimed, now_us)
     is_dead = attempt >= ATTEMPTS_MAX and not is_outage
     wait_us = int(backoff_seconds(attempt, jitter()) * 1_000_000)
     values: dict[str, object] = {
