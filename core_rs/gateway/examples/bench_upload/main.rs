@@ -55,7 +55,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rows: u32 = arguments.opt_value_from_str("--rows")?.unwrap_or(20_000);
     let world = organization(ConflictPolicy::Merge);
     world.commit(|commit| (0..rows).for_each(|number| put_scored(commit, number, ADA, "An account", 5)));
-    let config = Config { listen: "127.0.0.1:0".into(), issuers: vec![tokens::issuer()], ..Config::default() };
+    let issuers = vec![tokens::issuer()];
+    let config = Config { listen: "127.0.0.1:0".into(), plain_text: true, issuers, ..Config::default() };
     let gateway = Gateway::new(config)?;
     gateway.add_organization("contoso", Arc::clone(&world.staging) as _, false)?;
     let address = gateway.start()?;
