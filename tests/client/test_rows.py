@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 import zstandard
@@ -11,8 +12,8 @@ from haversack.model.v1 import model_pb2
 from haversack.sync.v1 import sync_pb2
 from haversack_client import ProtocolError
 from haversack_client._model import CarriedModel
-from haversack_client._rows import RowDecoder
-from hypothesis import given, settings
+from haversack_client._rows import UUID_BYTES, RowDecoder, _id_texts
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 T = model_pb2.AttributeType
@@ -196,6 +197,24 @@ def test_a_frame_that_hides_its_size_is_bounded_too() -> None:
     assert len(list(decoder.decode(good).rows)) == 2
     with pytest.raises(ProtocolError):
         decoder.decode(broken(compression=2, rows=hidden, rows_size=len(content) - 1))
+
+
+def wire_id(value: UUID | str | None) -> bytes | None:
+    """An id as it is on the wire."""
+    if value is None:
+        return None
+    if isinstance(value, UUID):
+        return value.bytes
+    return value.encode() + (b"\0" if len(value.encode()) == UUID_BYTES else b"")
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([UUID(int=number) for number in range(9)] + [None, "text", "sixteen letters!"])))
+@example([UUID(int=number) for number in range(9)])
+@example([UUID(int=1)] * 9)
+@example([None, UUID(int=1)])
+def test_ids_of_a_column_are_read_as_each_by_itself(column: list[UUID | str | None]) -> None:
+    assert _id_texts([wire_id(value) for value in column]) == [value and str(value) for value in column]
 
 
 def test_the_clock_of_this_test_is_utc() -> None:

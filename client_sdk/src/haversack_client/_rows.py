@@ -5,12 +5,14 @@ batch. The protobuf runtime parses a whole batch in one call; after that everyth
 differs between columns is decided once a batch and not once a value. Absent fields are NULL.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from binascii import hexlify
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import accumulate
 from operator import attrgetter
+from struct import Struct
 from typing import Any, TypeAlias
 
 import zstandard
@@ -33,6 +35,8 @@ ROWS_FIELD = 1
 """Number of the repeated field in a `<Name>Rows` message."""
 
 UUID_BYTES = 16
+UUID_GROUPS = Struct("8s4s4s4s12s")
+"""The hexadecimal digits of a UUID between its hyphens."""
 
 DAYS_REMEMBERED = 4096
 """Days whose text is kept ready: eleven years' worth."""
@@ -221,15 +225,31 @@ def _each(convert: Callable[[Any], SqlValue]) -> Convert:
     return lambda values: list(map(_Memo(convert).__getitem__, values))
 
 
-def _id_text(value: bytes) -> str:
-    """A UUID as it is written, or the text of an id that is none.
+def _id_texts(values: Sequence[Any]) -> Sequence[SqlValue]:
+    """UUIDs as they are written, and the text of ids that are none.
 
     Text of 16 bytes is followed by a zero byte, which no text contains, so that it is not taken for a UUID.
     """
+    distinct = set(values)
+    if None in distinct or {UUID_BYTES} != set(map(len, distinct)):
+        return _each(_id_text)(values)
+    if len(distinct) * 2 > len(values):
+        return _uuid_texts(values)
+    texts = dict(zip(distinct, _uuid_texts(distinct), strict=True))
+    return list(map(texts.__getitem__, values))
+
+
+def _uuid_texts(values: Iterable[bytes]) -> list[str]:
+    """Texts of at least one UUID. All at once, no step of it in Python: that is twice as fast as each by itself."""
+    digits = hexlify(b"".join(values))
+    return b" ".join(map(b"-".join, UUID_GROUPS.iter_unpack(digits))).decode("ascii").split(" ")
+
+
+def _id_text(value: bytes) -> str:
     if len(value) != UUID_BYTES:
         return _decoded(value.removesuffix(b"\0"))
-    digits = value.hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    (text,) = _uuid_texts([value])
+    return text
 
 
 def _decoded(value: bytes) -> str:
@@ -252,7 +272,6 @@ _SECOND_TEXTS = [f"{second:02}" for second in range(60)]
 
 
 def _instant_text(microseconds: int) -> str:
-    """Put together from ready pieces: four times as fast as `datetime`, which counts for two columns of every row."""
     minutes, rest = divmod(microseconds, 60_000_000)
     days, minute = divmod(minutes, 24 * 60)
     second, fraction = divmod(rest, 1_000_000)
@@ -262,6 +281,7 @@ def _instant_text(microseconds: int) -> str:
 
 
 def _instant_texts(values: Sequence[int | None]) -> Sequence[SqlValue]:
+    """Put together from ready pieces: many times as fast as `datetime`, which counts for two columns of every row."""
     return [None if value is None else _instant_text(value) for value in values]
 
 
@@ -276,6 +296,6 @@ _CONVERSIONS: dict[Kind, Convert] = {
     Kind.BOOLEAN: _each(int),
     Kind.INSTANT: _instant_texts,
     Kind.DAY: _each(_day_text),
-    Kind.ID: _each(_id_text),
+    Kind.ID: _id_texts,
     Kind.CHOICES: _choices_text,
 }
