@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 from haversack_server.logs import configure_logs
 from haversack_server.settings import Mode, ServerSettings
@@ -16,6 +17,10 @@ from server.running import STEP_SECONDS_MAX, Admin, LoopThread, RunningServer, r
 __all__ = ["STEP_SECONDS_MAX", "Admin", "LoopThread", "RunningServer", "running"]
 
 DATABASES = ("sqlite", "postgresql")
+
+# A machine that is busy with something else must not fail a test: nothing here is told from its time.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
