@@ -1,8 +1,10 @@
 """Style and docs are tests: sizes, names, leftovers, links, and what the documents promise."""
 
 import ast
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,6 +112,13 @@ def test_the_readme_names_only_targets_that_exist() -> None:
     named = set(re.findall(r"\bmake ([a-z-]+)", (ROOT / "README.md").read_text()))
     assert {"demo", "test"} <= named
     assert [target for target in named if f"\n{target}:" not in makefile] == []
+
+
+def test_the_benchmarks_start_by_themselves() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, ROOT / "benches" / "run.py", "--help"]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_every_error_reason_says_its_code() -> None:
