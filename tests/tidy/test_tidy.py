@@ -116,7 +116,7 @@ def test_the_readme_names_only_targets_that_exist() -> None:
 
 def test_the_benchmarks_start_by_themselves() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [sys.executable, ROOT / "benches" / "run.py", "--help"]
+    command = [sys.executable, str(ROOT / "benches" / "run.py"), "--help"]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
 
