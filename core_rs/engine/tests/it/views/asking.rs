@@ -56,13 +56,15 @@ fn together(engine: &Engine, user: RowKey) -> View {
     together
 }
 
-/// Everybody's size in every profile, against the sizes of the rows of the views of whoever follows it.
+/// Everybody's size in every profile, against the sizes of the rows of the views of whoever follows it. Everybody is all
+/// users of the world, who may have become more than it began with, and one who is yet to come.
 fn check_estimates_by_profile(world: &World, engine: &Engine) {
+    let users = 0..=world.counts()[&USER];
     for profile in &world.model.profiles {
         let (inquiry, mut estimator) =
             (engine.inquire().about(&profile.name).expect("is published"), Estimator::default());
         let mut followers = BTreeSet::new();
-        for (number, app) in (0..USERS).flat_map(|number| ["", "sales", "service"].map(|app| (number, app))) {
+        for (number, app) in users.clone().flat_map(|number| ["", "sales", "service"].map(|app| (number, app))) {
             let asker = Asker { user: user(number), app: app.into() };
             if Oracle::new(world, &asker).is_ok_and(|oracle| oracle.profile_name() == profile.name) {
                 let view = engine.from_scratch(asker);
