@@ -54,6 +54,7 @@ class SystemOfRecord:
         down: Whether nobody answers.
         takes_writes: Whether those who write are answered.
         breaks_off: Whether a write is never answered, and not done.
+        answer: Makes of a write and what it is answered with what it is answered with instead.
         throttled: How many calls are asked to come back later.
         lose_answers: How many writes are done but not answered.
         refuse: Says of a write why it is refused, as (outcome, message), if it is.
@@ -65,6 +66,7 @@ class SystemOfRecord:
     down: bool = False
     takes_writes: bool = True
     breaks_off: Callable[[Row], bool] = lambda _: False
+    answer: Callable[[Row, Row], Row] = lambda _, answer: answer
     throttled: int = 0
     lose_answers: int = 0
     refuse: Callable[[Row], tuple[str, str] | None] = lambda _: None
@@ -195,10 +197,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         write = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.server.system.breaks_off(write):
+        system = self.server.system
+        if system.breaks_off(write):
             self.close_connection = True
             return
-        self.answer(lambda: self.server.system.write(write))
+        self.answer(lambda: system.answer(write, system.write(write)))
 
     def answer(self, work: Callable[[], object]) -> None:
         """Does what is asked, or what the test wants instead."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ ADA, BOB, UNIT, ROLE = (str(uuid.UUID(int=number)) for number in (101, 102, 103,
 CREATE, READ, WRITE, DELETE, APPEND, APPEND_TO, GLOBAL = 1, 2, 3, 4, 7, 8, 8
 ACCOUNTS = [str(uuid.UUID(int=number)) for number in (1, 2, 3)]
 QUEUED_MAX = 20
+WAIT_SECONDS_MAX = 60.0
 OPEN, RETRIED = sync_errors_pb2.SYNC_ERROR_STATE_OPEN, sync_errors_pb2.SYNC_ERROR_STATE_RETRIED
 
 
@@ -392,6 +394,34 @@ def test_writes_that_are_never_answered_hold_no_others_up(field: Field) -> None:
         system.breaks_off = lambda _: False
         synced(ada, lambda: not ada.outbox())
         assert names(ada) == field.names()
+
+
+def test_a_write_whose_row_cannot_be_read_holds_no_others_up(field: Field) -> None:
+    system, asked, all_asked = field.system, [], threading.Event()
+
+    def answer(write: dict[str, Any], written: dict[str, Any]) -> dict[str, Any]:
+        # All are answered at once, so that most of them are settled together.
+        asked.append(write["id"])
+        if len(asked) == WRITES_AT_ONCE_MAX:
+            all_asked.set()
+        all_asked.wait(WAIT_SECONDS_MAX)
+        return written | ({"row": {"name": "No id"}} if write["values"]["name"] == "Garbled" else {})
+
+    system.answer = answer
+    with field.device(ADA, "ada.db") as ada:
+        ada.sync()
+        with ada.batch():
+            made = [ada.create("account", {"name": "Made"}) for _ in range(WRITES_AT_ONCE_MAX // 2)]
+            garbled = [ada.create("account", {"name": "Garbled"}) for _ in range(WRITES_AT_ONCE_MAX // 2)]
+        synced(ada, lambda: len(ada.outbox()) == len(garbled))
+        assert [write.id for write in ada.outbox()] == garbled
+        assert all(asked.count(row) == 1 for row in made), "none of the others was put aside"
+        eventually(lambda: "has no id" in field.standing().error)
+        system.answer = lambda _, written: written
+        synced(ada, lambda: not ada.outbox())
+        assert len(system.keys) == len(set(system.keys)) == WRITES_AT_ONCE_MAX
+        assert names(ada) == field.names()
+        assert field.errors() == []
 
 
 def test_two_devices_write_one_row(field: Field) -> None:

@@ -9,7 +9,7 @@ use haversack_engine::schema::{Attribute, AttributeType, Entity, Schema};
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::ConflictPolicy;
 use haversack_proto::sync::{Mutation, MutationKind, MutationOutcome};
-use haversack_staging::queue::{Ready, Repeat, Settlement, ready, settle};
+use haversack_staging::queue::{Ready, Repeat, Settled, Settlement, ready, settle};
 use haversack_staging::{LedgerPlace, RowId, Staging};
 use prost::Message;
 use serde::Deserialize;
@@ -36,6 +36,10 @@ pub fn standing(staging: &dyn Staging) -> Result<Json, Failure> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Said {
+    /// Where the mutation is in the queue.
+    place: u64,
+    /// Name of its entity.
+    entity: String,
     /// `APPLIED`, `OVERRULED`, `UNKNOWN`, or the name of a refusal's outcome.
     outcome: String,
     /// The source's row; none if it has none now.
@@ -53,37 +57,44 @@ struct Said {
     message: String,
 }
 
-/// Settles a mutation; null if it was settled before.
-pub fn settle_one(
-    staging: &dyn Staging,
-    schema: &Schema,
-    entity: &str,
-    place: u64,
-    said: &str,
-) -> Result<Json, Failure> {
-    let said: Said = serde_json::from_str(said).map_err(|error| Failure::request(format!("a settlement: {error}")))?;
-    let entity = crate::models::entity(schema, entity)?;
-    let numbers = |names: &[String]| -> Vec<AttributeNumber> {
-        names.iter().filter_map(|name| entity.attribute(name)).map(|attribute| attribute.number).collect()
-    };
-    let overruled = numbers(&said.overruled);
-    let settlement = match (said.outcome.as_str(), &said.row) {
-        ("APPLIED", Some(row)) => {
-            Settlement::Written { row: row.as_bytes(), etag: said.etag.as_deref(), overruled: &overruled }
-        }
-        ("APPLIED", None) => Settlement::Gone,
-        ("UNKNOWN", _) => Settlement::Unknown,
-        ("OVERRULED", _) => Settlement::Overruled { fields: &overruled },
-        (outcome, _) => {
-            let (outcome, reason) = refusal(outcome)?;
-            Settlement::Refused(Refusal::new(outcome, reason, said.message).of_fields(numbers(&said.fields)))
-        }
-    };
-    let settled = settle(staging, schema, LedgerPlace(place), &settlement)?;
-    Ok(settled.map_or(Json::Null, |it| {
+/// Settles mutations in one commit; null for one that was settled before.
+pub fn settle_all(staging: &dyn Staging, schema: &Schema, said: &str) -> Result<Json, Failure> {
+    let said: Vec<Said> =
+        serde_json::from_str(said).map_err(|error| Failure::request(format!("settlements: {error}")))?;
+    let overruled = said.iter().map(|it| numbers(schema, &it.entity, &it.overruled)).collect::<Result<Vec<_>, _>>()?;
+    let settlements = said.iter().zip(&overruled).map(|(it, overruled)| settlement(schema, it, overruled));
+    let settled = settle(staging, schema, &settlements.collect::<Result<Vec<_>, _>>()?)?;
+    let answer = |it: Settled| {
         let outcome = it.outcome.as_str_name().trim_start_matches("MUTATION_OUTCOME_");
         json!({"outcome": outcome, "lsn": it.lsn.0, "blocked": it.blocked})
-    }))
+    };
+    Ok(settled.into_iter().map(|it| it.map_or(Json::Null, answer)).collect())
+}
+
+/// What a worker says, as the queue takes it. `overruled` are the attributes that it names so.
+fn settlement<'s>(
+    schema: &Schema,
+    said: &'s Said,
+    overruled: &'s [AttributeNumber],
+) -> Result<(LedgerPlace, Settlement<'s>), Failure> {
+    let settlement = match (said.outcome.as_str(), &said.row) {
+        ("APPLIED", Some(row)) => Settlement::Written { row: row.as_bytes(), etag: said.etag.as_deref(), overruled },
+        ("APPLIED", None) => Settlement::Gone,
+        ("UNKNOWN", _) => Settlement::Unknown,
+        ("OVERRULED", _) => Settlement::Overruled { fields: overruled },
+        (outcome, _) => {
+            let (outcome, reason) = refusal(outcome)?;
+            let fields = numbers(schema, &said.entity, &said.fields)?;
+            Settlement::Refused(Refusal::new(outcome, reason, said.message.clone()).of_fields(fields))
+        }
+    };
+    Ok((LedgerPlace(said.place), settlement))
+}
+
+/// The numbers of those of these attributes that an entity has.
+fn numbers(schema: &Schema, entity: &str, names: &[String]) -> Result<Vec<AttributeNumber>, Failure> {
+    let entity = crate::models::entity(schema, entity)?;
+    Ok(names.iter().filter_map(|name| entity.attribute(name)).map(|attribute| attribute.number).collect())
 }
 
 /// The outcome of a refusal by its name, and the reason that goes with it.

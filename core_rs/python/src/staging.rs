@@ -209,17 +209,15 @@ impl Staging {
         Ok(PyBytes::new(py, answer.to_string().as_bytes()))
     }
 
-    fn settle_write<'py>(
+    fn settle_writes<'py>(
         &self,
         py: Python<'py>,
         model: &[u8],
-        entity: &str,
-        place: u64,
-        settlement: &str,
+        settlements: &str,
     ) -> Result<Bound<'py, PyBytes>, Failure> {
         let staging = self.opened()?;
         let schema = self.schema(model)?;
-        let answer = py.detach(|| queue::settle_one(&*staging, &schema, entity, place, settlement))?;
+        let answer = py.detach(|| queue::settle_all(&*staging, &schema, settlements))?;
         Ok(PyBytes::new(py, answer.to_string().as_bytes()))
     }
 

@@ -161,16 +161,18 @@ class Staging:
         LIMIT_REACHED, EntityUnknown.
         """
 
-    def settle_write(self, model: bytes, entity: str, place: int, settlement: str) -> bytes:
-        """Says what the source made of a queued mutation, in one commit with its row; null if that was said before.
+    def settle_writes(self, model: bytes, settlements: str) -> bytes:
+        """Says what the source made of queued mutations, all in one commit with its rows.
 
-        `settlement` is JSON: `outcome` ("APPLIED", "OVERRULED": nothing was left to write, "UNKNOWN": the source does
-        not have what it was asked for, or "CONFLICT", "FORBIDDEN", "INVALID", "NOT_FOUND"), with APPLIED `row` (the
-        source's row, as a line of JSON Lines; left out if it has none now) and `etag`, `overruled` (names of attributes
-        that gave way), and for refusals `message` and `fields`.
-        What depends on a refused creation is blocked with it. The answer is UTF-8 JSON: `outcome`, `lsn` and `blocked`;
-        after UNKNOWN the outcome is QUEUED if the mutation is to be written now, else what it had been judged to be.
-        Raises ROWS_INVALID for a row that cannot be read; then the mutation stays queued.
+        `settlements` is a JSON array. Each has `place` and `entity` of the mutation, and `outcome` ("APPLIED",
+        "OVERRULED": nothing was left to write, "UNKNOWN": the source does not have what it was asked for, or
+        "CONFLICT", "FORBIDDEN", "INVALID", "NOT_FOUND"), with APPLIED `row` (the source's row, as a line of JSON Lines;
+        left out if it has none now) and `etag`, `overruled` (names of attributes that gave way), and for refusals
+        `message` and `fields`. What depends on a refused creation is blocked with it.
+
+        The answer is a UTF-8 JSON array in the same order: `outcome`, `lsn` and `blocked`; after UNKNOWN the outcome is
+        QUEUED if the mutation is to be written now, else what it had been judged to be; null for what was settled
+        before. Raises ROWS_INVALID for a row that cannot be read; then all of them stay queued.
         """
 
     def queue_standing(self) -> bytes:

@@ -55,18 +55,34 @@ pub struct Settled {
     pub blocked: u64,
 }
 
-/// Makes the last word on the queued mutation at a place true, in one commit; `None` if it was settled before.
+/// Makes the last words on the queued mutations at some places true, all of them in one commit, in this order; `None` for
+/// one that was settled before.
 ///
 /// # Errors
-/// [`StagingError::SourceRowInvalid`] if the row is not one of the entity, or not that of the mutation;
-/// others as [`Staging::begin`]. Then the mutation stays queued.
+/// [`StagingError::SourceRowInvalid`] if a row is not one of the entity, or not that of its mutation;
+/// others as [`Staging::begin`]. Then all of these mutations stay queued.
 pub fn settle(
     staging: &dyn Staging,
+    schema: &Schema,
+    settlements: &[(LedgerPlace, Settlement<'_>)],
+) -> Result<Vec<Option<Settled>>, StagingError> {
+    let mut commit = staging.begin()?;
+    let mut settled = Vec::with_capacity(settlements.len());
+    for (place, settlement) in settlements {
+        settled.push(settle_one(&mut *commit, schema, *place, settlement)?);
+    }
+    if settled.iter().any(Option::is_some) {
+        commit.finish()?;
+    }
+    Ok(settled)
+}
+
+fn settle_one(
+    commit: &mut dyn Commit,
     schema: &Schema,
     place: LedgerPlace,
     settlement: &Settlement<'_>,
 ) -> Result<Option<Settled>, StagingError> {
-    let mut commit = staging.begin()?;
     let (Some(entry), Some(waiting)) = (commit.ledger().entry(place)?, commit.queue().queued_at(place)?) else {
         return Ok(None);
     };
@@ -74,14 +90,13 @@ pub fn settle(
         Settlement::Written { row, etag, overruled } => {
             let payload = row_of(schema, &entry, row)?;
             let arrival = Arrival::Row { id: &entry.id, payload: &payload, etag: *etag };
-            apply(&mut *commit, &entry, &waiting, Some(&arrival), overruled)?
+            apply(commit, &entry, &waiting, Some(&arrival), overruled)?
         }
-        Settlement::Gone => apply(&mut *commit, &entry, &waiting, Some(&Arrival::Gone { id: &entry.id }), &[])?,
-        Settlement::Overruled { fields } => apply(&mut *commit, &entry, &waiting, None, fields)?,
-        Settlement::Refused(refusal) => refuse(&mut *commit, &entry, &waiting, &refusal_answer(&entry, refusal))?,
-        Settlement::Unknown => unknown(&mut *commit, &entry, &waiting)?,
+        Settlement::Gone => apply(commit, &entry, &waiting, Some(&Arrival::Gone { id: &entry.id }), &[])?,
+        Settlement::Overruled { fields } => apply(commit, &entry, &waiting, None, fields)?,
+        Settlement::Refused(refusal) => refuse(commit, &entry, &waiting, &refusal_answer(&entry, refusal))?,
+        Settlement::Unknown => unknown(commit, &entry, &waiting)?,
     };
-    commit.finish()?;
     Ok(Some(settled))
 }
 

@@ -10,7 +10,7 @@ use haversack_proto::error::ErrorReason;
 use haversack_proto::model::{Attribute, AttributeType, ConflictPolicy, Entity, Model};
 use haversack_proto::sync::{Mutation, MutationAnswer, MutationKind, MutationOutcome};
 use haversack_staging::queue::{
-    Queued, Ready, Repeat, Settlement, WAITING_BYTES_MAX, bind, composed, ready, refuse_replaced, settle,
+    self, Queued, Ready, Repeat, Settled, Settlement, WAITING_BYTES_MAX, bind, composed, ready, refuse_replaced,
 };
 use haversack_staging::{
     Effect, Entry, LedgerPlace, Origin, RowId, Staging, StagingError, discard_refusal, export_ledger, import_ledger,
@@ -47,6 +47,15 @@ fn schema() -> Schema {
         ..Entity::default()
     };
     Schema::from_model(&Model { entities: vec![entity], ..Model::default() }).unwrap()
+}
+
+/// The source has had its say about one mutation.
+fn settle(
+    staging: &dyn Staging,
+    place: LedgerPlace,
+    settlement: &Settlement<'_>,
+) -> Result<Option<Settled>, StagingError> {
+    queue::settle(staging, &schema(), &[(place, settlement.clone())]).map(|mut settled| settled.remove(0))
 }
 
 /// Texts by field.
@@ -194,13 +203,13 @@ fn a_row_changes_when_the_source_has_the_write_and_to_what_the_source_has() {
     let found = ready_now(&*staging, 9);
     assert_eq!(found.len(), 1);
     assert_eq!(text(&found[0].queued.old, NAME), "A");
-    let settled = settle(&*staging, &schema(), found[0].place, &written(&json(1, &[(NAME, "B"), (CITY, "Fanø")]), "7"));
+    let settled = settle(&*staging, found[0].place, &written(&json(1, &[(NAME, "B"), (CITY, "Fanø")]), "7"));
     let settled = settled.unwrap().unwrap();
     assert_eq!((settled.outcome, settled.lsn), (MutationOutcome::Applied, Lsn(2)));
     assert_eq!(row(&*staging, 1), Some(("B".into(), "Fanø".into())));
     assert_eq!(staging.begin().unwrap().etag(ACCOUNT, &id(1)).unwrap().as_deref(), Some("7"));
     assert_eq!((answer(&*staging, &origin).outcome(), answer(&*staging, &origin).lsn), (MutationOutcome::Applied, 2));
-    assert_eq!(settle(&*staging, &schema(), found[0].place, &refused()).unwrap(), None, "it is settled once");
+    assert_eq!(settle(&*staging, found[0].place, &refused()).unwrap(), None, "it is settled once");
     assert!(numbers(&*staging).is_empty());
     assert_eq!(staging.begin().unwrap().ledger().own_change(&origin, Lsn(2)).unwrap(), Some(Lsn(1)));
 }
@@ -212,7 +221,7 @@ fn a_row_that_replication_brought_first_settles_without_an_lsn_of_its_own() {
     put(&*staging, 1, &[(NAME, "A")]);
     let origin = queue(&*staging, &Wish::new(1, 1, MutationKind::Update, &[(NAME, "B")]));
     put(&*staging, 1, &[(NAME, "B")]);
-    let settled = settle(&*staging, &schema(), place(&*staging, &origin), &written(&json(1, &[(NAME, "B")]), "2"));
+    let settled = settle(&*staging, place(&*staging, &origin), &written(&json(1, &[(NAME, "B")]), "2"));
     assert_eq!(settled.unwrap().unwrap().lsn, Lsn(2));
     assert_eq!(staging.head().unwrap(), Lsn(2));
     assert_eq!(staging.begin().unwrap().ledger().own_change(&origin, Lsn(2)).unwrap(), Some(Lsn(1)));
@@ -232,12 +241,12 @@ fn writes_go_in_order_where_one_needs_the_other() {
     queue(&*staging, &other);
     assert_eq!(numbers(&*staging), [1, 4, 1]);
     assert_eq!(ready(&*staging, &schema(), &BTreeSet::from([place(&*staging, &made)]), 9).unwrap().len(), 2);
-    settle(&*staging, &schema(), place(&*staging, &made), &written(&json(1, &[(NAME, "A")]), "1")).unwrap();
+    settle(&*staging, place(&*staging, &made), &written(&json(1, &[(NAME, "A")]), "1")).unwrap();
     assert_eq!(numbers(&*staging), [2, 3, 4, 1]);
     for _ in 0..3 {
         let first = &ready_now(&*staging, 1)[0];
         let RowId::Uuid([row, ..]) = first.entry.id else { panic!() };
-        settle(&*staging, &schema(), first.place, &written(&json(row, &[(NAME, "A")]), "1")).unwrap().unwrap();
+        settle(&*staging, first.place, &written(&json(row, &[(NAME, "A")]), "1")).unwrap().unwrap();
     }
     assert_eq!(numbers(&*staging), [5, 1], "the deletion has waited for what its device wrote before");
 }
@@ -251,7 +260,7 @@ fn a_refused_creation_takes_along_what_cannot_be_without_it() {
     let child = queue(&*staging, &Wish::new(2, 2, MutationKind::Create, &[(NAME, "child")]).after(1));
     let grandchild = queue(&*staging, &Wish::new(3, 3, MutationKind::Create, &[(NAME, "grandchild")]).after(2));
     let free = queue(&*staging, &Wish::new(4, 4, MutationKind::Create, &[(NAME, "free")]));
-    let settled = settle(&*staging, &schema(), place(&*staging, &made), &refused()).unwrap().unwrap();
+    let settled = settle(&*staging, place(&*staging, &made), &refused()).unwrap().unwrap();
     assert_eq!((settled.outcome, settled.blocked), (MutationOutcome::Forbidden, 3));
     assert_eq!(
         (answer(&*staging, &made).message.as_str(), answer(&*staging, &made).reason()),
@@ -279,13 +288,12 @@ fn what_others_have_changed_since_is_in_conflict_and_what_one_wrote_oneself_is_n
     queue(&*staging, &Wish::new(3, 1, MutationKind::Delete, &[]));
     put(&*staging, 1, &[(NAME, "A"), (CITY, "y")]);
     assert!(ready_now(&*staging, 1)[0].conflicts.is_empty(), "another field is no conflict");
-    settle(&*staging, &schema(), place(&*staging, &first), &written(&json(1, &[(NAME, "b."), (CITY, "y")]), "1"))
-        .unwrap();
+    settle(&*staging, place(&*staging, &first), &written(&json(1, &[(NAME, "b."), (CITY, "y")]), "1")).unwrap();
     assert!(ready_now(&*staging, 1)[0].conflicts.is_empty(), "the source's form of an own value is no conflict");
     put(&*staging, 1, &[(NAME, "Z")]);
     let second = &ready_now(&*staging, 1)[0];
     assert_eq!(second.conflicts, [AttributeNumber(NAME)]);
-    settle(&*staging, &schema(), second.place, &refused()).unwrap();
+    settle(&*staging, second.place, &refused()).unwrap();
     assert!(ready_now(&*staging, 1)[0].is_overtaken);
 }
 
@@ -296,7 +304,7 @@ fn an_own_refused_value_is_taken_back_from_what_stands_on_it() {
     put(&*staging, 1, &[(NAME, "A")]);
     let first = queue(&*staging, &Wish::new(1, 1, MutationKind::Update, &[(NAME, "B")]));
     queue(&*staging, &Wish::new(2, 1, MutationKind::Update, &[(NAME, "C")]));
-    settle(&*staging, &schema(), place(&*staging, &first), &refused()).unwrap();
+    settle(&*staging, place(&*staging, &first), &refused()).unwrap();
     let second = &ready_now(&*staging, 1)[0];
     assert_eq!((text(&second.queued.old, NAME), second.conflicts.len()), ("A".into(), 0));
 }
@@ -311,7 +319,7 @@ fn what_waits_travels_with_the_ledger() {
     assert_eq!((import_ledger(&*next, &page).unwrap(), import_ledger(&*next, &page).unwrap()), (2, 0));
     assert_eq!(next.snapshot().unwrap().ledger().queue_standing().unwrap().waiting, 2);
     assert_eq!(numbers(&*next), [1]);
-    settle(&*next, &schema(), place(&*next, &made), &written(&json(1, &[(NAME, "A")]), "1")).unwrap().unwrap();
+    settle(&*next, place(&*next, &made), &written(&json(1, &[(NAME, "A")]), "1")).unwrap().unwrap();
     assert_eq!(numbers(&*next), [2]);
 }
 
@@ -326,11 +334,11 @@ fn the_standing_counts_what_waits_and_what_it_weighs() {
     queue(&*staging, &Wish::new(2, 1, MutationKind::Update, &[(NAME, "C")]));
     assert_eq!((alone.waiting, standing().waiting), (1, 2));
     assert!(alone.bytes > 0 && standing().bytes > alone.bytes);
-    settle(&*staging, &schema(), place(&*staging, &first), &written(&json(1, &[(NAME, "longer")]), "1")).unwrap();
+    settle(&*staging, place(&*staging, &first), &written(&json(1, &[(NAME, "longer")]), "1")).unwrap();
     let left = ready_now(&*staging, 1).remove(0);
     let weight = left.queued.bytes() as u64 + left.queued.effect.encoded_len() as u64;
     assert_eq!((standing().waiting, standing().bytes), (1, weight - left.queued.effect.values.len() as u64));
-    settle(&*staging, &schema(), left.place, &refused()).unwrap();
+    settle(&*staging, left.place, &refused()).unwrap();
     assert_eq!((standing().waiting, standing().bytes, standing().oldest_at_us), (0, 0, 0));
 }
 
@@ -367,7 +375,7 @@ fn a_long_chain_of_dependants_is_blocked_with_its_beginning() {
     queue(&*staging, &Wish { install: 2, ..Wish::new(1, 100, MutationKind::Update, &[(NAME, "C")]) });
     queue(&*staging, &Wish { install: 2, ..Wish::new(2, 200, MutationKind::Create, &[(NAME, "C")]) }.after(1));
     queue(&*staging, &Wish::new(101, 201, MutationKind::Create, &[(NAME, "D")]));
-    let settled = settle(&*staging, &schema(), place(&*staging, &first), &refused()).unwrap().unwrap();
+    let settled = settle(&*staging, place(&*staging, &first), &refused()).unwrap().unwrap();
     assert_eq!((settled.blocked, numbers(&*staging)), (101, vec![101]));
 }
 
@@ -385,12 +393,12 @@ fn a_repeat_is_asked_for_before_it_is_blocked() {
     commit.finish().unwrap();
     let weight = || staging.begin().unwrap().queue().standing().unwrap().bytes;
     let before = weight();
-    let settled = settle(&*staging, &schema(), place(&made), &refused()).unwrap().unwrap();
+    let settled = settle(&*staging, place(&made), &refused()).unwrap().unwrap();
     assert_eq!((settled.blocked, numbers(&*staging)), (0, vec![2]), "what depends on it waits for it");
     assert!(weight() < before, "it will change nothing any more");
     let waiting = staging.begin().unwrap().queue().queued_of(ACCOUNT, &id(1)).unwrap();
     assert_eq!(composed(None, &waiting).unwrap(), None, "nobody sees it meanwhile");
-    let settled = settle(&*staging, &schema(), place(&over), &Settlement::Unknown).unwrap().unwrap();
+    let settled = settle(&*staging, place(&over), &Settlement::Unknown).unwrap().unwrap();
     assert_eq!((settled.outcome, settled.blocked, weight()), (MutationOutcome::Blocked, 1, 0));
 }
 
@@ -420,10 +428,28 @@ fn a_row_that_is_none_of_the_mutations_leaves_it_queued() {
     let staging = world.open();
     let made = queue(&*staging, &Wish::new(1, 1, MutationKind::Create, &[(NAME, "A")]));
     for row in [json(2, &[]), b"[]".to_vec(), br#"{"accountid":"x y","nme":"A"}"#.to_vec()] {
-        let error = settle(&*staging, &schema(), place(&*staging, &made), &written(&row, "1")).unwrap_err();
+        let error = settle(&*staging, place(&*staging, &made), &written(&row, "1")).unwrap_err();
         assert!(matches!(error, StagingError::SourceRowInvalid(_)), "{error}");
     }
     assert_eq!(numbers(&*staging), [1]);
+}
+
+#[test]
+fn what_is_settled_together_is_settled_whole_or_not_at_all() {
+    let world = SqliteWorld::new();
+    let staging = world.open();
+    let made =
+        [1, 2].map(|row| queue(&*staging, &Wish::new(u64::from(row), row, MutationKind::Create, &[(NAME, "A")])));
+    let [first, second] = made.each_ref().map(|made| place(&*staging, made));
+    let (good, bad) = ([1, 2].map(|row| json(row, &[(NAME, "A")])), json(3, &[]));
+    let settle_with =
+        |row| queue::settle(&*staging, &schema(), &[(first, written(&good[0], "1")), (second, written(row, "1"))]);
+    assert!(matches!(settle_with(&bad), Err(StagingError::SourceRowInvalid(_))));
+    assert_eq!((numbers(&*staging), row(&*staging, 1)), (vec![1, 2], None));
+    let settled: Vec<_> = settle_with(&good[1]).unwrap().into_iter().map(Option::unwrap).collect();
+    assert!(settled.iter().all(|it| it.outcome == MutationOutcome::Applied) && numbers(&*staging).is_empty());
+    assert!(settled[0].lsn < settled[1].lsn, "each row draws its own");
+    assert_eq!(settle_with(&good[1]).unwrap(), [None, None]);
 }
 
 const HISTORIES: u32 = 24;
@@ -484,15 +510,24 @@ impl Source {
         taken
     }
 
-    fn settle(&self, staging: &dyn Staging, it: &Ready, taken: bool) {
-        let RowId::Uuid([row, ..]) = it.entry.id else { panic!() };
-        let state = self.rows.get(&row).map(|name| json(row, &[(NAME, name)]));
-        let settlement = match (&state, taken) {
-            (_, false) => refused(),
-            (Some(state), true) => written(state, "1"),
-            (None, true) => Settlement::Gone,
+    /// Settles writes in one commit.
+    fn settle(&self, staging: &dyn Staging, done: &[(&Ready, bool)]) {
+        let state = |it: &Ready| {
+            let RowId::Uuid([row, ..]) = it.entry.id else { panic!() };
+            self.rows.get(&row).map(|name| json(row, &[(NAME, name)]))
         };
-        settle(staging, &schema(), it.place, &settlement).unwrap().unwrap();
+        let states: Vec<_> = done.iter().map(|(it, _)| state(it)).collect();
+        let settlements: Vec<_> = done
+            .iter()
+            .zip(&states)
+            .map(|((it, taken), state)| match (state, taken) {
+                (_, false) => (it.place, refused()),
+                (Some(state), true) => (it.place, written(state, "1")),
+                (None, true) => (it.place, Settlement::Gone),
+            })
+            .collect();
+        let settled = queue::settle(staging, &schema(), &settlements).unwrap();
+        assert!(settled.iter().all(Option::is_some), "nobody else settles");
     }
 
     fn replicate(&self, staging: &dyn Staging, row: u8) {
@@ -508,12 +543,12 @@ impl Source {
         let found = ready_now(staging, most);
         let rows: HashSet<&RowId> = found.iter().map(|it| &it.entry.id).collect();
         assert_eq!(rows.len(), found.len(), "one of each row at most");
-        for (at, it) in found.iter().enumerate() {
-            let taken = self.write(it, refusals.get(at).copied().unwrap_or_default());
-            if !lost || at + 1 < found.len() {
-                self.settle(staging, it, taken);
-            }
+        let refusals = refusals.iter().copied().chain(std::iter::repeat(false));
+        let mut done: Vec<_> = found.iter().zip(refusals).map(|(it, refuse)| (it, self.write(it, refuse))).collect();
+        if lost {
+            done.pop();
         }
+        self.settle(staging, &done);
     }
 }
 

@@ -1,8 +1,9 @@
 """Write-back to a source outside: queued writes of devices, taken to it in order, each once, and settled with its row.
 
 An `Outgoing` is one run for one organization. What waits, and in which order, the core says (`Staging.queued_writes`);
-what the source makes of a write is entered by `Staging.settle_write`, in one commit with the source's row. A run that
-is killed between the two leaves a write that is sent again under its key, which the source knows (see `Source.write`).
+what the source makes of a write is entered by `Staging.settle_writes`, in one commit with the source's row and with
+whatever else came back while the commit before was under way. A run that is killed between the two leaves a write that
+is sent again under its key, which the source knows (see `Source.write`).
 
 What the source may have already, because staging lost what it knew of it, is looked for first; only what the source
 does not have is written, or refused.
@@ -114,7 +115,16 @@ class PutAside:
 
 
 Settlement: TypeAlias = dict[str, object]
+Settled: TypeAlias = dict[str, Any] | None
 Ended: TypeAlias = Literal["empty", "put aside", "stopped"]
+
+
+@dataclass(frozen=True)
+class _Unsettled:
+    """What the source made of a write, and what staging is to make of that."""
+
+    settlement: Settlement
+    settled: asyncio.Future[Settled]
 
 
 @dataclass
@@ -136,6 +146,8 @@ class Outgoing:
     put_aside: dict[int, PutAside] = field(default_factory=dict)
     _listed: deque[_Queued] = field(default_factory=deque)
     _running: dict[asyncio.Task[None], int] = field(default_factory=dict)
+    _unsettled: list[_Unsettled] = field(default_factory=list)
+    _settling: asyncio.Lock = field(default_factory=asyncio.Lock)
     _has_listed: bool = False
     _stopping: bool = False
 
@@ -270,14 +282,38 @@ class Outgoing:
         return _applied(written) if written.found else None
 
     async def _settle(self, queued: _Queued, settlement: Settlement) -> None:
-        change, text = queued.change, json.dumps(settlement)
-        settled = json.loads(await in_thread(self.staging.settle_write, self.model, change.entity, queued.place, text))
+        settled = await self._in_one_commit({"place": queued.place, "entity": queued.change.entity, **settlement})
         if settled is None or settled["outcome"] == "QUEUED":
             return
         if settled["outcome"] == "APPLIED":
             self.tally.written += 1
         else:
             self.tally.refused += 1 + settled["blocked"]
+
+    async def _in_one_commit(self, settlement: Settlement) -> Settled:
+        """Settles a write, with those that come back while the commit before is under way."""
+        mine = _Unsettled(settlement, asyncio.get_running_loop().create_future())
+        self._unsettled.append(mine)
+        async with self._settling:
+            if not mine.settled.done():
+                together, self._unsettled = self._unsettled, []
+                await self._settle_together(together)
+        return await mine.settled
+
+    async def _settle_together(self, unsettled: Sequence[_Unsettled]) -> None:
+        text = json.dumps([it.settlement for it in unsettled])
+        try:
+            settled = json.loads(await in_thread(self.staging.settle_writes, self.model, text))
+        except Exception as error:
+            if len(unsettled) == 1:
+                unsettled[0].settled.set_exception(error)
+                return
+            # One of them may be what cannot be settled, and is to be put aside alone.
+            for it in unsettled:
+                await self._settle_together([it])
+            return
+        for it, answer in zip(unsettled, settled, strict=True):
+            it.settled.set_result(answer)
 
     def _put_aside(self, queued: _Queued, error: HaversackError | None) -> None:
         aside = self.put_aside.setdefault(queued.place, PutAside())

@@ -55,7 +55,7 @@ fn place(world: &World, origin: &Origin) -> LedgerPlace {
 fn settled(world: &World, origin: &Origin, settlement: &Settlement<'_>) {
     let published = world.staging.snapshot().unwrap().model_after(Revision(0)).unwrap().unwrap();
     let schema = Schema::from_model(&Model::decode(&published.model[..]).unwrap()).unwrap();
-    settle(&*world.staging, &schema, place(world, origin), settlement).unwrap().unwrap();
+    settle(&*world.staging, &schema, &[(place(world, origin), settlement.clone())]).unwrap().remove(0).unwrap();
 }
 
 fn refusal() -> Settlement<'static> {

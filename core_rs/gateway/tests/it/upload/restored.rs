@@ -96,7 +96,7 @@ fn waiting(world: &World, place: LedgerPlace) -> Option<InTurn> {
 fn settled(world: &World, place: LedgerPlace, settlement: &Settlement<'_>) -> haversack_staging::queue::Settled {
     let published = world.staging.snapshot().unwrap().model_after(haversack_engine::ids::Revision(0)).unwrap().unwrap();
     let schema = Schema::from_model(&Model::decode(&published.model[..]).unwrap()).unwrap();
-    settle(&*world.staging, &schema, place, settlement).unwrap().unwrap()
+    settle(&*world.staging, &schema, &[(place, settlement.clone())]).unwrap().remove(0).unwrap()
 }
 
 #[test]

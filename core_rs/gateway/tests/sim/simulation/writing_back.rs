@@ -95,9 +95,9 @@ impl Simulation {
     }
 
     fn settled(&mut self, schema: &Schema, it: &Ready, settlement: &Settlement<'_>) {
-        let settled = settle(self.truth.staging(), schema, it.place, settlement).unwrap();
+        let settled = settle(self.truth.staging(), schema, &[(it.place, settlement.clone())]).unwrap();
         self.truth.read_back();
-        let outcome = settled.expect("nobody else settles").outcome;
+        let outcome = settled[0].expect("nobody else settles").outcome;
         self.counters.count(&format!("settled: {}", outcome.as_str_name().to_lowercase()));
         let is_refused = ![MutationOutcome::Applied, MutationOutcome::Queued].contains(&outcome);
         let origin = &it.entry.origin;
