@@ -27,6 +27,7 @@ _TABLES = """
 
 _COLUMNS = """
     SELECT a.attrelid::int8 AS oid, a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS declared,
+        format_type(b.oid, -1) AS unbounded,
         b.typname::text AS type, b.typtype::text AS type_kind,
         e.typname::text AS element, e.typtype::text AS element_kind,
         CASE WHEN b.typname IN ('varchar', 'bpchar')
@@ -65,6 +66,8 @@ class Column:
     Attributes:
         name: Its name.
         declared: Its type, as it was declared.
+        unbounded: The type underneath without length and precision: what a cast to these would cut off in silence, the
+            assignment to the column refuses.
         type: The name of the type underneath, as in pg_type; of arrays that of their elements.
         is_enum: Whether that is an enum.
         is_array: Whether values are arrays of it.
@@ -79,6 +82,7 @@ class Column:
 
     name: str
     declared: str
+    unbounded: str
     type: str
     is_enum: bool
     is_array: bool
@@ -186,6 +190,7 @@ def _column(row: dict[str, Any], checked: tuple[str, ...]) -> Column:
     return Column(
         name=row["name"],
         declared=row["declared"],
+        unbounded=row["unbounded"],
         type=row["element"] if is_array else row["type"],
         is_enum=(row["element_kind"] if is_array else row["type_kind"]) == "e",
         is_array=is_array,
