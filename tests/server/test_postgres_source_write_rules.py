@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, LiteralString
 
 import pytest
-from haversack_server.connectors.postgres import PostgresSource
-from haversack_server.errors import Refusal, SourceRefused
+from haversack_server.connectors.postgres import PostgresSource, _write
+from haversack_server.errors import Refusal, SourceNotReady, SourceRefused
 from haversack_server.replication import Change, Written
 from server.postgres_world import SourceDatabase
 
@@ -170,3 +170,43 @@ def test_a_row_that_is_made_twice_at_once_is_a_conflict(source_database: SourceD
         assert [outcome.outcome for outcome in refused] == [Refusal.CONFLICT] * 7
         [(taken,)] = source_database.run("SELECT title FROM job")
         assert it.refused("create", {"title": taken}, row=NEW, key="install/2") is Refusal.INVALID
+
+
+def test_columns_that_are_not_mapped_may_go_and_may_be_secret(source_database: SourceDatabase) -> None:
+    source_database.run("CREATE TABLE users (id uuid PRIMARY KEY, db_role text)")
+    source_database.run("CREATE TABLE job (id uuid PRIMARY KEY, title text, legacy text, salary int)")
+    source_database.run("INSERT INTO job VALUES (%s, 'first')", JOB)
+    mapping = (
+        "directory: {users: users, id: id}\nwrite_as: {role: db_role}\n"
+        + MAPPING.replace("entities: {", "entities:\n  ")[:-1]
+    )
+    rights = "GRANT SELECT (id, title), INSERT (id, title), UPDATE (title) ON job TO ROLE"
+    with role_of(source_database, rights, "user") as role, writing(source_database, mapping) as it:
+        source_database.run("INSERT INTO users VALUES (%s, %s)", USER, role)
+        assert _title(it.write("update", {"title": "second"}, old_values={"title": "first"})) == "second"
+        source_database.run("ALTER TABLE job DROP COLUMN legacy")
+        assert _title(it.write("update", {"title": "third"}, key="install/2", detect_conflicts=False)) == "third"
+        assert _title(it.write("create", {"title": "new"}, row=NEW, key="install/3")) == "new"
+        assert it.refused("delete", row=NEW, key="install/4") is Refusal.FORBIDDEN
+
+
+def test_a_mapped_column_that_goes_holds_up_what_sets_it_alone(
+    source_database: SourceDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source_database.run("CREATE TABLE job (id uuid PRIMARY KEY, title text, price int)")
+    source_database.run("CREATE TABLE other (id uuid PRIMARY KEY)")
+    source_database.run("INSERT INTO job VALUES (%s, 'first', 1)", JOB)
+    monkeypatch.setattr(_write, "GAPS_SECONDS_MAX", 0.0)
+    job = "job: {table: job, id: id, attributes: {title: title, price: price}}"
+    with writing(source_database, f"entities:\n  {job}\n  other: {{table: other, id: id}}") as it:
+        assert _title(it.write("update", {"title": "second"}, old_values={"price": 1})) == "second"
+        source_database.run("ALTER TABLE job DROP COLUMN price; DROP TABLE other")
+        written = it.write("update", {"title": "third"}, key="install/2", old_values={"price": 1})
+        assert json.loads(written.row or b"") == {"id": JOB, "title": "third", "price": None}
+        assert _title(it.write("create", {"title": "new", "price": None}, row=NEW, key="install/3")) == "new"
+        with pytest.raises(SourceNotReady, match=r"job\.price cannot be written: line 2: .* no column 'price'"):
+            it.write("update", {"title": "fourth", "price": 4}, key="install/4")
+        source_database.run("ALTER TABLE job ADD COLUMN price bigint DEFAULT 5")
+        written = it.write("update", {"title": "fifth"}, key="install/5")
+        assert json.loads(written.row or b"") == {"id": JOB, "title": "fifth", "price": "5"}
+        assert it.write("update", {"price": 4}, key="install/4", old_values={"price": 5}).row is not None

@@ -170,6 +170,10 @@ class Row:
                 raise SourceNotReady(
                     f"{self._entity.name} has no attribute {name} in the mapping; map a column: the write waits"
                 )
+            elif attribute.missing and value is not None:
+                raise SourceNotReady(
+                    f"{self._entity.name}.{name} cannot be written: {attribute.missing}; the write waits"
+                )
             elif attribute.column is None:
                 self._check_constant(attribute, value)
             else:

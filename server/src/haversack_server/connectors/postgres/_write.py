@@ -7,7 +7,9 @@ measured to save nothing: libpq's calls cost more than their answers where the d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import math
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -45,6 +47,9 @@ CONNECTIONS_MAX = 8
 ATTEMPTS_MAX = 5
 """Times that a transaction is begun that others make give way."""
 
+GAPS_SECONDS_MAX = 10.0
+"""How long tables that lack something the mapping names are believed to be so."""
+
 LOCK_MILLISECONDS_MAX = 10_000
 STATEMENT_MILLISECONDS_MAX = 30_000
 
@@ -53,60 +58,94 @@ _BOUNDS = f"SET lock_timeout = {LOCK_MILLISECONDS_MAX}; SET statement_timeout = 
 _GAVE_WAY = (states.SerializationFailure, states.DeadlockDetected, states.LockNotAvailable)
 
 
-class Writer:
-    """Writes into one database; used by many tasks at once."""
+class _Prepared:
+    """A plan, and the statements that are made from it.
 
-    def __init__(self, settings: Settings, plan: Plan) -> None:
-        self._settings = settings
-        self._plan = plan
+    Attributes:
+        plan: The plan.
+        is_stale_at: When the tables are to be looked at again, by the monotonic clock.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.is_stale_at = time.monotonic() + GAPS_SECONDS_MAX if plan.has_gaps else math.inf
         self._selects: dict[str, bytes] = {}
+
+    def entity(self, name: str) -> Entity:
+        """Returns an entity whose rows can be written; raises SourceNotReady if there is none."""
+        if name in self.plan.unfit:
+            raise SourceNotReady(f"{name} cannot be written: {self.plan.unfit[name]}; the write waits")
+        entity = self.plan.entities.get(name)
+        if entity is None or entity.table is None:
+            raise SourceNotReady(f"the mapping has no table for {name}; map one: the write waits")
+        return entity
+
+    def select(self, entity: Entity) -> bytes:
+        """Returns the statement that reads a row, which is made once."""
+        if entity.name not in self._selects:
+            self._selects[entity.name] = statements.select(entity).as_bytes()
+        return self._selects[entity.name]
+
+
+class Writer:
+    """Writes into one database; used by many tasks at once.
+
+    `read_plan` joins the mapping with the tables as they are now. It is asked again when a write is not ready to be
+    carried out, since tables are altered while they are in use.
+    """
+
+    def __init__(self, settings: Settings, read_plan: Callable[[], Awaitable[Plan]]) -> None:
+        self._settings = settings
+        self._read_plan = read_plan
+        self._prepared: _Prepared | None = None
+        self._reading = asyncio.Lock()
         self._idle: list[AsyncConnection[Any]] = []
         self._turns = asyncio.Semaphore(CONNECTIONS_MAX)
         self._has_ledger: bool | None = None
 
     async def write(self, change: Change) -> Written:
         """Does what a device has done; see `Source.write`."""
-        entity = self._entity(change)
         async with self._turns:
-            is_taken = False
-            for attempt in range(1, ATTEMPTS_MAX + 1):
-                try:
-                    async with self._connection() as connection:
-                        return await self._once(connection, entity, change)
-                except _GAVE_WAY as error:
-                    if attempt == ATTEMPTS_MAX:
-                        raise SourceUnavailable(
-                            f"other writes kept {change.entity} {change.id} busy: {error}"
-                        ) from error
-                except states.UniqueViolation as error:
-                    # Who has made the row since it was looked for is seen at the second look.
-                    if is_taken or change.kind != "create":
-                        raise refusal(error) from error
-                    is_taken = True
-                except DatabaseError as error:
-                    raise refusal(error, is_user_s=self._is_user_s(entity)) from error
+            known = await self._newer_than(None)
+            try:
+                return await self._attempts(known, change)
+            except SourceNotReady:
+                newer = await self._newer_than(known)
+                if newer.plan == known.plan:
+                    raise
+            return await self._attempts(newer, change)
+
+    async def _newer_than(self, known: _Prepared | None) -> _Prepared:
+        """Returns what is prepared for the tables; reads them if that is not newer than what the caller knows."""
+        async with self._reading:
+            prepared = self._prepared
+            if prepared is None or prepared is known or prepared.is_stale_at <= time.monotonic():
+                self._prepared = prepared = _Prepared(await self._read_plan())
+            return prepared
+
+    async def _attempts(self, prepared: _Prepared, change: Change) -> Written:
+        """Begins the transaction until others do not make it give way."""
+        is_taken = False
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            try:
+                async with self._connection() as connection:
+                    return await self._once(connection, prepared, change)
+            except _GAVE_WAY as error:
+                if attempt == ATTEMPTS_MAX:
+                    raise SourceUnavailable(f"other writes kept {change.entity} {change.id} busy: {error}") from error
+            except states.UniqueViolation as error:
+                # Who has made the row since it was looked for is seen at the second look.
+                if is_taken or change.kind != "create":
+                    raise refusal(error) from error
+                is_taken = True
+            except DatabaseError as error:
+                raise refusal(error, is_user_s=_is_user_s(prepared, change)) from error
         raise AssertionError("the last attempt answers or raises")
 
     async def close(self) -> None:
         """Ends the connections."""
         while self._idle:
             await self._idle.pop().close()
-
-    def _is_user_s(self, entity: Entity) -> bool:
-        """Whether a missing privilege is the user's: Haversack writes as the user, or has those of the table itself."""
-        return bool(self._plan.file.user_role) or (entity.table is not None and entity.table.writable)
-
-    def _entity(self, change: Change) -> Entity:
-        entity = self._plan.entities.get(change.entity)
-        if entity is None or entity.table is None:
-            raise SourceNotReady(f"the mapping has no table for {change.entity}; map one: the write waits")
-        return entity
-
-    def _select(self, entity: Entity) -> bytes:
-        """Returns the statement that reads a row, which is made once."""
-        if entity.name not in self._selects:
-            self._selects[entity.name] = statements.select(entity).as_bytes()
-        return self._selects[entity.name]
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection[Any]]:
@@ -128,11 +167,12 @@ class Writer:
             else:
                 self._idle.append(connection)
 
-    async def _once(self, connection: AsyncConnection[Any], entity: Entity, change: Change) -> Written:
+    async def _once(self, connection: AsyncConnection[Any], prepared: _Prepared, change: Change) -> Written:
+        entity = prepared.entity(change.entity)
         if self._has_ledger is None:
             self._has_ledger = await _ledger_is_there(connection)
         async with connection.transaction():
-            row = Row(connection, entity, change, self._select(entity), repeats_are_told=self._has_ledger)
+            row = Row(connection, entity, change, prepared.select(entity), repeats_are_told=self._has_ledger)
             if change.looks_for:
                 is_found = await self._is_found(connection, change, row)
                 return await row.written() if is_found else Written(None, found=False)
@@ -140,9 +180,9 @@ class Writer:
                 return await row.written()
             if change.kind == "create" and await row.is_made():
                 return await row.written()
-            await self._become(connection, change.user)
+            await _become(connection, prepared, change.user)
             await row.apply()
-            if self._plan.file.user_role:
+            if prepared.plan.file.user_role:
                 await connection.execute("RESET ROLE")
             return await row.outcome()
 
@@ -151,30 +191,6 @@ class Writer:
         if self._has_ledger:
             return (await connection.execute(_FIND, (change.key,))).rowcount == 1
         return change.looks_for == "taken" or await row.is_as_wanted()
-
-    async def _become(self, connection: AsyncConnection[Any], user: str) -> None:
-        """Acts as the user who wrote, as far as the mapping says how, until the transaction ends."""
-        file = self._plan.file
-        with _before_the_row():
-            if file.user_setting:
-                await connection.execute("SELECT set_config(%s, %s, true)", (file.user_setting, user))
-            if file.user_role:
-                role = await self._role(connection, user, file.user_role)
-                await connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
-
-    async def _role(self, connection: AsyncConnection[Any], user: str, column: str) -> str:
-        users = self._plan.entities.get("systemuser")
-        if users is None or users.table is None:
-            raise SourceRefused(
-                Refusal.FORBIDDEN, "the mapping has no table of users, so nobody has a role to write as"
-            )
-        statement = sql.SQL("SELECT {}::text AS role FROM {} WHERE {}").format(
-            statements.column_of(column), statements.table_of(users), statements.is_row(users)
-        )
-        found = await (await connection.execute(statement, statements.key(users, user))).fetchone()
-        if found is None or not found["role"]:
-            raise SourceRefused(Refusal.FORBIDDEN, f"user {user} has no role in {users.table.full_name}.{column}")
-        return str(found["role"])
 
 
 @contextmanager
@@ -207,3 +223,32 @@ async def _ledger_is_there(connection: AsyncConnection[Any]) -> bool:
     except states.InsufficientPrivilege:
         return False
     return True
+
+
+async def _become(connection: AsyncConnection[Any], prepared: _Prepared, user: str) -> None:
+    """Acts as the user who wrote, as far as the mapping says how, until the transaction ends."""
+    file = prepared.plan.file
+    with _before_the_row():
+        if file.user_setting:
+            await connection.execute("SELECT set_config(%s, %s, true)", (file.user_setting, user))
+        if file.user_role:
+            role = await _role(connection, prepared, user, file.user_role)
+            await connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
+
+
+async def _role(connection: AsyncConnection[Any], prepared: _Prepared, user: str, column: str) -> str:
+    users = prepared.entity("systemuser")
+    assert users.table is not None
+    statement = sql.SQL("SELECT {}::text AS role FROM {} WHERE {}").format(
+        statements.column_of(column), statements.table_of(users), statements.is_row(users)
+    )
+    found = await (await connection.execute(statement, statements.key(users, user))).fetchone()
+    if found is None or not found["role"]:
+        raise SourceRefused(Refusal.FORBIDDEN, f"user {user} has no role in {users.table.full_name}.{column}")
+    return str(found["role"])
+
+
+def _is_user_s(prepared: _Prepared, change: Change) -> bool:
+    """Whether a missing privilege is the user's: Haversack writes as the user, or has those of the table itself."""
+    table = prepared.entity(change.entity).table
+    return bool(prepared.plan.file.user_role) or (table is not None and table.writable)
