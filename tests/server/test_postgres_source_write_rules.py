@@ -210,3 +210,98 @@ def test_a_mapped_column_that_goes_holds_up_what_sets_it_alone(
         written = it.write("update", {"title": "fifth"}, key="install/5")
         assert json.loads(written.row or b"") == {"id": JOB, "title": "fifth", "price": "5"}
         assert it.write("update", {"price": 4}, key="install/4", old_values={"price": 5}).row is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("varchar(32)", "value too long"),
+        ("char(40)", "stores job"),
+        ("char(8)", "value too long"),
+        ("code", "too long"),
+    ],
+)
+def test_ids_are_kept_whole_or_refused(source_database: SourceDatabase, kind: LiteralString, words: str) -> None:
+    source_database.run("CREATE DOMAIN code AS varchar(32)")
+    source_database.run(f"CREATE TABLE job (id {kind} PRIMARY KEY, title varchar(5))")
+    source_database.run("INSERT INTO job VALUES ('short', 'first')")
+    with writing(source_database) as it:
+        with pytest.raises(SourceRefused, match=words) as refused:
+            it.write("create", {"title": "new"}, row=NEW)
+        assert refused.value.outcome is Refusal.INVALID
+        assert "rows that they make are refused" in it.checked()
+        assert _title(it.write("update", {"title": "later"}, row="short", key="install/2")) == "later"
+        assert it.refused("update", {"title": "much later"}, row="short", key="install/3") is Refusal.INVALID
+    assert source_database.run("SELECT count(*) FROM job") == [(1,)]
+
+
+@pytest.mark.parametrize("kind", ["char(36)", "varchar(36)", "text", "uuid"])
+def test_ids_that_fit_are_kept(source_database: SourceDatabase, kind: LiteralString) -> None:
+    source_database.run(f"CREATE TABLE job (id {kind} PRIMARY KEY, title text)")
+    with writing(source_database) as it:
+        assert _title(it.write("create", {"title": "new"})) == "new"
+        assert "can be followed and written" in it.checked()
+    assert source_database.run("SELECT id::text FROM job") == [(JOB,)]
+
+
+def test_an_id_that_a_trigger_gives_is_refused(source_database: SourceDatabase) -> None:
+    source_database.run("CREATE TABLE job (id uuid PRIMARY KEY, title text)")
+    source_database.run(trigger("BEFORE INSERT", "NEW.id := gen_random_uuid(); RETURN NEW;"))
+    with writing(source_database) as it:
+        assert it.refused("create", {"title": "new"}) is Refusal.INVALID
+    assert source_database.run("SELECT count(*) FROM job") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "rights", "lacking", "grant"),
+    [
+        ("create", "UPDATE, DELETE", "INSERT", "GRANT INSERT ON public.job"),
+        ("update", "INSERT, DELETE", "UPDATE", "GRANT UPDATE ON public.job"),
+        ("delete", "INSERT, UPDATE", "DELETE", "GRANT DELETE ON public.job"),
+        ("create", "INSERT, UPDATE, DELETE", "numbers rows", "GRANT USAGE ON SEQUENCE job_number_seq"),
+    ],
+)
+def test_a_privilege_that_we_lack_keeps_writes_waiting(
+    source_database: SourceDatabase,
+    kind: Literal["create", "update", "delete"],
+    rights: LiteralString,
+    lacking: str,
+    grant: LiteralString,
+) -> None:
+    source_database.run("CREATE TABLE job (id uuid PRIMARY KEY, title text, number serial)")
+    source_database.run("INSERT INTO job VALUES (%s, 'first')", JOB)
+    if "SEQUENCE" not in grant:
+        source_database.run("ALTER TABLE job DROP COLUMN number")
+    row, values = (NEW if kind == "create" else JOB), ({} if kind == "delete" else {"title": "new"})
+    with (
+        role_of(source_database, f"GRANT SELECT, {rights} ON job TO ROLE") as role,
+        writing(source_database, role=role) as it,
+    ):
+        for _ in range(2):
+            with pytest.raises(SourceNotReady, match="permission denied"):
+                it.write(kind, values, row=row)
+        assert lacking in it.checked()
+        assert f"run: {grant} TO {role}" in it.checked()
+        source_database.run(f"{grant} TO {role}")
+        assert (it.write(kind, values, row=row).row is None) == (kind == "delete")
+        assert grant not in it.checked()
+
+
+def test_what_policies_and_triggers_forbid_is_the_user_s(source_database: SourceDatabase) -> None:
+    source_database.run("CREATE TABLE job (id uuid PRIMARY KEY, title text)")
+    source_database.run(
+        trigger(
+            "BEFORE INSERT OR UPDATE",
+            "IF NEW.title = 'raised' THEN RAISE insufficient_privilege; END IF; RETURN NEW;",
+        )
+    )
+    source_database.run("INSERT INTO job VALUES (%s, 'first')", JOB)
+    source_database.run("ALTER TABLE job ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON job USING (title <> 'hidden')")
+    with (
+        role_of(source_database, "GRANT SELECT, INSERT, UPDATE, DELETE ON job TO ROLE") as role,
+        writing(source_database, role=role) as it,
+    ):
+        assert it.refused("update", {"title": "hidden"}) is Refusal.FORBIDDEN
+        assert it.refused("create", {"title": "hidden"}, row=NEW) is Refusal.FORBIDDEN
+        assert it.refused("update", {"title": "raised"}) is Refusal.FORBIDDEN
+        assert _title(it.write("update", {"title": "second"})) == "second"

@@ -125,7 +125,7 @@ class Writer:
 
     async def _attempts(self, prepared: _Prepared, change: Change) -> Written:
         """Begins the transaction until others do not make it give way."""
-        is_taken = False
+        as_user, is_taken = bool(prepared.plan.file.user_role), False
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
                 async with self._connection() as connection:
@@ -136,10 +136,10 @@ class Writer:
             except states.UniqueViolation as error:
                 # Who has made the row since it was looked for is seen at the second look.
                 if is_taken or change.kind != "create":
-                    raise refusal(error) from error
+                    raise refusal(error, as_user=as_user) from error
                 is_taken = True
             except DatabaseError as error:
-                raise refusal(error, is_user_s=_is_user_s(prepared, change)) from error
+                raise refusal(error, as_user=as_user) from error
         raise AssertionError("the last attempt answers or raises")
 
     async def close(self) -> None:
@@ -246,9 +246,3 @@ async def _role(connection: AsyncConnection[Any], prepared: _Prepared, user: str
     if found is None or not found["role"]:
         raise SourceRefused(Refusal.FORBIDDEN, f"user {user} has no role in {users.table.full_name}.{column}")
     return str(found["role"])
-
-
-def _is_user_s(prepared: _Prepared, change: Change) -> bool:
-    """Whether a missing privilege is the user's: Haversack writes as the user, or has those of the table itself."""
-    table = prepared.entity(change.entity).table
-    return bool(prepared.plan.file.user_role) or (table is not None and table.writable)
