@@ -331,3 +331,18 @@ def test_versions_are_what_replication_calls_them(
     with writing(source_database, MAPPING.replace("id: id,", "id: id, version: version,")) as it:
         assert it.write("update", {"title": "second"}, etag=etag).etag == etag
         assert it.refused("update", {"title": "third"}, etag="another", key="install/2") is Refusal.CONFLICT
+
+
+def test_a_row_that_others_lock_holds_up_its_own_write_alone(
+    source_database: SourceDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_write, "LOCK_MILLISECONDS_MAX", 20)
+    source_database.run("CREATE TABLE job (id uuid PRIMARY KEY, title text)")
+    source_database.run("INSERT INTO job VALUES (%s, 'first'), (%s, 'second')", JOB, NEW)
+    with writing(source_database) as it:
+        with source_database.connection.transaction():
+            source_database.run("UPDATE job SET title = 'ours' WHERE id = %s", JOB)
+            with pytest.raises(SourceNotReady, match=r"busy.*lock timeout"):
+                it.write("update", {"title": "theirs"})
+            assert _title(it.write("update", {"title": "theirs"}, row=NEW, key="install/2")) == "theirs"
+        assert _title(it.write("update", {"title": "theirs"})) == "theirs"
