@@ -435,6 +435,18 @@ fn a_row_that_is_none_of_the_mutations_leaves_it_queued() {
 }
 
 #[test]
+fn a_value_that_no_device_can_hold_is_left_out_of_the_sources_row() {
+    let world = SqliteWorld::new();
+    let staging = world.open();
+    let made = queue(&*staging, &Wish::new(1, 1, MutationKind::Create, &[(NAME, "A")]));
+    let mut told: serde_json::Value = serde_json::from_slice(&json(1, &[(NAME, "A")])).unwrap();
+    told["city"] = serde_json::json!({"lat": 1});
+    settle(&*staging, place(&*staging, &made), &written(told.to_string().as_bytes(), "1")).unwrap().unwrap();
+    assert!(numbers(&*staging).is_empty());
+    assert_eq!(row(&*staging, 1), Some(("A".into(), String::new())));
+}
+
+#[test]
 fn what_is_settled_together_is_settled_whole_or_not_at_all() {
     let world = SqliteWorld::new();
     let staging = world.open();
