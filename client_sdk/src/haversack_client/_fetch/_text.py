@@ -19,6 +19,9 @@ from haversack_client._fetch._errors import excerpt, invalid
 PATTERN_BYTES_MAX = 8_000
 PATTERNS_REMEMBERED = 64
 
+SIMPLE_FOLDS = {"\ufb05": "\ufb06"}
+"""Simple case folding where neither full case folding nor lower case gives it: of the ligature of long s and t."""
+
 _ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
 
 
@@ -38,7 +41,7 @@ def _fold_letter(letter: str) -> str:
     folded = letter.casefold()
     if len(folded) == 1:
         return folded
-    lower = letter.lower()
+    lower = SIMPLE_FOLDS.get(letter, letter.lower())
     return lower if len(lower) == 1 else letter
 
 
