@@ -394,7 +394,15 @@ class Device:
         """
         if self._keeper and self._keeper.running:
             raise SyncRunningError("this device is kept in sync already; stop that first")
-        work = Work(lambda: self.sync().complete, self.upload, self._interrupt, self._due, random.random)
+        work = Work(
+            sync=lambda: self.sync().complete,
+            upload=self.upload,
+            interrupt=self._interrupt,
+            due=self._due,
+            jitter=random.random,
+            hang_up=self._transport.hang_up,
+            waits=self._tell_wait,
+        )
         self._keeper = Keeper(work, self._backoff)
         return self._keeper
 
@@ -485,6 +493,10 @@ class Device:
         """Ends the sync or upload that runs now."""
         if self._running:
             self._running.stop()
+
+    def _tell_wait(self, seconds: float | None) -> None:
+        if not self._syncing.locked():  # Else somebody is at work, and says so.
+            self._monitor.wait(seconds)
 
     def _due(self, cut: float) -> Due:
         with self._readers.reading() as connection:

@@ -166,6 +166,10 @@ class Monitor:
         """A loop ended because no server could be reached."""
         self._change(error=str(error), connected=False)
 
+    def wait(self, seconds: float | None) -> None:
+        """The next call comes after so long; None: none is planned."""
+        self._change(retry_seconds=seconds)
+
     def end(self) -> None:
         """A stream has ended."""
         self._busy = False
