@@ -14,6 +14,7 @@ from typing import TypeVar
 from haversack.sync.v1 import sync_pb2
 
 from haversack_client._backoff import Backoff
+from haversack_client._callbacks import tell
 from haversack_client._conflicts import ROUNDS_MAX, OnConflict
 from haversack_client._connections import Key
 from haversack_client._errors import DeviceWipedError, QueueFullError, RemoteError, SyncRunningError, UnavailableError
@@ -116,9 +117,11 @@ class Device:
             ca_file: PEM file of the authorities to trust; None means the system's.
             backoff: How to wait between failed calls.
             key: Encrypts the file with SQLCipher (`haversack-client[encrypted]`); see `keyring_key`.
-            on_model_change: Asked before tables change, in the thread that syncs; None means now.
+            on_model_change: Asked before tables change, in the thread that syncs; None means now. If it raises, that is
+                logged and means later.
             app_version: Version of the application, for administrators; at most 64 bytes of it are sent.
-            on_wiped: Called once an administrator has had the device wiped, in the thread that syncs.
+            on_wiped: Called once an administrator has had the device wiped, in the thread that syncs. What it raises is
+                logged.
             on_conflict: Decides on fields that gave way to somebody else's, where the organization merges, in the
                 thread that syncs or uploads; None means that the server's values stay.
 
@@ -281,7 +284,10 @@ class Device:
         return self._monitor.activity
 
     def on_activity(self, listener: Callable[[Activity], object]) -> Callable[[], None]:
-        """Calls `listener` whenever `activity` changes, in the thread where it happens. Returns what ends that."""
+        """Calls `listener` whenever `activity` changes, in the thread where it happens. Returns what ends that.
+
+        What it raises is logged.
+        """
         return self._monitor.listen(listener)
 
     def activities(self) -> Activities:
@@ -411,7 +417,8 @@ class Device:
         self._gate.accept()
 
     def _on_written(self) -> None:
-        self._monitor.count()
+        """The write is in the database: nothing that comes of telling so may look as if it were not."""
+        tell(self._monitor.count)
         if self._live and self._live.running:
             self._live.upload_now()
         elif self._keeper:
