@@ -111,7 +111,8 @@ class Device:
         Args:
             path: The SQLite file.
             endpoint: `https://host:port`, `http://host:port`, or `host:port` (plain on loopback, else encrypted).
-            token: A bearer token, or a callable that gives a fresh one for every call.
+            token: A bearer token, or a callable that gives a fresh one for every call. What that raises counts as a
+                loss of the network, but for TokenError.
             app: Name of the application that this is a device of; it follows one of the application's profiles. Empty:
                 whichever profile has the user. A device may come back as one of another application.
             ca_file: PEM file of the authorities to trust; None means the system's.
@@ -308,6 +309,7 @@ class Device:
         Raises:
             SyncRunningError: A sync or a live stream of this Device is running, or this thread is in a batch.
             RemoteError: The server refused, or could not be reached; its subclasses say how.
+            TokenError: There is no token that a call could carry.
             DeviceWipedError: An administrator has had this device wiped, now or before.
             ProtocolError: The server broke the contract.
             DigestMismatchError: Rows disagree with the server even after they were fetched anew.

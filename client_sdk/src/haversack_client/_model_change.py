@@ -13,7 +13,6 @@ from typing import TypeAlias
 
 from haversack_client._model import CarriedModel, Table
 
-
 _log = logging.getLogger(__name__)
 
 
