@@ -65,10 +65,10 @@ def test_a_write_ends_with_the_values_that_replication_brings(source_database: S
         source_database.run("UPDATE job SET id = id")
         followed.follow()
         assert followed.rows("job") == copied, "changes bring what the copy has brought"
-    for row, texts in written.items():
+    for id_, told_row in written.items():
         for name, attribute in kinds.items():
-            told, brought = comparable(attribute, texts[name]), comparable(attribute, copied[row].get(name))
-            assert told == brought, f"{name} of row {row}"
+            told, brought = comparable(attribute, told_row[name]), comparable(attribute, copied[id_].get(name))
+            assert told == brought, f"{name} of row {id_}"
 
 
 async def _written(followed: Followed, rows: dict[str, Any]) -> tuple[dict[str, Attribute], dict[str, dict[str, Any]]]:

@@ -199,7 +199,7 @@ def _kept_busy(change: Change, error: DatabaseError) -> SourceNotReady:
     """Returns what a write meets that others never let through: it waits alone, since they may hold no other row."""
     return SourceNotReady(
         f"other transactions of the database kept {change.entity} {change.id} busy: {told(error)}; the write"
-        " waits and is tried again; if it stays so, look in pg_stat_activity for a session that is `idle in transaction`"
+        " waits and is tried again; if it stays so, look for a session that is `idle in transaction` (pg_stat_activity)"
     )
 
 
