@@ -38,7 +38,7 @@ pub struct Origin {
     pub number: u64,
 }
 
-/// What administrators have made of a refused mutation.
+/// What administrators, or the device's user, have made of a refused mutation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Resolution {
     /// Nothing yet, or it was not refused.
@@ -48,6 +48,8 @@ pub enum Resolution {
     Retried,
     /// It was looked at, and put aside.
     Discarded,
+    /// The device's user has given it up, or written it anew. While it is queued: it is so if it is refused.
+    Withdrawn,
 }
 
 /// What a mutation did to its row, for the record database.
@@ -92,7 +94,7 @@ pub struct Entry {
     pub written_at_us: i64,
     /// When it was judged by the server's.
     pub received_at_us: i64,
-    /// What administrators have made of it.
+    /// What was made of it since.
     pub resolution: Resolution,
     /// The serialized `Mutation`, if it was refused.
     pub mutation: Option<Vec<u8>>,
@@ -167,6 +169,14 @@ pub trait Ledger {
     /// # Errors
     /// If the database fails.
     fn amend(&mut self, place: LedgerPlace, entry: &Entry) -> Result<(), StagingError>;
+
+    /// The device's user has given a mutation up, or written it anew: if it is refused and open, nobody has it judged again,
+    /// and likewise if it is queued and comes to be refused. Others, and unknown ones, stay as they are. Nobody is told.
+    /// Returns whether that is new.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn withdraw(&mut self, origin: &Origin) -> Result<bool, StagingError>;
 
     /// If the install and user of `origin` made the change that drew this LSN: the LSN of the row before it.
     ///
@@ -359,13 +369,25 @@ pub fn close_ledger(staging: &dyn Staging) -> Result<(), StagingError> {
 /// Puts a refused mutation aside: it stays in the log, and is not judged again.
 ///
 /// # Errors
-/// [`StagingError::RefusalUnknown`] if none is open at this place; others as [`Staging::begin`].
+/// As [`open_refusal`]; others as [`Staging::begin`].
 pub fn discard_refusal(staging: &dyn Staging, place: LedgerPlace) -> Result<(), StagingError> {
     let mut commit = staging.begin()?;
-    let entry = commit.ledger().entry(place)?.filter(Entry::is_open_refusal);
-    let entry = entry.ok_or(StagingError::RefusalUnknown(place.0))?;
+    let entry = open_refusal(commit.ledger(), place)?;
     commit.ledger().amend(place, &Entry { resolution: Resolution::Discarded, ..entry })?;
     commit.finish().map(drop)
+}
+
+/// The entry of a refused mutation that nobody has settled.
+///
+/// # Errors
+/// [`StagingError::RefusalWithdrawn`] if its user has; [`StagingError::RefusalUnknown`] if none is open at this place;
+/// others if the database fails.
+pub fn open_refusal(ledger: &mut dyn Ledger, place: LedgerPlace) -> Result<Entry, StagingError> {
+    match ledger.entry(place)? {
+        Some(entry) if entry.is_open_refusal() => Ok(entry),
+        Some(entry) if entry.resolution == Resolution::Withdrawn => Err(StagingError::RefusalWithdrawn(place.0)),
+        Some(_) | None => Err(StagingError::RefusalUnknown(place.0)),
+    }
 }
 
 impl Entry {
@@ -382,18 +404,36 @@ impl Entry {
 }
 
 impl Resolution {
+    /// What it is of a mutation that is taken after all; `was_refused` says that it was in the log before.
+    pub(crate) const fn once_taken(self, was_refused: bool) -> Self {
+        match self {
+            Self::Withdrawn if was_refused => Self::Retried,
+            Self::Withdrawn => Self::Open,
+            other => other,
+        }
+    }
+
+    /// What it is of a mutation that is refused, for the first time or again.
+    pub(crate) const fn once_refused(self) -> Self {
+        match self {
+            Self::Withdrawn => Self::Withdrawn,
+            Self::Open | Self::Retried | Self::Discarded => Self::Open,
+        }
+    }
+
     /// Its number in the database.
     pub(crate) const fn number(self) -> i32 {
         match self {
             Self::Open => 0,
             Self::Retried => 1,
             Self::Discarded => 2,
+            Self::Withdrawn => 3,
         }
     }
 
     /// The resolution of a number.
     pub(crate) fn of(number: i32) -> Result<Self, StagingError> {
-        [Self::Open, Self::Retried, Self::Discarded]
+        [Self::Open, Self::Retried, Self::Discarded, Self::Withdrawn]
             .into_iter()
             .find(|it| it.number() == number)
             .ok_or_else(|| StagingError::Damaged(format!("a mutation has resolution {number}")))

@@ -27,6 +27,7 @@ pub use intake::{Arrival, INTAKE_ROWS_MAX, Intake, Pass, Passes, Swept, Taken, W
 pub use ledger::{
     Earlier, Effect, Entry, INSTALL_ID_BYTES, LEDGER_PAGE_ENTRIES_MAX, Ledger, LedgerPlace, LedgerView, MutationHash,
     Origin, Recorded, Resolution, Settlements, Unwritten, close_ledger, discard_refusal, export_ledger, import_ledger,
+    open_refusal,
 };
 pub use replication::{COMMIT_BYTES_MAX, Mark, Replicated, Stage, replicate, replicate_anew, replicate_no_more};
 pub use sqlite::{Copying, SqliteStaging};

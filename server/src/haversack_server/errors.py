@@ -15,7 +15,7 @@
     │                    OrganizationNotProvisioned, TransitionIllegal, ConsentMissing,
     │                    OrganizationKindRefused, WorkItemNotDead, DirectoryReadOnly, SourceOwnsRows,
     │                    SourcePaused, SourceUnmappable, SourceRefused, SourceNotReady, SourceSlotTaken,
-    │                    SourceReplaced, DeviceOrderImpossible, BackupVersion
+    │                    SourceReplaced, WriteWithdrawn, DeviceOrderImpossible, BackupVersion
     ├── TryLater         LimitReached, WriteQueueFull, DraftChanged, ServerStopping, CatalogUnavailable,
     │   │                OrganizationBusy
     │   └── SourceUnavailable SourceThrottled, SourceAnswerInvalid
@@ -426,6 +426,12 @@ class SourceReplaced(NotReady):
     """A write was accepted for another source than the organization has now."""
 
     reason = "SOURCE_REPLACED"
+
+
+class WriteWithdrawn(NotReady):
+    """The device's user has given a refused write up, or written it anew; it is not judged again."""
+
+    reason = "WRITE_WITHDRAWN"
 
 
 class SourcePaused(NotReady):
