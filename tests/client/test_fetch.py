@@ -84,6 +84,39 @@ def test_joins(device: Device) -> None:
     ]
 
 
+def test_an_order_names_a_joined_entity(device: Device) -> None:
+    xml = (
+        "<entity name='visit'><attribute name='topic'/>{}<order attribute='topic'/><link-entity name='site'"
+        " from='siteid' to='siteid' alias='s'><attribute name='name'/></link-entity></entity>"
+    )
+    by_site = xml.format("<order entityname='s' attribute='name' descending='true'/>")
+    assert [row[1:] for row in fetch(device, by_site)] == [("door", "north"), ("roof", "north"), ("Roof", "Éclair")]
+    with pytest.raises(FetchError, match=r'<order> at line 1.*entityname "other" is no alias of a joined .*\(s\)'):
+        fetch(device, xml.format("<order entityname='other' attribute='topic'/>"))
+
+
+def test_distinct_rows(device: Device) -> None:
+    device.create("visit", {"topic": "DOOR  "})
+    topics = "<entity name='visit'><attribute name='topic'/><order attribute='topic'/></entity>"
+    found = fetch(device, topics, "distinct='true'")
+    assert [str(topic).lower().strip() for (topic,) in found] == ["door", "gone", "roof"]
+    assert len(fetch(device, topics)) == 5
+    sites = (
+        "<entity name='visit'><no-attrs/><link-entity name='site' from='siteid' to='siteid' alias='s'>"
+        "<attribute name='name'/><order attribute='name'/></link-entity></entity>"
+    )
+    assert fetch(device, sites, "distinct='true'") == [("Éclair",), ("north",)]
+    assert fetch(device, sites, "top='1'") == [(str(UUID(int=3)), "Éclair")]
+    with pytest.raises(FetchError, match="asks for no column"):
+        fetch(device, "<entity name='visit'><no-attrs/></entity>", "distinct='true'")
+
+
+def test_two_columns_do_not_share_a_name(device: Device) -> None:
+    xml = "<entity name='site'><attribute name='name' alias='x'/><attribute name='kind' alias='x'/></entity>"
+    with pytest.raises(FetchError, match='two columns are named "x"'):
+        fetch(device, xml)
+
+
 def test_parameters_stay_with_their_marks(device: Device) -> None:
     xml = (
         "<entity name='visit'><attribute name='topic'/>"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from haversack_client._backoff import Waiting
+from haversack_client._callbacks import tell
 from haversack_client._connections import Connection
 from haversack_client._errors import QueueFullError
 from haversack_client._outbox import State
@@ -109,7 +110,10 @@ class Monitor:
         return self._activity
 
     def listen(self, listener: Callable[[Activity], object]) -> Callable[[], None]:
-        """Calls `listener` with every change, in the thread where it happens. Returns what ends that."""
+        """Calls `listener` with every change, in the thread where it happens. Returns what ends that.
+
+        What it raises is logged.
+        """
         with self._lock:
             self._listeners.append(listener)
 
@@ -166,6 +170,10 @@ class Monitor:
         """A loop ended because no server could be reached."""
         self._change(error=str(error), connected=False)
 
+    def wait(self, seconds: float | None) -> None:
+        """The next call comes after so long; None: none is planned."""
+        self._change(retry_seconds=seconds)
+
     def end(self) -> None:
         """A stream has ended."""
         self._busy = False
@@ -215,7 +223,7 @@ class Monitor:
             listeners = list(self._listeners) if self._activity != before else []
             activity = self._activity
         for listener in listeners:
-            listener(activity)
+            tell(listener, activity)
 
 
 class Activities:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from haversack.sync.v1 import report_pb2
 
 from haversack_client._backoff import Backoff
+from haversack_client._callbacks import tell
 from haversack_client._errors import (
     DeviceWipedError,
     HaversackError,
@@ -68,7 +69,7 @@ class Wiper:
             self._store.begin_wipe(wipe)
             self._finish(wipe)
             if self._on_wiped:
-                self._on_wiped(self.wipe or wipe)
+                tell(self._on_wiped, self.wipe or wipe)
 
     def resume(self) -> None:
         """Goes on with what is left. Raises DeviceWipedError if the device was wiped."""

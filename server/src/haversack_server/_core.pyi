@@ -303,7 +303,7 @@ class OdataPage:
         """Rows of the page, refused ones and deletions among them."""
 
     def errors(self) -> bytes:
-        """UTF-8 JSON: `rejected`, how many rows cannot be taken, and the first of them as `errors`, as of an ingest."""
+        """UTF-8 JSON: `rejected`, how many rows or values of rows cannot be taken, and `errors`, the first of them."""
 
     def take(
         self,

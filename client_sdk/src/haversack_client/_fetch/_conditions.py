@@ -19,7 +19,7 @@ from haversack_client._fetch._operands import (
     FORMS,
     HOURS_MAX,
     Family,
-    choice,
+    choices,
     date_text,
     day,
     family,
@@ -304,7 +304,7 @@ def _set(condition: Condition) -> str:
 
 def _choices(condition: Condition) -> list[int]:
     try:
-        return sorted({choice(each.strip()) for text in condition.texts for each in text.split(",")})
+        return sorted({each for text in condition.texts for each in choices(text)})
     except ValueError as error:
         raise invalid(f'the values of "{condition.attribute.name}" {error}') from error
 
