@@ -13,7 +13,8 @@ use haversack_staging::queue::{
     self, Queued, Ready, Repeat, Settled, Settlement, WAITING_BYTES_MAX, bind, composed, ready, refuse_replaced,
 };
 use haversack_staging::{
-    Effect, Entry, LedgerPlace, Origin, RowId, Staging, StagingError, discard_refusal, export_ledger, import_ledger,
+    Effect, Entry, LedgerPlace, Origin, Resolution, RowId, Staging, StagingError, discard_refusal, export_ledger,
+    import_ledger,
 };
 use prost::Message;
 
@@ -307,6 +308,32 @@ fn an_own_refused_value_is_taken_back_from_what_stands_on_it() {
     settle(&*staging, place(&*staging, &first), &refused()).unwrap();
     let second = &ready_now(&*staging, 1)[0];
     assert_eq!((text(&second.queued.old, NAME), second.conflicts.len()), ("A".into(), 0));
+}
+
+#[test]
+fn what_is_withdrawn_while_it_waits_goes_on_and_is_withdrawn_if_it_is_refused() {
+    let world = SqliteWorld::new();
+    let staging = world.open();
+    let waiting = [1, 2, 3, 4].map(|number| {
+        let origin = queue(&*staging, &Wish::new(number, number as u8, MutationKind::Create, &[(NAME, "A")]));
+        let mut commit = staging.begin().unwrap();
+        assert!(commit.ledger().withdraw(&origin).unwrap());
+        commit.finish().unwrap();
+        place(&*staging, &origin)
+    });
+    let row = json(1, &[(NAME, "A")]);
+    let settled = |at: usize, settlement| settle(&*staging, waiting[at], &settlement).unwrap().unwrap().outcome;
+    assert_eq!(settled(0, written(&row, "1")), MutationOutcome::Applied);
+    assert_eq!(settled(1, refused()), MutationOutcome::Forbidden);
+    assert_eq!(settled(2, Settlement::Unknown), MutationOutcome::Invalid, "nobody has it, and nobody wants it");
+    assert_eq!(numbers(&*staging), [4]);
+    let snapshot = staging.snapshot().unwrap();
+    let log = snapshot.ledger().refused(LedgerPlace(0), 9).unwrap();
+    let made: Vec<_> = log.iter().map(|(_, it)| (it.origin.number, it.resolution)).collect();
+    assert_eq!(made, [(2, Resolution::Withdrawn), (3, Resolution::Withdrawn)]);
+    let told = snapshot.ledger().settlements(&log[0].1.origin, 0, 9).unwrap();
+    let told: Vec<_> = told.recorded.iter().map(|it| it.place).collect();
+    assert_eq!(told, waiting[..1], "what is withdrawn and refused is no news");
 }
 
 #[test]

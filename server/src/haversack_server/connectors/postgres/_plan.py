@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from haversack_server.breaches import sentences
 from haversack_server.connectors.postgres._catalog import Column, Table
 from haversack_server.connectors.postgres._directory import UNIT, with_directory
 from haversack_server.connectors.postgres._mapping import AttributeMapping, EntityMapping
 from haversack_server.connectors.postgres._mapping import Mapping as MappingFile
 from haversack_server.connectors.postgres._naming import sanitized
 from haversack_server.connectors.postgres._types import LOOKUPS, suitable, usual, why_not
-from haversack_server.errors import MappingInvalid, sentences
+from haversack_server.errors import MappingInvalid
 from haversack_server.metadata import DIRECTORY_ENTITIES, standard_documents
 
 KEY_SUFFIX = "_key"
