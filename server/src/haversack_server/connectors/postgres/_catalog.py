@@ -66,6 +66,15 @@ _CONSTRAINTS = """
 
 _QUOTED = re.compile(r"'((?:[^']|'')*)'::(?:text|character varying|bpchar)")
 
+_BARE = r'(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*)'
+_LISTED = rf"{_QUOTED.pattern}(?:, {_QUOTED.pattern})*"
+_PLAIN_CHECK = re.compile(
+    rf"CHECK \(\((?:{_BARE}|\({_BARE}\)::text) = ANY \((?:ARRAY\[{_LISTED}\]|\(ARRAY\[{_LISTED}\]\)::text\[\])\)\)\)"
+)
+"""A column that is one of some texts, as `pg_get_constraintdef` writes it: a text, or a varchar that is read as one."""
+
+_CHECKED_TYPES = ("text", "varchar", "bpchar")
+
 
 @dataclass(frozen=True)
 class Column:
@@ -202,6 +211,7 @@ def _table(
 
 def _column(row: dict[str, Any], checked: tuple[str, ...]) -> Column:
     is_array = row["element"] is not None
+    labels = tuple(row["labels"]) or (checked if row["type"] in _CHECKED_TYPES else ())
     return Column(
         name=row["name"],
         declared=row["declared"],
@@ -217,16 +227,16 @@ def _column(row: dict[str, Any], checked: tuple[str, ...]) -> Column:
         generated=row["generated"] or row["computed"],
         computed=row["computed"],
         comment=row["comment"] or "",
-        labels=tuple(row["labels"]) or checked,
+        labels=labels,
     )
 
 
 def _is_plain_check(constraint: dict[str, Any]) -> bool:
-    """Whether a CHECK says no more than that a column has one of some texts: `status IN ('open', 'closed')`."""
-    definition = constraint["definition"]
-    is_list = re.fullmatch(r"CHECK \(\(.* = ANY \(.*ARRAY\[(.*)\].*\)\)\)", definition)
-    is_simple = not re.search(r"\b(AND|OR|NOT)\b", _QUOTED.sub("", definition))
-    return constraint["kind"] == "c" and len(constraint["columns"]) == 1 and bool(is_list) and is_simple
+    """Whether a CHECK says no more than that a column has one of some texts: `status IN ('open', 'closed')`.
+
+    What is made of the column first (`lower(status)`) has those texts, and not the column.
+    """
+    return constraint["kind"] == "c" and bool(_PLAIN_CHECK.fullmatch(constraint["definition"]))
 
 
 def _labels(definition: str) -> tuple[str, ...]:

@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 
+from haversack_server.breaches import sentences
 from haversack_server.connectors.postgres._types import ATTRIBUTE_TYPES, LOOKUPS
-from haversack_server.errors import MappingInvalid, sentences
+from haversack_server.errors import MappingInvalid
 
 MAPPING_BYTES_MAX = 4 << 20
 

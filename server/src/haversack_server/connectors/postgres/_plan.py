@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from haversack_server.breaches import sentences
 from haversack_server.connectors.postgres._catalog import Column, Table
 from haversack_server.connectors.postgres._directory import UNIT, with_directory
 from haversack_server.connectors.postgres._mapping import AttributeMapping, EntityMapping
 from haversack_server.connectors.postgres._mapping import Mapping as MappingFile
+from haversack_server.connectors.postgres._naming import sanitized
 from haversack_server.connectors.postgres._types import LOOKUPS, suitable, usual, why_not
-from haversack_server.errors import MappingInvalid, sentences
+from haversack_server.errors import MappingInvalid
 from haversack_server.metadata import DIRECTORY_ENTITIES, standard_documents
 
 KEY_SUFFIX = "_key"
@@ -303,12 +305,6 @@ class _Settler:
 
     def _breach(self, line: int, what: str) -> None:
         self.breaches.append(f"line {line}: {what}")
-
-
-def sanitized(name: str) -> str:
-    """Returns a logical name like this name of a table or column."""
-    kept = "".join(it if it.isascii() and (it.isalnum() or it == "_") else "_" for it in name.lower())
-    return kept if kept[:1].isalpha() or kept[:1] == "_" else f"_{kept}"
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
