@@ -9,8 +9,9 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
+from haversack_server.breaches import sentences
 from haversack_server.connectors.postgres._plan import Entity, Plan
-from haversack_server.errors import MappingInvalid, sentences
+from haversack_server.errors import MappingInvalid
 from haversack_server.replication import Finding, Verdict
 
 _PUBLICATION = """
