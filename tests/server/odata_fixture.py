@@ -91,6 +91,7 @@ class OdataFixture:
         self.heeds_versions = True
         self.pages_max = 5_000
         self.clock_ahead = timedelta()
+        self.tells_time = True
         self._tokens: set[str] = set()
         self._cursors: dict[str, tuple[Any, int]] = {}
         self._version = 1_000
@@ -396,7 +397,9 @@ def _handler(fixture: OdataFixture) -> type[BaseHTTPRequestHandler]:
             if fault.damage:
                 content = content[: len(content) // 2]
             self.send_response(status)
-            named = {"Content-Type": "application/json", "Date": format_datetime(fixture.now(), usegmt=True)}
+            named = {"Content-Type": "application/json"}
+            if fixture.tells_time:
+                named["Date"] = format_datetime(fixture.now(), usegmt=True)
             for name, value in {**named, **headers, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)
             self.end_headers()

@@ -15,7 +15,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import structlog
@@ -23,7 +22,7 @@ from haversack.model.v1 import model_pb2
 
 from haversack_server._core import OdataPage, Staging, odata_sweep
 from haversack_server.catalog.work_items import Counts
-from haversack_server.connectors.odata._http import Answer
+from haversack_server.connectors.odata._http import Answer, date_of
 from haversack_server.connectors.odata._plan import ROWS_BY_KEY_MAX, Plan, plan
 from haversack_server.connectors.odata._position import Mode, Position, Stage, read_position
 from haversack_server.connectors.odata._service import Service, refused
@@ -380,10 +379,8 @@ class OdataFeed:
 
     def _told_time(self, answer: Answer) -> int:
         """The service's clock when it answered; ours if it does not say."""
-        try:
-            return int(parsedate_to_datetime(answer.headers["date"]).timestamp()) * 1_000_000
-        except (KeyError, ValueError, TypeError):
-            return self._clock()
+        told = date_of(answer)
+        return self._clock() if told is None else int(told) * 1_000_000
 
     async def _told(self, function: Callable[..., bytes], *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Calls the core with the staging database, and reads its answer."""
