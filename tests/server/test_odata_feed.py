@@ -25,6 +25,9 @@ from server.odata_fixture import OdataFixture, serving
 from server.odata_model import shop
 from server.odata_world import OdataWorld, account, guid
 
+ROW_BYTES_MAX = 8 << 20
+"""The core's limit for one row."""
+
 
 @pytest.fixture
 def fixture() -> Iterator[OdataFixture]:
@@ -230,22 +233,33 @@ def test_a_port_that_need_not_be_told_may_be(url: str, links: list[str]) -> None
 
 
 def test_bad_rows_are_left_out_and_told_and_stop_nothing(world: OdataWorld) -> None:
-    world.fixture.put("accounts", account(3, modifiedon="1066-10-14T00:00:00Z"))
+    world.fixture.put("accounts", account(3, "x" * ROW_BYTES_MAX))
     feed = world.feed("account")
     world.run(feed.take(16_384))
     [left_out] = feed.standing.left_out
     assert (left_out.entity, left_out.count) == ("account", 1)
-    assert "1066" in left_out.why
+    assert "too large" in left_out.why
     world.catch_up("account")
     assert set(names(world)) == set(served(world)) - {guid(3)}
-    world.fixture.put("accounts", account(3, "mended", modifiedon="2066-10-14T00:00:00Z"))
+    world.fixture.put("accounts", account(3, "mended"))
     world.catch_up("account")
     assert names(world) == served(world)
 
 
+def test_a_value_that_no_device_can_hold_is_left_out_of_its_row_and_told(world: OdataWorld) -> None:
+    world.catch_up("account")
+    world.fixture.put("accounts", account(3, "changed", modifiedon="0001-01-01T00:00:00Z"))
+    world.catch_up("account")
+    assert names(world) == served(world)
+    [left_out] = world.standing("account").left_out
+    assert (left_out.entity, left_out.count) == ("account", 1)
+    assert "0001-01-01" in left_out.why
+    assert "the value is left out" in left_out.why
+
+
 def test_a_row_that_goes_bad_stays_as_it_was(world: OdataWorld) -> None:
     world.catch_up("account")
-    world.fixture.put("accounts", account(3, "bad", modifiedon="1066-10-14T00:00:00Z"))
+    world.fixture.put("accounts", account(3, "x" * ROW_BYTES_MAX))
     world.fixture.expire_changes()
     world.catch_up("account")
     assert names(world)[guid(3)] == "account 3"

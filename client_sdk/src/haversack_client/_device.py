@@ -14,6 +14,7 @@ from typing import TypeVar
 from haversack.sync.v1 import sync_pb2
 
 from haversack_client._backoff import Backoff
+from haversack_client._callbacks import tell
 from haversack_client._conflicts import ROUNDS_MAX, OnConflict
 from haversack_client._connections import Key
 from haversack_client._errors import DeviceWipedError, QueueFullError, RemoteError, SyncRunningError, UnavailableError
@@ -110,15 +111,18 @@ class Device:
         Args:
             path: The SQLite file.
             endpoint: `https://host:port`, `http://host:port`, or `host:port` (plain on loopback, else encrypted).
-            token: A bearer token, or a callable that gives a fresh one for every call.
+            token: A bearer token, or a callable that gives a fresh one for every call. What that raises counts as a
+                loss of the network, but for TokenError.
             app: Name of the application that this is a device of; it follows one of the application's profiles. Empty:
                 whichever profile has the user. A device may come back as one of another application.
             ca_file: PEM file of the authorities to trust; None means the system's.
             backoff: How to wait between failed calls.
             key: Encrypts the file with SQLCipher (`haversack-client[encrypted]`); see `keyring_key`.
-            on_model_change: Asked before tables change, in the thread that syncs; None means now.
+            on_model_change: Asked before tables change, in the thread that syncs; None means now. If it raises, that is
+                logged and means later.
             app_version: Version of the application, for administrators; at most 64 bytes of it are sent.
-            on_wiped: Called once an administrator has had the device wiped, in the thread that syncs.
+            on_wiped: Called once an administrator has had the device wiped, in the thread that syncs. What it raises is
+                logged.
             on_conflict: Decides on fields that gave way to somebody else's, where the organization merges, in the
                 thread that syncs or uploads; None means that the server's values stay.
 
@@ -281,7 +285,10 @@ class Device:
         return self._monitor.activity
 
     def on_activity(self, listener: Callable[[Activity], object]) -> Callable[[], None]:
-        """Calls `listener` whenever `activity` changes, in the thread where it happens. Returns what ends that."""
+        """Calls `listener` whenever `activity` changes, in the thread where it happens. Returns what ends that.
+
+        What it raises is logged.
+        """
         return self._monitor.listen(listener)
 
     def activities(self) -> Activities:
@@ -302,6 +309,7 @@ class Device:
         Raises:
             SyncRunningError: A sync or a live stream of this Device is running, or this thread is in a batch.
             RemoteError: The server refused, or could not be reached; its subclasses say how.
+            TokenError: There is no token that a call could carry.
             DeviceWipedError: An administrator has had this device wiped, now or before.
             ProtocolError: The server broke the contract.
             DigestMismatchError: Rows disagree with the server even after they were fetched anew.
@@ -338,10 +346,18 @@ class Device:
         self._take_turn()
         try:
             self._wiper.resume()
+            self._monitor.begin_upload()
             if refusal := self._drain(Tally(time.monotonic)):
-                raise self._obeyed(refusal)
+                raise refusal
+        except UnavailableError as error:
+            self._monitor.lose(error)
+            raise
+        except Exception as error:
+            self._monitor.fail(self._obeyed(error))
+            raise
         finally:
             self._syncing.release()
+            self._monitor.end()
 
     def wipe(self) -> None:
         """Deletes every row and every write that waits. A next sync fetches what the user may have, but no write again.
@@ -394,7 +410,15 @@ class Device:
         """
         if self._keeper and self._keeper.running:
             raise SyncRunningError("this device is kept in sync already; stop that first")
-        work = Work(lambda: self.sync().complete, self.upload, self._interrupt, self._due, random.random)
+        work = Work(
+            sync=lambda: self.sync().complete,
+            upload=self.upload,
+            interrupt=self._interrupt,
+            due=self._due,
+            jitter=random.random,
+            hang_up=self._transport.hang_up,
+            waits=self._tell_wait,
+        )
         self._keeper = Keeper(work, self._backoff)
         return self._keeper
 
@@ -403,7 +427,8 @@ class Device:
         self._gate.accept()
 
     def _on_written(self) -> None:
-        self._monitor.count()
+        """The write is in the database: nothing that comes of telling so may look as if it were not."""
+        tell(self._monitor.count)
         if self._live and self._live.running:
             self._live.upload_now()
         elif self._keeper:
@@ -485,6 +510,10 @@ class Device:
         """Ends the sync or upload that runs now."""
         if self._running:
             self._running.stop()
+
+    def _tell_wait(self, seconds: float | None) -> None:
+        if not self._syncing.locked():  # Else somebody is at work, and says so.
+            self._monitor.wait(seconds)
 
     def _due(self, cut: float) -> Due:
         with self._readers.reading() as connection:

@@ -4,6 +4,7 @@ The tables of a device change when its application says so: now, or later. Until
 has, and what it writes is uploaded; only rows are not brought up to date, because they are rows of the new tables.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from enum import Enum
 from typing import TypeAlias
 
 from haversack_client._model import CarriedModel, Table
+
+_log = logging.getLogger(__name__)
 
 
 class ModelAnswer(Enum):
@@ -79,10 +82,19 @@ class ModelGate:
         """Whether the tables may change now. Nobody is asked about a first model, nor if they stay the same."""
         if before is None or after.has_tables_of(before) or self._ask is None:
             return True
-        if self._accepted.is_set() or self._ask(ModelChange.between(before, after)) is ModelAnswer.NOW:
+        if self._accepted.is_set() or self._answer(ModelChange.between(before, after)) is ModelAnswer.NOW:
             self._accepted.clear()
             return True
         return False
+
+    def _answer(self, change: ModelChange) -> ModelAnswer:
+        """An application that raises has not said now: it keeps the tables that it works on."""
+        assert self._ask is not None
+        try:
+            return self._ask(change)
+        except Exception:
+            _log.exception("%r raised; the tables stay as they are", self._ask)
+            return ModelAnswer.LATER
 
     def accept(self) -> None:
         """The next change may come in without asking."""

@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from haversack_server.errors import MappingInvalid, sentences
+from haversack_server.breaches import sentences
+from haversack_server.errors import MappingInvalid
 
 MAPPING_BYTES_MAX = 1 << 20
 """Of a mapping file: some ten thousand entities."""

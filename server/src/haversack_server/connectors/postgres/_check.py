@@ -16,6 +16,7 @@ from haversack_server.connectors.postgres._mapping import Mapping
 from haversack_server.connectors.postgres._plan import Entity, Plan, settle
 from haversack_server.connectors.postgres._refusals import unavailable
 from haversack_server.connectors.postgres._settings import Settings
+from haversack_server.connectors.postgres._writable import unwritable
 from haversack_server.connectors.postgres._write import MAKE_LEDGER
 from haversack_server.errors import MappingInvalid
 from haversack_server.replication import Finding, Verdict
@@ -81,7 +82,7 @@ async def check(settings: Settings, file: Mapping) -> list[Finding]:
     found += _publication(publication, plan, settings, server)
     for entity in plan.entities.values():
         if entity.table is not None:
-            found += _table(entity, entity.table, server)
+            found += _table(entity, entity.table, server, as_users=bool(file.user_role))
     return [*found, *_left_out(plan)]
 
 
@@ -198,7 +199,7 @@ def _publication(
         yield Finding("publication", Verdict.WARNING, what, "publish these tables whole, and filter in Haversack")
 
 
-def _table(entity: Entity, table: Table, server: dict[str, Any]) -> Iterator[Finding]:
+def _table(entity: Entity, table: Table, server: dict[str, Any], *, as_users: bool) -> Iterator[Finding]:
     key = set(entity.mapping.key)
     covered = {
         "d": key <= set(table.key),
@@ -212,16 +213,10 @@ def _table(entity: Entity, table: Table, server: dict[str, Any]) -> Iterator[Fin
     if table.row_security and not server["sees_all"]:
         what = f"row-level security of {name} hides rows from {server['role']}, and a copy refuses to be partial"
         yield Finding(entity.name, Verdict.FAILURE, what, f"run: ALTER ROLE {server['role']} BYPASSRLS")
-    if not table.writable:
-        what = f"{server['role']} may not write {name}: writes of devices are refused"
-        yield Finding(
-            entity.name, Verdict.WARNING, what, f"run: GRANT INSERT, UPDATE, DELETE ON {name} TO {server['role']}"
-        )
-    if len(key) == 1 and table.columns[next(iter(key))].type not in ("uuid", "text", "varchar"):
-        what = f"ids of {name} are numbers that the database gives, so devices cannot make rows"
-        yield Finding(entity.name, Verdict.WARNING, what, "give the table a key of type uuid to make rows offline")
-    elif covered and table.writable:
+    warnings = list(unwritable(entity, table, server["role"], as_users=as_users))
+    if covered and not warnings:
         yield Finding(entity.name, Verdict.OK, f"{name} can be followed and written")
+    yield from warnings
 
 
 def _left_out(plan: Plan) -> Iterator[Finding]:

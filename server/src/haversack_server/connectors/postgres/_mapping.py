@@ -9,9 +9,10 @@ from typing import Any
 
 import yaml
 
+from haversack_server.breaches import sentences
 from haversack_server.connectors._mapping_files import composed
 from haversack_server.connectors.postgres._types import ATTRIBUTE_TYPES, LOOKUPS
-from haversack_server.errors import MappingInvalid, sentences
+from haversack_server.errors import MappingInvalid
 
 OWNERSHIPS = {
     "user": "UserOwned",
