@@ -112,6 +112,34 @@ def test_changes_that_page(world: OdataWorld) -> None:
     assert names(world) == served(world)
 
 
+@pytest.mark.parametrize("length", [1, 2, 3, 7])
+@pytest.mark.parametrize("reading", ["everything", "changes", "keys"])
+def test_links_that_go_round_are_not_followed_for_ever(world: OdataWorld, reading: str, length: int) -> None:
+    if reading == "keys":
+        untrack(world)
+    if reading != "everything":
+        world.catch_up("account")
+        for number in range(1, 8):
+            world.fixture.put("accounts", account(number, "again"))
+        if reading == "keys":
+            reconcile_now(world)
+    world.fixture.circle = length
+    before = len(world.fixture.asked)
+    with pytest.raises(SourceAnswerInvalid, match="go round"):
+        world.catch_up("account")
+    assert len(world.fixture.asked) - before < 10 * length + 10
+    world.fixture.circle = 0
+    world.run(world.source.resync(world.staging, world.model.SerializeToString(), "account"))
+    world.catch_up("account")
+    assert names(world) == served(world)
+
+
+def test_links_of_the_directory_may_not_go_round_either(world: OdataWorld) -> None:
+    world.fixture.circle = 2
+    with pytest.raises(SourceAnswerInvalid, match="go round"):
+        world.take("roleprivileges")
+
+
 @pytest.mark.parametrize("absolute", [True, False])
 def test_links_of_either_form(world: OdataWorld, absolute: bool) -> None:
     world.fixture.absolute_links = absolute
