@@ -84,6 +84,7 @@ class LiveStream(MemoryStream):
         seen = self.server.head
         while not self.ended.wait(0.005):
             if self.server.head == seen:
+                yield received(sync_pb2.SyncEvent(heartbeat=sync_pb2.Heartbeat(lsn=seen)))
                 continue
             rows = {row_id: row for row_id, row in self.server.rows[SITE.number].items() if row.alive}
             names = {attribute.number: attribute.name for attribute in SITE.attributes}
@@ -158,6 +159,22 @@ def test_a_kept_device_is_closed_while_it_waits_for_a_network(tmp_path: Path, se
         keeper = device.keep_synced()
         assert wait_for(device, lambda it: it.retry_seconds is not None).error
     assert not keeper.running
+
+
+@pytest.mark.parametrize("way", ["live", "keep_synced"])
+def test_what_another_process_writes_is_uploaded(tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("haversack_client._live.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("haversack_client._keeper.LOOK_SECONDS", 0.01)
+    server = LiveServer((SITE, VISIT))
+    server.put(SITE, NORTH.bytes, name="North")
+    path, taken = tmp_path / "device.sqlite3", threading.Event()
+    server.judge = lambda _: taken.set()
+    with Device(path, server, backoff=QUICK) as device:
+        device.sync()
+        with getattr(device, way)():
+            with Device.offline(path) as other:
+                other.update("site", NORTH, {"name": "Theirs"})
+            assert taken.wait(WAIT_SECONDS)
 
 
 def test_stages_come_in_order_and_progress_never_goes_back(tmp_path: Path) -> None:

@@ -417,6 +417,7 @@ class Device:
             due=self._due,
             jitter=random.random,
             hang_up=self._transport.hang_up,
+            has_written=self._monitor.look,
             waits=self._tell_wait,
         )
         self._keeper = Keeper(work, self._backoff)
@@ -428,7 +429,7 @@ class Device:
 
     def _on_written(self) -> None:
         """The write is in the database: nothing that comes of telling so may look as if it were not."""
-        tell(self._monitor.count)
+        tell(self._monitor.look)
         if self._live and self._live.running:
             self._live.upload_now()
         elif self._keeper:
