@@ -232,3 +232,36 @@ def test_an_interval_is_cut_by_a_tenth_at_most(jitter: float, minutes: int, pass
     whole = _remaining(60.0 * minutes, MINUTE_US, MINUTE_US + int(passed * MINUTE_US))
     cut = _remaining(60.0 * minutes * (1 - jitter * JITTER), MINUTE_US, MINUTE_US + int(passed * MINUTE_US))
     assert 0 <= cut <= whole <= cut + 6.0 * minutes + 1e-6
+
+
+class SilentServer(MemoryServer):
+    """It takes calls, and answers none."""
+
+    def upload(self, request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
+        self.called.set()
+        assert self.left.wait(WAIT_SECONDS), "nobody hung up"
+        raise UnavailableError("this device has hung up", code="CANCELLED")
+
+    def hang_up(self) -> None:
+        self.left.set()
+
+    @cached_property
+    def called(self) -> threading.Event:
+        return threading.Event()
+
+    @cached_property
+    def left(self) -> threading.Event:
+        return threading.Event()
+
+
+def test_closing_does_not_wait_for_a_server_that_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("haversack_client._keeper.ANSWER_SECONDS_MAX", 0.01)
+    server = SilentServer((OFTEN, SELDOM))
+    server.put(OFTEN, NORTH.bytes, name="North")
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK) as device:
+        device.sync()
+        device.update("site", NORTH, {"name": "Mine"})
+        keeper = device.keep_synced()
+        assert server.called.wait(WAIT_SECONDS)
+    assert server.left.is_set()
+    assert not keeper.running

@@ -315,15 +315,19 @@ class Device:
             DigestMismatchError: Rows disagree with the server even after they were fetched anew.
             StoreError: The database cannot be written.
         """
+        return self._sync(progress, Tally(clock))
+
+    def _sync(
+        self, progress: Callable[[Progress], object] | None, tally: Tally, *, asks_again: bool = True
+    ) -> SyncResult:
         self._take_turn()
         try:
             self._wiper.resume()
-            tally = Tally(clock)
             self._monitor.begin()
             for _ in range(ROUNDS_MAX):
                 epoch = self._store.facts().epoch
                 refusal = self._drain(tally)
-                has_lost = self._download(tally, progress)
+                has_lost = self._download(tally, progress, asks_again=asks_again)
                 # What the server took in an epoch that is over may be lost, too: it is asked again.
                 has_lost |= epoch not in (b"", self._store.facts().epoch)
                 if refusal or not (has_lost or self._resolve()):
@@ -411,33 +415,46 @@ class Device:
         if self._keeper and self._keeper.running:
             raise SyncRunningError("this device is kept in sync already; stop that first")
         work = Work(
-            sync=lambda: self.sync().complete,
+            sync=self._sync_kept,
             upload=self.upload,
             interrupt=self._interrupt,
             due=self._due,
             jitter=random.random,
             hang_up=self._transport.hang_up,
+            has_written=self._monitor.look,
             waits=self._tell_wait,
         )
         self._keeper = Keeper(work, self._backoff)
         return self._keeper
 
     def accept_model_change(self) -> None:
-        """Lets the tables change that were told to wait: at once beside a live stream, else at the next sync."""
+        """Lets the tables change that were told to wait.
+
+        At once beside a live stream or if the device is kept in sync, else at the next sync.
+        """
         self._gate.accept()
+        if self._keeper:
+            self._keeper.sync_now()
 
     def _on_written(self) -> None:
         """The write is in the database: nothing that comes of telling so may look as if it were not."""
-        tell(self._monitor.count)
+        tell(self._monitor.look)
         if self._live and self._live.running:
             self._live.upload_now()
         elif self._keeper:
             self._keeper.upload_now()
 
-    def _download(self, tally: Tally, progress: Callable[[Progress], object] | None) -> bool:
+    def _sync_kept(self) -> bool:
+        """A sync that nobody waits for. Returns whether the device is as its application wants it."""
+        result = self._sync(None, Tally(time.monotonic), asks_again=False)
+        return result.complete or result.model_waiting
+
+    def _download(
+        self, tally: Tally, progress: Callable[[Progress], object] | None, *, asks_again: bool = True
+    ) -> bool:
         """Brings rows up to date; returns whether the server has lost writes that it had taken."""
         has_lost = False
-        synchronizer = self._synchronizer(sync_pb2.SYNC_MODE_ONCE)
+        synchronizer = self._synchronizer(sync_pb2.SYNC_MODE_ONCE, asks_again=asks_again)
         with closing(synchronizer.run()) as happenings:
             for happening in happenings:
                 tally.take(happening)
@@ -478,7 +495,7 @@ class Device:
             self._monitor.count(stage=Stage.REGISTERED, entity="", fraction=0.0, seconds_left=None)
         return error
 
-    def _synchronizer(self, mode: sync_pb2.SyncMode) -> Synchronizer:
+    def _synchronizer(self, mode: sync_pb2.SyncMode, *, asks_again: bool = True) -> Synchronizer:
         synchronizer = Synchronizer(
             self._store,
             self._writer,
@@ -487,6 +504,7 @@ class Device:
             self._backoff,
             app=self._app,
             gate=self._gate,
+            asks_again=asks_again,
             report=self._reporter.report,
         )
         self._running = synchronizer

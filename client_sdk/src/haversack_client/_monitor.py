@@ -90,6 +90,7 @@ class Monitor:
         self._clock = clock
         self._on_outcome = on_outcome
         self._lock = threading.RLock()
+        self._last_number = 0
         self._meter = ProgressMeter(clock)
         self._failed = False
         self._busy = False
@@ -103,6 +104,7 @@ class Monitor:
                 "SELECT coalesce((SELECT value FROM _haversack_meta WHERE key = 'stage'), 1)"
             ).fetchone()
             waiting, queued, refused = count_writes(connection)
+            self._last_number = read_last_number(connection)
         self._activity = _named(
             Activity(stage=Stage(stage), waiting=waiting, queued=queued, refused=refused), failed=False, busy=False
         )
@@ -201,6 +203,15 @@ class Monitor:
                 changes["error"] = self._upload_error
         self._change(waiting=waiting, queued=queued, refused=refused, **changes)
 
+    def look(self) -> bool:
+        """Counts, and returns whether anything was written since the last look: another process may do so, too."""
+        with self._readers.reading() as connection:
+            number = read_last_number(connection)
+        self.count()
+        with self._lock:
+            known, self._last_number = self._last_number, number
+        return number != known
+
     def _forget_upload_error(self) -> None:
         """Something was uploaded, or nothing is left to be."""
         if self._upload_error or self._upload_failed:
@@ -285,6 +296,12 @@ def count_writes(connection: Connection) -> tuple[int, int, int]:
     )
     waiting = sum(counts.get(int(state), 0) for state in (State.WAITING, State.HELD))
     return waiting, counts.get(int(State.QUEUED), 0), counts.get(int(State.REFUSED), 0)
+
+
+def read_last_number(connection: Connection) -> int:
+    """The number of the last write, whatever has become of it; 0 before the first."""
+    found = connection.execute("SELECT value FROM _haversack_meta WHERE key = 'last_number'").fetchone()
+    return int(found[0]) if found else 0
 
 
 def _text(error: Exception) -> str:
