@@ -8,13 +8,14 @@ from pathlib import Path
 from queue import Queue
 
 import pytest
-from client.memory_server import MemoryServer, MemoryStream
+from client.memory_server import MERGE, MemoryServer, MemoryStream
 from client.test_writes import FORBIDDEN, NORTH, QUICK, SITE, VISIT, name
 from client.wire import Attribute, Entity, batch, checkpoint, with_cookie
 from haversack.model.v1 import model_pb2
-from haversack.sync.v1 import sync_pb2
+from haversack.sync.v1 import sync_pb2, upload_pb2
 from haversack_client import (
     Activity,
+    AuthenticationError,
     Backoff,
     CheckpointReached,
     Device,
@@ -199,6 +200,73 @@ def test_what_does_not_pass_is_an_error_until_the_next_call(device: Device, serv
     server.open = opened  # type: ignore[method-assign]
     device.sync()
     assert (device.activity.state, device.activity.error) == (OverallState.NOT_CONNECTED, "")
+
+
+EXPIRED = AuthenticationError("the token has expired", code="UNAUTHENTICATED", reason="TOKEN_EXPIRED")
+
+
+class RefusingServer(LiveServer):
+    """It may refuse uploads."""
+
+    refusal: Exception | None = None
+
+    def upload(self, request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
+        if self.refusal:
+            raise self.refusal
+        return super().upload(request)
+
+
+def test_an_upload_that_is_refused_is_an_error_until_one_is_not(tmp_path: Path) -> None:
+    server = RefusingServer((SITE, VISIT))
+    server.put(SITE, NORTH.bytes, name="North")
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK) as device:
+        device.sync()
+        server.refusal = EXPIRED
+        with device.keep_synced() as keeper:
+            device.update("site", NORTH, {"name": "Mine"})
+            activity = wait_for(device, lambda it: it.error != "")
+            assert (activity.state, activity.error, activity.waiting) == (OverallState.ERROR, str(EXPIRED), 1)
+            assert wait_for(device, lambda it: it.retry_seconds is not None).state is OverallState.ERROR
+            server.refusal = None
+            keeper.upload_now()
+            activity = wait_for(device, lambda it: not it.waiting and it.state is not OverallState.ERROR)
+            assert activity.error == ""
+        server.refusal = EXPIRED
+        device.update("site", NORTH, {"name": "again"})
+        with pytest.raises(AuthenticationError):
+            device.upload()
+        assert (device.activity.state, device.activity.error) == (OverallState.ERROR, str(EXPIRED))
+
+
+def test_an_upload_that_is_refused_beside_a_stream_stays_an_error(tmp_path: Path) -> None:
+    server = RefusingServer((SITE, VISIT))
+    server.put(SITE, NORTH.bytes, name="North")
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK) as device, device.live() as live:
+        events = iter(live)
+        assert any(isinstance(event, CheckpointReached) for event in events)
+        server.refusal = EXPIRED
+        device.update("site", NORTH, {"name": "Mine"})
+        assert any(isinstance(event, UploadFailed) for event in events)
+        server.put(SITE, NORTH.bytes, kind=2)
+        assert any(isinstance(event, CheckpointReached) for event in events), "rows come all the same"
+        assert (device.activity.state, device.activity.error) == (OverallState.ERROR, str(EXPIRED))
+        server.refusal = None
+        device.update("site", NORTH, {"name": "again"})
+        wait_for(device, lambda it: it.state is OverallState.CONNECTED and not it.error)
+
+
+def test_progress_goes_on_when_a_sync_has_more_to_do(tmp_path: Path, server: MemoryServer) -> None:
+    server.policy = MERGE
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK, on_conflict=lambda _: {"name": "Both"}) as device:
+        device.sync()
+        device.update("site", NORTH, {"name": "Mine"})
+        server.put(SITE, NORTH.bytes, name="Theirs")
+        seen, told = list[float](), list[float]()
+        device.on_activity(lambda activity: told.append(activity.fraction))
+        device.sync(lambda progress: seen.append(progress.fraction))
+        assert seen.count(1.0) > 1, "it came to its view twice"
+        assert seen == sorted(seen)
+        assert told == sorted(told)
 
 
 def test_activities_can_be_iterated(device: Device) -> None:

@@ -305,3 +305,44 @@ def test_what_policies_and_triggers_forbid_is_the_user_s(source_database: Source
         assert it.refused("create", {"title": "hidden"}, row=NEW) is Refusal.FORBIDDEN
         assert it.refused("update", {"title": "raised"}) is Refusal.FORBIDDEN
         assert _title(it.write("update", {"title": "second"})) == "second"
+
+
+@pytest.mark.parametrize(
+    ("kind", "version"),
+    [
+        ("bool", "true"),
+        ("float8", "0.1"),
+        ("float4", "1e10"),
+        ("numeric", "1.50"),
+        ("char(5)", "ab"),
+        ("timestamptz", "2024-05-31 10:00:00.5+02"),
+        ("inet", "10.0.0.1"),
+        ("bytea", "\\x00ff"),
+    ],
+)
+def test_versions_are_what_replication_calls_them(
+    source_database: SourceDatabase, kind: LiteralString, version: str
+) -> None:
+    source_database.run(f"CREATE TABLE job (id uuid PRIMARY KEY, title text, version {kind})")
+    source_database.run("INSERT INTO job VALUES (%s, 'first', %s)", JOB, version)
+    # What the type's output function writes, as pgoutput does.
+    source_database.run("SET timezone = UTC")
+    [(etag,)] = source_database.run("SELECT format('%s', version) FROM job")
+    with writing(source_database, MAPPING.replace("id: id,", "id: id, version: version,")) as it:
+        assert it.write("update", {"title": "second"}, etag=etag).etag == etag
+        assert it.refused("update", {"title": "third"}, etag="another", key="install/2") is Refusal.CONFLICT
+
+
+def test_a_row_that_others_lock_holds_up_its_own_write_alone(
+    source_database: SourceDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_write, "LOCK_MILLISECONDS_MAX", 20)
+    source_database.run("CREATE TABLE job (id uuid PRIMARY KEY, title text)")
+    source_database.run("INSERT INTO job VALUES (%s, 'first'), (%s, 'second')", JOB, NEW)
+    with writing(source_database) as it:
+        with source_database.connection.transaction():
+            source_database.run("UPDATE job SET title = 'ours' WHERE id = %s", JOB)
+            with pytest.raises(SourceNotReady, match=r"busy.*lock timeout"):
+                it.write("update", {"title": "theirs"})
+            assert _title(it.write("update", {"title": "theirs"}, row=NEW, key="install/2")) == "theirs"
+        assert _title(it.write("update", {"title": "theirs"})) == "theirs"

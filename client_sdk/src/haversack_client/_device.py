@@ -346,10 +346,18 @@ class Device:
         self._take_turn()
         try:
             self._wiper.resume()
+            self._monitor.begin_upload()
             if refusal := self._drain(Tally(time.monotonic)):
-                raise self._obeyed(refusal)
+                raise refusal
+        except UnavailableError as error:
+            self._monitor.lose(error)
+            raise
+        except Exception as error:
+            self._monitor.fail(self._obeyed(error))
+            raise
         finally:
             self._syncing.release()
+            self._monitor.end()
 
     def wipe(self) -> None:
         """Deletes every row and every write that waits. A next sync fetches what the user may have, but no write again.

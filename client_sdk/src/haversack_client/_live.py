@@ -242,7 +242,7 @@ class Live:
                 tell(self._obey, error)
 
     def _follow(self) -> None:
-        self._monitor.begin()
+        self._monitor.begin(follows=True)
         self._uploads = UploadThread(
             self._uploader, self._resolve, self._tell_upload, self._tell_upload_error, self._refresh
         )
@@ -276,7 +276,7 @@ class Live:
             )
 
     def _tell_upload_error(self, error: Exception) -> None:
-        self._monitor.fail(error)
+        self._monitor.fail_upload(error)
         self._events.put(UploadFailed(error, None))
 
     def _tell(self, happening: Happening) -> None:

@@ -93,7 +93,10 @@ class Monitor:
         self._meter = ProgressMeter(clock)
         self._failed = False
         self._busy = False
+        self._follows = False
+        # Until something is uploaded these stay, whatever a stream brings meanwhile.
         self._upload_error = ""
+        self._upload_failed = False
         self._listeners: list[Callable[[Activity], object]] = []
         with readers.reading() as connection:
             (stage,) = connection.execute(
@@ -124,12 +127,18 @@ class Monitor:
 
         return end
 
-    def begin(self) -> None:
-        """A sync begins: its progress starts at nothing."""
+    def begin(self, *, follows: bool = False) -> None:
+        """A sync begins: its progress starts at nothing. One that `follows` goes on after a checkpoint."""
         with self._lock:
             self._meter = ProgressMeter(self._clock)
-            self._failed, self._busy, self._upload_error = False, True, ""
-        self._change(error="", fraction=0.0, seconds_left=None, rows_done=0, rows_total=0, model_waiting=False)
+            self._follows, self._busy = follows, True
+        self.begin_upload(fraction=0.0, seconds_left=None, rows_done=0, rows_total=0, model_waiting=False)
+
+    def begin_upload(self, **changes: object) -> None:
+        """An upload begins: what went wrong before is over."""
+        with self._lock:
+            self._failed, self._upload_failed, self._upload_error = False, False, ""
+        self._change(error="", **changes)
 
     def take(self, happening: Happening) -> Progress | None:
         """A stream says what happens. Returns how far the download is, after an event."""
@@ -151,20 +160,23 @@ class Monitor:
         match happening:
             case Waiting(error, delay_seconds):
                 if isinstance(error, QueueFullError):
-                    # Until something is uploaded it stays, whatever the stream brings meanwhile.
                     self._upload_error = str(error)
                 self._change(error=str(error), retry_seconds=delay_seconds)
             case Uploaded():
-                if self._upload_error:
-                    self._upload_error = ""
-                    self._change(error="")
+                self._forget_upload_error()
                 self.count()
 
     def fail(self, error: Exception) -> None:
         """A loop ended with an error that does not pass by itself."""
         self._failed = True
         self._on_outcome(error)
-        self._change(error=str(error))
+        self._change(error=_text(error))
+
+    def fail_upload(self, error: Exception) -> None:
+        """An upload beside a stream ended with an error that does not pass by itself; the stream goes on."""
+        self._upload_failed, self._upload_error = True, _text(error)
+        self._on_outcome(error)
+        self._change(error=self._upload_error)
 
     def lose(self, error: Exception) -> None:
         """A loop ended because no server could be reached."""
@@ -183,17 +195,25 @@ class Monitor:
         """The outbox may have changed."""
         with self._readers.reading() as connection:
             waiting, queued, refused = count_writes(connection)
-        if not waiting and self._upload_error:
-            self._upload_error = ""
-            changes["error"] = ""
+        if not waiting:
+            self._forget_upload_error()
+            if "error" in changes:
+                changes["error"] = self._upload_error
         self._change(waiting=waiting, queued=queued, refused=refused, **changes)
+
+    def _forget_upload_error(self) -> None:
+        """Something was uploaded, or nothing is left to be."""
+        if self._upload_error or self._upload_failed:
+            self._upload_error, self._upload_failed = "", False
+            self._change(error="")
 
     def _applied(self, applied: Applied) -> Progress:
         progress = self._meter.take(applied.step)
         if applied.step.checkpoint:
             self._on_outcome(None)
             self._busy = False
-            self._meter = ProgressMeter(self._clock)  # What comes after a checkpoint is another download.
+            if self._follows:
+                self._meter = ProgressMeter(self._clock)  # What comes after a checkpoint is another download.
         elif applied.step.planned is not None or applied.step.rows:
             self._busy = True
         self._failed = False
@@ -219,7 +239,7 @@ class Monitor:
         with self._lock:
             before = self._activity
             changed = replace(before, **changes)  # type: ignore[arg-type]
-            self._activity = _named(changed, failed=self._failed, busy=self._busy)
+            self._activity = _named(changed, failed=self._failed or self._upload_failed, busy=self._busy)
             listeners = list(self._listeners) if self._activity != before else []
             activity = self._activity
         for listener in listeners:
@@ -265,6 +285,10 @@ def count_writes(connection: Connection) -> tuple[int, int, int]:
     )
     waiting = sum(counts.get(int(state), 0) for state in (State.WAITING, State.HELD))
     return waiting, counts.get(int(State.QUEUED), 0), counts.get(int(State.REFUSED), 0)
+
+
+def _text(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _named(activity: Activity, *, failed: bool, busy: bool) -> Activity:

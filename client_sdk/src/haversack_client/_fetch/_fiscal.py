@@ -146,8 +146,8 @@ def give_calendar(connection: Connection, calendar: FiscalCalendar, zone: tzinfo
 def _period_of_year(text: str, form: Form, calendar: FiscalCalendar, zone: tzinfo) -> int | None:
     """Which period of its fiscal year the date in a column lies in, from 1, by the caller's clock.
 
-    None if the text is no date, or if that year is none of which Dataverse stores a day: by the caller's clock a date at
-    the end of 9999 may lie in 10000.
+    None if the text is no date, or if that year is none of which Dataverse stores a day: by the caller's clock a date
+    at the end of 9999 may lie in 10000.
     """
     try:
         found = datetime.fromisoformat(text)

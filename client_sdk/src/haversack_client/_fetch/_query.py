@@ -4,12 +4,16 @@ Beside filters it may join entities (`link-entity` with `inner` or `outer`, nest
 does: those of a joined entity `alias.attribute`, unless an `<attribute>` has an alias of its own.
 """
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from haversack_client import _tables as sql
-from haversack_client._connections import Connection
+from haversack_client._connections import DATABASE_ERRORS, Connection
+from haversack_client._errors import StoreError
 from haversack_client._fetch._caller import Caller
 from haversack_client._fetch._conditions import Scope, Statement
 from haversack_client._fetch._document import Element, parse
@@ -26,6 +30,10 @@ from haversack_client._rows import SqlValue
 ROWS_OF_A_PAGE_MAX = 5_000
 JOINS_MAX = 15
 """Joined entities of a query."""
+RESULT_COLUMNS_MAX = 2_000
+ORDERS_MAX = 64
+MEMBERSHIPS = "teammembership"
+"""Entity of the directory that says who is in which team."""
 
 FETCH_ATTRIBUTES = ("top", "count", "page", "distinct", "aggregate")
 FETCH_HINTS = (
@@ -41,6 +49,9 @@ FETCH_HINTS = (
     "min-active-row-version",
     "datasource",
 )
+
+REFUSED_BY_SQLITE = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE)
+"""What SQLite says of a statement beyond one of its own limits. Other errors are the file's."""
 
 
 class Fetch:
@@ -58,38 +69,53 @@ class Fetch:
         self._caller = caller or Caller()
 
     def rows(self, fetch_xml: str) -> list[Any]:
-        """The rows that a `<fetch>` asks for. Raises FetchError if it cannot be read or answered."""
+        """The rows that a `<fetch>` asks for.
+
+        Raises FetchError if it cannot be read or answered, StoreError if the database cannot be read.
+        """
         root = parse(fetch_xml)
         if root.name != "fetch":
             raise malformed(f"{root.place}: write a <fetch>")
-        self._connection.execute("BEGIN")
-        serialized = read_facts(self._connection).model
-        if not serialized:
-            raise unsupported("nothing is on this device yet; sync first")
-        model = CarriedModel.parse(serialized)
-        self._caller = self._given or Caller.of(model.user)
-        give_functions(self._connection, self._caller.collation)
-        give_calendar(self._connection, self._caller.fiscal, self._caller.time_zone)
-        compiled, parameters = self.compile(model, root)
-        return self._connection.execute(compiled, parameters).fetchall()
+        with _database_errors():
+            self._connection.execute("BEGIN")
+            serialized = read_facts(self._connection).model
+            if not serialized:
+                raise unsupported("nothing is on this device yet; sync first")
+            model = CarriedModel.parse(serialized)
+            self._caller = self._given or Caller.of(model.user)
+            give_functions(self._connection, self._caller.collation)
+            give_calendar(self._connection, self._caller.fiscal, self._caller.time_zone)
+            compiled, parameters = self.compile(model, root)
+            return self._connection.execute(compiled, parameters).fetchall()
 
     def compile(self, model: CarriedModel, root: Element) -> tuple[str, list[SqlValue]]:
         """A `<fetch>` as SQL, and its parameters. Raises FetchError."""
         clock = Clock.at(self._caller.now_us, self._caller.time_zone)
-        select = Statement(model, self._caller, self._teams, clock)
+        select = Statement(model, self._caller, partial(self._teams, model), clock)
         return _Query(Filters(select), root).compile()
 
-    def _teams(self) -> tuple[str, ...]:
+    def _teams(self, model: CarriedModel) -> tuple[str, ...]:
         """The caller's teams: those that were given, or those that the local directory knows."""
         if self._caller.team_ids is not None:
             return self._caller.team_ids
-        query = "SELECT count(*) FROM _haversack_entity WHERE \"table\" = 'teammembership'"
-        if self._caller.user_id is None or not self._connection.execute(query).fetchone()[0]:
+        table = model.table(MEMBERSHIPS)
+        if self._caller.user_id is None or table is None or not {"teamid", "systemuserid"} <= table.attributes.keys():
             raise unsupported(
-                "the device does not know the caller's teams; give Caller(team_ids=...), or carry teammembership"
+                f"the device does not know the caller's teams; give Caller(team_ids=...), or carry {MEMBERSHIPS}"
             )
-        members = "SELECT teamid FROM teammembership WHERE systemuserid = ?"
+        members = f"SELECT teamid FROM {MEMBERSHIPS} WHERE systemuserid = ?"
         return tuple(team for (team,) in self._connection.execute(members, (self._caller.user_id.lower(),)) if team)
+
+
+@contextmanager
+def _database_errors() -> Iterator[None]:
+    """Names what the database raises: a statement beyond its limits, or a file that it cannot read."""
+    try:
+        yield
+    except DATABASE_ERRORS as error:
+        if getattr(error, "sqlite_errorcode", None) in REFUSED_BY_SQLITE:
+            raise too_large(f"SQLite cannot answer the query ({error}); ask for less at once") from error
+        raise StoreError(f"the device's database cannot be read: {error}; is its file still there?") from error
 
 
 @dataclass(slots=True)
@@ -123,6 +149,10 @@ class _Query:
         return self._assemble(scope, where), self.filters.statement.parameters
 
     def _assemble(self, scope: Scope, where: list[str]) -> str:
+        if len(self._columns) > RESULT_COLUMNS_MAX:
+            raise too_large(f"{self.root.place}: it asks for more than {RESULT_COLUMNS_MAX} columns; name fewer")
+        if len(self._orders) > ORDERS_MAX:
+            raise too_large(f"{self.root.place}: it has more than {ORDERS_MAX} orders; write fewer")
         if not self._columns:
             raise malformed(f"{self.root.place}: it asks for no column; write an <attribute>")
         selected = ", ".join(f"{column} AS {sql.quoted(name)}" for name, column in self._columns.items())

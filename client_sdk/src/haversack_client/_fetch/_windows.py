@@ -5,8 +5,8 @@ What that is as a value depends on the attribute. A date and time is compared as
 with the caller's wall clock; a day counts as its midnight, so that today lies before now at every moment of it. Where a
 zone skips midnight, a day begins with its first moment; where it repeats midnight, with the first of the two.
 
-Days and microseconds are counted from the Unix epoch, through all years: nothing here leaves what can be counted, though
-`datetime` ends with the year 9999, whose last dates are common in data ("for ever").
+Days and microseconds are counted from the Unix epoch, through all years: nothing here leaves what can be counted,
+though `datetime` ends with the year 9999, whose last dates are common in data ("for ever").
 """
 
 from calendar import monthrange

@@ -38,6 +38,10 @@ INTERVAL_SECONDS = 5
 """How soon a feed that has ended, since its database was away, is opened again at the latest."""
 
 
+LOOK_SECONDS = 30
+"""Between looks at the tables while changes are followed: a table that was replaced or rewritten is copied so soon."""
+
+
 def own_settings(organization: str) -> dict[str, str]:
     """Returns the settings that each organization needs of its own, where nobody says otherwise: its slot."""
     plain = re.sub("[^a-z0-9_]", "_", organization.lower())[:OWN_NAME_CHARACTERS_MAX]
@@ -110,6 +114,7 @@ class PostgresSource:
             "connection": self._settings.for_core(),
             "slot": self._settings.slot,
             "publication": self._settings.publication,
+            "look_ms": int(LOOK_SECONDS * 1000),
             "entities": [it for it in for_core(plan) if it["entity"] not in kept],
         }
         return json.dumps(settings)

@@ -20,10 +20,10 @@ from psycopg.rows import dict_row
 
 from haversack_server.connectors.postgres import _statements as statements
 from haversack_server.connectors.postgres._plan import Entity, Plan
-from haversack_server.connectors.postgres._refusals import not_ready, refusal, unavailable
+from haversack_server.connectors.postgres._refusals import not_ready, refusal, told, unavailable
 from haversack_server.connectors.postgres._row import Row
 from haversack_server.connectors.postgres._settings import Settings
-from haversack_server.errors import Refusal, SourceNotReady, SourceRefused, SourceUnavailable
+from haversack_server.errors import Refusal, SourceNotReady, SourceRefused
 from haversack_server.replication import Change, Written
 
 LEDGER = sql.Identifier("haversack", "applied_mutations")
@@ -50,10 +50,10 @@ ATTEMPTS_MAX = 5
 GAPS_SECONDS_MAX = 10.0
 """How long tables that lack something the mapping names are believed to be so."""
 
-LOCK_MILLISECONDS_MAX = 10_000
-STATEMENT_MILLISECONDS_MAX = 30_000
+LOCK_MILLISECONDS_MAX = 2_000
+"""How long an attempt waits for a row that others have locked: all of them together about ten seconds."""
 
-_BOUNDS = f"SET lock_timeout = {LOCK_MILLISECONDS_MAX}; SET statement_timeout = {STATEMENT_MILLISECONDS_MAX}"
+STATEMENT_MILLISECONDS_MAX = 30_000
 
 _GAVE_WAY = (states.SerializationFailure, states.DeadlockDetected, states.LockNotAvailable)
 
@@ -132,7 +132,7 @@ class Writer:
                     return await self._once(connection, prepared, change)
             except _GAVE_WAY as error:
                 if attempt == ATTEMPTS_MAX:
-                    raise SourceUnavailable(f"other writes kept {change.entity} {change.id} busy: {error}") from error
+                    raise _kept_busy(change, error) from error
             except states.UniqueViolation as error:
                 # Who has made the row since it was looked for is seen at the second look.
                 if is_taken or change.kind != "create":
@@ -156,7 +156,9 @@ class Writer:
                 connection = await AsyncConnection.connect(
                     autocommit=True, row_factory=dict_row, **self._settings.for_psycopg()
                 )
-                await connection.execute(_BOUNDS)
+                await connection.execute(
+                    f"SET lock_timeout = {LOCK_MILLISECONDS_MAX}; SET statement_timeout = {STATEMENT_MILLISECONDS_MAX}"
+                )
             except DatabaseError as error:
                 raise unavailable(self._settings, error) from error
         try:
@@ -191,6 +193,14 @@ class Writer:
         if self._has_ledger:
             return (await connection.execute(_FIND, (change.key,))).rowcount == 1
         return change.looks_for == "taken" or await row.is_as_wanted()
+
+
+def _kept_busy(change: Change, error: DatabaseError) -> SourceNotReady:
+    """Returns what a write meets that others never let through: it waits alone, since they may hold no other row."""
+    return SourceNotReady(
+        f"other transactions of the database kept {change.entity} {change.id} busy: {told(error)}; the write"
+        " waits and is tried again; if it stays so, look for a session that is `idle in transaction` (pg_stat_activity)"
+    )
 
 
 @contextmanager
