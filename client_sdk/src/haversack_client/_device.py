@@ -16,7 +16,7 @@ from haversack.sync.v1 import sync_pb2
 from haversack_client._backoff import Backoff
 from haversack_client._callbacks import tell
 from haversack_client._conflicts import ROUNDS_MAX, OnConflict
-from haversack_client._connections import Key
+from haversack_client._connections import IN_MEMORY, Key
 from haversack_client._errors import DeviceWipedError, QueueFullError, RemoteError, SyncRunningError, UnavailableError
 from haversack_client._fetch import Caller, Fetch
 from haversack_client._held import Wipe
@@ -67,6 +67,8 @@ class Device:
         on_conflict: OnConflict | None = None,
     ) -> None:
         """Use `Device.open`."""
+        if path != IN_MEMORY:
+            path = path.absolute()  # The application may change its directory, and readers open the file later.
         self._app = app
         self._path = path
         self._key = key
@@ -176,6 +178,7 @@ class Device:
             self._store.close()
         finally:
             self._syncing.release()
+            self._monitor.close()
 
     # -- Writing -------------------------------------------------------------------------------------------------------
 
@@ -292,7 +295,7 @@ class Device:
         return self._monitor.listen(listener)
 
     def activities(self) -> Activities:
-        """Changes of `activity` to iterate over, until they are closed."""
+        """Changes of `activity` to iterate over, until they or the device are closed."""
         return Activities(self._monitor)
 
     # -- Syncing -------------------------------------------------------------------------------------------------------
