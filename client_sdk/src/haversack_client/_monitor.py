@@ -197,7 +197,7 @@ class Monitor:
         self._change(error=self._upload_error)
 
     def lose(self, error: Exception) -> None:
-        """A loop ended because no server could be reached."""
+        """A loop ended because no server could be reached, or none serves the organization now."""
         self._change(error=str(error), connected=False)
 
     def wait(self, seconds: float | None) -> None:
