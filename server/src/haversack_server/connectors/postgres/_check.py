@@ -170,7 +170,7 @@ def _publication(
 ) -> Iterator[Finding]:
     tables = {entity.table.full_name: entity.table for entity in plan.entities.values() if entity.table}
     name = settings.publication
-    listed = ", ".join(sorted(tables))
+    listed = ", ".join(sorted(it.quoted for it in tables.values()))
     if publication is None:
         owned = all(table.owned for table in tables.values())
         command = f"CREATE PUBLICATION {name} FOR TABLE {listed} WITH (publish_via_partition_root = true)"
@@ -183,7 +183,7 @@ def _publication(
         return
     missing = sorted(tables.keys() - set(publication["tables"]))
     if missing:
-        command = f"ALTER PUBLICATION {name} ADD TABLE {', '.join(missing)}"
+        command = f"ALTER PUBLICATION {name} ADD TABLE {', '.join(tables[it].quoted for it in missing)}"
         verdict = Verdict.OK if publication["owned"] else Verdict.FAILURE
         yield Finding("publication", verdict, f"{name} lacks {', '.join(missing)}", f"run: {command}")
     else:
@@ -209,7 +209,7 @@ def _table(entity: Entity, table: Table, server: dict[str, Any], *, as_users: bo
     name = table.full_name
     if not covered:
         what = f"REPLICA IDENTITY of {name} does not tell {', '.join(sorted(key))}, so deletions are not told apart"
-        yield Finding(entity.name, Verdict.FAILURE, what, f"run: ALTER TABLE {name} REPLICA IDENTITY FULL")
+        yield Finding(entity.name, Verdict.FAILURE, what, f"run: ALTER TABLE {table.quoted} REPLICA IDENTITY FULL")
     if table.row_security and not server["sees_all"]:
         what = f"row-level security of {name} hides rows from {server['role']}, and a copy refuses to be partial"
         yield Finding(entity.name, Verdict.FAILURE, what, f"run: ALTER ROLE {server['role']} BYPASSRLS")
