@@ -1,6 +1,7 @@
 //! How following begins: behind the position that staging has, with a copy of what has to be copied, or anew.
 
 use std::collections::BTreeMap;
+use std::mem;
 
 use tokio_postgres::Client;
 
@@ -62,9 +63,9 @@ async fn begin(
     slot::drop(client, &settings.slot).await?;
     let system = commander.system.clone();
     let snapshot = commander.create(&settings.slot, false).await?;
-    let copying = layout.entities.iter().map(|layout| layout.entity.0).collect();
-    let (slot, wal) = (settings.slot.clone(), snapshot.wal);
-    let position = Position { system, slot, wal, part: None, copying, sweeping: Vec::new() };
+    let followed: Vec<_> = layout.entities.iter().map(|layout| layout.entity.0).collect();
+    let (slot, wal, copying) = (settings.slot.clone(), snapshot.wal, followed.clone());
+    let position = Position { system, slot, wal, part: None, copying, sweeping: Vec::new(), followed };
     Ok(Opened { position, reason, snapshot: Some(snapshot), stream: None, look, expected: BTreeMap::new() })
 }
 
@@ -77,9 +78,11 @@ async fn resume(
     commander: Commander,
     client: &Client,
 ) -> Result<Opened, SourceError> {
-    let is_mapped = |entity: &u32| layout.entities.iter().any(|layout| layout.entity.0 == *entity);
+    let mapped: Vec<_> = layout.entities.iter().map(|layout| layout.entity.0).collect();
+    let followed = mem::replace(&mut position.followed, mapped.clone());
+    position.copy(mapped.iter().copied().filter(|entity| !followed.contains(entity)));
     position.copy(look.stale(layout, copied));
-    position.copying.retain(is_mapped);
+    position.copying.retain(|entity| mapped.contains(entity));
     let snapshot = if look.to_copy(layout, &position).is_empty() {
         None
     } else {

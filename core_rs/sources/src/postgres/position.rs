@@ -29,6 +29,8 @@ pub(super) struct Position {
     pub(super) copying: Vec<u32>,
     /// Entities with rows to delete that a copy has not met, or that were there before a truncation.
     pub(super) sweeping: Vec<u32>,
+    /// Entities whose changes are applied. What comes back after it was taken out of the mapping has missed some.
+    pub(super) followed: Vec<u32>,
 }
 
 /// A part of a transaction.

@@ -140,16 +140,21 @@ def _for_core(entity: Entity) -> dict[str, Any]:
     attributes = [
         {
             "attribute": it.name,
-            "column": it.column.name if it.column else None,
+            "column": it.column.name if it.column else _missing(entity, it),
             "value": it.value,
             "target": it.targets[0] if it.targets else None,
             "choices": dict(it.choices or {}),
         }
         for it in entity.attributes.values()
-        if it.name == entity.primary_id or it.column or it.value is not None
+        if it.name == entity.primary_id or it.column or it.value is not None or _missing(entity, it)
     ]
     place |= {"deleted": mapping.deleted, "version": mapping.version}
     return {"entity": entity.name, "table": place, "attributes": attributes}
+
+
+def _missing(entity: Entity, attribute: Attribute) -> str | None:
+    """Returns the column that the table does not have, or not as it should be: the feed sees when it has."""
+    return entity.mapping.attributes[attribute.name].column if attribute.missing else None
 
 
 class _Settler:

@@ -19,6 +19,7 @@ from haversack_server.connectors.postgres._check import check
 from haversack_server.connectors.postgres._documents import documents, left_out
 from haversack_server.connectors.postgres._draft import draft
 from haversack_server.connectors.postgres._feed import PostgresqlFeed
+from haversack_server.connectors.postgres._following import read_followed, refuse_inherited
 from haversack_server.connectors.postgres._forget import forget
 from haversack_server.connectors.postgres._mapping import read_mapping
 from haversack_server.connectors.postgres._plan import Plan, for_core, settle, settle_what_fits
@@ -79,7 +80,6 @@ class PostgresSource:
         self._settings = settings
         self._text = mapping
         self._file = read_mapping(mapping)
-        self._known: Plan | None = None
         self._writer: Writer | None = None
 
     async def check(self) -> Checked:
@@ -89,7 +89,11 @@ class PostgresSource:
 
     async def metadata(self) -> Described:
         """See `Source`."""
-        plan = await self._plan()
+        plan = settle(self._file, await self._tables())
+        async with await self._connected() as connection:
+            refuse_inherited(
+                plan, await read_followed(connection, (it.table.full_name for it in plan.entities.values() if it.table))
+            )
         return Described(tuple(documents(plan)), tuple(left_out(plan)))
 
     async def mapping(self) -> str:
@@ -102,14 +106,24 @@ class PostgresSource:
         """See `Source`."""
         if entity:
             raise EntityUnknown(f"a PostgreSQL source is followed as a whole, not {entity} alone")
-        return PostgresqlFeed(await in_thread(PostgresFeed, await self.core_settings(kept), staging, model))
+
+        async def core() -> tuple[PostgresFeed, Mapping[str, str]]:
+            settings, unfit = await self._core_settings(kept)
+            return await in_thread(PostgresFeed, settings, staging, model), unfit
+
+        return PostgresqlFeed(*await core(), core, LOOK_SECONDS)
 
     async def core_settings(self, kept: Collection[str] = ()) -> str:
         """Returns what the core's feed is made from, as JSON; the password is in it. Raises as `metadata`.
 
-        Entities in `kept` are left out.
+        Entities in `kept` are left out, and those that the tables do not have.
         """
-        plan = await self._plan()
+        settings, _ = await self._core_settings(kept)
+        return settings
+
+    async def _core_settings(self, kept: Collection[str]) -> tuple[str, Mapping[str, str]]:
+        """Also returns the entities that the tables do not have, and why."""
+        plan = await self._plan_of_now()
         settings = {
             "connection": self._settings.for_core(),
             "slot": self._settings.slot,
@@ -117,7 +131,7 @@ class PostgresSource:
             "look_ms": int(LOOK_SECONDS * 1000),
             "entities": [it for it in for_core(plan) if it["entity"] not in kept],
         }
-        return json.dumps(settings)
+        return json.dumps(settings), {name: why for name, why in plan.unfit.items() if name not in kept}
 
     async def resync(self, staging: Staging, model: bytes, entity: str) -> None:
         """See `Source`. Forgets how the entity was mapped, so that the next feed copies it."""
@@ -140,12 +154,6 @@ class PostgresSource:
         """See `Source`."""
         if self._writer is not None:
             await self._writer.close()
-
-    async def _plan(self) -> Plan:
-        """Joins the mapping with the tables, once for the life of this object."""
-        if self._known is None:
-            self._known = settle(self._file, await self._tables())
-        return self._known
 
     async def _plan_of_now(self) -> Plan:
         """Joins the mapping with the tables as they are now, as far as they fit."""
