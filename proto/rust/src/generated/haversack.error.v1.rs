@@ -192,8 +192,8 @@ pub enum ErrorReason {
     /// one of now, discard gives it up.
     SourceReplaced = 134,
     /// FAILED_PRECONDITION: the source cannot carry out a write as it is set up (a table, a column or a privilege of
-    /// Haversack's own is missing, a quota is used up); the message has its own words. The write waits until an administrator
-    /// has mended that, and is tried again by itself.
+    /// Haversack's own is missing, a quota is used up), or others keep the row locked; the message has its own words. The
+    /// write waits until an administrator has mended that, and is tried again by itself.
     SourceNotReady = 135,
     /// FAILED_PRECONDITION: on the device, its user has given a refused write up, or written it anew under another number. It is
     /// not judged again; who wants it after all writes it once more.
