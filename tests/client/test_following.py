@@ -29,6 +29,7 @@ from haversack_client import (
     WriteRefusedError,
     WritesAnswered,
 )
+from haversack_client._model_change import ASK_AGAIN_SECONDS, ModelGate
 from haversack_client._transport import Received
 
 WAIT_SECONDS = 20.0
@@ -84,6 +85,7 @@ class LiveStream(MemoryStream):
         seen = self.server.head
         while not self.ended.wait(0.005):
             if self.server.head == seen:
+                yield received(sync_pb2.SyncEvent(heartbeat=sync_pb2.Heartbeat(lsn=seen)))
                 continue
             rows = {row_id: row for row_id, row in self.server.rows[SITE.number].items() if row.alive}
             names = {attribute.number: attribute.name for attribute in SITE.attributes}
@@ -158,6 +160,22 @@ def test_a_kept_device_is_closed_while_it_waits_for_a_network(tmp_path: Path, se
         keeper = device.keep_synced()
         assert wait_for(device, lambda it: it.retry_seconds is not None).error
     assert not keeper.running
+
+
+@pytest.mark.parametrize("way", ["live", "keep_synced"])
+def test_what_another_process_writes_is_uploaded(tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("haversack_client._live.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("haversack_client._keeper.LOOK_SECONDS", 0.01)
+    server = LiveServer((SITE, VISIT))
+    server.put(SITE, NORTH.bytes, name="North")
+    path, taken = tmp_path / "device.sqlite3", threading.Event()
+    server.judge = lambda _: taken.set()
+    with Device(path, server, backoff=QUICK) as device:
+        device.sync()
+        with getattr(device, way)():
+            with Device.offline(path) as other:
+                other.update("site", NORTH, {"name": "Theirs"})
+            assert taken.wait(WAIT_SECONDS)
 
 
 def test_stages_come_in_order_and_progress_never_goes_back(tmp_path: Path) -> None:
@@ -278,6 +296,37 @@ def test_activities_can_be_iterated(device: Device) -> None:
     assert seen[-1].stage is Stage.READY
 
 
+def test_activities_end_with_their_device(tmp_path: Path, server: MemoryServer) -> None:
+    device = Device(tmp_path / "device.sqlite3", server, backoff=QUICK)
+    seen, ended = list[Activity](), threading.Event()
+
+    def read() -> None:
+        seen.extend(device.activities())
+        ended.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    device.sync()
+    device.close()
+    assert ended.wait(WAIT_SECONDS)
+    assert list(device.activities()) == [device.activity], "of one that is closed there is what was last"
+
+
+def test_the_application_may_change_its_directory(
+    tmp_path: Path, server: MemoryServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with Device(Path("device.sqlite3"), server, backoff=QUICK) as device:
+        device.sync()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        assert device.status().rows == 1
+        with device._readers.reading():
+            assert device.query("SELECT name FROM site")[0]["name"] == "North"
+        device.update("site", NORTH, {"name": "Mine"})
+        assert device.sync().applied == 1
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 WIDER = Entity(
     3,
     "site",
@@ -387,6 +436,47 @@ def test_a_crash_while_tables_change_leaves_the_old_ones(
         assert device.status(verify=True).verified
         device.sync()
         assert device.query("SELECT phone FROM site")[0]["phone"] is None
+
+
+def test_a_kept_device_does_not_press_its_application(tmp_path: Path, server: MemoryServer) -> None:
+    asked = list[int]()
+
+    def ask(change: ModelChange) -> ModelAnswer:
+        asked.append(change.version)
+        return ModelAnswer.LATER
+
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK, on_model_change=ask) as device:
+        device.sync()
+        change_model(server)
+        for _ in range(3):
+            assert device._sync_kept(), "that the application does not want it now is no failure"
+        assert asked == [2]
+        server.version = 3
+        assert device._sync_kept()
+        assert asked == [2, 3], "another model is another question"
+        device.sync()
+        assert asked == [2, 3, 3], "an application that syncs is asked"
+        with device.keep_synced():
+            device.accept_model_change()
+            wait_for(device, lambda it: it.stage is Stage.READY and not it.model_waiting)
+            wait_for(device, lambda _: device.status().model_version == 3)
+        assert asked == [2, 3, 3]
+
+
+def test_an_application_that_said_later_is_asked_again_much_later(tmp_path: Path, server: MemoryServer) -> None:
+    now, answers = [0.0], [ModelAnswer.LATER, ModelAnswer.LATER, ModelAnswer.NOW]
+    gate = ModelGate(lambda _: answers.pop(0), clock=lambda: now[0])
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK) as device:
+        device.sync()
+        before = device._store.model
+        change_model(server)
+        device.sync()
+        after = device._store.model
+    assert after
+    for now[0], left in ((0.0, 2), (ASK_AGAIN_SECONDS - 1, 2), (ASK_AGAIN_SECONDS + 1, 1), (ASK_AGAIN_SECONDS + 2, 1)):
+        assert not gate.lets_in(before, after, asks_again=False)
+        assert len(answers) == left
+    assert gate.lets_in(before, after)
 
 
 def test_live_waits_for_the_application(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from queue import Empty, Queue
+from typing import NoReturn
 
 import pytest
 from client.memory_server import MemoryServer, MemoryStream
@@ -17,6 +18,7 @@ from haversack_client import (
     Device,
     Keeper,
     NotProvisionedError,
+    OverallState,
     PermissionDeniedError,
     QueueFullError,
     StoreError,
@@ -214,6 +216,27 @@ class CountingServer(MemoryServer):
         return threading.Semaphore(0)
 
 
+def test_an_organization_out_of_service_is_a_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = MemoryServer((OFTEN, SELDOM))
+    server.put(OFTEN, NORTH.bytes, name="North")
+
+    def away(_: object) -> NoReturn:
+        raise AWAY
+
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK) as device:
+        device.sync()
+        monkeypatch.setattr(server, "upload", away)
+        monkeypatch.setattr(server, "open", away)
+        with device.keep_synced() as keeper:
+            keeper.sync_now()
+            activity = wait_for(device, lambda it: it.error != "")
+            assert (activity.state, activity.error) == (OverallState.NOT_CONNECTED, str(AWAY))
+            device.update("site", NORTH, {"name": "Mine"})
+            monkeypatch.undo()
+            wait_for(device, lambda it: not it.waiting and not it.error)
+        assert len(server.applied) == 1
+
+
 def test_a_sync_by_the_application_counts() -> None:
     kept = Kept(remaining=0.01)
     with kept.keeper() as keeper:
@@ -232,3 +255,36 @@ def test_an_interval_is_cut_by_a_tenth_at_most(jitter: float, minutes: int, pass
     whole = _remaining(60.0 * minutes, MINUTE_US, MINUTE_US + int(passed * MINUTE_US))
     cut = _remaining(60.0 * minutes * (1 - jitter * JITTER), MINUTE_US, MINUTE_US + int(passed * MINUTE_US))
     assert 0 <= cut <= whole <= cut + 6.0 * minutes + 1e-6
+
+
+class SilentServer(MemoryServer):
+    """It takes calls, and answers none."""
+
+    def upload(self, request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
+        self.called.set()
+        assert self.left.wait(WAIT_SECONDS), "nobody hung up"
+        raise UnavailableError("this device has hung up", code="CANCELLED")
+
+    def hang_up(self) -> None:
+        self.left.set()
+
+    @cached_property
+    def called(self) -> threading.Event:
+        return threading.Event()
+
+    @cached_property
+    def left(self) -> threading.Event:
+        return threading.Event()
+
+
+def test_closing_does_not_wait_for_a_server_that_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("haversack_client._keeper.ANSWER_SECONDS_MAX", 0.01)
+    server = SilentServer((OFTEN, SELDOM))
+    server.put(OFTEN, NORTH.bytes, name="North")
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK) as device:
+        device.sync()
+        device.update("site", NORTH, {"name": "Mine"})
+        keeper = device.keep_synced()
+        assert server.called.wait(WAIT_SECONDS)
+    assert server.left.is_set()
+    assert not keeper.running

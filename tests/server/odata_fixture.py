@@ -91,6 +91,9 @@ class OdataFixture:
         self.heeds_versions = True
         self.pages_max = 5_000
         self.clock_ahead = timedelta()
+        self.tells_time = True
+        self.circle = 0
+        self._walked = 0
         self._tokens: set[str] = set()
         self._cursors: dict[str, tuple[Any, int]] = {}
         self._version = 1_000
@@ -219,6 +222,10 @@ class OdataFixture:
     def _page(self, asked: Asked, table: Table, options: dict[str, str]) -> tuple[int, dict[str, str], Any]:
         served = table.served
         columns = [it for it in options.get("$select", "").split(",") if it] or list(served.properties)
+        if self.circle:
+            self._walked += 1
+            link = self._link(served.name, {"$skiptoken": f"round {self._walked % self.circle}"})
+            return 200, {}, {"value": [], "@odata.nextLink": link}
         if unknown := [it for it in columns if it not in served.properties]:
             raise Unknown(f"Could not find a property named '{unknown[0]}' on type '{served.type}'.")
         if "$deltatoken" in options:
@@ -396,7 +403,9 @@ def _handler(fixture: OdataFixture) -> type[BaseHTTPRequestHandler]:
             if fault.damage:
                 content = content[: len(content) // 2]
             self.send_response(status)
-            named = {"Content-Type": "application/json", "Date": format_datetime(fixture.now(), usegmt=True)}
+            named = {"Content-Type": "application/json"}
+            if fixture.tells_time:
+                named["Date"] = format_datetime(fixture.now(), usegmt=True)
             for name, value in {**named, **headers, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)
             self.end_headers()

@@ -62,7 +62,9 @@ def test_a_draft_keeps_what_is_in_force_and_adds_what_is_new(source_database: So
         ("entities:\n  tag:\n    tabel: tag", "line 3: 'tabel' means nothing here"),
         ("entities:\n  Tag: {table: tag, id: id}", "line 2: 'Tag' is no logical name"),
         ("entities:\n  tag: {table: tag}", "line 2: tag: name the column of its id"),
-        ("entities: [", "line 1: "),
+        ("entities: [", "while parsing a flow node"),
+        ("entities:\n  tag: {table: tag, id: []}", "line 2: tag: name the column of its id"),
+        ("a: 1\n---\nb: 2", "line 2: expected a single document"),
         (
             "entities:\n  tag:\n    table: tag\n    id: id\n    attributes:\n      x: {column: y, type: number}",
             "line 6: ",

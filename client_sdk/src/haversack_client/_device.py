@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from os import PathLike
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from types import TracebackType
 from typing import TypeVar
 
@@ -16,8 +16,15 @@ from haversack.sync.v1 import sync_pb2
 from haversack_client._backoff import Backoff
 from haversack_client._callbacks import tell
 from haversack_client._conflicts import ROUNDS_MAX, OnConflict
-from haversack_client._connections import Key
-from haversack_client._errors import DeviceWipedError, QueueFullError, RemoteError, SyncRunningError, UnavailableError
+from haversack_client._connections import IN_MEMORY, Key
+from haversack_client._errors import (
+    DeviceWipedError,
+    NotProvisionedError,
+    QueueFullError,
+    RemoteError,
+    SyncRunningError,
+    UnavailableError,
+)
 from haversack_client._fetch import Caller, Fetch
 from haversack_client._held import Wipe
 from haversack_client._keeper import Keeper, Work
@@ -67,6 +74,8 @@ class Device:
         on_conflict: OnConflict | None = None,
     ) -> None:
         """Use `Device.open`."""
+        if path != IN_MEMORY:
+            path = path.absolute()  # The application may change its directory, and readers open the file later.
         self._app = app
         self._path = path
         self._key = key
@@ -84,7 +93,8 @@ class Device:
             self._store, self._readers, transport, path, app=app, app_version=app_version, clock=time.monotonic
         )
         self._monitor = Monitor(self._readers, time.monotonic, on_outcome=self._reporter.outcome)
-        self._wiper = Wiper(self._store, transport, backoff, app=app, on_wiped=on_wiped)
+        self._closing = Event()
+        self._wiper = Wiper(self._store, transport, backoff, app=app, on_wiped=on_wiped, wait=self._closing.wait)
         self._syncing = Lock()
         self._live: Live | None = None
         self._running: Synchronizer | Uploader | None = None
@@ -165,17 +175,22 @@ class Device:
 
         Raises SyncRunningError while another thread is in `sync`.
         """
-        if self._keeper:
-            self._keeper.stop()
-        if self._live:
-            self._live.stop()
-        self._take_turn()
+        self._closing.set()
+        try:
+            if self._keeper:
+                self._keeper.stop()
+            if self._live:
+                self._live.stop()
+            self._take_turn()
+        finally:
+            self._closing.clear()
         try:
             self._readers.close()
             self._writer.close()
             self._store.close()
         finally:
             self._syncing.release()
+            self._monitor.close()
 
     # -- Writing -------------------------------------------------------------------------------------------------------
 
@@ -292,7 +307,7 @@ class Device:
         return self._monitor.listen(listener)
 
     def activities(self) -> Activities:
-        """Changes of `activity` to iterate over, until they are closed."""
+        """Changes of `activity` to iterate over, until they or the device are closed."""
         return Activities(self._monitor)
 
     # -- Syncing -------------------------------------------------------------------------------------------------------
@@ -315,15 +330,19 @@ class Device:
             DigestMismatchError: Rows disagree with the server even after they were fetched anew.
             StoreError: The database cannot be written.
         """
+        return self._sync(progress, Tally(clock))
+
+    def _sync(
+        self, progress: Callable[[Progress], object] | None, tally: Tally, *, asks_again: bool = True
+    ) -> SyncResult:
         self._take_turn()
         try:
             self._wiper.resume()
-            tally = Tally(clock)
             self._monitor.begin()
             for _ in range(ROUNDS_MAX):
                 epoch = self._store.facts().epoch
                 refusal = self._drain(tally)
-                has_lost = self._download(tally, progress)
+                has_lost = self._download(tally, progress, asks_again=asks_again)
                 # What the server took in an epoch that is over may be lost, too: it is asked again.
                 has_lost |= epoch not in (b"", self._store.facts().epoch)
                 if refusal or not (has_lost or self._resolve()):
@@ -331,7 +350,7 @@ class Device:
             if refusal:
                 raise refusal
             return tally.result()
-        except UnavailableError as error:
+        except (UnavailableError, NotProvisionedError) as error:
             self._monitor.lose(error)
             raise
         except Exception as error:  # What the application raised when it was asked, too.
@@ -349,7 +368,7 @@ class Device:
             self._monitor.begin_upload()
             if refusal := self._drain(Tally(time.monotonic)):
                 raise refusal
-        except UnavailableError as error:
+        except (UnavailableError, NotProvisionedError) as error:
             self._monitor.lose(error)
             raise
         except Exception as error:
@@ -411,33 +430,46 @@ class Device:
         if self._keeper and self._keeper.running:
             raise SyncRunningError("this device is kept in sync already; stop that first")
         work = Work(
-            sync=lambda: self.sync().complete,
+            sync=self._sync_kept,
             upload=self.upload,
             interrupt=self._interrupt,
             due=self._due,
             jitter=random.random,
             hang_up=self._transport.hang_up,
+            has_written=self._monitor.look,
             waits=self._tell_wait,
         )
         self._keeper = Keeper(work, self._backoff)
         return self._keeper
 
     def accept_model_change(self) -> None:
-        """Lets the tables change that were told to wait: at once beside a live stream, else at the next sync."""
+        """Lets the tables change that were told to wait.
+
+        At once beside a live stream or if the device is kept in sync, else at the next sync.
+        """
         self._gate.accept()
+        if self._keeper:
+            self._keeper.sync_now()
 
     def _on_written(self) -> None:
         """The write is in the database: nothing that comes of telling so may look as if it were not."""
-        tell(self._monitor.count)
+        tell(self._monitor.look)
         if self._live and self._live.running:
             self._live.upload_now()
         elif self._keeper:
             self._keeper.upload_now()
 
-    def _download(self, tally: Tally, progress: Callable[[Progress], object] | None) -> bool:
+    def _sync_kept(self) -> bool:
+        """A sync that nobody waits for. Returns whether the device is as its application wants it."""
+        result = self._sync(None, Tally(time.monotonic), asks_again=False)
+        return result.complete or result.model_waiting
+
+    def _download(
+        self, tally: Tally, progress: Callable[[Progress], object] | None, *, asks_again: bool = True
+    ) -> bool:
         """Brings rows up to date; returns whether the server has lost writes that it had taken."""
         has_lost = False
-        synchronizer = self._synchronizer(sync_pb2.SYNC_MODE_ONCE)
+        synchronizer = self._synchronizer(sync_pb2.SYNC_MODE_ONCE, asks_again=asks_again)
         with closing(synchronizer.run()) as happenings:
             for happening in happenings:
                 tally.take(happening)
@@ -478,7 +510,7 @@ class Device:
             self._monitor.count(stage=Stage.REGISTERED, entity="", fraction=0.0, seconds_left=None)
         return error
 
-    def _synchronizer(self, mode: sync_pb2.SyncMode) -> Synchronizer:
+    def _synchronizer(self, mode: sync_pb2.SyncMode, *, asks_again: bool = True) -> Synchronizer:
         synchronizer = Synchronizer(
             self._store,
             self._writer,
@@ -487,6 +519,7 @@ class Device:
             self._backoff,
             app=self._app,
             gate=self._gate,
+            asks_again=asks_again,
             report=self._reporter.report,
         )
         self._running = synchronizer

@@ -22,6 +22,9 @@ REFUSED_SECONDS = 600.0
 ANSWER_SECONDS_MAX = 2.0
 """How long a thread that is to end waits for the answer to the call that it is making."""
 
+LOOK_SECONDS = 30.0
+"""How often an idle keeper looks whether another process has written."""
+
 STOP_POLL_SECONDS = 0.2
 """How often it is told then to give its calls up: one may begin just when it is stopped."""
 
@@ -45,6 +48,7 @@ class Work:
         due: How long the device may go without a sync, if its intervals are cut by a part.
         jitter: As that of `Backoff`.
         hang_up: Gives up the calls that `interrupt` lets end.
+        has_written: Whether anything was written since it was asked last, by whichever process.
         waits: Is told in how many seconds the next attempt comes, after one that failed; None if none is planned.
     """
 
@@ -54,6 +58,7 @@ class Work:
     due: Callable[[float], Due]
     jitter: Callable[[], float]
     hang_up: Callable[[], object] = lambda: None
+    has_written: Callable[[], bool] = lambda: False
     waits: Callable[[float | None], object] = lambda _: None
 
 
@@ -61,9 +66,14 @@ class _Task(Enum):
     """What is to be done next."""
 
     LOOK = "find out when a sync is due"
+    LOOK_FOR_WRITES = "find out whether another process has written"
     UPLOAD = "upload"
     SYNC_DUE = "sync, because an entity is due"
     SYNC_NOW = "sync, because somebody wants it"
+
+
+_LOOKS = (_Task.LOOK, _Task.LOOK_FOR_WRITES)
+"""Tasks that call nobody, and that nobody wishes for."""
 
 
 class Keeper:
@@ -150,7 +160,9 @@ class Keeper:
                 first_at = min(self._sync_at, self._due_at, self._upload_at)
                 if first_at <= now:
                     return self._taken(now)
-                self._changed.wait(min(first_at - now, threading.TIMEOUT_MAX))
+                seconds = min(first_at - now, LOOK_SECONDS)
+                if not self._changed.wait(seconds) and seconds == LOOK_SECONDS:
+                    return _Task.LOOK_FOR_WRITES
             return None  # Whatever begins from here on is interrupted by `stop`, or was never begun.
 
     def _taken(self, now: float) -> _Task:
@@ -177,6 +189,10 @@ class Keeper:
                 self._is_due = remaining_seconds <= 0
                 self._due_at = _NOW if self._is_due else self._clock() + remaining_seconds
                 return True
+            case _Task.LOOK_FOR_WRITES:
+                if self._work.has_written():
+                    self.upload_now()
+                return True
             case _Task.UPLOAD:
                 self._work.upload()
                 return True
@@ -197,13 +213,13 @@ class Keeper:
         """Something ended without a failure."""
         if not is_done:
             self._try_again(task, None)
-        elif task is not _Task.LOOK:
+        elif task not in _LOOKS:
             self._failures = 0
 
     def _fail(self, task: _Task, error: Exception) -> None:
-        if task is _Task.LOOK:
-            _log.warning("it cannot be told when a sync is due; it is looked up again", exc_info=error)
-        if task is _Task.LOOK or isinstance(error, _PASSING):
+        if task in _LOOKS:
+            _log.warning("the database could not be read, and is again: %s", task.value, exc_info=error)
+        if task in _LOOKS or isinstance(error, _PASSING):
             wished_seconds: float | None = getattr(error, "retry_delay_seconds", None)
             self._try_again(task, wished_seconds, only_upload=isinstance(error, QueueFullError))
         else:  # The monitor has it.
@@ -220,9 +236,9 @@ class Keeper:
             again_at = self._clock() + delay_seconds
             if task is _Task.SYNC_NOW:
                 self._sync_at = min(self._sync_at, again_at)  # Whoever has wished for one meanwhile does not wait.
-            elif task is not _Task.UPLOAD:
+            elif task in (_Task.SYNC_DUE, _Task.LOOK):
                 self._due_at = again_at
-            if task is not _Task.LOOK:
+            if task not in _LOOKS:
                 self._upload_at = again_at
-            self._was_refused = was_refused
+                self._was_refused = was_refused
         self._work.waits(delay_seconds)

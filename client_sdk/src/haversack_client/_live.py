@@ -1,6 +1,7 @@
 """A device that follows its view: one thread applies what comes, the application reads what changed."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -20,6 +21,10 @@ from haversack_client._writer import Answered, PendingWrite
 
 EVENTS_MAX = 1024
 """Events kept for an application that does not read; older ones are dropped and counted."""
+
+
+LOOK_SECONDS = 10.0
+"""How often a live stream looks, at most, whether another process has written."""
 
 
 class Connection(Enum):
@@ -191,6 +196,7 @@ class Live:
         self._events = _Events(events_max)
         self._error: Exception | None = None
         self._connected = False
+        self._look_at = 0.0
         self._thread = threading.Thread(target=self._run, name="haversack-live", daemon=True)
         self._thread.start()
 
@@ -219,9 +225,11 @@ class Live:
         self._synchronizer.stop()
 
     def stop(self) -> None:
-        """Ends the stream and waits for its thread. Whatever is applied stays applied."""
+        """Ends the stream and waits for its thread, unless that calls. Whatever is applied stays applied."""
         self.end()
-        if threading.current_thread() is not self._thread:
+        # Its own threads call the application, which may want to stop: one that waited there would wait for itself.
+        is_own = threading.current_thread() is self._thread or (self._uploads is not None and self._uploads.is_current)
+        if not is_own:
             self._thread.join()
 
     def upload_now(self) -> None:
@@ -290,6 +298,14 @@ class Live:
                 self._events.put(ConnectionChanged(Connection.WAITING, error, delay_seconds))
             case Applied():
                 self._tell_applied(happening)
+                self._look_for_writes()
+
+    def _look_for_writes(self) -> None:
+        """Uploads what another process has written. Even when nothing changes, heartbeats come."""
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LOOK_SECONDS
+            if self._monitor.look():
+                self.upload_now()
 
     def _tell_applied(self, applied: Applied) -> None:
         if not self._connected:

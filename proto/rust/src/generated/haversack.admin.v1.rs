@@ -254,7 +254,8 @@ pub struct SetSourceRequest {
     /// What speaks to it: "odata" or "postgres".
     #[prost(string, tag = "2")]
     pub kind: ::prost::alloc::string::String,
-    /// Its settings as one JSON object, at most 64 KiB; replaces those that it has. No secrets.
+    /// Its settings as one JSON object, at most 64 KiB; replaces those that it has. No secrets. null is as if it were not
+    /// named.
     #[prost(string, tag = "3")]
     pub settings_json: ::prost::alloc::string::String,
     /// Its secrets by name, at most 16 of at most 64 KiB. Those that are not named stay as they are while the kind and the

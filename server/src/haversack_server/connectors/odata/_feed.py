@@ -15,7 +15,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import structlog
@@ -23,10 +22,11 @@ from haversack.model.v1 import model_pb2
 
 from haversack_server._core import OdataPage, Staging, odata_sweep
 from haversack_server.catalog.work_items import Counts
-from haversack_server.connectors.odata._http import Answer
+from haversack_server.connectors.odata._http import Answer, date_of
 from haversack_server.connectors.odata._plan import ROWS_BY_KEY_MAX, Plan, plan
 from haversack_server.connectors.odata._position import Mode, Position, Stage, read_position
 from haversack_server.connectors.odata._service import Service, refused
+from haversack_server.connectors.odata._trail import trail
 from haversack_server.core import in_thread
 from haversack_server.errors import OrganizationBusy, SourceAnswerInvalid, SourceUnmappable
 from haversack_server.replication import LEFT_OUT_MAX, EntityStanding, LeftOut, Standing, Taken
@@ -178,7 +178,7 @@ class OdataFeed:
         if begins:
             position = position.but(read_at_us=self._told_time(answer), rows=0, left_out={}, coming="")
         position = position.but(
-            next=self._link(page.next_link, answer),
+            **self._onward(position, page, answer),
             coming=position.coming or self._link(page.delta_link, answer),
             rows=position.rows + page.rows,
             left_out=self._left_out(position, page),
@@ -268,7 +268,7 @@ class OdataFeed:
             return await self._read(kept, await self._beginning(wanted, position), wanted)
         after = position.but(
             left_out=self._left_out(position, page),
-            next=self._link(page.next_link, answer),
+            **self._onward(position, page, answer),
             coming=position.coming or self._link(page.delta_link, answer),
             high_us=max(position.high_us, page.watermark_us or 0),
             began_at_us=began_us,
@@ -375,15 +375,18 @@ class OdataFeed:
                 return answer, page
         raise AssertionError("the last attempt returns or raises")
 
+    def _onward(self, position: Position, page: OdataPage, answer: Answer) -> dict[str, str]:
+        """Where a read goes on behind a page; raises SourceAnswerInvalid if its links go round."""
+        link = self._link(page.next_link, answer)
+        return {"next": link, "trail": trail(position.trail if position.next else "", link) if link else ""}
+
     def _link(self, link: str | None, answer: Answer) -> str:
         return self._service.client.resolve(link, answer.url) if link else ""
 
     def _told_time(self, answer: Answer) -> int:
         """The service's clock when it answered; ours if it does not say."""
-        try:
-            return int(parsedate_to_datetime(answer.headers["date"]).timestamp()) * 1_000_000
-        except (KeyError, ValueError, TypeError):
-            return self._clock()
+        told = date_of(answer)
+        return self._clock() if told is None else int(told) * 1_000_000
 
     async def _told(self, function: Callable[..., bytes], *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Calls the core with the staging database, and reads its answer."""

@@ -41,6 +41,7 @@ class Position:
         columns: Fingerprint of the columns that are read.
         filter: What limits the rows that are read.
         next: The link at which a read under way goes on, or "".
+        trail: What tells whether its links go round.
         delta: The link by which changes are asked for, or "".
         coming: The first such link that the read under way has met: later ones may be past what its pages have told.
         again: Whether a full read is not the first one.
@@ -60,6 +61,7 @@ class Position:
     service: str = ""
     filter: str = ""
     next: str = ""
+    trail: str = ""
     delta: str = ""
     coming: str = ""
     again: bool = False
