@@ -27,7 +27,7 @@ from haversack_client._reader import read_facts
 from haversack_client._rows import SqlValue
 from haversack_client._translation import mutation
 from haversack_client._turn import Turn
-from haversack_client._values import RowEncoder, stored_id
+from haversack_client._values import RowEncoder, stored_id, stored_text_id
 
 DEPENDENCIES_MAX = 64
 """Writes that one may depend on; the contract's limit."""
@@ -408,7 +408,7 @@ class Writer:
 
     def _id(self, table: Table, row_id: object) -> str:
         try:
-            return stored_id(row_id)
+            return stored_id(row_id) if table.has_uuids else stored_text_id(row_id)
         except ValueError as error:
             raise WriteRefusedError("VALUE_INVALID", f"{table.primary_id} {error}", [table.primary_id]) from error
 
