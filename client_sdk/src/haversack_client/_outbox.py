@@ -36,6 +36,7 @@ from enum import IntEnum
 from haversack.sync.v1 import upload_pb2
 
 from haversack_client._connections import Connection
+from haversack_client._installs import Installs
 from haversack_client._rows import SqlValue
 
 
@@ -129,6 +130,7 @@ class Sendable:
 
     Attributes:
         number: Its number.
+        install_id: The install that it was numbered under.
         mutation: Its bytes.
         sent_before: Whether the server may have seen it.
         taken_before: Whether a server has said that it is in the data.
@@ -136,6 +138,7 @@ class Sendable:
     """
 
     number: int
+    install_id: bytes
     mutation: bytes
     sent_before: bool
     taken_before: bool
@@ -157,6 +160,15 @@ class Outbox:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def user(self) -> bytes:
+        """Whose outbox it is; empty if no stream has told yet."""
+        row = self._connection.execute("SELECT value FROM _haversack_meta WHERE key = 'user'").fetchone()
+        return bytes(row[0]) if row else b""
+
+    def installs(self) -> Installs:
+        """Under which installs entries are numbered."""
+        return Installs.read(self._connection)
 
     def next_number(self) -> int:
         """The number of the next entry. None is used twice, whatever becomes of the others."""
@@ -254,6 +266,24 @@ class Outbox:
             "UPDATE _haversack_outbox SET sent = 1 WHERE number = ?", [(it,) for it in numbers]
         )
 
+    def mark_unsent(self, number: int) -> None:
+        """No server has this: none could read it."""
+        self._connection.execute("UPDATE _haversack_outbox SET sent = 0 WHERE number = ?", (number,))
+
+    def known_as(self, install_id: bytes, numbers: Iterable[int]) -> set[int]:
+        """Those of some numbers that are of an install's writes, and that a server has answered.
+
+        Of others the server may speak as well, and mean something else: see `_installs`.
+        """
+        installs = self.installs()
+        entries = [self.get(number) for number in numbers if installs.of(number) == install_id]
+        unanswered = (State.WAITING, State.DOUBTFUL)
+        return {entry.number for entry in entries if entry and entry.sent and entry.state not in unanswered}
+
+    def existing(self, numbers: Iterable[int]) -> list[int]:
+        """Those of some numbers that entries have."""
+        return [number for number in numbers if self.get(number)]
+
     def get(self, number: int) -> Entry | None:
         """The entry of a number, if there is one."""
         return next(self._entries("WHERE number = ?", (number,)), None)
@@ -298,44 +328,65 @@ class Outbox:
         return held
 
     def sendable(self, after: int, count_max: int, bytes_max: int) -> list[Sendable]:
-        """The next entries behind `after` that can be sent, as many as fit, at least one."""
+        """The next entries behind `after` that can be sent, as many as fit, at least one; all of one install.
+
+        What a former install has yet to hear the last word of is among them: no stream asks about that any more.
+        """
         return self._next(after, count_max, bytes_max, _SENDABLE, self.held())
+
+    def in_doubt(self, after: int, count_max: int, bytes_max: int) -> list[Sendable]:
+        """As `sendable`, of the current install's: what the server may have, though it has not answered."""
+        after = max(after, self.installs().first_number - 1)
+        return self._next(after, count_max, bytes_max, (State.WAITING,), set(), clause=" AND sent = 1")
 
     def offerable(self, after: int, count_max: int, bytes_max: int) -> list[Sendable]:
         """As `sendable`, of all that may not be in the data: for a server that only takes note of it."""
         return self._next(after, count_max, bytes_max, OFFERED_STATES, set())
 
     def _next(
-        self, after: int, count_max: int, bytes_max: int, states: Sequence[State], held: set[int]
+        self,
+        after: int,
+        count_max: int,
+        bytes_max: int,
+        states: Sequence[State],
+        held: set[int],
+        *,
+        clause: str = "",
     ) -> list[Sendable]:
-        found, size = list[Sendable](), 0
+        found, size, installs = list[Sendable](), 0, self.installs()
         marks = ", ".join("?" * len(states))
         query = (
             "SELECT number, mutation, sent, settled_at_us, first_hash FROM _haversack_outbox"
-            f" WHERE number > ? AND state IN ({marks}) ORDER BY number"
+            f" WHERE number > ? AND (state IN ({marks}) OR (number < ? AND state IN (2, 8))){clause} ORDER BY number"
         )
         for number, mutation, sent, settled_at_us, first_hash in self._connection.execute(
-            query, (after, *map(int, states))
+            query, (after, *map(int, states), installs.first_number)
         ):
             if number in held:
                 continue
-            if found and (len(found) == count_max or size + len(mutation) > bytes_max):
+            install_id = installs.of(number)
+            if found and (
+                len(found) == count_max or size + len(mutation) > bytes_max or found[0].install_id != install_id
+            ):
                 break
-            found.append(Sendable(number, bytes(mutation), bool(sent), settled_at_us > 0, bytes(first_hash)))
+            found.append(
+                Sendable(number, install_id, bytes(mutation), bool(sent), settled_at_us > 0, bytes(first_hash))
+            )
             size += len(mutation)
         return found
 
     def unanswered(self, count_max: int) -> list[int]:
-        """Numbers, ascending, of what was sent and may have been answered anew, or lost, since.
+        """Numbers, ascending, of what the current install has sent and may have been answered anew, or lost, since.
 
         QUEUED first if there are too many, then APPLIED, HELD, REFUSED and ASKED. A server whose database was put back
         by hand may have lost what is APPLIED: the device has not come to it, and has nothing that proves it.
         """
         query = (
-            "SELECT number FROM _haversack_outbox WHERE sent = 1 AND state IN (2, 3, 4, 5, 8)"
+            "SELECT number FROM _haversack_outbox WHERE sent = 1 AND state IN (2, 3, 4, 5, 8) AND number >= ?"
             " ORDER BY state, number LIMIT ?"
         )
-        return sorted(number for (number,) in self._connection.execute(query, (count_max,)))
+        parameters = (self.installs().first_number, count_max)
+        return sorted(number for (number,) in self._connection.execute(query, parameters))
 
     def _entries(self, clause: str, parameters: Sequence[object] = ()) -> Iterator[Entry]:
         for row in self._connection.execute(f"SELECT {COLUMNS} FROM _haversack_outbox {clause}", parameters):
