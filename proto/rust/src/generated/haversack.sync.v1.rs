@@ -1031,7 +1031,7 @@ pub struct SyncEvent {
     /// Whose rows these are: the `systemuserid` of the token's user, 16 bytes (its key, if it is of another form). Set in the
     /// first event of every stream, whichever that is. A device that is another user's applies nothing of the stream as long as it
     /// has writes of that user that may not be in the data (USER_CHANGED); if it has none, it forgets what it keeps of that
-    /// user's writes, in the transaction of this event, and is this user's from then on.
+    /// user's writes and is this user's from then on.
     #[prost(bytes = "bytes", tag = "16")]
     pub user: ::prost::bytes::Bytes,
     /// What happened.
