@@ -52,7 +52,8 @@ class Installs:
 def begin_install(connection: Connection) -> None:
     """The database is a new install from here on, within the caller's transaction. No cookie is of it."""
     installs = Installs.read(connection)
-    (lowest,) = connection.execute("SELECT coalesce(min(number), 0) FROM _haversack_outbox").fetchone()
+    numbers = "SELECT number FROM _haversack_outbox UNION ALL SELECT number FROM _haversack_withdrawn"
+    (lowest,) = connection.execute(f"SELECT coalesce(min(number), 0) FROM ({numbers})").fetchone()
     (last,) = connection.execute("SELECT value FROM _haversack_meta WHERE key = 'last_number'").fetchone()
     # The last one tells where the new install's numbers begin, whether it has writes here or not.
     former = [it for it in installs.former if it[1] >= lowest] + [(installs.current, last)]

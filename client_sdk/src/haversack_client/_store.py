@@ -42,7 +42,7 @@ from haversack_client._operations import (
     RemoveRows,
     StartEpoch,
 )
-from haversack_client._outbox import OFFERED_STATES, Outbox, Sendable, State
+from haversack_client._outbox import OFFERED_STATES, Outbox, Outgoing, State
 from haversack_client._overlay import Overlay
 from haversack_client._reader import (
     read_blocks,
@@ -258,6 +258,7 @@ class Store:
     def _forget_writes(self) -> None:
         with self._overlay.lifted(self._overlay.rows_over()):
             self._outbox.empty()
+        self._outbox.forget_withdrawn()
         self._connection.execute("DELETE FROM _haversack_conflict")
         self._connection.execute("DELETE FROM _haversack_meta WHERE key IN ('user', 'former_installs')")
 
@@ -271,6 +272,8 @@ class Store:
             facts = self.facts()
             sql.forget_rows(self._connection, self._tables.values())
             self._outbox.empty(but=OFFERED_STATES if wipe.offers else ())
+            if not wipe.offers:
+                self._outbox.forget_withdrawn()
             self._connection.execute("DELETE FROM _haversack_meta")
             self._remember("install_id", facts.install_id)
             self._remember("user", facts.user)  # Whose writes are offered, and under which numbers.
@@ -287,6 +290,7 @@ class Store:
         with store_errors(self._path), self._writing():
             self._require_fence()
             self._outbox.empty()
+            self._outbox.forget_withdrawn()
             self._remember("wipe", wipe.serialized())
         self._shrink()
 
@@ -295,7 +299,7 @@ class Store:
         with store_errors(self._path), self._writing():
             self._remember("failure", failure)
 
-    def offerable(self, after: int, count_max: int, bytes_max: int) -> list[Sendable]:
+    def offerable(self, after: int, count_max: int, bytes_max: int) -> Outgoing:
         """Writes behind a number that may not be in the data, as `Outbox.offerable`."""
         with store_errors(self._path), self._writing():
             return self._outbox.offerable(after, count_max, bytes_max)
@@ -308,6 +312,11 @@ class Store:
             if installs.own([number]):
                 begin_anew(self._connection, self._overlay, ())
             renumber(self._connection, self._overlay, self._outbox.existing([number]))
+
+    def told(self, withdrawn: Sequence[int]) -> None:
+        """The server knows that these writes were given up."""
+        with store_errors(self._path), self._writing():
+            self._outbox.told(withdrawn, now_us=self._now_us())
 
     def _shrink(self) -> None:
         """Leaves nothing of what was deleted in the file or its log, unless a reader is in the middle of it.

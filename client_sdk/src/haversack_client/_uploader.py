@@ -21,7 +21,7 @@ from haversack_client._errors import (
     RemoteError,
     UnavailableError,
 )
-from haversack_client._outbox import Outbox, Sendable
+from haversack_client._outbox import Outbox, Outgoing, Sendable
 from haversack_client._renumbering import begin_anew, renumber
 from haversack_client._session import CLIENT
 from haversack_client._transport import Transport
@@ -108,7 +108,10 @@ class Uploader:
         self._hurried.set()
 
     def drain(self) -> Generator[UploadHappening, None, None]:
-        """Sends every write that can be sent once, in order. Raises RemoteError for what does not pass by itself."""
+        """Sends every write that can be sent once, in order, and says what was withdrawn.
+
+        Raises RemoteError for what does not pass by itself.
+        """
         after, self._begun = 0, 0
         while not self._stopped.is_set():
             part = self._writer.sendable(after, MUTATIONS_MAX, BYTES_MAX)
@@ -128,12 +131,12 @@ class Uploader:
             self._may_renew_token = self._transport.renews_token
             yield happening
 
-    def _take_up(self, part: Sequence[Sendable], after: int) -> tuple[Uploaded, int]:
+    def _take_up(self, part: Outgoing, after: int) -> tuple[Uploaded, int]:
         """Sends a part. Returns what that has brought about, and the number behind which to go on."""
         try:
-            return Uploaded(self._send(part)), part[-1].number
+            return Uploaded(self._send(part)), part.end(after)
         except RemoteError as error:
-            blamed = blamed_for(part, error)
+            blamed = blamed_for(part.writes, error)
             if error.reason == "NUMBER_REUSED" and blamed and self._begun < INSTALLS_MAX:
                 return self._number_anew(blamed), after
             if error.reason == "REQUEST_INVALID" and blamed:
@@ -156,7 +159,7 @@ class Uploader:
             response = self._transport.upload(request)
             known |= {answer.number for answer in response.answers}
             answered.append(self._writer.answer(response.answers, response.epoch))
-            after = part[-1].number
+            after = part.end(after)
         self._writer.within(lambda connection, overlay: begin_anew(connection, overlay, known))
         self._begun += 1
         return InstallBegun(_sum(answered))
@@ -164,7 +167,7 @@ class Uploader:
     def _user(self) -> bytes:
         return self._writer.within(lambda connection, _: Outbox(connection).user())
 
-    def _in_doubt(self, after: int) -> list[Sendable]:
+    def _in_doubt(self, after: int) -> Outgoing:
         return self._writer.within(lambda connection, _: Outbox(connection).in_doubt(after, MUTATIONS_MAX, BYTES_MAX))
 
     def _refuse(self, number: int, error: RemoteError) -> Answered:
@@ -179,14 +182,15 @@ class Uploader:
             self._writer.within(lambda connection, _: Outbox(connection).mark_unsent(number))
             return self._writer.answer([answer], b"")
 
-    def _send(self, part: Sequence[Sendable]) -> Answered:
+    def _send(self, part: Outgoing) -> Answered:
         request = upload_request(part, self._user(), self._app)
         request.report.CopyFrom(self._report())
         response = self._transport.upload(request)
-        if [answer.number for answer in response.answers] != [it.number for it in part]:
+        if [answer.number for answer in response.answers] != [it.number for it in part.writes]:
             raise ProtocolError(
-                f"the server answered {len(response.answers)} writes, not the {len(part)} that were sent"
+                f"the server answered {len(response.answers)} writes, not the {len(part.writes)} that were sent"
             )
+        self._writer.told(part.withdrawn)
         return self._writer.answer(response.answers, response.epoch)
 
     def _waiting(self, error: RemoteError) -> Waiting:
@@ -210,17 +214,19 @@ class Uploader:
         return isinstance(error, UnavailableError) and not is_full and self._failures <= self._retries_max
 
 
-def upload_request(part: Sequence[Sendable], user: bytes, app: str) -> upload_pb2.UploadRequest:
-    """The call that takes some writes of a user, all of one install, to the server."""
+def upload_request(part: Outgoing, user: bytes, app: str) -> upload_pb2.UploadRequest:
+    """The call that takes a part of a user's outbox to the server."""
+    writes = part.writes
     return upload_pb2.UploadRequest(
-        install_id=part[0].install_id,
+        install_id=part.install_id,
         user=user,
-        mutations=[it.mutation for it in part],
+        mutations=[it.mutation for it in writes],
         app=app,
         client=CLIENT,
-        sent_before=[it.number for it in part if it.sent_before],
-        taken_before=[it.number for it in part if it.taken_before],
-        shortened=[upload_pb2.Shortened(number=it.number, hash=it.first_hash) for it in part if it.first_hash],
+        sent_before=[it.number for it in writes if it.sent_before],
+        taken_before=[it.number for it in writes if it.taken_before],
+        shortened=[upload_pb2.Shortened(number=it.number, hash=it.first_hash) for it in writes if it.first_hash],
+        withdrawn=part.withdrawn,
     )
 
 
@@ -290,12 +296,12 @@ class UploadThread:
             self._on_error(error)
 
 
-def blamed_for(part: Sequence[Sendable], error: RemoteError) -> Sendable | None:
+def blamed_for(writes: Sequence[Sendable], error: RemoteError) -> Sendable | None:
     """The write that a call was refused for, if it was for one."""
     with suppress(ValueError):
         if number := int(error.details.get("mutation", "0")):
-            return next((it for it in part if it.number == number), None)
-        return next(iter(part[int(error.details.get("index", len(part))) :]), None)
+            return next((it for it in writes if it.number == number), None)
+        return next(iter(writes[int(error.details.get("index", len(writes))) :]), None)
     return None
 
 

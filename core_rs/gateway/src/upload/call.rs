@@ -14,7 +14,7 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use crate::errors::{Blamed, SyncError};
-use crate::limits::{CHANGED_FIELDS_MAX, DEPENDENCIES_MAX, UPLOAD_BYTES_MAX, UPLOAD_MUTATIONS_MAX};
+use crate::limits::{CHANGED_FIELDS_MAX, DEPENDENCIES_MAX, UPLOAD_BYTES_MAX, UPLOAD_MUTATIONS_MAX, WITHDRAWN_MAX};
 use crate::organization::NOBODY;
 use crate::service::{check_lengths, install_id};
 
@@ -33,6 +33,8 @@ pub(super) struct Call {
     /// Whether nothing is taken, and only what the ledger has is answered.
     pub(super) known_only: bool,
     pub(super) mutations: Vec<Sent>,
+    /// Numbers of earlier ones that the user has given up or written anew.
+    pub(super) withdrawn: Vec<u64>,
     /// Bytes of the mutations.
     pub(super) bytes: usize,
 }
@@ -60,8 +62,11 @@ impl Call {
         let install = install_id(&request.install_id)?;
         let owner = owner(&request.user)?;
         let count = request.mutations.len();
-        if count == 0 || count > UPLOAD_MUTATIONS_MAX {
-            return Err(invalid(format!("a call takes 1 to {UPLOAD_MUTATIONS_MAX} mutations, and this has {count}")));
+        if count > UPLOAD_MUTATIONS_MAX {
+            return Err(invalid(format!("a call takes {UPLOAD_MUTATIONS_MAX} mutations, and this has {count}")));
+        }
+        if count == 0 && request.withdrawn.is_empty() {
+            return Err(invalid("a call has to have mutations, or to withdraw some".into()));
         }
         let bytes = request.mutations.iter().map(Bytes::len).sum();
         if bytes > UPLOAD_BYTES_MAX {
@@ -76,6 +81,7 @@ impl Call {
         if !mutations.is_sorted_by(|one, next| one.mutation.number < next.mutation.number) {
             return Err(invalid("mutations must ascend by number".into()));
         }
+        check_withdrawn(&request.withdrawn, &mutations)?;
         for (numbers, repeat) in [(&request.sent_before, Repeat::Sent), (&request.taken_before, Repeat::Taken)] {
             for &number in numbers {
                 let sent = sent_of(&mut mutations, number).filter(|sent| sent.repeat < repeat);
@@ -87,7 +93,8 @@ impl Call {
             let sent = sent_of(&mut mutations, shortened.number).filter(|sent| sent.repeat != Repeat::No);
             sent.ok_or_else(|| foreign("shortened", shortened.number))?.hash = hash;
         }
-        Ok(Self { install, name, asker, wiped: None, owner, known_only: request.known_only, mutations, bytes })
+        let (withdrawn, known_only) = (request.withdrawn, request.known_only);
+        Ok(Self { install, name, asker, wiped: None, owner, known_only, mutations, withdrawn, bytes })
     }
 
     /// Whose mutation it is.
@@ -143,6 +150,22 @@ fn owner(user: &[u8]) -> Result<Option<RowKey>, SyncError> {
     }
     let key = user.try_into().map_err(|_| invalid("user must be the 16 bytes that a stream has told".into()))?;
     Ok(Some(RowKey(key)))
+}
+
+/// Makes sure that what a call withdraws are other mutations, within bounds.
+fn check_withdrawn(numbers: &[u64], mutations: &[Sent]) -> Result<(), SyncError> {
+    if numbers.len() > WITHDRAWN_MAX {
+        let count = numbers.len();
+        return Err(invalid(format!("a call withdraws at most {WITHDRAWN_MAX} mutations, and this {count}")));
+    }
+    let is_number = |number: &u64| *number > 0 && i64::try_from(*number).is_ok();
+    if !numbers.is_sorted_by(|one, next| one < next) || !numbers.iter().all(is_number) {
+        return Err(invalid("what is withdrawn must ascend, from 1 to 2^63 - 1".into()));
+    }
+    match mutations.iter().find(|sent| numbers.binary_search(&sent.mutation.number).is_ok()) {
+        Some(sent) => Err(invalid(format!("mutation {} is sent and withdrawn at once", sent.mutation.number))),
+        None => Ok(()),
+    }
 }
 
 /// An id as staging keeps it.

@@ -197,6 +197,9 @@ pub enum ErrorReason {
     /// Haversack's own is missing, a quota is used up); the message has its own words. The write waits until an administrator
     /// has mended that, and is tried again by itself.
     SourceNotReady = 135,
+    /// FAILED_PRECONDITION: on the device, its user has given a refused write up, or written it anew under another number. It is
+    /// not judged again; who wants it after all writes it once more.
+    WriteWithdrawn = 140,
     /// FAILED_PRECONDITION: the outbox, or the device's database, is another user's than the token's. Sign in as that user
     /// until the outbox is empty, give its writes up, or keep a database for each user. Nothing was recorded or applied.
     UserChanged = 142,
@@ -302,6 +305,7 @@ impl ErrorReason {
             Self::SourceSlotTaken => "ERROR_REASON_SOURCE_SLOT_TAKEN",
             Self::SourceReplaced => "ERROR_REASON_SOURCE_REPLACED",
             Self::SourceNotReady => "ERROR_REASON_SOURCE_NOT_READY",
+            Self::WriteWithdrawn => "ERROR_REASON_WRITE_WITHDRAWN",
             Self::UserChanged => "ERROR_REASON_USER_CHANGED",
             Self::NumberReused => "ERROR_REASON_NUMBER_REUSED",
         }
@@ -401,6 +405,7 @@ impl ErrorReason {
             "ERROR_REASON_SOURCE_SLOT_TAKEN" => Some(Self::SourceSlotTaken),
             "ERROR_REASON_SOURCE_REPLACED" => Some(Self::SourceReplaced),
             "ERROR_REASON_SOURCE_NOT_READY" => Some(Self::SourceNotReady),
+            "ERROR_REASON_WRITE_WITHDRAWN" => Some(Self::WriteWithdrawn),
             "ERROR_REASON_USER_CHANGED" => Some(Self::UserChanged),
             "ERROR_REASON_NUMBER_REUSED" => Some(Self::NumberReused),
             _ => None,

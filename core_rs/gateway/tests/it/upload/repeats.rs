@@ -239,8 +239,8 @@ fn calls_that_break_the_contract_are_refused_whole() {
         let nobodys = encoded(&Mutation { id: Bytes::new(), ..sound.clone() });
         let many = vec![encoded(&sound); 501];
         let cases: [(Vec<Bytes>, &str, Option<&str>); 9] = [
-            (vec![], "1 to 500", None),
-            (many, "1 to 500", None),
+            (vec![], "has to have mutations", None),
+            (many, "takes 500", None),
             (vec![encoded(&sound), encoded(&sound)], "ascend by number", None),
             (vec![encoded(&sound), Bytes::from_static(b"\xff")], "cannot be read", Some("index 1")),
             (vec![zero], "needs a number", Some("index 0")),
@@ -254,6 +254,19 @@ fn calls_that_break_the_contract_are_refused_whole() {
             assert_eq!(reason(&status), "REQUEST_INVALID", "{text}");
             let named = metadata(&status).pop().map(|(key, value)| format!("{key} {value}"));
             assert_eq!(named.as_deref(), blamed, "{text}");
+            assert!(status.message().contains(text), "{}", status.message());
+        }
+        for (withdrawn, text) in [
+            (vec![2, 1], "must ascend"),
+            (vec![0], "must ascend"),
+            (vec![u64::MAX], "must ascend"),
+            ((1..=1_001).collect(), "at most 1000"),
+            (vec![sound.number], "sent and withdrawn at once"),
+        ] {
+            let install_id = Bytes::copy_from_slice(&ada.install);
+            let mutations = vec![encoded(&sound)];
+            let request = UploadRequest { install_id, mutations, withdrawn, ..UploadRequest::default() };
+            let status = ada.call(request).await.unwrap_err();
             assert!(status.message().contains(text), "{}", status.message());
         }
         let request = UploadRequest { mutations: vec![encoded(&sound)], ..UploadRequest::default() };
