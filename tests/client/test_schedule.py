@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from queue import Empty, Queue
+from typing import NoReturn
 
 import pytest
 from client.memory_server import MemoryServer, MemoryStream
@@ -17,6 +18,7 @@ from haversack_client import (
     Device,
     Keeper,
     NotProvisionedError,
+    OverallState,
     PermissionDeniedError,
     QueueFullError,
     StoreError,
@@ -212,6 +214,27 @@ class CountingServer(MemoryServer):
     @cached_property
     def unanswered(self) -> threading.Semaphore:
         return threading.Semaphore(0)
+
+
+def test_an_organization_out_of_service_is_a_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = MemoryServer((OFTEN, SELDOM))
+    server.put(OFTEN, NORTH.bytes, name="North")
+
+    def away(_: object) -> NoReturn:
+        raise AWAY
+
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK) as device:
+        device.sync()
+        monkeypatch.setattr(server, "upload", away)
+        monkeypatch.setattr(server, "open", away)
+        with device.keep_synced() as keeper:
+            keeper.sync_now()
+            activity = wait_for(device, lambda it: it.error != "")
+            assert (activity.state, activity.error) == (OverallState.NOT_CONNECTED, str(AWAY))
+            device.update("site", NORTH, {"name": "Mine"})
+            monkeypatch.undo()
+            wait_for(device, lambda it: not it.waiting and not it.error)
+        assert len(server.applied) == 1
 
 
 def test_a_sync_by_the_application_counts() -> None:

@@ -225,9 +225,11 @@ class Live:
         self._synchronizer.stop()
 
     def stop(self) -> None:
-        """Ends the stream and waits for its thread. Whatever is applied stays applied."""
+        """Ends the stream and waits for its thread, unless that calls. Whatever is applied stays applied."""
         self.end()
-        if threading.current_thread() is not self._thread:
+        # Its own threads call the application, which may want to stop: one that waited there would wait for itself.
+        is_own = threading.current_thread() is self._thread or (self._uploads is not None and self._uploads.is_current)
+        if not is_own:
             self._thread.join()
 
     def upload_now(self) -> None:

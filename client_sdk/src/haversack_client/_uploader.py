@@ -254,6 +254,11 @@ class UploadThread:
         self._thread = threading.Thread(target=self._run, name="haversack-upload", daemon=True)
         self._thread.start()
 
+    @property
+    def is_current(self) -> bool:
+        """Whether it is this thread that asks."""
+        return threading.current_thread() is self._thread
+
     def wake(self) -> None:
         """Something was written."""
         self._wake.set()
@@ -268,7 +273,7 @@ class UploadThread:
         self._stopped = True
         self._uploader.stop()
         self._wake.set()
-        if threading.current_thread() is self._thread:
+        if self.is_current:
             return
         self._thread.join(ANSWER_SECONDS_MAX)
         while self._thread.is_alive():
