@@ -14,7 +14,7 @@ from haversack_server.connectors.postgres._mapping import AttributeMapping, Enti
 from haversack_server.connectors.postgres._mapping import Mapping as MappingFile
 from haversack_server.connectors.postgres._types import LOOKUPS, suitable, usual, why_not
 from haversack_server.errors import MappingInvalid, sentences
-from haversack_server.metadata import DIRECTORY_ENTITIES, standard_documents
+from haversack_server.metadata import DIRECTORY_ENTITIES, name_fault, standard_documents
 
 KEY_SUFFIX = "_key"
 """Behind an entity's name: the attribute with the id of rows whose key has several columns."""
@@ -254,7 +254,8 @@ class _Settler:
 def sanitized(name: str) -> str:
     """Returns a logical name like this name of a table or column."""
     kept = "".join(it if it.isascii() and (it.isalnum() or it == "_") else "_" for it in name.lower())
-    return kept if kept[:1].isalpha() or kept[:1] == "_" else f"_{kept}"
+    spelled = kept if kept[:1].isalpha() or kept[:1] == "_" else f"_{kept}"
+    return f"source_{spelled.lstrip('_')}" if name_fault(spelled) else spelled
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
