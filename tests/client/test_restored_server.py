@@ -169,6 +169,7 @@ def test_a_file_from_before_writes_were_kept_is_upgraded(server: MemoryServer, d
     device.update("site", NORTH, {"name": "mine"})
     device.close()
     with closing(sqlite3.connect(device._path)) as connection:
+        connection.execute("DROP TABLE _haversack_withdrawn")
         connection.execute("DROP INDEX _haversack_outbox_state")
         connection.execute("ALTER TABLE _haversack_outbox DROP COLUMN settled_at_us")
         connection.execute("ALTER TABLE _haversack_outbox DROP COLUMN first_hash")

@@ -1,6 +1,6 @@
 """What the commands of `haversack-device` share: their options, the device they open, their exit statuses."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
@@ -14,6 +14,7 @@ from haversack_client import (
     DigestMismatchError,
     HaversackError,
     PermissionDeniedError,
+    TokenError,
     UnavailableError,
     _terminal,
 )
@@ -99,21 +100,28 @@ def _is_text(given: str) -> bool:
 def _token(token: str | None, token_file: Path | None) -> Token:
     """The file wins over the environment, since naming it takes intent. It is read once now, to say what is wrong."""
     if token_file:
-        _read_token(token_file)
-        return lambda: _read_token(token_file)
+        read = _file_reader(token_file)
+        read()
+        return read
     if not token or not token.strip():
         raise typer.BadParameter("give --token or --token-file, or set HAVERSACK_TOKEN")
     return _checked(token.strip(), "the token")
 
 
-def _read_token(path: Path) -> str:
-    return _checked(read_text(path, SECRET_BYTES_MAX).strip(), str(path))
+def _file_reader(path: Path) -> Callable[[], str]:
+    def read() -> str:
+        try:
+            return _checked(read_text(path, SECRET_BYTES_MAX).strip(), str(path))
+        except (OSError, ValueError) as error:
+            raise TokenError(str(error)) from error
+
+    return read
 
 
 def _checked(token: str, origin: str) -> str:
     """A token, if calls can carry it. Raises ValueError."""
     if not token:
-        raise ValueError(f"{origin} is empty; put the token in it")
+        raise ValueError(f"{origin} is empty; put the token in it, and nothing else")
     if not token.isascii() or not token.isprintable() or len(token) > SECRET_BYTES_MAX:
         raise ValueError(f"{origin} is no bearer token: it is one line of at most {SECRET_BYTES_MAX} ASCII characters")
     return token

@@ -6,6 +6,7 @@
 | `_haversack_entity` | one row per entity: its table, how many rows, their digest |
 | `_haversack_block` | one row per block with rows: how many, the sum of their membership hashes |
 | `_haversack_outbox` | one row per write that waits, was refused, or is kept: see `_outbox` |
+| `_haversack_withdrawn` | one row per number of a write that its user has given up, and whether the server knows |
 | `_haversack_conflict` | one row per write with fields that gave way, until the application decides: see `_conflicts` |
 | `_haversack_base` | the server's version of each row that such writes lie over: see `_overlay` |
 | `<logical name>` | an entity's rows: `_ordinal`, `_lsn`, then one column per carried attribute |
@@ -25,7 +26,7 @@ from haversack_client._model import CarriedModel, Table
 APPLICATION_ID = 0x48565359
 """Marks a SQLite file as a device's: "HVSY"."""
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 """Version of the device's own tables, in `PRAGMA user_version`. A file of an earlier one is brought up to it."""
 
 BOOKKEEPING_OF_WRITES = (
@@ -61,14 +62,21 @@ BOOKKEEPING_OF_KEPT_WRITES = (
 
 BOOKKEEPING_OF_FORGOTTEN_VALUES = ("ALTER TABLE _haversack_outbox ADD COLUMN first_hash BLOB NOT NULL DEFAULT x''",)
 
+BOOKKEEPING_OF_WITHDRAWN_WRITES = (
+    "CREATE TABLE _haversack_withdrawn (number INTEGER PRIMARY KEY, told_at_us INTEGER NOT NULL DEFAULT 0)",
+    "CREATE INDEX _haversack_withdrawn_untold ON _haversack_withdrawn (number) WHERE told_at_us = 0",
+)
+
 UPGRADES = {
     1: BOOKKEEPING_OF_WRITES,
     2: BOOKKEEPING_OF_CONFLICTS,
     3: BOOKKEEPING_OF_KEPT_WRITES,
     4: BOOKKEEPING_OF_FORGOTTEN_VALUES,
+    5: BOOKKEEPING_OF_WITHDRAWN_WRITES,
 }
 """What a file of a version lacks for the next one: in 1 devices did not write, in 2 nobody decided on conflicts, in 3
-what the server took was forgotten, in 4 it was kept with what rows had been before."""
+what the server took was forgotten, in 4 it was kept with what rows had been before, in 5 the server was not told what
+was given up."""
 
 
 def quoted(name: str) -> str:

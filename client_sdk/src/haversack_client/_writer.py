@@ -21,7 +21,7 @@ from haversack_client._connections import Connection, Key, connect, store_errors
 from haversack_client._errors import DeviceWipedError, OutboxError, WriteRefusedError
 from haversack_client._held import Wipe
 from haversack_client._model import CarriedModel, Table
-from haversack_client._outbox import Entry, Kind, Outbox, Sendable, State
+from haversack_client._outbox import Entry, Kind, Outbox, Outgoing, State
 from haversack_client._overlay import Overlay
 from haversack_client._reader import read_facts
 from haversack_client._rows import SqlValue
@@ -237,12 +237,13 @@ class Writer:
             followers = self._followers(number)
             rows = {entry.row, *(follower.row for follower in followers)}
             with self._overlay.lifted(rows):
-                self._outbox.remove([number, *(follower.number for follower in followers)])
+                self._outbox.give_up([number, *(follower.number for follower in followers)])
             before = self._outbox.next_number()
             self._write_again(entry, values or {})
             written = self._outbox.next_number() > before
             for follower in followers:
                 self._write_again(follower, {})
+            self._wrote = True
             return before if written else None
 
     def discard(self, number: int) -> None:
@@ -256,7 +257,7 @@ class Writer:
             rows = {entry.row, *(follower.row for follower in followers)}
             with self._overlay.lifted(rows):
                 gone = {number, *(it.number for it in followers if it.row == entry.row)}
-                self._outbox.remove(gone)
+                self._outbox.give_up(gone)
                 for follower in followers:
                     # What depends on these in turn is held by them.
                     if follower.number not in gone and not gone.isdisjoint(follower.depends_on):
@@ -266,12 +267,17 @@ class Writer:
                         )
             self._wrote = True
 
-    def sendable(self, after: int, count_max: int, bytes_max: int) -> list[Sendable]:
-        """What to send next, as `Outbox.sendable`. From here on the server may have it."""
+    def sendable(self, after: int, count_max: int, bytes_max: int) -> Outgoing:
+        """What to say next, as `Outbox.sendable`. From here on the server may have the writes."""
         with self._statement():
             found = self._outbox.sendable(after, count_max, bytes_max)
-            self._outbox.mark_sent(it.number for it in found)
+            self._outbox.mark_sent(it.number for it in found.writes)
         return found
+
+    def told(self, withdrawn: Iterable[int]) -> None:
+        """The server knows that these writes were given up."""
+        with self._statement():
+            self._outbox.told(withdrawn, now_us=int(self._clock() * 1_000_000))
 
     def take(self, answers: sync_pb2.Answers) -> Answered:
         """Takes what a stream tells of writes that were sent before; those that the server has lost are sent again."""
