@@ -8,14 +8,18 @@ import typer
 from haversack.model.v1 import model_pb2
 
 from haversack_client import Caller, Device, PendingWrite, WriteRefusedError, _terminal
+from haversack_client._fetch import DOCUMENT_BYTES_MAX
 from haversack_client._model import CarriedModel
-from haversack_client._options import Database, Json, KeyFile, failures, offline, read_key
+from haversack_client._options import Database, Json, KeyFile, failures, offline, read_key, read_text
 from haversack_client._reader import read_facts
+from haversack_client._values import BIGINT_MAX
 
 Entity = Annotated[str, typer.Argument(help="Logical name of the entity, as in account.")]
 RowId = Annotated[str, typer.Argument(metavar="ID", help="The row's id.")]
 Values = Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Columns; nothing behind = means NULL.")]
-Number = Annotated[int, typer.Argument(help="Number of the write, as `outbox` says.")]
+Number = Annotated[
+    int, typer.Argument(metavar="NUMBER", min=1, max=BIGINT_MAX, help="Number of the write, as `outbox` says.")
+]
 
 
 def create(db: Database, entity: Entity, values: Values, *, key_file: KeyFile = None, json: Json = False) -> None:
@@ -163,6 +167,6 @@ def _document(query: str) -> str:
     if not query.startswith("@"):
         return query
     try:
-        return Path(query[1:]).read_text()
-    except (OSError, UnicodeDecodeError) as error:
+        return read_text(Path(query[1:]), DOCUMENT_BYTES_MAX)
+    except (ValueError, OSError) as error:
         raise typer.BadParameter(str(error)) from error
