@@ -26,6 +26,7 @@ from haversack_client._model_change import ModelGate, OnModelChange
 from haversack_client._monitor import Activities, Activity, Monitor
 from haversack_client._operations import KeepCookie
 from haversack_client._outbox import State
+from haversack_client._pending import PendingWrite
 from haversack_client._progress import Progress
 from haversack_client._reader import Status, open_read_only, read_facts, read_status
 from haversack_client._readers import Readers
@@ -39,7 +40,7 @@ from haversack_client._transport import GrpcTransport, NoTransport, Token, Trans
 from haversack_client._turn import Turn
 from haversack_client._uploader import RETRIES_MAX, Uploader
 from haversack_client._wipe import Wiper
-from haversack_client._writer import PendingWrite, Writer
+from haversack_client._writer import Writer
 
 _Error = TypeVar("_Error", bound=Exception)
 

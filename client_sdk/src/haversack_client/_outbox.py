@@ -149,6 +149,8 @@ COLUMNS = (
 _VISIBLE = f"state < {State.KEPT:d}"
 _SENDABLE = (State.WAITING, State.DOUBTFUL)
 _KEPT = (State.KEPT, State.DOUBTFUL, State.ASKED)
+_HELD_BY = f"state IN ({State.WAITING:d}, {State.QUEUED:d})"
+_FOLLOWING = f"({State.WAITING:d}, {State.QUEUED:d}, {State.HELD:d}, {State.REFUSED:d})"
 _MICROSECONDS_A_DAY = 24 * 3600 * 1_000_000
 
 
@@ -283,19 +285,40 @@ class Outbox:
 
     def held(self) -> set[int]:
         """Numbers that depend, directly or not, on one that was refused or blocked; those of the blocked among them."""
-        stopped = {entry.number for entry in self.in_state(State.REFUSED, State.HELD)}
-        held = {entry.number for entry in self.in_state(State.HELD)}
-        if not stopped:
-            return held
         query = (
-            "SELECT number, depends_on FROM _haversack_outbox"
-            " WHERE state IN (1, 2) AND depends_on <> '[]' ORDER BY number"
+            "WITH RECURSIVE held(number) AS ("
+            f"SELECT number FROM _haversack_outbox WHERE state = {State.HELD:d}"
+            " UNION SELECT d.number FROM _haversack_outbox AS o JOIN _haversack_dependency AS d ON d.needs = o.number"
+            f" JOIN _haversack_outbox AS w ON w.number = d.number WHERE o.state = {State.REFUSED:d} AND w.{_HELD_BY}"
+            " UNION SELECT d.number FROM held JOIN _haversack_dependency AS d ON d.needs = held.number"
+            f" JOIN _haversack_outbox AS w ON w.number = d.number WHERE w.{_HELD_BY}"
+            ") SELECT number FROM held"
         )
-        for number, depends_on in self._connection.execute(query).fetchall():
-            if not stopped.isdisjoint(json.loads(depends_on)):
-                stopped.add(number)
-                held.add(number)
-        return held
+        return {number for (number,) in self._connection.execute(query)}
+
+    def is_held(self, entry: Entry) -> bool:
+        """Whether `held` has an entry."""
+        if entry.state not in (State.WAITING, State.QUEUED):
+            return entry.state is State.HELD
+        query = (
+            "WITH RECURSIVE needed(number) AS (SELECT needs FROM _haversack_dependency WHERE number = ?"
+            " UNION SELECT d.needs FROM needed JOIN _haversack_outbox AS o USING (number)"
+            f" JOIN _haversack_dependency AS d ON d.number = o.number WHERE o.{_HELD_BY})"
+            " SELECT 1 FROM needed JOIN _haversack_outbox USING (number) WHERE state IN (?, ?) LIMIT 1"
+        )
+        stopped = (entry.number, int(State.HELD), int(State.REFUSED))
+        return self._connection.execute(query, stopped).fetchone() is not None
+
+    def followers(self, numbers: Iterable[int]) -> list[Entry]:
+        """What depends on any of these, directly or not, in order; not they themselves."""
+        given = json.dumps(list(numbers))
+        clause = (
+            "WHERE number IN (WITH RECURSIVE reached(number) AS (SELECT value FROM json_each(?)"
+            " UNION SELECT d.number FROM reached JOIN _haversack_dependency AS d ON d.needs = reached.number"
+            f" JOIN _haversack_outbox AS w ON w.number = d.number WHERE w.state IN {_FOLLOWING})"
+            " SELECT number FROM reached) AND number NOT IN (SELECT value FROM json_each(?)) ORDER BY number"
+        )
+        return list(self._entries(clause, (given, given)))
 
     def sendable(self, after: int, count_max: int, bytes_max: int) -> list[Sendable]:
         """The next entries behind `after` that can be sent, as many as fit, at least one."""

@@ -6,9 +6,9 @@ It also takes the server's answers, because they change the outbox too.
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,6 +23,8 @@ from haversack_client._held import Wipe
 from haversack_client._model import CarriedModel, Table
 from haversack_client._outbox import Entry, Kind, Outbox, Sendable, State
 from haversack_client._overlay import Overlay
+from haversack_client._overtaken import Overtaking, without_held
+from haversack_client._pending import Answered, PendingWrite, pending
 from haversack_client._reader import read_facts
 from haversack_client._rows import SqlValue
 from haversack_client._translation import mutation
@@ -40,61 +42,6 @@ DELETED_BYTES_MAX = 64 * 1024
 
 OUTBOX_ENTRIES_MAX = 100_000
 """Writes that may wait. A device that has more has not been online for very long, and should say so."""
-
-
-@dataclass(frozen=True, slots=True)
-class PendingWrite:
-    """A write that is not in the server's rows yet, or was refused.
-
-    Attributes:
-        number: Its position in the outbox.
-        entity: Logical name; "" if the device does not carry the entity any more.
-        id: The row's id.
-        kind: "create", "update" or "delete".
-        values: What it sets, by column.
-        old_values: What that was before.
-        state: "waiting", "held" (it depends on one that was refused), "queued" (the server has it, its source not yet),
-            "applied" (the server has it, the device has not come to it) or "refused".
-        depends_on: Numbers of writes that must be taken first.
-        reason: Why it was refused: name of an ErrorReason, else "".
-        message: The same for people, with what to do next.
-        fields: Columns in conflict, or not valid.
-        written_at_us: When it was written, microseconds since the Unix epoch.
-    """
-
-    number: int
-    entity: str
-    id: str
-    kind: str
-    values: Mapping[str, SqlValue]
-    old_values: Mapping[str, SqlValue]
-    state: str
-    depends_on: tuple[int, ...]
-    reason: str
-    message: str
-    fields: tuple[str, ...]
-    written_at_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What the server made of some writes.
-
-    Attributes:
-        applied: How many are in the data.
-        queued: How many wait for the organization's source.
-        held: How many depend on one that was refused.
-        refused: Those that were refused.
-        overruled: Those that were taken, but for `fields`, where the server's values stay: the policy of merging.
-        again: How many the server has lost, so that they are to be sent again.
-    """
-
-    applied: int = 0
-    queued: int = 0
-    held: int = 0
-    refused: tuple[PendingWrite, ...] = ()
-    overruled: tuple[PendingWrite, ...] = ()
-    again: int = 0
 
 
 class Writer:
@@ -138,6 +85,7 @@ class Writer:
         self._wipe: Wipe | None = None
         self._model: CarriedModel | None = None
         self._encoder: RowEncoder | None = None
+        self._overtaking: Overtaking | None = None
 
     def close(self) -> None:
         """Closes the database."""
@@ -235,27 +183,26 @@ class Writer:
         with self._statement():
             entry = self._stopped(number)
             followers = self._followers(number)
-            rows = {entry.row, *(follower.row for follower in followers)}
-            with self._overlay.lifted(rows):
-                self._outbox.remove([number, *(follower.number for follower in followers)])
-            before = self._outbox.next_number()
-            self._write_again(entry, values or {})
-            written = self._outbox.next_number() > before
+            mutations = {it.number: self._outbox.mutation(it.number) for it in followers}
+            with self._overlay.lifted({entry.row, *(it.row for it in followers)}):
+                self._outbox.remove([number, *mutations])
+            first = self._outbox.next_number()
+            written = self._write_again(entry, values or {})
             for follower in followers:
-                self._write_again(follower, {})
-            return before if written else None
+                self._follow_again(follower, mutations[follower.number], first)
+            return written
 
     def discard(self, number: int) -> None:
-        """Gives a refused write up. Writes to a row whose creation is given up go with it.
+        """Gives a refused write up. Writes to a row whose creation is given up go with it, if no server has the row.
 
         Others that depend on it are refused from here on.
         """
         with self._statement():
             entry = self._stopped(number)
             followers = self._followers(number) if entry.kind is Kind.CREATE else []
-            rows = {entry.row, *(follower.row for follower in followers)}
-            with self._overlay.lifted(rows):
-                gone = {number, *(it.number for it in followers if it.row == entry.row)}
+            is_only_here = not self._is_on_server(entry)
+            with self._overlay.lifted({entry.row, *(it.row for it in followers)}):
+                gone = {number, *(it.number for it in followers if is_only_here and it.row == entry.row)}
                 self._outbox.remove(gone)
                 for follower in followers:
                     # What depends on these in turn is held by them.
@@ -293,16 +240,24 @@ class Writer:
             position = self._position()
             with self._overlay.lifted(entry.row for _, entry in known):
                 after = [self._answered(answer, entry, position) for answer, entry in known]
+            self._pass_by([entry for entry in after if entry.state in (State.REFUSED, State.HELD)])
             states = [entry.state for entry in after]
             return Answered(
                 applied=states.count(State.APPLIED),
                 queued=states.count(State.QUEUED),
                 held=states.count(State.HELD),
-                refused=tuple(self._pending(entry, set()) for entry in after if entry.state is State.REFUSED),
+                refused=tuple(self._pending(entry) for entry in after if entry.state is State.REFUSED),
                 overruled=tuple(
-                    self._pending(entry, set()) for entry in after if entry.state is State.APPLIED and entry.fields
+                    self._pending(entry) for entry in after if entry.state is State.APPLIED and entry.fields
                 ),
             )
+
+    def _pass_by(self, stopped: Sequence[Entry]) -> None:
+        """What was written later goes ahead of writes that were refused, and of those that depend on them."""
+        if stopped and self._overtaking:
+            every = [*stopped, *self._outbox.followers(entry.number for entry in stopped)]
+            with self._overlay.lifted(entry.row for entry in every):
+                self._overtaking.pass_by(every)
 
     def _send_again(self, numbers: Iterable[int]) -> int:
         """Has writes that the server does not know any more be sent as they are; returns how many."""
@@ -385,6 +340,7 @@ class Writer:
         self._wipe = Wipe.parse(facts.wipe)
         self._model = CarriedModel.parse(facts.model) if facts.model else None
         self._encoder = RowEncoder(self._model) if self._model else None
+        self._overtaking = Overtaking(self._outbox, self._model) if self._model else None
         self._overlay.use(self._model.tables if self._model else {})
         self._version = version
 
@@ -406,7 +362,7 @@ class Writer:
         except ValueError as error:
             raise WriteRefusedError("VALUE_INVALID", f"{table.primary_id} {error}", [table.primary_id]) from error
 
-    def _create(self, table: Table, row_id: str, values: Mapping[str, object]) -> None:
+    def _create(self, table: Table, row_id: str, values: Mapping[str, object]) -> int:
         _rules.require_right(table, Kind.CREATE)
         found = self._stored(table, Kind.CREATE, values)
         found = _rules.with_defaults(table, Kind.CREATE, found)
@@ -414,9 +370,9 @@ class Writer:
         if self._overlay.shown(table.entity, row_id) is not None:
             raise WriteRefusedError("ROW_EXISTS", f"{table.name} has a row {row_id} already; update it instead")
         _rules.check_row(table, Kind.CREATE, new, new)
-        self._write(table, row_id, Kind.CREATE, new, {})
+        return self._write(table, row_id, Kind.CREATE, new, {})
 
-    def _update(self, table: Table, row_id: str, values: Mapping[str, object]) -> None:
+    def _update(self, table: Table, row_id: str, values: Mapping[str, object]) -> int | None:
         _rules.require_right(table, Kind.UPDATE)
         row = self._required_row(table, row_id)
         found = self._stored(table, Kind.UPDATE, values)
@@ -427,24 +383,45 @@ class Writer:
         new = {name: value for name, value in found.items() if name in different}
         defaults = _rules.with_defaults(table, Kind.UPDATE, new)
         new |= {name: value for name, value in defaults.items() if name not in new and row.get(name) != value}
-        if new:
-            _rules.check_row(table, Kind.UPDATE, new, {**row, **new})
-            self._write(table, row_id, Kind.UPDATE, new, {name: row.get(name) for name in new})
+        if not new:
+            return None
+        _rules.check_row(table, Kind.UPDATE, new, {**row, **new})
+        return self._go_ahead(table, row_id, new, {name: row.get(name) for name in new})
 
-    def _delete(self, table: Table, row_id: str) -> None:
+    def _go_ahead(
+        self, table: Table, row_id: str, new: Mapping[str, SqlValue], old: Mapping[str, SqlValue]
+    ) -> int | None:
+        """Enters an update, in front of those that are held: what it sets is taken from them."""
+        assert self._overtaking is not None
+        with self._overlay.lifted([(table.entity, row_id)]):
+            taken = self._overtaking.take(table, row_id, new.keys())
+        new, old = {**taken.new, **new}, {**old, **taken.old}
+        row = self._required_row(table, row_id)
+        written = None
+        if any(row.get(name) != value for name, value in new.items()):
+            written = self._write(table, row_id, Kind.UPDATE, new, old)
+        if taken.remainders:
+            with self._overlay.lifted([(table.entity, row_id)]):
+                self._overtaking.enter(taken.remainders)
+        self._wrote = True
+        return written
+
+    def _delete(self, table: Table, row_id: str) -> int | None:
         _rules.require_right(table, Kind.DELETE)
         self._required_row(table, row_id)
         refused = [it for it in self._outbox.of_row(table.entity, row_id) if it.state is State.REFUSED]
         creation = next((it for it in refused if it.kind is Kind.CREATE), None)
         if creation and self._overlay.base(table.entity, row_id).ordinal is None:
             self.discard(creation.number)
-        else:
-            self._write(table, row_id, Kind.DELETE, {}, self._deleted(table, row_id))
+            return None
+        return self._write(table, row_id, Kind.DELETE, {}, self._deleted(table, row_id))
 
     def _deleted(self, table: Table, row_id: str) -> Mapping[str, SqlValue]:
-        """The row that is deleted, as it is shown; nothing if it is large."""
+        """The row that is deleted, as it is shown, but for what is held; nothing if it is large."""
         assert self._encoder is not None
-        row = self._required_row(table, row_id)
+        entries = self._outbox.of_row(table.entity, row_id)
+        held = [it for it in entries if it.kind is Kind.UPDATE and self._outbox.is_held(it)]
+        row = without_held(self._required_row(table, row_id), held)
         old = {name: value for name, value in row.items() if value is not None and name != table.primary_id}
         return old if len(self._encoder.encode(table, old)) <= DELETED_BYTES_MAX else {}
 
@@ -460,7 +437,7 @@ class Writer:
 
     def _write(
         self, table: Table, row_id: str, kind: Kind, new: Mapping[str, SqlValue], old: Mapping[str, SqlValue]
-    ) -> None:
+    ) -> int:
         assert self._model is not None
         assert self._encoder is not None
         entry = Entry(
@@ -483,6 +460,7 @@ class Writer:
         with self._overlay.lifted([entry.row]):
             self._outbox.add(entry, encoded)
         self._wrote = True
+        return entry.number
 
     def _next_number(self) -> int:
         count = self._outbox.count()
@@ -506,9 +484,17 @@ class Writer:
         return tuple(sorted(found))
 
     def _creations(self, entity: int, row_id: str) -> set[int]:
+        """Creations of a row that have yet to be taken. If the server has a row of that id, no other waits for it."""
         open_states = (State.WAITING, State.QUEUED, State.HELD, State.REFUSED)
         entries = self._outbox.of_row(entity, row_id)
-        return {entry.number for entry in entries if entry.kind is Kind.CREATE and entry.state in open_states}
+        creations = [it for it in entries if it.kind is Kind.CREATE and it.state in open_states]
+        stopped = (State.HELD, State.REFUSED)
+        return {it.number for it in creations if it.state not in stopped or not self._is_on_server(it)}
+
+    def _is_on_server(self, entry: Entry) -> bool:
+        """Whether the server has the row of an entry, as far as the device is told."""
+        is_carried = self._model is not None and entry.entity in self._model.tables
+        return is_carried and self._overlay.base(entry.entity, entry.id).ordinal is not None
 
     def _entity_number(self, name: str) -> int | None:
         table = self._model.table(name) if self._model else None
@@ -520,20 +506,16 @@ class Writer:
         entry = self._outbox.get(number)
         if entry is None or entry.state in (State.KEPT, State.DOUBTFUL, State.ASKED):
             raise OutboxError(f"there is no write {number} in the outbox; it may be in the data already")
-        if entry.state is not State.REFUSED and number not in self._outbox.held():
+        if entry.state is not State.REFUSED and not self._outbox.is_held(entry):
             raise OutboxError(f"write {number} was not refused; it waits for the server, so sync first")
         return entry
 
     def _followers(self, number: int) -> list[Entry]:
         """Writes that depend on one, directly or not, in order."""
-        reached, found = {number}, []
-        for entry in self._outbox.in_state(State.WAITING, State.QUEUED, State.HELD, State.REFUSED):
-            if not reached.isdisjoint(entry.depends_on):
-                reached.add(entry.number)
-                found.append(entry)
-        return found
+        return self._outbox.followers([number])
 
-    def _write_again(self, entry: Entry, values: Mapping[str, object]) -> None:
+    def _write_again(self, entry: Entry, values: Mapping[str, object]) -> int | None:
+        """Writes what a write says over the row as it is now; returns its new number, or None if nothing changes."""
         table = self._model.tables.get(entry.entity) if self._model else None
         if table is None:
             raise WriteRefusedError(
@@ -543,11 +525,48 @@ class Writer:
         merged = {name: value for name, value in entry.new.items() if name in known} | dict(values)
         match entry.kind:
             case Kind.CREATE:
-                self._create(table, entry.id, merged)
+                return self._create(table, entry.id, merged)
             case Kind.UPDATE:
-                self._update(table, entry.id, merged)
+                return self._update(table, entry.id, merged)
             case Kind.DELETE:
-                self._delete(table, entry.id)
+                return self._delete(table, entry.id)
+
+    def _follow_again(self, entry: Entry, encoded: bytes, first: int) -> None:
+        """Writes again what has waited for another write, but not over what the user has done since.
+
+        What cannot be written again is refused from here on, for the reason that there is. `first` is the first number
+        that was given since.
+        """
+        try:
+            with self._statement():
+                self._write_again(self._not_overtaken(entry, first), {})
+        except WriteRefusedError as error:
+            refused = replace(
+                entry,
+                number=self._outbox.next_number(),
+                state=State.REFUSED,
+                sent=False,
+                depends_on=(),
+                reason=error.reason,
+                message=str(error),
+                fields=error.fields,
+            )
+            again = upload_pb2.Mutation.FromString(encoded)
+            again.number = refused.number
+            again.ClearField("depends_on")
+            with self._overlay.lifted([entry.row]):
+                self._outbox.add(refused, again.SerializeToString(deterministic=True))
+
+    def _not_overtaken(self, entry: Entry, first: int) -> Entry:
+        """An entry without what later ones of its row set. Raises WriteRefusedError if one deletes the row."""
+        later = [it for it in self._outbox.of_row(*entry.row) if entry.number < it.number < first]
+        going = [it for it in later if it.state is not State.REFUSED]
+        if any(it.kind is Kind.DELETE for it in going):
+            raise WriteRefusedError("ROW_UNKNOWN", "the row was deleted after this was written; discard the write")
+        if entry.kind is not Kind.UPDATE:
+            return entry
+        names = {name for it in going for name in it.new}
+        return replace(entry, new={name: value for name, value in entry.new.items() if name not in names})
 
     def _position(self) -> int | None:
         """The LSN that the device has come to; None if it has none in this epoch."""
@@ -565,20 +584,6 @@ class Writer:
             self._outbox.keep([after], now_us=int(self._clock() * 1_000_000))
         return after
 
-    def _pending(self, entry: Entry, held: set[int]) -> PendingWrite:
+    def _pending(self, entry: Entry, held: Container[int] = ()) -> PendingWrite:
         table = self._model.tables.get(entry.entity) if self._model else None
-        state = State.HELD if entry.number in held else entry.state
-        return PendingWrite(
-            number=entry.number,
-            entity=table.name if table else "",
-            id=entry.id,
-            kind=entry.kind.name.lower(),
-            values=entry.new,
-            old_values=entry.old,
-            state=state.name.lower(),
-            depends_on=entry.depends_on,
-            reason=entry.reason,
-            message=entry.message,
-            fields=entry.fields,
-            written_at_us=entry.written_at_us,
-        )
+        return pending(entry, table.name if table else "", held)
