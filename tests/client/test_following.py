@@ -252,7 +252,7 @@ def test_the_application_says_when_tables_change(tmp_path: Path, server: MemoryS
         assert (change.added, change.removed) == (("price",), ("visit",))
         assert change.changed["site"].added == ("phone",)
         assert (set(change.changed["site"].removed), change.changed["site"].changed) == ({"budget", "tags"}, ("kind",))
-        assert device._writer.entries()[-1].id == visit
+        assert device.outbox()[-1].id == visit
         device._uploader = lambda **_: Nothing()  # type: ignore[method-assign, assignment]
         assert device.sync().complete
         assert [(it.number, it.state, it.reason, it.values) for it in device.outbox()] == [

@@ -310,7 +310,7 @@ def test_a_batch_is_all_or_nothing(device: Device) -> None:
         device.update("site", NORTH, {"name": "N"})
         with pytest.raises(WriteRefusedError):
             device.create("site", {"name": "x" * 11})
-        assert name(device) == "North", "others see it when it is done"
+        assert name(device) == "N", "the batch itself sees it at once"
     assert (name(device), name(device, first)) == ("N", "one")
 
     def broken() -> None:

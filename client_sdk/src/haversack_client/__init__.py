@@ -26,6 +26,7 @@ from haversack_client._device import Device
 from haversack_client._encryption import change_key, keyring_key
 from haversack_client._errors import (
     AuthenticationError,
+    BatchOpenError,
     DeviceBlockedError,
     DeviceWipedError,
     DigestMismatchError,
@@ -77,6 +78,7 @@ __all__ = [
     "Activity",
     "AuthenticationError",
     "Backoff",
+    "BatchOpenError",
     "Caller",
     "Checkpoint",
     "CheckpointReached",

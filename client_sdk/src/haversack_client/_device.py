@@ -26,7 +26,7 @@ from haversack_client._model_change import ModelGate, OnModelChange
 from haversack_client._monitor import Activities, Activity, Monitor
 from haversack_client._operations import KeepCookie
 from haversack_client._outbox import State
-from haversack_client._pending import PendingWrite
+from haversack_client._pending import PendingWrite, read_writes
 from haversack_client._progress import Progress
 from haversack_client._reader import Status, open_read_only, read_facts, read_status
 from haversack_client._readers import Readers
@@ -196,19 +196,23 @@ class Device:
         self._writer.delete(entity, row_id)
 
     def batch(self) -> AbstractContextManager[None]:
-        """All writes of this thread within the block are one transaction: if the block raises, none of them is made.
+        """All writes within the block are one transaction: if the block raises, none of them is made.
 
-        Other writes, those of a sync among them, wait for it: do nothing slow in it.
+        It is its thread's, and its task's, where tasks run. Writes of other threads, those of a sync among them, wait
+        for it: do nothing slow in it. Those of other tasks of its thread raise BatchOpenError. A StoreError at its end
+        means that nothing of it was made, too.
         """
         return self._writer.writing()
 
     def outbox(self) -> list[PendingWrite]:
         """Every write that is not in the server's rows yet, or was refused, in order."""
-        return self._writer.entries()
+        with self._reading() as connection:
+            return read_writes(connection)
 
     def refused(self) -> list[PendingWrite]:
         """Writes that were refused, with their reasons. The rows are the server's again, but for refused creations."""
-        return self._writer.entries(State.REFUSED)
+        with self._reading() as connection:
+            return read_writes(connection, State.REFUSED)
 
     def retry(self, number: int) -> int | None:
         """Writes a refused write again, over the row as it is now, and behind it what depends on it.
@@ -232,8 +236,11 @@ class Device:
     # -- Reading -------------------------------------------------------------------------------------------------------
 
     def query(self, sql: str, parameters: SqlParameters = ()) -> list[sqlite3.Row]:
-        """Runs one statement that reads, and returns all rows. Raises sqlite3.Error if SQLite refuses it."""
-        with self._readers.reading() as connection:
+        """Runs one statement that reads, and returns all rows. Raises sqlite3.Error if SQLite refuses it.
+
+        Within a batch, what it has written is seen.
+        """
+        with self._reading() as connection:
             return connection.execute(sql, parameters).fetchall()
 
     def fetch(self, fetch_xml: str, caller: Caller | None = None) -> list[sqlite3.Row]:
@@ -245,7 +252,7 @@ class Device:
 
         Raises FetchError, whose `reason` is the one that a server gives to such a filter.
         """
-        with self._readers.reading() as connection:
+        with self._reading() as connection:
             return Fetch(connection, caller).rows(fetch_xml)
 
     @property
@@ -402,6 +409,10 @@ class Device:
     def accept_model_change(self) -> None:
         """Lets the tables change that were told to wait: at once beside a live stream, else at the next sync."""
         self._gate.accept()
+
+    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """A connection to read with: within a batch the batch's, which alone sees its rows."""
+        return self._writer.reading() if self._writer.is_in_batch else self._readers.reading()
 
     def _on_written(self) -> None:
         self._monitor.count()

@@ -6,8 +6,8 @@ It also takes the server's answers, because they change the outbox too.
 
 import json
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -16,6 +16,7 @@ from haversack.sync.v1 import position_pb2, sync_pb2, upload_pb2
 
 from haversack_client import _rules
 from haversack_client._answers import answered, is_news
+from haversack_client._batch import Batches
 from haversack_client._conflicts import Conflict, Conflicts, FieldConflict, Overruled
 from haversack_client._connections import Connection, Key, connect, store_errors
 from haversack_client._errors import DeviceWipedError, OutboxError, WriteRefusedError
@@ -69,15 +70,13 @@ class Writer:
         """
         self._path = path
         self._turn = turn or Turn()
-        self._on_written = on_written
         self._keeps_conflicts = keeps_conflicts
         self._clock = clock
-        self._is_open = False
-        self._wrote = False
         self._connection: Connection = connect(path, key)
         with store_errors(path):
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA secure_delete = ON")
+        self._batches = Batches(self._connection, path, self._turn, on_begun=self._follow_model, on_written=on_written)
         self._outbox = Outbox(self._connection)
         self._conflicts = Conflicts(self._connection)
         self._overlay = Overlay(self._connection, {})
@@ -92,60 +91,18 @@ class Writer:
         with store_errors(self._path), self._turn:
             self._connection.close()
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """One transaction for all writes of this thread within the block; nothing of it is left if the block raises.
+    @property
+    def is_in_batch(self) -> bool:
+        """Whether the caller is within a batch of its own."""
+        return self._batches.is_mine
 
-        Blocks may lie in each other: an inner one that raises takes only itself back.
-        """
-        with self._turn:
-            outermost = not self._is_open
-            if outermost:
-                self._begin()
-            try:
-                with self._savepoint():
-                    yield
-                if outermost:
-                    self._commit()
-            finally:
-                if outermost:
-                    self._end()
-            wrote = outermost and self._wrote
-        if wrote:
-            self._on_written()
+    def writing(self) -> AbstractContextManager[None]:
+        """One transaction for all writes within the block, as `Batches.writing`."""
+        return self._batches.writing()
 
-    def _begin(self) -> None:
-        with store_errors(self._path):
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._is_open, self._wrote = True, False
-            try:
-                self._follow_model()
-            except BaseException:
-                self._end()
-                raise
-
-    def _commit(self) -> None:
-        with store_errors(self._path):
-            self._connection.execute("COMMIT")
-
-    def _end(self) -> None:
-        """Whatever is not committed is taken back."""
-        self._is_open = False
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-            self._wrote = False
-
-    @contextmanager
-    def _savepoint(self) -> Iterator[None]:
-        self._connection.execute("SAVEPOINT block")
-        try:
-            yield
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK TO block")
-                self._connection.execute("RELEASE block")
-            raise
-        self._connection.execute("RELEASE block")
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection that sees what the caller's batch has written, as `Batches.reading`."""
+        return self._batches.reading()
 
     def create(self, entity: str, values: Mapping[str, object]) -> str:
         """Makes a row and returns its id, which is drawn unless `values` have one."""
@@ -167,13 +124,6 @@ class Writer:
         with self._statement():
             table = self._table(entity)
             self._delete(table, self._id(table, row_id))
-
-    def entries(self, *states: State) -> list[PendingWrite]:
-        """Writes in the outbox, in order; only those in some states, if any are named."""
-        with self._statement():
-            held = self._outbox.held()
-            entries = self._outbox.in_state(*states) if states else self._outbox.all()
-            return [self._pending(entry, held) for entry in entries]
 
     def retry(self, number: int, values: Mapping[str, object] | None = None) -> int | None:
         """Writes a refused write again, over the row as it is now, with other `values` where some are given.
@@ -211,7 +161,7 @@ class Writer:
                         self._outbox.replace(
                             replace(follower, state=State.REFUSED, reason="WRITE_BLOCKED", message=message)
                         )
-            self._wrote = True
+            self._batches.mark_written()
 
     def sendable(self, after: int, count_max: int, bytes_max: int) -> list[Sendable]:
         """What to send next, as `Outbox.sendable`. From here on the server may have it."""
@@ -403,7 +353,7 @@ class Writer:
         if taken.remainders:
             with self._overlay.lifted([(table.entity, row_id)]):
                 self._overtaking.enter(taken.remainders)
-        self._wrote = True
+        self._batches.mark_written()
         return written
 
     def _delete(self, table: Table, row_id: str) -> int | None:
@@ -459,7 +409,7 @@ class Writer:
             raise WriteRefusedError("ROW_TOO_LARGE", text)
         with self._overlay.lifted([entry.row]):
             self._outbox.add(entry, encoded)
-        self._wrote = True
+        self._batches.mark_written()
         return entry.number
 
     def _next_number(self) -> int:
@@ -584,6 +534,6 @@ class Writer:
             self._outbox.keep([after], now_us=int(self._clock() * 1_000_000))
         return after
 
-    def _pending(self, entry: Entry, held: Container[int] = ()) -> PendingWrite:
+    def _pending(self, entry: Entry) -> PendingWrite:
         table = self._model.tables.get(entry.entity) if self._model else None
-        return pending(entry, table.name if table else "", held)
+        return pending(entry, table.name if table else "")

@@ -61,7 +61,8 @@ class Fetch:
         root = parse(fetch_xml)
         if root.name != "fetch":
             raise malformed(f"{root.place}: write a <fetch>")
-        self._connection.execute("BEGIN")
+        if not self._connection.in_transaction:
+            self._connection.execute("BEGIN")
         serialized = read_facts(self._connection).model
         if not serialized:
             raise unsupported("nothing is on this device yet; sync first")
