@@ -217,7 +217,8 @@ class Device:
     def retry(self, number: int) -> int | None:
         """Writes a refused write again, over the row as it is now, and behind it what depends on it.
 
-        Returns its new number, or None if the row has the values already.
+        Returns its new number, or None if the row has the values already. What depends on it and cannot be written
+        again is refused, with the reason. Many are retried or discarded fastest in one batch.
 
         Raises:
             OutboxError: There is no such write, or it was not refused.
@@ -226,7 +227,11 @@ class Device:
         return self._writer.retry(number)
 
     def edit(self, number: int, values: Mapping[str, object]) -> int | None:
-        """Retries a refused write with other values: these replace or join what it set."""
+        """Retries a refused write with other values: these replace or join what it set.
+
+        A value whose column is gone from the device is left out if `values` have None for it; else WriteRefusedError
+        names it, as it does in `retry`.
+        """
         return self._writer.retry(number, values)
 
     def discard(self, number: int) -> None:

@@ -68,8 +68,15 @@ class State(IntEnum):
     """It was DOUBTFUL, and the server asks the organization's source whether that has it."""
 
 
+NUMBER_MAX = (1 << 63) - 1
+"""What SQLite can count to; no write has a greater number."""
+
 KEPT_DAYS_MAX = 30
 """How long a write is kept that is in the data: an older backup than this is no use to anybody by then."""
+
+KEPT_DAYS_A_STEP_MAX = 1
+"""By how much kept writes may age from one look at the clock to the next: a clock that jumps, for one sync or for good,
+takes no more than this from them. A device that syncs less often keeps its writes longer."""
 
 KEPT_ENTRIES_MAX = 10_000
 """How many are kept."""
@@ -186,17 +193,31 @@ class Outbox:
 
     def keep(self, entries: Iterable[Entry], *, now_us: int) -> None:
         """Keeps entries that are in the server's rows, out of sight, and forgets those that were kept for too long."""
-        values = [(int(State.KEPT), now_us, entry.number) for entry in entries]
+        age_us = self._age(now_us)
+        self._connection.execute(
+            "DELETE FROM _haversack_outbox WHERE state = ? AND settled_at_us < ?",
+            (int(State.KEPT), age_us - KEPT_DAYS_MAX * _MICROSECONDS_A_DAY),
+        )
+        values = [(int(State.KEPT), age_us, entry.number) for entry in entries]
         if not values:
             return
         self._connection.executemany(
             "UPDATE _haversack_outbox SET state = ?, settled_at_us = ?, lsn = 0 WHERE number = ?", values
         )
         self._connection.execute(
-            "DELETE FROM _haversack_outbox WHERE state = ? AND (settled_at_us < ? OR number IN (SELECT number FROM"
-            " _haversack_outbox WHERE state = ? ORDER BY settled_at_us DESC, number DESC LIMIT -1 OFFSET ?))",
-            (int(State.KEPT), now_us - KEPT_DAYS_MAX * _MICROSECONDS_A_DAY, int(State.KEPT), KEPT_ENTRIES_MAX),
+            "DELETE FROM _haversack_outbox WHERE number IN (SELECT number FROM _haversack_outbox"
+            " WHERE state = ? ORDER BY settled_at_us DESC, number DESC LIMIT -1 OFFSET ?)",
+            (int(State.KEPT), KEPT_ENTRIES_MAX),
         )
+
+    def _age(self, now_us: int) -> int:
+        """The time by which kept writes age: the device's clock, but in steps that are bounded, and never back."""
+        row = self._connection.execute("SELECT value FROM _haversack_meta WHERE key = 'aging'").fetchone()
+        seen_us, age_us = json.loads(row[0]) if row else (now_us, now_us)
+        age_us += min(max(now_us - seen_us, 0), KEPT_DAYS_A_STEP_MAX * _MICROSECONDS_A_DAY)
+        aging = json.dumps([now_us, age_us])
+        self._connection.execute("INSERT OR REPLACE INTO _haversack_meta VALUES ('aging', ?)", (aging,))
+        return age_us
 
     def doubt(self) -> None:
         """A new epoch begins: whether the server still has what it took is not known."""
@@ -258,7 +279,7 @@ class Outbox:
 
     def get(self, number: int) -> Entry | None:
         """The entry of a number, if there is one."""
-        return next(self._entries("WHERE number = ?", (number,)), None)
+        return next(self._entries("WHERE number = ?", (number,)), None) if 0 < number <= NUMBER_MAX else None
 
     def all(self) -> list[Entry]:
         """Every entry but those that are kept out of sight, in order."""

@@ -471,8 +471,7 @@ class Writer:
             raise WriteRefusedError(
                 "ENTITY_UNKNOWN", "the device does not carry the entity any more; discard the write"
             )
-        known = {column.name for column in table.columns}
-        merged = {name: value for name, value in entry.new.items() if name in known} | dict(values)
+        merged = _of_columns(table, entry.new, values)
         match entry.kind:
             case Kind.CREATE:
                 return self._create(table, entry.id, merged)
@@ -537,3 +536,19 @@ class Writer:
     def _pending(self, entry: Entry) -> PendingWrite:
         table = self._model.tables.get(entry.entity) if self._model else None
         return pending(entry, table.name if table else "")
+
+
+def _of_columns(table: Table, new: Mapping[str, SqlValue], values: Mapping[str, object]) -> dict[str, object]:
+    """What is to be written again. A value whose column is gone is left out only if `values` say None for it."""
+    known = {column.name for column in table.columns}
+    gone = sorted(new.keys() - known)
+    unsaid = [name for name in gone if name not in values]
+    if unsaid:
+        names = ", ".join(unsaid)
+        raise WriteRefusedError(
+            "ATTRIBUTE_UNKNOWN",
+            f"{table.name} has no {names} on this device any more; edit the write with None for {names}, or discard it",
+            unsaid,
+        )
+    left_out = {name for name in gone if values[name] is None}
+    return {name: value for name, value in {**new, **values}.items() if name not in left_out}
