@@ -139,6 +139,7 @@ def _settings(server: PostgresqlServer, database: str) -> str:
             "connection": {**connection, "sslmode": "disable", "ca_file": None},
             "slot": "bench",
             "publication": "bench",
+            "look_ms": 30_000,
             "entities": [{"entity": "contact", "table": table, "attributes": attributes}],
         }
     )

@@ -28,6 +28,8 @@ CLIENT_WINS, SERVER_WINS, MERGE = (
     model_pb2.CONFLICT_POLICY_MERGE,
 )
 
+TAKEN = (upload_pb2.MUTATION_OUTCOME_APPLIED, upload_pb2.MUTATION_OUTCOME_QUEUED)
+
 
 @dataclass
 class ServerRow:
@@ -59,6 +61,7 @@ class Backup:
     rows: dict[int, dict[bytes, ServerRow]]
     ledger: "Ledger"
     applied: list[tuple[bytes, int]]
+    withdrawn: list[tuple[bytes, int]]
 
 
 Ledger = dict[tuple[bytes, int], tuple[bytes, upload_pb2.MutationAnswer]]
@@ -77,6 +80,7 @@ class MemoryServer:
         lose_answers: How many uploads are done but not answered.
         down: Whether nobody answers.
         applied: Mutations taken, as (install, number), in order.
+        withdrawn: Refused mutations that their users have given up, likewise: an administrator cannot retry them.
         streamed: Events that a device has applied, in order.
     """
 
@@ -96,6 +100,7 @@ class MemoryServer:
     rows: dict[int, dict[bytes, ServerRow]] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=dict)
     applied: list[tuple[bytes, int]] = field(default_factory=list)
+    withdrawn: list[tuple[bytes, int]] = field(default_factory=list)
     streamed: list[sync_pb2.SyncEvent] = field(default_factory=list)
     uploads: list[upload_pb2.UploadRequest] = field(default_factory=list)
     reports: list[report_pb2.ReportRequest] = field(default_factory=list)
@@ -136,12 +141,13 @@ class MemoryServer:
 
     def back_up(self) -> Backup:
         """Keeps what there is."""
-        return Backup(self.head, deepcopy(self.rows), deepcopy(self.ledger), list(self.applied))
+        return Backup(self.head, deepcopy(self.rows), deepcopy(self.ledger), list(self.applied), list(self.withdrawn))
 
     def restore(self, backup: Backup) -> None:
         """Everything since the backup is lost; a new epoch says so."""
         self.head, self.rows = backup.head, deepcopy(backup.rows)
         self.ledger, self.applied = deepcopy(backup.ledger), list(backup.applied)
+        self.withdrawn = list(backup.withdrawn)
         self._mint()
 
     def _mint(self) -> None:
@@ -176,6 +182,11 @@ class MemoryServer:
         if self.down:
             raise UnavailableError("nobody answers", code="UNAVAILABLE")
         self.uploads.append(request)
+        numbers = [upload_pb2.Mutation.FromString(raw).number for raw in request.mutations]
+        assert numbers or request.withdrawn, "a call says something"
+        assert list(request.withdrawn) == sorted(set(request.withdrawn) - set(numbers)), "they are other ones, in order"
+        for number in request.withdrawn:
+            self._withdraw(request.install_id, number)
         self._first_hashes |= {(request.install_id, it.number): it.hash for it in request.shortened}
         answers = [self._take(request.install_id, mutation) for mutation in request.mutations]
         if self.lose_answers:
@@ -228,6 +239,20 @@ class MemoryServer:
         event = with_cookie(checkpoint(held, lsn=self.head), cookie)
         event.position.CopyFrom(position_pb2.Position(lsn=self.head, history=int(self.epoch[6:])))
         yield event
+
+    def retry(self, install: bytes, number: int) -> bool:
+        """An administrator has a refused mutation judged again; returns whether that may be."""
+        raw, answer = self.ledger[install, number]
+        if (install, number) in self.withdrawn or answer.outcome in TAKEN:
+            return False
+        del self.ledger[install, number]
+        self._take(install, raw)
+        return True
+
+    def _withdraw(self, install: bytes, number: int) -> None:
+        known = self.ledger.get((install, number))
+        if known and known[1].outcome not in TAKEN and (install, number) not in self.withdrawn:
+            self.withdrawn.append((install, number))
 
     def _take(self, install: bytes, raw: bytes) -> upload_pb2.MutationAnswer:
         mutation = upload_pb2.Mutation.FromString(raw)

@@ -1,8 +1,9 @@
 """Queries of a device: columns, joins, order, pages, and who asks."""
 
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,18 @@ from zoneinfo import ZoneInfo
 import pytest
 from client.memory_server import MemoryServer
 from client.test_writes import NORTH, QUICK, SITE, VISIT
-from haversack_client import Caller, Device, FetchError
+from haversack_client import Caller, Device, FetchError, StoreError
+from haversack_client._fetch import Fetch
 from haversack_client._fetch._caller import LocalZone
 from hypothesis import given
 from hypothesis import strategies as st
 
 SOUTH = UUID("22222222-2222-4222-8222-222222222222")
 UNDER = "<filter><condition attribute='siteid' operator='under' value='x'/></filter>"
+MANY_VALUES = (
+    "<filter><condition attribute='kind' operator='in'>" + "<value>1</value>" * 32_001 + "</condition></filter>"
+)
+MANY_ORDERS = "<order attribute='name'/>" * 65
 ADA = "33333333-3333-4333-8333-333333333333"
 
 
@@ -84,6 +90,39 @@ def test_joins(device: Device) -> None:
     ]
 
 
+def test_an_order_names_a_joined_entity(device: Device) -> None:
+    xml = (
+        "<entity name='visit'><attribute name='topic'/>{}<order attribute='topic'/><link-entity name='site'"
+        " from='siteid' to='siteid' alias='s'><attribute name='name'/></link-entity></entity>"
+    )
+    by_site = xml.format("<order entityname='s' attribute='name' descending='true'/>")
+    assert [row[1:] for row in fetch(device, by_site)] == [("door", "north"), ("roof", "north"), ("Roof", "Éclair")]
+    with pytest.raises(FetchError, match=r'<order> at line 1.*entityname "other" is no alias of a joined .*\(s\)'):
+        fetch(device, xml.format("<order entityname='other' attribute='topic'/>"))
+
+
+def test_distinct_rows(device: Device) -> None:
+    device.create("visit", {"topic": "DOOR  "})
+    topics = "<entity name='visit'><attribute name='topic'/><order attribute='topic'/></entity>"
+    found = fetch(device, topics, "distinct='true'")
+    assert [str(topic).lower().strip() for (topic,) in found] == ["door", "gone", "roof"]
+    assert len(fetch(device, topics)) == 5
+    sites = (
+        "<entity name='visit'><no-attrs/><link-entity name='site' from='siteid' to='siteid' alias='s'>"
+        "<attribute name='name'/><order attribute='name'/></link-entity></entity>"
+    )
+    assert fetch(device, sites, "distinct='true'") == [("Éclair",), ("north",)]
+    assert fetch(device, sites, "top='1'") == [(str(UUID(int=3)), "Éclair")]
+    with pytest.raises(FetchError, match="asks for no column"):
+        fetch(device, "<entity name='visit'><no-attrs/></entity>", "distinct='true'")
+
+
+def test_two_columns_do_not_share_a_name(device: Device) -> None:
+    xml = "<entity name='site'><attribute name='name' alias='x'/><attribute name='kind' alias='x'/></entity>"
+    with pytest.raises(FetchError, match='two columns are named "x"'):
+        fetch(device, xml)
+
+
 def test_parameters_stay_with_their_marks(device: Device) -> None:
     xml = (
         "<entity name='visit'><attribute name='topic'/>"
@@ -128,12 +167,29 @@ def test_who_asks_must_be_known(device: Device, operator: str) -> None:
         ("<fetch top='1' page='1'><entity name='site'/></fetch>", "FILTER_MALFORMED"),
         ("<!DOCTYPE fetch><fetch><entity name='site'/></fetch>", "FILTER_MALFORMED"),
         (f"<fetch><entity name='site'>{UNDER}</entity></fetch>", "FILTER_OPERATOR_UNKNOWN"),
+        (f"<fetch><entity name='site'>{MANY_VALUES}</entity></fetch>", "FILTER_TOO_LARGE"),
+        (f"<fetch><entity name='site'>{MANY_ORDERS}</entity></fetch>", "FILTER_TOO_LARGE"),
+        (b"<fetch/>", "FILTER_MALFORMED"),
     ],
 )
-def test_what_cannot_be_answered_is_named(device: Device, xml: str, reason: str) -> None:
+def test_what_cannot_be_answered_is_named(device: Device, xml: Any, reason: str) -> None:
     with pytest.raises(FetchError) as caught:
         device.fetch(xml)
     assert caught.value.reason == reason
+
+
+def test_what_sqlite_says_is_named(device: Device) -> None:
+    xml = "<fetch><entity name='site'/></fetch>"
+    with closing(device.connection()) as connection:
+        connection.set_progress_handler(lambda: 1, 1)
+        with pytest.raises(StoreError, match="interrupted"):
+            Fetch(connection).rows(xml)
+        connection.set_progress_handler(None, 1)
+        connection.rollback()
+        connection.setlimit(sqlite3.SQLITE_LIMIT_COLUMN, 2)
+        with pytest.raises(FetchError, match="too many columns") as caught:
+            Fetch(connection).rows(xml)
+    assert caught.value.reason == "FILTER_TOO_LARGE"
 
 
 def test_the_zone_of_this_device_changes_its_clocks(monkeypatch: pytest.MonkeyPatch) -> None:

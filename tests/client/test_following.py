@@ -9,13 +9,14 @@ from pathlib import Path
 from queue import Queue
 
 import pytest
-from client.memory_server import MemoryServer, MemoryStream
+from client.memory_server import MERGE, MemoryServer, MemoryStream
 from client.test_writes import FORBIDDEN, NORTH, QUICK, SITE, VISIT, name
 from client.wire import Attribute, Entity, batch, checkpoint, with_cookie
 from haversack.model.v1 import model_pb2
 from haversack.sync.v1 import sync_pb2, upload_pb2
 from haversack_client import (
     Activity,
+    AuthenticationError,
     Backoff,
     CheckpointReached,
     Device,
@@ -30,6 +31,7 @@ from haversack_client import (
     WriteRefusedError,
     WritesAnswered,
 )
+from haversack_client._model_change import ASK_AGAIN_SECONDS, ModelGate
 from haversack_client._transport import Received
 
 WAIT_SECONDS = 20.0
@@ -85,6 +87,7 @@ class LiveStream(MemoryStream):
         seen = self.server.head
         while not self.ended.wait(0.005):
             if self.server.head == seen:
+                yield received(sync_pb2.SyncEvent(heartbeat=sync_pb2.Heartbeat(lsn=seen)))
                 continue
             rows = {row_id: row for row_id, row in self.server.rows[SITE.number].items() if row.alive}
             names = {attribute.number: attribute.name for attribute in SITE.attributes}
@@ -161,6 +164,22 @@ def test_a_kept_device_is_closed_while_it_waits_for_a_network(tmp_path: Path, se
     assert not keeper.running
 
 
+@pytest.mark.parametrize("way", ["live", "keep_synced"])
+def test_what_another_process_writes_is_uploaded(tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("haversack_client._live.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("haversack_client._keeper.LOOK_SECONDS", 0.01)
+    server = LiveServer((SITE, VISIT))
+    server.put(SITE, NORTH.bytes, name="North")
+    path, taken = tmp_path / "device.sqlite3", threading.Event()
+    server.judge = lambda _: taken.set()
+    with Device(path, server, backoff=QUICK) as device:
+        device.sync()
+        with getattr(device, way)():
+            with Device.offline(path) as other:
+                other.update("site", NORTH, {"name": "Theirs"})
+            assert taken.wait(WAIT_SECONDS)
+
+
 def test_stages_come_in_order_and_progress_never_goes_back(tmp_path: Path) -> None:
     first = Entity(9, "kind", (Attribute(1, "kindid", model_pb2.ATTRIBUTE_TYPE_UNIQUEIDENTIFIER),), mandatory=True)
     server = MemoryServer((first, SITE))
@@ -201,6 +220,73 @@ def test_what_does_not_pass_is_an_error_until_the_next_call(device: Device, serv
     server.open = opened  # type: ignore[method-assign]
     device.sync()
     assert (device.activity.state, device.activity.error) == (OverallState.NOT_CONNECTED, "")
+
+
+EXPIRED = AuthenticationError("the token has expired", code="UNAUTHENTICATED", reason="TOKEN_EXPIRED")
+
+
+class RefusingServer(LiveServer):
+    """It may refuse uploads."""
+
+    refusal: Exception | None = None
+
+    def upload(self, request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
+        if self.refusal:
+            raise self.refusal
+        return super().upload(request)
+
+
+def test_an_upload_that_is_refused_is_an_error_until_one_is_not(tmp_path: Path) -> None:
+    server = RefusingServer((SITE, VISIT))
+    server.put(SITE, NORTH.bytes, name="North")
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK) as device:
+        device.sync()
+        server.refusal = EXPIRED
+        with device.keep_synced() as keeper:
+            device.update("site", NORTH, {"name": "Mine"})
+            activity = wait_for(device, lambda it: it.error != "")
+            assert (activity.state, activity.error, activity.waiting) == (OverallState.ERROR, str(EXPIRED), 1)
+            assert wait_for(device, lambda it: it.retry_seconds is not None).state is OverallState.ERROR
+            server.refusal = None
+            keeper.upload_now()
+            activity = wait_for(device, lambda it: not it.waiting and it.state is not OverallState.ERROR)
+            assert activity.error == ""
+        server.refusal = EXPIRED
+        device.update("site", NORTH, {"name": "again"})
+        with pytest.raises(AuthenticationError):
+            device.upload()
+        assert (device.activity.state, device.activity.error) == (OverallState.ERROR, str(EXPIRED))
+
+
+def test_an_upload_that_is_refused_beside_a_stream_stays_an_error(tmp_path: Path) -> None:
+    server = RefusingServer((SITE, VISIT))
+    server.put(SITE, NORTH.bytes, name="North")
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK) as device, device.live() as live:
+        events = iter(live)
+        assert any(isinstance(event, CheckpointReached) for event in events)
+        server.refusal = EXPIRED
+        device.update("site", NORTH, {"name": "Mine"})
+        assert any(isinstance(event, UploadFailed) for event in events)
+        server.put(SITE, NORTH.bytes, kind=2)
+        assert any(isinstance(event, CheckpointReached) for event in events), "rows come all the same"
+        assert (device.activity.state, device.activity.error) == (OverallState.ERROR, str(EXPIRED))
+        server.refusal = None
+        device.update("site", NORTH, {"name": "again"})
+        wait_for(device, lambda it: it.state is OverallState.CONNECTED and not it.error)
+
+
+def test_progress_goes_on_when_a_sync_has_more_to_do(tmp_path: Path, server: MemoryServer) -> None:
+    server.policy = MERGE
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK, on_conflict=lambda _: {"name": "Both"}) as device:
+        device.sync()
+        device.update("site", NORTH, {"name": "Mine"})
+        server.put(SITE, NORTH.bytes, name="Theirs")
+        seen, told = list[float](), list[float]()
+        device.on_activity(lambda activity: told.append(activity.fraction))
+        device.sync(lambda progress: seen.append(progress.fraction))
+        assert seen.count(1.0) > 1, "it came to its view twice"
+        assert seen == sorted(seen)
+        assert told == sorted(told)
 
 
 def test_activities_can_be_iterated(device: Device) -> None:
@@ -352,6 +438,47 @@ def test_a_crash_while_tables_change_leaves_the_old_ones(
         assert device.status(verify=True).verified
         device.sync()
         assert device.query("SELECT phone FROM site")[0]["phone"] is None
+
+
+def test_a_kept_device_does_not_press_its_application(tmp_path: Path, server: MemoryServer) -> None:
+    asked = list[int]()
+
+    def ask(change: ModelChange) -> ModelAnswer:
+        asked.append(change.version)
+        return ModelAnswer.LATER
+
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK, on_model_change=ask) as device:
+        device.sync()
+        change_model(server)
+        for _ in range(3):
+            assert device._sync_kept(), "that the application does not want it now is no failure"
+        assert asked == [2]
+        server.version = 3
+        assert device._sync_kept()
+        assert asked == [2, 3], "another model is another question"
+        device.sync()
+        assert asked == [2, 3, 3], "an application that syncs is asked"
+        with device.keep_synced():
+            device.accept_model_change()
+            wait_for(device, lambda it: it.stage is Stage.READY and not it.model_waiting)
+            wait_for(device, lambda _: device.status().model_version == 3)
+        assert asked == [2, 3, 3]
+
+
+def test_an_application_that_said_later_is_asked_again_much_later(tmp_path: Path, server: MemoryServer) -> None:
+    now, answers = [0.0], [ModelAnswer.LATER, ModelAnswer.LATER, ModelAnswer.NOW]
+    gate = ModelGate(lambda _: answers.pop(0), clock=lambda: now[0])
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK) as device:
+        device.sync()
+        before = device._store.model
+        change_model(server)
+        device.sync()
+        after = device._store.model
+    assert after
+    for now[0], left in ((0.0, 2), (ASK_AGAIN_SECONDS - 1, 2), (ASK_AGAIN_SECONDS + 1, 1), (ASK_AGAIN_SECONDS + 2, 1)):
+        assert not gate.lets_in(before, after, asks_again=False)
+        assert len(answers) == left
+    assert gate.lets_in(before, after)
 
 
 def test_live_waits_for_the_application(tmp_path: Path) -> None:

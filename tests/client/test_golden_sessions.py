@@ -201,7 +201,7 @@ class Player:
     def answered(self, stated: Json) -> None:
         """The device has uploaded what waits, and this is what it was told."""
         sent = self.writer.sendable(0, 500, 1 << 20)
-        assert [it.number for it in sent] == [it["number"] for it in stated["answers"]]
+        assert [it.number for it in sent.writes] == [it["number"] for it in stated["answers"]]
         self.writer.answer([answer_of(it) for it in stated["answers"]])
 
     def outbox(self, stated: Sequence[str]) -> None:

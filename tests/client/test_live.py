@@ -24,6 +24,7 @@ from haversack_client import (
     NotProvisionedError,
     PermissionDeniedError,
     RowsChanged,
+    TokenError,
 )
 from haversack_client._live import _Events
 from haversack_client._synchronizer import RETRIES_MAX
@@ -90,6 +91,37 @@ def test_it_comes_back_for_ever(tmp_path: Path) -> None:
         assert len(waits) == len(cuts) + 1
         assert all(event.connection is Connection.WAITING for event in waits)
         assert seen[-2] == ConnectionChanged(Connection.CONNECTED)
+
+
+def test_a_token_that_cannot_be_had_now_is_asked_for_again(tmp_path: Path) -> None:
+    lost = [ConnectionError("cannot reach login.example.com")] * (2 * RETRIES_MAX)
+
+    def token() -> str:
+        if lost:
+            raise lost.pop()
+        return "fresh"
+
+    path = tmp_path / "device.sqlite3"
+    with (
+        ScriptedServer([[MODEL, checkpoint(EMPTY), Hang()]]) as server,
+        Device.open(path, server.endpoint, token, backoff=QUICK) as device,
+        device.live() as live,
+    ):
+        waits = [it for it in until(live, REACHED) if isinstance(it, ConnectionChanged) and it.error]
+        assert len(waits) > RETRIES_MAX, "a report may have asked, too"
+        assert "login.example.com" in str(waits[0].error)
+        assert set(server.tokens) == {"Bearer fresh"}
+
+
+def test_a_user_who_must_sign_in_again_ends_it(tmp_path: Path) -> None:
+    def token() -> str:
+        raise TokenError("sign in again")
+
+    with (
+        Device.open(tmp_path / "device.sqlite3", "127.0.0.1:1", token, backoff=QUICK) as device,
+        pytest.raises(TokenError),
+    ):
+        list(device.live())
 
 
 def test_what_does_not_pass_ends_it(tmp_path: Path) -> None:

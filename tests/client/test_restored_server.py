@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from client.memory_server import MERGE, SERVER_WINS, MemoryServer, Refusal
-from client.test_upgrades import withdraw_dependencies
+from client.test_upgrades import drop_dependencies
 from client.test_writes import NORTH, QUICK, SITE
 from haversack.sync.v1 import upload_pb2
 from haversack_client import Device, OutboxError
@@ -178,7 +178,8 @@ def test_a_file_from_before_writes_were_kept_is_upgraded(server: MemoryServer, d
     device.update("site", NORTH, {"name": "mine"})
     device.close()
     with closing(sqlite3.connect(device._path)) as connection:
-        withdraw_dependencies(connection)
+        drop_dependencies(connection)
+        connection.execute("DROP TABLE _haversack_withdrawn")
         connection.execute("DROP INDEX _haversack_outbox_state")
         connection.execute("ALTER TABLE _haversack_outbox DROP COLUMN settled_at_us")
         connection.execute("ALTER TABLE _haversack_outbox DROP COLUMN first_hash")

@@ -1,18 +1,30 @@
 """When a device that is kept in sync does sync: by each entity's own interval, over restarts, and after failures."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from queue import Empty, Queue
 
 import pytest
-from client.memory_server import MemoryServer
+from client.memory_server import MemoryServer, MemoryStream
 from client.test_following import wait_for
 from client.test_writes import NORTH, QUICK, SITE, VISIT
 from client.wire import Entity
-from haversack_client import Backoff, Device, Keeper, PermissionDeniedError, UnavailableError
+from haversack.sync.v1 import sync_pb2, upload_pb2
+from haversack_client import (
+    Backoff,
+    Device,
+    Keeper,
+    NotProvisionedError,
+    PermissionDeniedError,
+    QueueFullError,
+    StoreError,
+    UnavailableError,
+)
 from haversack_client._keeper import Work
 from haversack_client._schedule import Due, read_due
+from haversack_client._uploader import RETRIES_MAX
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,11 +79,19 @@ def test_a_kept_device_that_was_closed_syncs_only_if_something_is_due(tmp_path: 
         assert server.streamed
 
 
-class Kept:
-    """A keeper over work that is scripted: each sync takes what it does from a list."""
+LOST = UnavailableError("nobody answers", code="UNAVAILABLE")
+AWAY = NotProvisionedError("out of service", code="FAILED_PRECONDITION", reason="ORGANIZATION_NOT_PROVISIONED")
+REFUSED = PermissionDeniedError("no", code="PERMISSION_DENIED")
 
-    def __init__(self, *syncs: bool | Exception, remaining: float = 0.0) -> None:
+
+class Kept:
+    """A keeper over work that is scripted: each sync and each upload takes what it does from a list."""
+
+    def __init__(
+        self, *syncs: bool | Exception, uploads: Sequence[Exception] = (), remaining: float | Exception = 0.0
+    ) -> None:
         self.syncs = list(syncs)
+        self.uploads = list(uploads)
         self.remaining = remaining
         self.asked = threading.Semaphore(0)
         self.calls = Queue[str]()
@@ -83,14 +103,21 @@ class Kept:
             raise what
         return what
 
+    def upload(self) -> None:
+        self.calls.put("upload")
+        if self.uploads:
+            raise self.uploads.pop(0)
+
     def due(self, _: float) -> Due:
         self.asked.release()
+        if isinstance(self.remaining, Exception):
+            error, self.remaining = self.remaining, 0.0
+            raise error
         remaining, self.remaining = self.remaining, 3600 if self.remaining else 0
         return Due(3600, remaining)
 
     def keeper(self, jitter: Callable[[], float] = lambda: 0.0) -> Keeper:
-        upload = lambda: self.calls.put("upload")  # noqa: E731 (a line)
-        work = Work(self.sync, upload, lambda: None, self.due, jitter)
+        work = Work(self.sync, self.upload, lambda: None, self.due, jitter)
         return Keeper(work, Backoff(initial_seconds=0.0001, max_seconds=0.001))
 
     def next(self) -> str:
@@ -98,18 +125,93 @@ class Kept:
 
 
 def test_losses_are_tried_again_and_refusals_wait_for_the_interval() -> None:
-    lost = UnavailableError("nobody answers", code="UNAVAILABLE")
-    refused = PermissionDeniedError("no", code="PERMISSION_DENIED")
-    kept = Kept(lost, lost, False, refused, RuntimeError("the application's"))
+    kept = Kept(LOST, AWAY, False, REFUSED, RuntimeError("the application's"))
     with kept.keeper() as keeper:
         assert [kept.next() for _ in range(4)] == ["sync"] * 4
         keeper.upload_now()
-        assert kept.next() == "upload", "after a refusal an hour is waited, but for what is wanted"
+        assert kept.next() == "upload", "after a refusal it waits for long, but for what is wanted"
         for _ in range(2):
             keeper.sync_now()
             assert kept.next() == "sync", "whatever the first has raised"
     with pytest.raises(Empty):
         kept.calls.get_nowait()
+
+
+def test_what_was_wished_for_is_wished_for_until_it_is_done() -> None:
+    kept = Kept(LOST, AWAY, False, uploads=[LOST, AWAY] * 4, remaining=3600.0)
+    with kept.keeper() as keeper:
+        assert [kept.next() for _ in range(9)] == ["upload"] * 9
+        keeper.sync_now()
+        assert [kept.next() for _ in range(4)] == ["sync"] * 4
+        keeper.upload_now()
+        assert kept.next() == "upload", "and no longer than that"
+    assert kept.calls.empty()
+
+
+def test_what_was_refused_is_asked_for_again_much_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("haversack_client._keeper.REFUSED_SECONDS", 0.01)
+    kept = Kept(REFUSED, uploads=[REFUSED], remaining=3600.0)
+    with kept.keeper() as keeper:
+        assert [kept.next() for _ in range(2)] == ["upload"] * 2
+        keeper.sync_now()
+        assert [kept.next() for _ in range(2)] == ["sync"] * 2
+
+
+def test_a_full_queue_at_the_server_needs_no_second_download() -> None:
+    full = QueueFullError("full", code="RESOURCE_EXHAUSTED", reason="WRITE_QUEUE_FULL", retry_delay_seconds=0.001)
+    kept = Kept(full, uploads=[full])
+    with kept.keeper():
+        assert [kept.next() for _ in range(3)] == ["sync", "upload", "upload"]
+    assert kept.calls.empty()
+
+
+def test_a_database_that_cannot_be_read_for_once_does_not_end_it(caplog: pytest.LogCaptureFixture) -> None:
+    kept = Kept(remaining=StoreError("locked"))
+    with kept.keeper():
+        assert [kept.next() for _ in range(2)] == ["upload", "sync"]
+    assert "when a sync is due" in caplog.text
+
+
+def test_an_outage_of_any_length_leaves_nothing_behind(tmp_path: Path) -> None:
+    server = CountingServer((OFTEN, SELDOM))
+    server.put(OFTEN, NORTH.bytes, name="North")
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK) as device:
+        device.sync()
+        with device.keep_synced() as keeper:
+            server.down = True
+            device.update("site", NORTH, {"name": "Mine"})
+            server.wait(calls=3 * RETRIES_MAX)
+            assert device.activity.waiting == 1
+            server.down = False
+            wait_for(device, lambda it: not it.waiting)
+            server.down = True
+            keeper.sync_now()
+            server.wait(calls=3 * RETRIES_MAX)
+            server.put(OFTEN, NORTH.bytes, kind=2)
+            server.down = False
+            wait_for(device, lambda _: device.query("SELECT kind FROM site")[0]["kind"] == 2)
+
+
+class CountingServer(MemoryServer):
+    """It can be waited for calls that nobody answers."""
+
+    def wait(self, calls: int) -> None:
+        for _ in range(calls):
+            assert self.unanswered.acquire(timeout=WAIT_SECONDS)
+
+    def open(self, request: sync_pb2.SyncRequest) -> MemoryStream:
+        if self.down:
+            self.unanswered.release()
+        return super().open(request)
+
+    def upload(self, request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
+        if self.down:
+            self.unanswered.release()
+        return super().upload(request)
+
+    @cached_property
+    def unanswered(self) -> threading.Semaphore:
+        return threading.Semaphore(0)
 
 
 def test_a_sync_by_the_application_counts() -> None:
@@ -130,3 +232,36 @@ def test_an_interval_is_cut_by_a_tenth_at_most(jitter: float, minutes: int, pass
     whole = _remaining(60.0 * minutes, MINUTE_US, MINUTE_US + int(passed * MINUTE_US))
     cut = _remaining(60.0 * minutes * (1 - jitter * JITTER), MINUTE_US, MINUTE_US + int(passed * MINUTE_US))
     assert 0 <= cut <= whole <= cut + 6.0 * minutes + 1e-6
+
+
+class SilentServer(MemoryServer):
+    """It takes calls, and answers none."""
+
+    def upload(self, request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
+        self.called.set()
+        assert self.left.wait(WAIT_SECONDS), "nobody hung up"
+        raise UnavailableError("this device has hung up", code="CANCELLED")
+
+    def hang_up(self) -> None:
+        self.left.set()
+
+    @cached_property
+    def called(self) -> threading.Event:
+        return threading.Event()
+
+    @cached_property
+    def left(self) -> threading.Event:
+        return threading.Event()
+
+
+def test_closing_does_not_wait_for_a_server_that_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("haversack_client._keeper.ANSWER_SECONDS_MAX", 0.01)
+    server = SilentServer((OFTEN, SELDOM))
+    server.put(OFTEN, NORTH.bytes, name="North")
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK) as device:
+        device.sync()
+        device.update("site", NORTH, {"name": "Mine"})
+        keeper = device.keep_synced()
+        assert server.called.wait(WAIT_SECONDS)
+    assert server.left.is_set()
+    assert not keeper.running

@@ -7,7 +7,7 @@ import grpc
 import pytest
 from client.scripted_server import Fail, Hang, ScriptedServer
 from client.wire import ACCOUNT, model
-from haversack.sync.v1 import sync_pb2
+from haversack.sync.v1 import report_pb2, sync_pb2, upload_pb2
 from haversack_client import (
     AuthenticationError,
     PermissionDeniedError,
@@ -82,8 +82,24 @@ def test_every_call_asks_for_a_token() -> None:
         for _ in range(2):
             list(transport.open(sync_pb2.SyncRequest()))
         assert server.tokens == ["Bearer first", "Bearer second"]
-        with pytest.raises(TokenError):
+        with pytest.raises(UnavailableError, match="StopIteration"):
             transport.open(sync_pb2.SyncRequest())
+
+
+def signed_out() -> str:
+    raise TokenError("sign in again")
+
+
+@pytest.mark.parametrize("token", ["", "abc\n", " abc", "ab\nc", "абв", lambda: "abc\n", lambda: None, signed_out])
+def test_what_is_no_token_is_told_at_once(token: Token) -> None:
+    transport = GrpcTransport("127.0.0.1:1", token)
+    for call in (
+        lambda: transport.open(sync_pb2.SyncRequest()),
+        lambda: transport.upload(upload_pb2.UploadRequest()),
+        lambda: transport.report(report_pb2.ReportRequest()),
+    ):
+        with pytest.raises(TokenError):
+            call()
 
 
 @pytest.mark.parametrize(

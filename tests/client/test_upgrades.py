@@ -27,11 +27,15 @@ NOTE = Entity(
         Attribute(2, "text", model_pb2.ATTRIBUTE_TYPE_STRING),
     ),
 )
-WITHDRAWN = {1: ("_haversack_outbox", "_haversack_base", "_haversack_conflict"), 2: ("_haversack_conflict",)}
+ADDED_LATER = {
+    1: ("_haversack_outbox", "_haversack_base", "_haversack_conflict", "_haversack_withdrawn"),
+    2: ("_haversack_conflict", "_haversack_withdrawn"),
+    5: ("_haversack_withdrawn",),
+}
 """Tables that a version did not have yet."""
 
 
-def withdraw_dependencies(connection: sqlite3.Connection) -> None:
+def drop_dependencies(connection: sqlite3.Connection) -> None:
     """Takes away what no version before 8 had."""
     for trigger in ("added", "changed", "removed"):
         connection.execute(f"DROP TRIGGER _haversack_outbox_{trigger}")
@@ -46,14 +50,14 @@ def server_with_rows() -> MemoryServer:
     return server
 
 
-@pytest.mark.parametrize("version", WITHDRAWN)
+@pytest.mark.parametrize("version", ADDED_LATER)
 def test_a_file_of_an_earlier_version_goes_on(tmp_path: Path, version: int) -> None:
     path, server = tmp_path / "device.sqlite3", server_with_rows()
     with Device(path, server, backoff=QUICK) as device:
         device.sync()
     with closing(sqlite3.connect(path)) as connection, connection:
-        withdraw_dependencies(connection)
-        for table in WITHDRAWN[version]:
+        drop_dependencies(connection)
+        for table in ADDED_LATER[version]:
             connection.execute(f"DROP TABLE {table}")
         if version == 2:
             connection.execute("DROP INDEX _haversack_outbox_state")
@@ -82,7 +86,7 @@ def test_what_depends_on_what_is_known_after_an_upgrade(tmp_path: Path) -> None:
         made = device.create("site", {"name": "South"})
         device.create("visit", {"topic": "look", "siteid": made})
     with closing(sqlite3.connect(path)) as connection, connection:
-        withdraw_dependencies(connection)
+        drop_dependencies(connection)
         connection.execute("PRAGMA user_version = 7")
     refused = Refusal(upload_pb2.MUTATION_OUTCOME_FORBIDDEN)
     server.judge = lambda mutation: refused if mutation.number == 1 else None

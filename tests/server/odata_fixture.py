@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -90,6 +90,10 @@ class OdataFixture:
         self.repeats_rows = False
         self.heeds_versions = True
         self.pages_max = 5_000
+        self.clock_ahead = timedelta()
+        self.tells_time = True
+        self.circle = 0
+        self._walked = 0
         self._tokens: set[str] = set()
         self._cursors: dict[str, tuple[Any, int]] = {}
         self._version = 1_000
@@ -106,10 +110,14 @@ class OdataFixture:
             kept = {**table.rows.get(key, {}), **row, "@version": self._version}
             for column in ("modifiedon", "ModifiedAt"):
                 if modified and column in table.served.properties and column not in row:
-                    kept[column] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+                    kept[column] = self.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
             table.rows[key] = kept
             table.log.append((self._version, key))
             return kept
+
+    def now(self) -> datetime:
+        """The service's clock."""
+        return datetime.now(UTC) + self.clock_ahead
 
     def delete(self, name: str, key: str) -> None:
         """Deletes a row."""
@@ -214,6 +222,10 @@ class OdataFixture:
     def _page(self, asked: Asked, table: Table, options: dict[str, str]) -> tuple[int, dict[str, str], Any]:
         served = table.served
         columns = [it for it in options.get("$select", "").split(",") if it] or list(served.properties)
+        if self.circle:
+            self._walked += 1
+            link = self._link(served.name, {"$skiptoken": f"round {self._walked % self.circle}"})
+            return 200, {}, {"value": [], "@odata.nextLink": link}
         if unknown := [it for it in columns if it not in served.properties]:
             raise Unknown(f"Could not find a property named '{unknown[0]}' on type '{served.type}'.")
         if "$deltatoken" in options:
@@ -391,7 +403,9 @@ def _handler(fixture: OdataFixture) -> type[BaseHTTPRequestHandler]:
             if fault.damage:
                 content = content[: len(content) // 2]
             self.send_response(status)
-            named = {"Content-Type": "application/json", "Date": format_datetime(datetime.now(UTC), usegmt=True)}
+            named = {"Content-Type": "application/json"}
+            if fixture.tells_time:
+                named["Date"] = format_datetime(fixture.now(), usegmt=True)
             for name, value in {**named, **headers, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)
             self.end_headers()

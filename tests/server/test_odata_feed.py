@@ -7,6 +7,8 @@ import random
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,17 @@ import pytest
 from haversack.model.v1 import filter_pb2
 from haversack_server import _core
 from haversack_server.connectors.odata import _http
+from haversack_server.connectors.odata._auth import credentials
+from haversack_server.connectors.odata._http import Client
 from haversack_server.connectors.odata._position import read_position
+from haversack_server.connectors.odata._settings import read_settings
 from haversack_server.errors import SourceAnswerInvalid, SourceInvalid, SourceThrottled, SourceUnavailable
 from server.odata_fixture import OdataFixture, serving
 from server.odata_model import shop
 from server.odata_world import OdataWorld, account, guid
+
+ROW_BYTES_MAX = 8 << 20
+"""The core's limit for one row."""
 
 
 @pytest.fixture
@@ -104,6 +112,34 @@ def test_changes_that_page(world: OdataWorld) -> None:
     assert names(world) == served(world)
 
 
+@pytest.mark.parametrize("length", [1, 2, 3, 7])
+@pytest.mark.parametrize("reading", ["everything", "changes", "keys"])
+def test_links_that_go_round_are_not_followed_for_ever(world: OdataWorld, reading: str, length: int) -> None:
+    if reading == "keys":
+        untrack(world)
+    if reading != "everything":
+        world.catch_up("account")
+        for number in range(1, 8):
+            world.fixture.put("accounts", account(number, "again"))
+        if reading == "keys":
+            reconcile_now(world)
+    world.fixture.circle = length
+    before = len(world.fixture.asked)
+    with pytest.raises(SourceAnswerInvalid, match="go round"):
+        world.catch_up("account")
+    assert len(world.fixture.asked) - before < 10 * length + 10
+    world.fixture.circle = 0
+    world.run(world.source.resync(world.staging, world.model.SerializeToString(), "account"))
+    world.catch_up("account")
+    assert names(world) == served(world)
+
+
+def test_links_of_the_directory_may_not_go_round_either(world: OdataWorld) -> None:
+    world.fixture.circle = 2
+    with pytest.raises(SourceAnswerInvalid, match="go round"):
+        world.take("roleprivileges")
+
+
 @pytest.mark.parametrize("absolute", [True, False])
 def test_links_of_either_form(world: OdataWorld, absolute: bool) -> None:
     world.fixture.absolute_links = absolute
@@ -153,6 +189,21 @@ def test_short_throttling_is_waited_for_and_long_one_is_handed_on(world: OdataWo
     assert names(world) == served(world)
 
 
+@pytest.mark.parametrize("tells_time", [True, False])
+def test_a_date_to_come_back_at_is_read_by_the_service_s_clock_or_else_by_ours(
+    world: OdataWorld, tells_time: bool
+) -> None:
+    world.fixture.clock_ahead = timedelta(hours=3)
+    world.fixture.tells_time = tells_time
+    apart = world.fixture.clock_ahead if tells_time else timedelta()
+    retry_at = datetime.now(UTC) + apart + timedelta(minutes=10)
+    headers = {"Retry-After": format_datetime(retry_at, usegmt=True)}
+    world.fixture.fail(match="accounts", status=429, headers=headers)
+    with pytest.raises(SourceThrottled) as raised:
+        world.take("account")
+    assert raised.value.retry_seconds == pytest.approx(600, abs=60)
+
+
 def test_access_tokens_end_and_are_fetched_again(fixture: OdataFixture, tmp_path: Path) -> None:
     fixture.signs_in = True
     fixture.put("accounts", account(1))
@@ -174,6 +225,7 @@ def test_links_that_leave_the_service_are_not_followed(world: OdataWorld) -> Non
     world.catch_up("account")
     client = world.source._service.client
     assert client.resolve("accounts?x=1").startswith(world.fixture.url)
+    assert client.resolve(world.fixture.url.replace("http:", "HTTP:") + "accounts")
     for link in (
         "http://127.0.0.1:1/api/data/v9.2/accounts",
         "https://example.com/",
@@ -189,23 +241,53 @@ def test_links_that_leave_the_service_are_not_followed(world: OdataWorld) -> Non
             client.resolve(link)
 
 
+@pytest.mark.parametrize(
+    ("url", "links"),
+    [
+        ("https://acme.example.com/api/", ["https://acme.example.com:443/api/x", "https://ACME.example.com/api/x"]),
+        ("https://acme.example.com:443/api/", ["https://acme.example.com/api/x"]),
+        ("http://127.0.0.1/api/", ["http://127.0.0.1:80/api/x"]),
+    ],
+)
+def test_a_port_that_need_not_be_told_may_be(url: str, links: list[str]) -> None:
+    settings = read_settings({"url": url})
+    client = Client(settings, credentials(settings, {}))
+    assert [client.resolve(it) for it in links] == links
+    for port in (80, 443, 8443):
+        other = f"{settings.origin.removesuffix(':443')}:{port}/api/x"
+        if other not in links and other not in f"{url}x":
+            with pytest.raises(SourceAnswerInvalid):
+                client.resolve(other)
+
+
 def test_bad_rows_are_left_out_and_told_and_stop_nothing(world: OdataWorld) -> None:
-    world.fixture.put("accounts", account(3, modifiedon="1066-10-14T00:00:00Z"))
+    world.fixture.put("accounts", account(3, "x" * ROW_BYTES_MAX))
     feed = world.feed("account")
     world.run(feed.take(16_384))
     [left_out] = feed.standing.left_out
     assert (left_out.entity, left_out.count) == ("account", 1)
-    assert "1066" in left_out.why
+    assert "too large" in left_out.why
     world.catch_up("account")
     assert set(names(world)) == set(served(world)) - {guid(3)}
-    world.fixture.put("accounts", account(3, "mended", modifiedon="2066-10-14T00:00:00Z"))
+    world.fixture.put("accounts", account(3, "mended"))
     world.catch_up("account")
     assert names(world) == served(world)
 
 
+def test_a_value_that_no_device_can_hold_is_left_out_of_its_row_and_told(world: OdataWorld) -> None:
+    world.catch_up("account")
+    world.fixture.put("accounts", account(3, "changed", modifiedon="0001-01-01T00:00:00Z"))
+    world.catch_up("account")
+    assert names(world) == served(world)
+    [left_out] = world.standing("account").left_out
+    assert (left_out.entity, left_out.count) == ("account", 1)
+    assert "0001-01-01" in left_out.why
+    assert "the value is left out" in left_out.why
+
+
 def test_a_row_that_goes_bad_stays_as_it_was(world: OdataWorld) -> None:
     world.catch_up("account")
-    world.fixture.put("accounts", account(3, "bad", modifiedon="1066-10-14T00:00:00Z"))
+    world.fixture.put("accounts", account(3, "x" * ROW_BYTES_MAX))
     world.fixture.expire_changes()
     world.catch_up("account")
     assert names(world)[guid(3)] == "account 3"

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 from haversack.model.v1 import filter_pb2, model_pb2
+from haversack_server.breaches import LISTED_BREACHES_BYTES_MAX, sentences
 from haversack_server.catalog.entities import StoredEntity
-from haversack_server.errors import LISTED_BREACHES_BYTES_MAX, sentences
 from haversack_server.metadata import merge_entity, read_document, standard_documents
 from haversack_server.publishing import Metadata
 from haversack_server.publishing._lint import cycles, warnings

@@ -396,6 +396,29 @@ def test_writes_that_are_never_answered_hold_no_others_up(field: Field) -> None:
         assert names(ada) == field.names()
 
 
+def test_a_write_that_takes_long_holds_no_later_ones_up(field: Field) -> None:
+    system, asked, later = field.system, [], threading.Event()
+
+    def answer(write: dict[str, Any], written: dict[str, Any]) -> dict[str, Any]:
+        asked.append(write["values"]["name"])
+        if asked[-1] == "Slow":
+            later.wait(WAIT_SECONDS_MAX)
+        return written
+
+    system.answer = answer
+    with field.device(ADA, "ada.db") as ada:
+        ada.sync()
+        ada.create("account", {"name": "Slow"})
+        ada.sync()
+        eventually(lambda: len(system.keys) == 1)
+        ada.update("account", ACCOUNTS[0], {"name": "Changed"})
+        synced(ada, lambda: len(ada.outbox()) == 1)
+        assert asked == ["Slow", "Changed"], "the first was still under way"
+        later.set()
+        synced(ada, lambda: not ada.outbox())
+        assert names(ada) == field.names()
+
+
 def test_a_write_whose_row_cannot_be_read_holds_no_others_up(field: Field) -> None:
     system, asked, all_asked = field.system, [], threading.Event()
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 from haversack.sync.v1 import sync_pb2
 
 from haversack_client._backoff import Backoff
+from haversack_client._callbacks import tell
 from haversack_client._conflicts import ROUNDS_MAX, OnConflict
 from haversack_client._connections import Key
 from haversack_client._errors import DeviceWipedError, QueueFullError, RemoteError, SyncRunningError, UnavailableError
@@ -111,15 +112,18 @@ class Device:
         Args:
             path: The SQLite file.
             endpoint: `https://host:port`, `http://host:port`, or `host:port` (plain on loopback, else encrypted).
-            token: A bearer token, or a callable that gives a fresh one for every call.
+            token: A bearer token, or a callable that gives a fresh one for every call. What that raises counts as a
+                loss of the network, but for TokenError.
             app: Name of the application that this is a device of; it follows one of the application's profiles. Empty:
                 whichever profile has the user. A device may come back as one of another application.
             ca_file: PEM file of the authorities to trust; None means the system's.
             backoff: How to wait between failed calls.
             key: Encrypts the file with SQLCipher (`haversack-client[encrypted]`); see `keyring_key`.
-            on_model_change: Asked before tables change, in the thread that syncs; None means now.
+            on_model_change: Asked before tables change, in the thread that syncs; None means now. If it raises, that is
+                logged and means later.
             app_version: Version of the application, for administrators; at most 64 bytes of it are sent.
-            on_wiped: Called once an administrator has had the device wiped, in the thread that syncs.
+            on_wiped: Called once an administrator has had the device wiped, in the thread that syncs. What it raises is
+                logged.
             on_conflict: Decides on fields that gave way to somebody else's, where the organization merges, in the
                 thread that syncs or uploads; None means that the server's values stay.
 
@@ -294,7 +298,10 @@ class Device:
         return self._monitor.activity
 
     def on_activity(self, listener: Callable[[Activity], object]) -> Callable[[], None]:
-        """Calls `listener` whenever `activity` changes, in the thread where it happens. Returns what ends that."""
+        """Calls `listener` whenever `activity` changes, in the thread where it happens. Returns what ends that.
+
+        What it raises is logged.
+        """
         return self._monitor.listen(listener)
 
     def activities(self) -> Activities:
@@ -315,20 +322,25 @@ class Device:
         Raises:
             SyncRunningError: A sync or a live stream of this Device is running, or this thread is in a batch.
             RemoteError: The server refused, or could not be reached; its subclasses say how.
+            TokenError: There is no token that a call could carry.
             DeviceWipedError: An administrator has had this device wiped, now or before.
             ProtocolError: The server broke the contract.
             DigestMismatchError: Rows disagree with the server even after they were fetched anew.
             StoreError: The database cannot be written.
         """
+        return self._sync(progress, Tally(clock))
+
+    def _sync(
+        self, progress: Callable[[Progress], object] | None, tally: Tally, *, asks_again: bool = True
+    ) -> SyncResult:
         self._take_turn()
         try:
             self._wiper.resume()
-            tally = Tally(clock)
             self._monitor.begin()
             for _ in range(ROUNDS_MAX):
                 epoch = self._store.facts().epoch
                 refusal = self._drain(tally)
-                has_lost = self._download(tally, progress)
+                has_lost = self._download(tally, progress, asks_again=asks_again)
                 # What the server took in an epoch that is over may be lost, too: it is asked again.
                 has_lost |= epoch not in (b"", self._store.facts().epoch)
                 if refusal or not (has_lost or self._resolve()):
@@ -351,10 +363,18 @@ class Device:
         self._take_turn()
         try:
             self._wiper.resume()
+            self._monitor.begin_upload()
             if refusal := self._drain(Tally(time.monotonic)):
-                raise self._obeyed(refusal)
+                raise refusal
+        except UnavailableError as error:
+            self._monitor.lose(error)
+            raise
+        except Exception as error:
+            self._monitor.fail(self._obeyed(error))
+            raise
         finally:
             self._syncing.release()
+            self._monitor.end()
 
     def wipe(self) -> None:
         """Deletes every row and every write that waits. A next sync fetches what the user may have, but no write again.
@@ -407,29 +427,51 @@ class Device:
         """
         if self._keeper and self._keeper.running:
             raise SyncRunningError("this device is kept in sync already; stop that first")
-        work = Work(lambda: self.sync().complete, self.upload, self._interrupt, self._due, random.random)
+        work = Work(
+            sync=self._sync_kept,
+            upload=self.upload,
+            interrupt=self._interrupt,
+            due=self._due,
+            jitter=random.random,
+            hang_up=self._transport.hang_up,
+            has_written=self._monitor.look,
+            waits=self._tell_wait,
+        )
         self._keeper = Keeper(work, self._backoff)
         return self._keeper
 
     def accept_model_change(self) -> None:
-        """Lets the tables change that were told to wait: at once beside a live stream, else at the next sync."""
+        """Lets the tables change that were told to wait.
+
+        At once beside a live stream or if the device is kept in sync, else at the next sync.
+        """
         self._gate.accept()
+        if self._keeper:
+            self._keeper.sync_now()
 
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
         """A connection to read with: within a batch the batch's, which alone sees its rows."""
         return self._writer.reading() if self._writer.is_in_batch else self._readers.reading()
 
     def _on_written(self) -> None:
-        self._monitor.count()
+        """The write is in the database: nothing that comes of telling so may look as if it were not."""
+        tell(self._monitor.look)
         if self._live and self._live.running:
             self._live.upload_now()
         elif self._keeper:
             self._keeper.upload_now()
 
-    def _download(self, tally: Tally, progress: Callable[[Progress], object] | None) -> bool:
+    def _sync_kept(self) -> bool:
+        """A sync that nobody waits for. Returns whether the device is as its application wants it."""
+        result = self._sync(None, Tally(time.monotonic), asks_again=False)
+        return result.complete or result.model_waiting
+
+    def _download(
+        self, tally: Tally, progress: Callable[[Progress], object] | None, *, asks_again: bool = True
+    ) -> bool:
         """Brings rows up to date; returns whether the server has lost writes that it had taken."""
         has_lost = False
-        synchronizer = self._synchronizer(sync_pb2.SYNC_MODE_ONCE)
+        synchronizer = self._synchronizer(sync_pb2.SYNC_MODE_ONCE, asks_again=asks_again)
         with closing(synchronizer.run()) as happenings:
             for happening in happenings:
                 tally.take(happening)
@@ -470,7 +512,7 @@ class Device:
             self._monitor.count(stage=Stage.REGISTERED, entity="", fraction=0.0, seconds_left=None)
         return error
 
-    def _synchronizer(self, mode: sync_pb2.SyncMode) -> Synchronizer:
+    def _synchronizer(self, mode: sync_pb2.SyncMode, *, asks_again: bool = True) -> Synchronizer:
         synchronizer = Synchronizer(
             self._store,
             self._writer,
@@ -479,6 +521,7 @@ class Device:
             self._backoff,
             app=self._app,
             gate=self._gate,
+            asks_again=asks_again,
             report=self._reporter.report,
         )
         self._running = synchronizer
@@ -502,6 +545,10 @@ class Device:
         """Ends the sync or upload that runs now."""
         if self._running:
             self._running.stop()
+
+    def _tell_wait(self, seconds: float | None) -> None:
+        if not self._syncing.locked():  # Else somebody is at work, and says so.
+            self._monitor.wait(seconds)
 
     def _due(self, cut: float) -> Due:
         with self._readers.reading() as connection:

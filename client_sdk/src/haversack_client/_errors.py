@@ -21,7 +21,7 @@ HaversackError
 ├── BatchOpenError            another task's batch of writes is open in this thread, which cannot wait for it
 ├── FetchError                a FetchXML query cannot be read or run here: reason
 ├── SyncRunningError          this Device object is already syncing
-└── TokenError                the token callable failed
+└── TokenError                the token is none, or the callable says that there is none: no call is made again
 ```
 
 `reason` is a name of `haversack.error.v1.ErrorReason` without its prefix, or "" if the network failed.
@@ -160,4 +160,8 @@ class SyncRunningError(HaversackError):
 
 
 class TokenError(HaversackError):
-    """The callable that was to give a fresh token raised; its exception is the cause."""
+    """The token is none, as text that no header can carry, or the token callable raised this.
+
+    An application raises it from there when only its user can mend that, by signing in again, say. Whatever else the
+    callable raises counts as a loss of the network: calls are made again.
+    """

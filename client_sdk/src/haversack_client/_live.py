@@ -1,15 +1,17 @@
 """A device that follows its view: one thread applies what comes, the application reads what changed."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
 from typing import TypeAlias
 
 from haversack_client._backoff import Waiting
+from haversack_client._callbacks import tell
 from haversack_client._errors import RemoteError
 from haversack_client._held import Checkpoint
 from haversack_client._monitor import Monitor
@@ -19,6 +21,10 @@ from haversack_client._uploader import Uploaded, Uploader, UploadHappening, Uplo
 
 EVENTS_MAX = 1024
 """Events kept for an application that does not read; older ones are dropped and counted."""
+
+
+LOOK_SECONDS = 10.0
+"""How often a live stream looks, at most, whether another process has written."""
 
 
 class Connection(Enum):
@@ -190,6 +196,7 @@ class Live:
         self._events = _Events(events_max)
         self._error: Exception | None = None
         self._connected = False
+        self._look_at = 0.0
         self._thread = threading.Thread(target=self._run, name="haversack-live", daemon=True)
         self._thread.start()
 
@@ -229,25 +236,36 @@ class Live:
             self._uploads.wake()
 
     def _run(self) -> None:
-        self._monitor.begin()
+        # Whatever fails, the device is free for another sync afterwards, and the reader is told.
+        with ExitStack() as ending:
+            for end in (self._events.end, self._on_end, self._monitor.end, self._stop_uploads):
+                ending.callback(tell, end)
+            try:
+                self._follow()
+            except Exception as error:  # A bug must reach the reader too; nobody looks into this thread.
+                self._stop_uploads()
+                self._error = error  # What it demands may fail, too.
+                tell(self._obey, error)
+
+    def _follow(self) -> None:
+        self._monitor.begin(follows=True)
         self._uploads = UploadThread(
             self._uploader, self._resolve, self._tell_upload, self._tell_upload_error, self._refresh
         )
+        with closing(self._synchronizer.run()) as happenings:
+            for happening in happenings:
+                self._monitor.take(happening)
+                self._tell(happening)
+
+    def _stop_uploads(self) -> None:
+        if self._uploads:
+            self._uploads.stop()
+
+    def _obey(self, error: Exception) -> None:
         try:
-            with closing(self._synchronizer.run()) as happenings:
-                for happening in happenings:
-                    self._monitor.take(happening)
-                    self._tell(happening)
-        except Exception as error:  # A bug must reach the reader too; nobody looks into this thread.
-            self._uploads.stop()
-            self._error = error  # What it demands may fail, too.
             self._error = self._on_error(error)
-            self._monitor.fail(self._error)
         finally:
-            self._uploads.stop()
-            self._monitor.end()
-            self._on_end()
-            self._events.end()
+            self._monitor.fail(self._error or error)
 
     def _tell_upload(self, happening: UploadHappening) -> None:
         self._monitor.take_upload(happening)
@@ -264,7 +282,7 @@ class Live:
             )
 
     def _tell_upload_error(self, error: Exception) -> None:
-        self._monitor.fail(error)
+        self._monitor.fail_upload(error)
         self._events.put(UploadFailed(error, None))
 
     def _tell(self, happening: Happening) -> None:
@@ -278,6 +296,14 @@ class Live:
                 self._events.put(ConnectionChanged(Connection.WAITING, error, delay_seconds))
             case Applied():
                 self._tell_applied(happening)
+                self._look_for_writes()
+
+    def _look_for_writes(self) -> None:
+        """Uploads what another process has written. Even when nothing changes, heartbeats come."""
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LOOK_SECONDS
+            if self._monitor.look():
+                self.upload_now()
 
     def _tell_applied(self, applied: Applied) -> None:
         if not self._connected:

@@ -4,13 +4,21 @@ The tables of a device change when its application says so: now, or later. Until
 has, and what it writes is uploaded; only rows are not brought up to date, because they are rows of the new tables.
 """
 
+import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
 from haversack_client._model import CarriedModel, Table
+from haversack_client._progress import Clock
+
+ASK_AGAIN_SECONDS = 3600.0
+"""How long a device that is kept in sync leaves an application alone that said "later", unless another model comes."""
+
+_log = logging.getLogger(__name__)
 
 
 class ModelAnswer(Enum):
@@ -71,18 +79,40 @@ OnModelChange: TypeAlias = Callable[[ModelChange], ModelAnswer]
 class ModelGate:
     """Asks the application. Any thread may call any method."""
 
-    def __init__(self, on_model_change: OnModelChange | None = None) -> None:
+    def __init__(self, on_model_change: OnModelChange | None = None, *, clock: Clock = time.monotonic) -> None:
         self._ask = on_model_change
+        self._clock = clock
         self._accepted = threading.Event()
+        self._later: int | None = None
+        """Version of the model that the application was asked about last and does not want yet."""
+        self._later_at = 0.0
 
-    def lets_in(self, before: CarriedModel | None, after: CarriedModel) -> bool:
-        """Whether the tables may change now. Nobody is asked about a first model, nor if they stay the same."""
+    def lets_in(self, before: CarriedModel | None, after: CarriedModel, *, asks_again: bool = True) -> bool:
+        """Whether the tables may change now. Nobody is asked about a first model, nor if they stay the same.
+
+        Unless it `asks_again`, what was said of this version is left at that for `ASK_AGAIN_SECONDS`.
+        """
         if before is None or after.has_tables_of(before) or self._ask is None:
             return True
-        if self._accepted.is_set() or self._ask(ModelChange.between(before, after)) is ModelAnswer.NOW:
-            self._accepted.clear()
-            return True
-        return False
+        said_later = self._later == after.version and self._clock() < self._later_at + ASK_AGAIN_SECONDS
+        if not self._accepted.is_set():
+            if said_later and not asks_again:
+                return False
+            if self._answer(ModelChange.between(before, after)) is not ModelAnswer.NOW:
+                self._later, self._later_at = after.version, self._clock()
+                return False
+        self._accepted.clear()
+        self._later = None
+        return True
+
+    def _answer(self, change: ModelChange) -> ModelAnswer:
+        """An application that raises has not said now: it keeps the tables that it works on."""
+        assert self._ask is not None
+        try:
+            return self._ask(change)
+        except Exception:
+            _log.exception("%r raised; the tables stay as they are", self._ask)
+            return ModelAnswer.LATER
 
     def accept(self) -> None:
         """The next change may come in without asking."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from haversack_client._backoff import Waiting
+from haversack_client._callbacks import tell
 from haversack_client._connections import Connection
 from haversack_client._errors import QueueFullError
 from haversack_client._outbox import State
@@ -89,16 +90,21 @@ class Monitor:
         self._clock = clock
         self._on_outcome = on_outcome
         self._lock = threading.RLock()
+        self._last_number = 0
         self._meter = ProgressMeter(clock)
         self._failed = False
         self._busy = False
+        self._follows = False
+        # Until something is uploaded these stay, whatever a stream brings meanwhile.
         self._upload_error = ""
+        self._upload_failed = False
         self._listeners: list[Callable[[Activity], object]] = []
         with readers.reading() as connection:
             (stage,) = connection.execute(
                 "SELECT coalesce((SELECT value FROM _haversack_meta WHERE key = 'stage'), 1)"
             ).fetchone()
             waiting, queued, refused = count_writes(connection)
+            self._last_number = read_last_number(connection)
         self._activity = _named(
             Activity(stage=Stage(stage), waiting=waiting, queued=queued, refused=refused), failed=False, busy=False
         )
@@ -109,7 +115,10 @@ class Monitor:
         return self._activity
 
     def listen(self, listener: Callable[[Activity], object]) -> Callable[[], None]:
-        """Calls `listener` with every change, in the thread where it happens. Returns what ends that."""
+        """Calls `listener` with every change, in the thread where it happens. Returns what ends that.
+
+        What it raises is logged.
+        """
         with self._lock:
             self._listeners.append(listener)
 
@@ -120,12 +129,18 @@ class Monitor:
 
         return end
 
-    def begin(self) -> None:
-        """A sync begins: its progress starts at nothing."""
+    def begin(self, *, follows: bool = False) -> None:
+        """A sync begins: its progress starts at nothing. One that `follows` goes on after a checkpoint."""
         with self._lock:
             self._meter = ProgressMeter(self._clock)
-            self._failed, self._busy, self._upload_error = False, True, ""
-        self._change(error="", fraction=0.0, seconds_left=None, rows_done=0, rows_total=0, model_waiting=False)
+            self._follows, self._busy = follows, True
+        self.begin_upload(fraction=0.0, seconds_left=None, rows_done=0, rows_total=0, model_waiting=False)
+
+    def begin_upload(self, **changes: object) -> None:
+        """An upload begins: what went wrong before is over."""
+        with self._lock:
+            self._failed, self._upload_failed, self._upload_error = False, False, ""
+        self._change(error="", **changes)
 
     def take(self, happening: Happening) -> Progress | None:
         """A stream says what happens. Returns how far the download is, after an event."""
@@ -147,24 +162,31 @@ class Monitor:
         match happening:
             case Waiting(error, delay_seconds):
                 if isinstance(error, QueueFullError):
-                    # Until something is uploaded it stays, whatever the stream brings meanwhile.
                     self._upload_error = str(error)
                 self._change(error=str(error), retry_seconds=delay_seconds)
             case Uploaded():
-                if self._upload_error:
-                    self._upload_error = ""
-                    self._change(error="")
+                self._forget_upload_error()
                 self.count()
 
     def fail(self, error: Exception) -> None:
         """A loop ended with an error that does not pass by itself."""
         self._failed = True
         self._on_outcome(error)
-        self._change(error=str(error))
+        self._change(error=_text(error))
+
+    def fail_upload(self, error: Exception) -> None:
+        """An upload beside a stream ended with an error that does not pass by itself; the stream goes on."""
+        self._upload_failed, self._upload_error = True, _text(error)
+        self._on_outcome(error)
+        self._change(error=self._upload_error)
 
     def lose(self, error: Exception) -> None:
         """A loop ended because no server could be reached."""
         self._change(error=str(error), connected=False)
+
+    def wait(self, seconds: float | None) -> None:
+        """The next call comes after so long; None: none is planned."""
+        self._change(retry_seconds=seconds)
 
     def end(self) -> None:
         """A stream has ended."""
@@ -175,17 +197,34 @@ class Monitor:
         """The outbox may have changed."""
         with self._readers.reading() as connection:
             waiting, queued, refused = count_writes(connection)
-        if not waiting and self._upload_error:
-            self._upload_error = ""
-            changes["error"] = ""
+        if not waiting:
+            self._forget_upload_error()
+            if "error" in changes:
+                changes["error"] = self._upload_error
         self._change(waiting=waiting, queued=queued, refused=refused, **changes)
+
+    def look(self) -> bool:
+        """Counts, and returns whether anything was written since the last look: another process may do so, too."""
+        with self._readers.reading() as connection:
+            number = read_last_number(connection)
+        self.count()
+        with self._lock:
+            known, self._last_number = self._last_number, number
+        return number != known
+
+    def _forget_upload_error(self) -> None:
+        """Something was uploaded, or nothing is left to be."""
+        if self._upload_error or self._upload_failed:
+            self._upload_error, self._upload_failed = "", False
+            self._change(error="")
 
     def _applied(self, applied: Applied) -> Progress:
         progress = self._meter.take(applied.step)
         if applied.step.checkpoint:
             self._on_outcome(None)
             self._busy = False
-            self._meter = ProgressMeter(self._clock)  # What comes after a checkpoint is another download.
+            if self._follows:
+                self._meter = ProgressMeter(self._clock)  # What comes after a checkpoint is another download.
         elif applied.step.planned is not None or applied.step.rows:
             self._busy = True
         self._failed = False
@@ -211,11 +250,11 @@ class Monitor:
         with self._lock:
             before = self._activity
             changed = replace(before, **changes)  # type: ignore[arg-type]
-            self._activity = _named(changed, failed=self._failed, busy=self._busy)
+            self._activity = _named(changed, failed=self._failed or self._upload_failed, busy=self._busy)
             listeners = list(self._listeners) if self._activity != before else []
             activity = self._activity
         for listener in listeners:
-            listener(activity)
+            tell(listener, activity)
 
 
 class Activities:
@@ -257,6 +296,16 @@ def count_writes(connection: Connection) -> tuple[int, int, int]:
     )
     waiting = sum(counts.get(int(state), 0) for state in (State.WAITING, State.HELD))
     return waiting, counts.get(int(State.QUEUED), 0), counts.get(int(State.REFUSED), 0)
+
+
+def read_last_number(connection: Connection) -> int:
+    """The number of the last write, whatever has become of it; 0 before the first."""
+    found = connection.execute("SELECT value FROM _haversack_meta WHERE key = 'last_number'").fetchone()
+    return int(found[0]) if found else 0
+
+
+def _text(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _named(activity: Activity, *, failed: bool, busy: bool) -> Activity:

@@ -14,6 +14,7 @@ from haversack_client import (
     DigestMismatchError,
     HaversackError,
     PermissionDeniedError,
+    TokenError,
     UnavailableError,
     _terminal,
 )
@@ -91,7 +92,13 @@ def _token(token: str | None, token_file: Path | None) -> Token:
 
 
 def _file_reader(path: Path) -> Callable[[], str]:
-    return lambda: path.read_text().strip()
+    def read() -> str:
+        try:
+            return path.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise TokenError(f"{path}: {error}; name a file with nothing in it but a token") from error
+
+    return read
 
 
 @contextmanager

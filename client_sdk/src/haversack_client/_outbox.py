@@ -5,7 +5,7 @@ An entry is a `Mutation`, encoded once. What becomes of it is told by its state:
 ```
 WAITING ──sent──> WAITING ──APPLIED──> APPLIED ──the device has come to its LSN──> KEPT ──30 days──> gone
    |                  |────BLOCKED──> HELD, with what it depends on
-   |                  |────refused──> REFUSED ──retry, edit──> a new WAITING; ──discard──> gone
+   |                  |────refused──> REFUSED ──retry, edit──> a new WAITING; ──discard──> gone: withdrawn
    |                  └────QUEUED───> QUEUED ──the stream says──> APPLIED, HELD or REFUSED
    └──depends on a refused one: it stays WAITING and is not sent
 ```
@@ -21,6 +21,10 @@ after it, and a device is the only place that still has what its user wrote. Whe
 DOUBTFUL and are sent again under their numbers. A server that has them in its ledger says so, and they are KEPT as
 before; one that has lost them judges them anew, and whatever it refuses then is REFUSED like any other. One whose rows
 are a source's asks that whether it has them: until it knows, they are ASKED.
+
+What its user gives up, or writes anew, is withdrawn: its number is kept until the server knows, so that nobody has it
+judged again there. It is said before what replaces it, or with it; and again in a new epoch, for that may be one in
+which the server does not know.
 
 What a row was before a kept write goes when the row leaves the device other than by that write: its user may have lost
 the right to see it. The bytes are made anew without it then, and the hash of those that were sent is kept beside them,
@@ -79,7 +83,10 @@ KEPT_DAYS_A_STEP_MAX = 1
 takes no more than this from them. A device that syncs less often keeps its writes longer."""
 
 KEPT_ENTRIES_MAX = 10_000
-"""How many are kept."""
+"""How many are kept. Numbers that were withdrawn are kept as long, and as many of them."""
+
+WITHDRAWN_MAX = 1_000
+"""Numbers that a call withdraws; the contract's limit."""
 
 
 OFFERED_STATES = (State.WAITING, State.QUEUED, State.HELD, State.REFUSED, State.DOUBTFUL, State.ASKED)
@@ -147,6 +154,27 @@ class Sendable:
     sent_before: bool
     taken_before: bool
     first_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What one call says.
+
+    Attributes:
+        writes: Writes, in order.
+        withdrawn: Numbers of others that their user has given up or written anew, ascending.
+    """
+
+    writes: Sequence[Sendable]
+    withdrawn: Sequence[int] = ()
+
+    def __bool__(self) -> bool:
+        """Whether it says anything."""
+        return bool(self.writes or self.withdrawn)
+
+    def end(self, after: int) -> int:
+        """Number of the last write; `after` if there is none."""
+        return self.writes[-1].number if self.writes else after
 
 
 COLUMNS = (
@@ -221,6 +249,7 @@ class Outbox:
 
     def doubt(self) -> None:
         """A new epoch begins: whether the server still has what it took is not known."""
+        self._connection.execute("UPDATE _haversack_withdrawn SET told_at_us = 0")
         self.lose(entry.number for entry in self.in_state(State.APPLIED))
         move = "UPDATE _haversack_outbox SET state = ?, lsn = 0 WHERE state IN (?, ?)"
         self._connection.execute(move, (int(State.DOUBTFUL), int(State.KEPT), int(State.ASKED)))
@@ -267,9 +296,40 @@ class Outbox:
         marks = ", ".join("?" * len(but))
         self._connection.execute(f"DELETE FROM _haversack_outbox WHERE state NOT IN ({marks})", tuple(map(int, but)))
 
-    def remove(self, numbers: Iterable[int]) -> None:
-        """Forgets entries."""
-        self._connection.executemany("DELETE FROM _haversack_outbox WHERE number = ?", [(it,) for it in numbers])
+    def give_up(self, numbers: Iterable[int]) -> None:
+        """Forgets entries of which nobody is to hear any more; those that the server may have are withdrawn.
+
+        A number that came with other bytes than the server knows it by (REQUEST_INVALID) is another write's there.
+        """
+        values = [(number,) for number in numbers]
+        withdraw = (
+            "INSERT OR IGNORE INTO _haversack_withdrawn (number) SELECT number FROM _haversack_outbox"
+            " WHERE number = ? AND sent = 1 AND reason <> 'REQUEST_INVALID'"
+        )
+        self._connection.executemany(withdraw, values)
+        self._connection.executemany("DELETE FROM _haversack_outbox WHERE number = ?", values)
+
+    def withdrawn(self) -> list[int]:
+        """Numbers that the server is to be told of next, ascending."""
+        query = "SELECT number FROM _haversack_withdrawn WHERE told_at_us = 0 ORDER BY number LIMIT ?"
+        return [number for (number,) in self._connection.execute(query, (WITHDRAWN_MAX,))]
+
+    def told(self, numbers: Iterable[int], *, now_us: int) -> None:
+        """The server knows that these were withdrawn. They are kept for a new epoch, but not for too long."""
+        age_us = self._age(now_us)
+        values = [(age_us, number) for number in numbers]
+        if not values:
+            return
+        self._connection.executemany("UPDATE _haversack_withdrawn SET told_at_us = ? WHERE number = ?", values)
+        self._connection.execute(
+            "DELETE FROM _haversack_withdrawn WHERE told_at_us > 0 AND (told_at_us < ? OR number IN (SELECT number FROM"
+            " _haversack_withdrawn WHERE told_at_us > 0 ORDER BY told_at_us DESC, number DESC LIMIT -1 OFFSET ?))",
+            (age_us - KEPT_DAYS_MAX * _MICROSECONDS_A_DAY, KEPT_ENTRIES_MAX),
+        )
+
+    def forget_withdrawn(self) -> None:
+        """Forgets what was withdrawn, whether the server knows of it or not."""
+        self._connection.execute("DELETE FROM _haversack_withdrawn")
 
     def mark_sent(self, numbers: Iterable[int]) -> None:
         """Remembers that the server may have these from now on."""
@@ -341,13 +401,21 @@ class Outbox:
         )
         return list(self._entries(clause, (given, given)))
 
-    def sendable(self, after: int, count_max: int, bytes_max: int) -> list[Sendable]:
-        """The next entries behind `after` that can be sent, as many as fit, at least one."""
-        return self._next(after, count_max, bytes_max, _SENDABLE, self.held())
+    def sendable(self, after: int, count_max: int, bytes_max: int) -> Outgoing:
+        """What to say next: entries behind `after` that can be sent, as many as fit, at least one if there is any.
 
-    def offerable(self, after: int, count_max: int, bytes_max: int) -> list[Sendable]:
+        What is withdrawn goes with them; if that is too much for one call, before them.
+        """
+        withdrawn = self.withdrawn()
+        if len(withdrawn) == WITHDRAWN_MAX:
+            return Outgoing([], withdrawn)
+        return Outgoing(self._next(after, count_max, bytes_max, _SENDABLE, self.held()), withdrawn)
+
+    def offerable(self, after: int, count_max: int, bytes_max: int) -> Outgoing:
         """As `sendable`, of all that may not be in the data: for a server that only takes note of it."""
-        return self._next(after, count_max, bytes_max, OFFERED_STATES, set())
+        if withdrawn := self.withdrawn():
+            return Outgoing([], withdrawn)
+        return Outgoing(self._next(after, count_max, bytes_max, OFFERED_STATES, set()))
 
     def _next(
         self, after: int, count_max: int, bytes_max: int, states: Sequence[State], held: set[int]

@@ -126,7 +126,7 @@ class Overtaking:
             self._replace(table, left)
             return []
         seen = self._seen(entry)
-        self._outbox.remove([entry.number])
+        self._outbox.give_up([entry.number])
         return [Remainder(left, seen)] if left.new else []
 
     def _replace(self, table: Table, entry: Entry) -> None:

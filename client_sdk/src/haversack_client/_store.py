@@ -40,7 +40,7 @@ from haversack_client._operations import (
     RemoveRows,
     StartEpoch,
 )
-from haversack_client._outbox import OFFERED_STATES, Outbox, Sendable, State
+from haversack_client._outbox import OFFERED_STATES, Outbox, Outgoing, State
 from haversack_client._overlay import Overlay
 from haversack_client._overtaken import Overtaking
 from haversack_client._reader import (
@@ -227,6 +227,8 @@ class Store:
             install_id = self.facts().install_id
             sql.forget_rows(self._connection, self._tables.values())
             self._outbox.empty(but=OFFERED_STATES if wipe.offers else ())
+            if not wipe.offers:
+                self._outbox.forget_withdrawn()
             self._connection.execute("DELETE FROM _haversack_meta")
             self._remember("install_id", install_id)
             self._remember("fence", self._fence)
@@ -240,6 +242,7 @@ class Store:
         with store_errors(self._path), self._writing():
             self._require_fence()
             self._outbox.empty()
+            self._outbox.forget_withdrawn()
             self._remember("wipe", wipe.serialized())
         self._shrink()
 
@@ -248,10 +251,15 @@ class Store:
         with store_errors(self._path), self._writing():
             self._remember("failure", failure)
 
-    def offerable(self, after: int, count_max: int, bytes_max: int) -> list[Sendable]:
+    def offerable(self, after: int, count_max: int, bytes_max: int) -> Outgoing:
         """Writes behind a number that may not be in the data, as `Outbox.offerable`."""
         with store_errors(self._path), self._writing():
             return self._outbox.offerable(after, count_max, bytes_max)
+
+    def told(self, withdrawn: Sequence[int]) -> None:
+        """The server knows that these writes were given up."""
+        with store_errors(self._path), self._writing():
+            self._outbox.told(withdrawn, now_us=self._now_us())
 
     def _shrink(self) -> None:
         """Leaves nothing of what was deleted in the file or its log, unless a reader is in the middle of it.

@@ -76,11 +76,13 @@ class Synchronizer:
         *,
         app: str = "",
         gate: ModelGate | None = None,
+        asks_again: bool = True,
         report: Callable[[], report_pb2.DeviceReport] = report_pb2.DeviceReport,
     ) -> None:
         self._store = store
         self._writer = writer
         self._gate = gate or ModelGate()
+        self._asks_again = asks_again
         self._transport = transport
         self._report = report
         self._retries_max = None if mode == sync_pb2.SYNC_MODE_LIVE else RETRIES_MAX
@@ -152,7 +154,8 @@ class Synchronizer:
     def _may_apply(self, received: Received) -> bool:
         if received.event.WhichOneof("event") != "model":
             return True
-        return self._gate.lets_in(self._store.model, CarriedModel.from_message(received.event.model))
+        model = CarriedModel.from_message(received.event.model)
+        return self._gate.lets_in(self._store.model, model, asks_again=self._asks_again)
 
     def _wait_for_application(self) -> bool:
         """Beside a live stream, until the application takes the new model; else not at all. Returns whether to end."""

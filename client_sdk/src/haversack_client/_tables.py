@@ -7,6 +7,7 @@
 | `_haversack_block` | one row per block with rows: how many, the sum of their membership hashes |
 | `_haversack_outbox` | one row per write that waits, was refused, or is kept: see `_outbox` |
 | `_haversack_dependency` | which writes depend on which: made from the outbox by triggers |
+| `_haversack_withdrawn` | one row per number of a write that its user has given up, and whether the server knows |
 | `_haversack_conflict` | one row per write with fields that gave way, until the application decides: see `_conflicts` |
 | `_haversack_base` | the server's version of each row that such writes lie over: see `_overlay` |
 | `<logical name>` | an entity's rows: `_ordinal`, `_lsn`, then one column per carried attribute |
@@ -62,6 +63,11 @@ BOOKKEEPING_OF_KEPT_WRITES = (
 
 BOOKKEEPING_OF_FORGOTTEN_VALUES = ("ALTER TABLE _haversack_outbox ADD COLUMN first_hash BLOB NOT NULL DEFAULT x''",)
 
+BOOKKEEPING_OF_WITHDRAWN_WRITES = (
+    "CREATE TABLE _haversack_withdrawn (number INTEGER PRIMARY KEY, told_at_us INTEGER NOT NULL DEFAULT 0)",
+    "CREATE INDEX _haversack_withdrawn_untold ON _haversack_withdrawn (number) WHERE told_at_us = 0",
+)
+
 BOOKKEEPING_OF_DEPENDENCIES = (
     "CREATE TABLE _haversack_dependency (needs INTEGER NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (needs, number))"
     " WITHOUT ROWID",
@@ -84,13 +90,13 @@ UPGRADES: Mapping[int, tuple[str, ...]] = {
     2: BOOKKEEPING_OF_CONFLICTS,
     3: BOOKKEEPING_OF_KEPT_WRITES,
     4: BOOKKEEPING_OF_FORGOTTEN_VALUES,
-    5: (),
+    5: BOOKKEEPING_OF_WITHDRAWN_WRITES,
     6: (),
     7: BOOKKEEPING_OF_DEPENDENCIES,
 }
 """What a file of a version lacks for the next one: in 1 devices did not write, in 2 nobody decided on conflicts, in 3
-what the server took was forgotten, in 4 it was kept with what rows had been before, in 7 nobody could tell what depends
-on a write without reading all of them."""
+what the server took was forgotten, in 4 it was kept with what rows had been before, in 5 the server was not told what
+was given up, in 7 nobody could tell what depends on a write without reading all of them."""
 
 
 def quoted(name: str) -> str:

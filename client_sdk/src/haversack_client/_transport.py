@@ -5,6 +5,7 @@ with it, and the channel's own waiting times would add to ours.
 """
 
 import ipaddress
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -51,7 +52,13 @@ ERROR_DOMAIN = "haversack"
 STATUS_DETAILS_KEY = "grpc-status-details-bin"
 
 Token: TypeAlias = str | Callable[[], str]
-"""A bearer token, or what gives a fresh one at every call."""
+"""A bearer token, or what gives a fresh one at every call.
+
+What it raises counts as a loss of the network and passes, but for TokenError: only its user can mend that.
+"""
+
+_TOKEN = re.compile(r"[!-~]([ -~]*[!-~])?")
+"""What a header can carry."""
 
 _Answer = TypeVar("_Answer", bound=Message)
 
@@ -98,10 +105,10 @@ class Transport(Protocol):
         """Whether the next call may have another token."""
 
     def open(self, request: sync_pb2.SyncRequest) -> Stream:
-        """Starts a call. Raises TokenError if no token can be had."""
+        """Starts a call. Raises TokenError if there is no token, UnavailableError if none can be had now."""
 
     def upload(self, request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
-        """Makes an Upload call. Raises RemoteError if it fails, TokenError if no token can be had."""
+        """Makes an Upload call. Raises RemoteError if it fails, and as `open`."""
 
     def report(self, request: report_pb2.ReportRequest) -> report_pb2.ReportResponse:
         """Makes a Report call. Raises as `upload`."""
@@ -173,12 +180,12 @@ class GrpcTransport:
         return callable(self._token)
 
     def open(self, request: sync_pb2.SyncRequest) -> "GrpcStream":
-        """Starts a call. Raises TokenError if no token can be had."""
+        """Starts a call. Raises TokenError if there is no token, UnavailableError if none can be had now."""
         metadata = (("authorization", f"Bearer {self._bearer()}"),)
         return GrpcStream(self._channel(), request, metadata, self._silence_seconds_max)
 
     def upload(self, request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
-        """Makes an Upload call. Raises RemoteError if it fails, TokenError if no token can be had."""
+        """Makes an Upload call. Raises RemoteError if it fails, and as `open`."""
         return self._unary(UPLOAD_METHOD, request, upload_pb2.UploadResponse, UPLOAD_SECONDS_MAX)
 
     def report(self, request: report_pb2.ReportRequest) -> report_pb2.ReportResponse:
@@ -221,12 +228,22 @@ class GrpcTransport:
                 self._calls.discard(call)
 
     def _bearer(self) -> str:
-        if isinstance(self._token, str):
-            return self._token
+        token = self._token if isinstance(self._token, str) else self._fresh(self._token)
+        if not (isinstance(token, str) and _TOKEN.fullmatch(token)):
+            raise TokenError(
+                "this is no token: one is a line of ASCII, without spaces around it; is there a line break behind it?"
+            )
+        return token
+
+    def _fresh(self, give: Callable[[], str]) -> str:
+        """Whatever keeps the application from a token may pass, unless it says that it does not."""
         try:
-            return self._token()
+            return give()
+        except TokenError:
+            raise
         except Exception as error:
-            raise TokenError(f"no token could be had: {error}") from error
+            text = f"no token could be had ({type(error).__name__}: {error}); it is asked for again with the next call"
+            raise UnavailableError(text, code=grpc.StatusCode.UNAVAILABLE.name) from error
 
     def _channel(self) -> grpc.Channel:
         options = [

@@ -4,7 +4,7 @@ A call whose outcome is not known is simply made again: the server has a ledger 
 """
 
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -20,7 +20,7 @@ from haversack_client._errors import (
     RemoteError,
     UnavailableError,
 )
-from haversack_client._outbox import Sendable
+from haversack_client._outbox import Outgoing
 from haversack_client._pending import Answered
 from haversack_client._session import CLIENT
 from haversack_client._transport import Transport
@@ -101,7 +101,10 @@ class Uploader:
         self._hurried.set()
 
     def drain(self) -> Generator[UploadHappening, None, None]:
-        """Sends every write that can be sent once, in order. Raises RemoteError for what does not pass by itself."""
+        """Sends every write that can be sent once, in order, and says what was withdrawn.
+
+        Raises RemoteError for what does not pass by itself.
+        """
         after = 0
         while not self._stopped.is_set():
             part = self._writer.sendable(after, MUTATIONS_MAX, BYTES_MAX)
@@ -119,10 +122,10 @@ class Uploader:
                 continue
             self._failures = 0
             self._may_renew_token = self._transport.renews_token
-            after = part[-1].number
+            after = part.end(after)
             yield Uploaded(answered)
 
-    def _send(self, part: Sequence[Sendable]) -> Answered:
+    def _send(self, part: Outgoing) -> Answered:
         request = upload_request(part, self._install_id, self._app)
         request.report.CopyFrom(self._report())
         try:
@@ -131,18 +134,24 @@ class Uploader:
             if error.reason != "REQUEST_INVALID":
                 raise
             return self._send_one_by_one(part, error)
-        if [answer.number for answer in response.answers] != [it.number for it in part]:
+        if [answer.number for answer in response.answers] != [it.number for it in part.writes]:
             raise ProtocolError(
-                f"the server answered {len(response.answers)} writes, not the {len(part)} that were sent"
+                f"the server answered {len(response.answers)} writes, not the {len(part.writes)} that were sent"
             )
+        self._writer.told(part.withdrawn)
         return self._writer.answer(response.answers, response.epoch)
 
-    def _send_one_by_one(self, part: Sequence[Sendable], error: RemoteError) -> Answered:
+    def _send_one_by_one(self, part: Outgoing, error: RemoteError) -> Answered:
         """Finds the write that the server cannot even read, so that it does not block the others."""
-        if len(part) > 1:
-            return _sum([self._send([each]) for each in part])
+        if part.withdrawn and part.writes:
+            return _sum([self._send(each) for each in (Outgoing([], part.withdrawn), Outgoing(part.writes))])
+        if not part.writes:
+            self._writer.told(part.withdrawn)  # Nothing else can be done about it; writes come first.
+            return Answered()
+        if len(part.writes) > 1:
+            return _sum([self._send(Outgoing([each])) for each in part.writes])
         answer = upload_pb2.MutationAnswer(
-            number=part[0].number,
+            number=part.writes[0].number,
             outcome=upload_pb2.MUTATION_OUTCOME_INVALID,
             reason=error_pb2.ERROR_REASON_REQUEST_INVALID,
             message=str(error),
@@ -170,16 +179,18 @@ class Uploader:
         return isinstance(error, UnavailableError) and not is_full and self._failures <= self._retries_max
 
 
-def upload_request(part: Sequence[Sendable], install_id: bytes, app: str) -> upload_pb2.UploadRequest:
-    """The call that takes some writes to the server."""
+def upload_request(part: Outgoing, install_id: bytes, app: str) -> upload_pb2.UploadRequest:
+    """The call that takes a part of the outbox to the server."""
+    writes = part.writes
     return upload_pb2.UploadRequest(
         install_id=install_id,
-        mutations=[it.mutation for it in part],
+        mutations=[it.mutation for it in writes],
         app=app,
         client=CLIENT,
-        sent_before=[it.number for it in part if it.sent_before],
-        taken_before=[it.number for it in part if it.taken_before],
-        shortened=[upload_pb2.Shortened(number=it.number, hash=it.first_hash) for it in part if it.first_hash],
+        sent_before=[it.number for it in writes if it.sent_before],
+        taken_before=[it.number for it in writes if it.taken_before],
+        shortened=[upload_pb2.Shortened(number=it.number, hash=it.first_hash) for it in writes if it.first_hash],
+        withdrawn=part.withdrawn,
     )
 
 

@@ -110,7 +110,7 @@ def _choices(value: object) -> str | None:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError("must be whole numbers, as in [1, 3]") from error
     if not isinstance(value, Iterable):
         raise ValueError("must be whole numbers, as in [1, 3]")

@@ -6,12 +6,13 @@ done again until it is done, at every sync. What stays is the file with its inst
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from haversack.sync.v1 import report_pb2
 
 from haversack_client._backoff import Backoff
+from haversack_client._callbacks import tell
 from haversack_client._errors import (
     DeviceWipedError,
     HaversackError,
@@ -21,7 +22,7 @@ from haversack_client._errors import (
     UnavailableError,
 )
 from haversack_client._held import Wipe
-from haversack_client._outbox import Sendable
+from haversack_client._outbox import Outgoing
 from haversack_client._session import CLIENT
 from haversack_client._store import Store
 from haversack_client._transport import Transport
@@ -68,7 +69,7 @@ class Wiper:
             self._store.begin_wipe(wipe)
             self._finish(wipe)
             if self._on_wiped:
-                self._on_wiped(self.wipe or wipe)
+                tell(self._on_wiped, self.wipe or wipe)
 
     def resume(self) -> None:
         """Goes on with what is left. Raises DeviceWipedError if the device was wiped."""
@@ -88,7 +89,7 @@ class Wiper:
             self._store.finish_wipe(replace(wipe, offers=False, confirmed=True))
 
     def _offered(self) -> bool:
-        """Sends what waits. Returns whether there is no more to be said about it."""
+        """Sends what waits, and before it what was withdrawn. Returns whether there is no more to be said about it."""
         after, failures, count_max = 0, 0, MUTATIONS_MAX
         while part := self._store.offerable(after, count_max, BYTES_MAX):
             try:
@@ -104,13 +105,14 @@ class Wiper:
                 if reason != "REQUEST_INVALID":
                     # Nobody wants them any more, if the server itself says so; a token that has expired says nothing.
                     return isinstance(error, PermissionDeniedError) and bool(reason)
-                if len(part) > 1:
+                if len(part.writes) > 1:
                     count_max = 1  # One of them cannot be read; the others are to be known nevertheless.
                     continue
-            after = part[-1].number
+            self._store.told(part.withdrawn)
+            after = part.end(after)
         return True
 
-    def _send(self, part: Sequence[Sendable]) -> None:
+    def _send(self, part: Outgoing) -> None:
         request = upload_request(part, self._store.facts().install_id, self._app)
         self._transport.upload(request)
 

@@ -22,7 +22,7 @@ from haversack_client._connections import Connection, Key, connect, store_errors
 from haversack_client._errors import DeviceWipedError, OutboxError, WriteRefusedError
 from haversack_client._held import Wipe
 from haversack_client._model import CarriedModel, Table
-from haversack_client._outbox import Entry, Kind, Outbox, Sendable, State
+from haversack_client._outbox import Entry, Kind, Outbox, Outgoing, State
 from haversack_client._overlay import Overlay
 from haversack_client._overtaken import Overtaking, without_held
 from haversack_client._pending import Answered, PendingWrite, pending
@@ -135,11 +135,12 @@ class Writer:
             followers = self._followers(number)
             mutations = {it.number: self._outbox.mutation(it.number) for it in followers}
             with self._overlay.lifted({entry.row, *(it.row for it in followers)}):
-                self._outbox.remove([number, *mutations])
+                self._outbox.give_up([number, *mutations])
             first = self._outbox.next_number()
             written = self._write_again(entry, values or {})
             for follower in followers:
                 self._follow_again(follower, mutations[follower.number], first)
+            self._batches.mark_written()
             return written
 
     def discard(self, number: int) -> None:
@@ -153,7 +154,7 @@ class Writer:
             is_only_here = not self._is_on_server(entry)
             with self._overlay.lifted({entry.row, *(it.row for it in followers)}):
                 gone = {number, *(it.number for it in followers if is_only_here and it.row == entry.row)}
-                self._outbox.remove(gone)
+                self._outbox.give_up(gone)
                 for follower in followers:
                     # What depends on these in turn is held by them.
                     if follower.number not in gone and not gone.isdisjoint(follower.depends_on):
@@ -163,12 +164,17 @@ class Writer:
                         )
             self._batches.mark_written()
 
-    def sendable(self, after: int, count_max: int, bytes_max: int) -> list[Sendable]:
-        """What to send next, as `Outbox.sendable`. From here on the server may have it."""
+    def sendable(self, after: int, count_max: int, bytes_max: int) -> Outgoing:
+        """What to say next, as `Outbox.sendable`. From here on the server may have the writes."""
         with self._statement():
             found = self._outbox.sendable(after, count_max, bytes_max)
-            self._outbox.mark_sent(it.number for it in found)
+            self._outbox.mark_sent(it.number for it in found.writes)
         return found
+
+    def told(self, withdrawn: Iterable[int]) -> None:
+        """The server knows that these writes were given up."""
+        with self._statement():
+            self._outbox.told(withdrawn, now_us=int(self._clock() * 1_000_000))
 
     def take(self, answers: sync_pb2.Answers) -> Answered:
         """Takes what a stream tells of writes that were sent before; those that the server has lost are sent again."""

@@ -133,6 +133,9 @@ pub enum SyncError {
          later, and operators find out why the source takes none (`haversack source status`)"
     )]
     QueueFull(&'static str),
+    /// The caller's: the device's user has given the write up.
+    #[error("{0}")]
+    WriteWithdrawn(String),
     /// The server is stopping.
     #[error("the server is stopping; connect again")]
     ServerStopping,
@@ -223,6 +226,7 @@ impl From<StagingError> for SyncError {
         match error {
             StagingError::Busy => Self::LimitReached("another process keeps the staging database locked".into()),
             StagingError::RefusalUnknown(_) => Self::RequestInvalid(error.to_string()),
+            StagingError::RefusalWithdrawn(_) => Self::WriteWithdrawn(error.to_string()),
             error => Self::StagingFailed(error.to_string()),
         }
     }
@@ -261,6 +265,7 @@ impl SyncError {
             Self::DigestMismatch(_) => ErrorReason::DigestMismatch,
             Self::LimitReached(_) => ErrorReason::LimitReached,
             Self::QueueFull(_) => ErrorReason::WriteQueueFull,
+            Self::WriteWithdrawn(_) => ErrorReason::WriteWithdrawn,
             Self::ServerStopping => ErrorReason::ServerStopping,
             Self::StagingFailed(_) => ErrorReason::StagingFailed,
             Self::Internal(_) => ErrorReason::Internal,
@@ -281,9 +286,10 @@ impl SyncError {
             | Self::ProfileUnknown(_)
             | Self::Refused(Refusal::AppUnknown, _) => Code::NotFound,
             Self::OrganizationExists(_) => Code::AlreadyExists,
-            Self::NothingPublished(_) | Self::NotProvisioned(_) | Self::Refused(Refusal::AppNotEnabled, _) => {
-                Code::FailedPrecondition
-            }
+            Self::NothingPublished(_)
+            | Self::NotProvisioned(_)
+            | Self::WriteWithdrawn(_)
+            | Self::Refused(Refusal::AppNotEnabled, _) => Code::FailedPrecondition,
             Self::RequestInvalid(_) | Self::ConfigurationInvalid(_) | Self::CookieInvalid | Self::ModelInvalid(_) => {
                 Code::InvalidArgument
             }

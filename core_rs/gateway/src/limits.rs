@@ -212,6 +212,9 @@ pub const LINT_FAN_OUT_DEFAULT: u64 = 10_000;
 /// Most mutations of one upload.
 pub const UPLOAD_MUTATIONS_MAX: usize = 500;
 
+/// Most numbers that an upload withdraws.
+pub const WITHDRAWN_MAX: usize = 1_000;
+
 /// Most bytes of an upload's mutations.
 pub const UPLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
 

@@ -45,6 +45,7 @@ fn describe(place: LedgerPlace, entry: &Entry) -> Result<Value, Failure> {
             Resolution::Open => "OPEN",
             Resolution::Retried => "RETRIED",
             Resolution::Discarded => "DISCARDED",
+            Resolution::Withdrawn => "WITHDRAWN",
         },
         "mutation": hexadecimal(entry.mutation.as_deref().unwrap_or_default()),
     }))

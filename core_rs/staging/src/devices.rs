@@ -8,7 +8,7 @@
 use haversack_engine::ids::Lsn;
 use prost::Message;
 
-use crate::ledger::{Page, TravellingDevice};
+use crate::ledger_page::{Page, TravellingDevice};
 use crate::{INSTALL_ID_BYTES, Staging, StagingError};
 
 /// Devices that are kept of a user. A new one takes the place of the one that has not called for longest.

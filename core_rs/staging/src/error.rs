@@ -62,6 +62,12 @@ pub enum StagingError {
     /// The caller's: no mutation that was refused is there.
     #[error("the ledger has no refused mutation at place {0}; list them again")]
     RefusalUnknown(u64),
+    /// The caller's: the device's user was first.
+    #[error(
+        "on the device, the user has given up the mutation at place {0} of the ledger, or written it anew; it is not judged \
+         again: who wants it after all writes it once more"
+    )]
+    RefusalWithdrawn(u64),
     /// Nobody's: the database is about to be given up, and what it holds is kept elsewhere already.
     #[error("the organization is being de-provisioned; provision it again, then repeat this")]
     Closed,
@@ -126,6 +132,7 @@ impl StagingError {
             | Self::SourceIsSelf
             | Self::LedgerPageInvalid
             | Self::RefusalUnknown(_) => ErrorReason::RequestInvalid,
+            Self::RefusalWithdrawn(_) => ErrorReason::WriteWithdrawn,
             Self::Closed => ErrorReason::OrganizationNotProvisioned,
             Self::DeviceUnknown(_) => ErrorReason::DeviceUnknown,
             Self::OrderImpossible(_) => ErrorReason::DeviceOrderImpossible,

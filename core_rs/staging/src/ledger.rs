@@ -2,7 +2,7 @@
 //!
 //! An entry is written in the transaction of the mutation's own rows, refused mutations' too. So a device that sends one
 //! again, after whatever crash, gets the answer that was recorded, and nothing is done twice. Entries are never deleted:
-//! [`export_ledger`] carries them out of a database that is given up, [`import_ledger`] into the next.
+//! [`crate::export_ledger`] carries them out of a database that is given up, [`crate::import_ledger`] into the next.
 //!
 //! An entry that changed a row keeps its [`Effect`] until [`crate::write_back`] has taken it to the record database; a
 //! refused one keeps the mutation, for administrators.
@@ -10,9 +10,8 @@
 use haversack_engine::ids::{EntityNumber, Lsn};
 use prost::Message;
 
-use crate::devices::{About, DeviceKey, KnownDevice};
-use crate::queue::{InTurn, QueueStanding, Queued, Repeat, WAITING_BYTES_MAX};
-use crate::{RowId, Snapshot, Staging, StagingError};
+use crate::queue::{InTurn, QueueStanding};
+use crate::{RowId, Staging, StagingError};
 
 /// Length of an install id, in bytes.
 pub const INSTALL_ID_BYTES: usize = 16;
@@ -38,7 +37,7 @@ pub struct Origin {
     pub number: u64,
 }
 
-/// What administrators have made of a refused mutation.
+/// What administrators, or the device's user, have made of a refused mutation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Resolution {
     /// Nothing yet, or it was not refused.
@@ -48,6 +47,8 @@ pub enum Resolution {
     Retried,
     /// It was looked at, and put aside.
     Discarded,
+    /// The device's user has given it up, or written it anew. While it is queued: it is so if it is refused.
+    Withdrawn,
 }
 
 /// What a mutation did to its row, for the record database.
@@ -92,7 +93,7 @@ pub struct Entry {
     pub written_at_us: i64,
     /// When it was judged by the server's.
     pub received_at_us: i64,
-    /// What administrators have made of it.
+    /// What was made of it since.
     pub resolution: Resolution,
     /// The serialized `Mutation`, if it was refused.
     pub mutation: Option<Vec<u8>>,
@@ -167,6 +168,14 @@ pub trait Ledger {
     /// # Errors
     /// If the database fails.
     fn amend(&mut self, place: LedgerPlace, entry: &Entry) -> Result<(), StagingError>;
+
+    /// The device's user has given a mutation up, or written it anew: if it is refused and open, nobody has it judged again,
+    /// and likewise if it is queued and comes to be refused. Others, and unknown ones, stay as they are. Nobody is told.
+    /// Returns whether that is new.
+    ///
+    /// # Errors
+    /// If the database fails.
+    fn withdraw(&mut self, origin: &Origin) -> Result<bool, StagingError>;
 
     /// If the install and user of `origin` made the change that drew this LSN: the LSN of the row before it.
     ///
@@ -293,60 +302,9 @@ pub trait LedgerView {
     fn page(&self, after: LedgerPlace, at_most: usize) -> Result<Vec<(LedgerPlace, Entry)>, StagingError>;
 }
 
-/// A page of the ledger as bytes that [`import_ledger`] reads, and the place that it ends at; empty behind the last one.
-///
-/// What waits for a source outside travels. Effects for a record database do not: write everything back before a database is
-/// given up.
-///
-/// # Errors
-/// If the database cannot be read.
-pub fn export_ledger(
-    snapshot: &dyn Snapshot,
-    after: LedgerPlace,
-    at_most: usize,
-) -> Result<(Vec<u8>, LedgerPlace), StagingError> {
-    let entries = snapshot.ledger().page(after, at_most.clamp(1, LEDGER_PAGE_ENTRIES_MAX))?;
-    let (mut page, mut last, mut waiting_bytes) = (Page::default(), after, 0);
-    for (place, entry) in entries {
-        if waiting_bytes >= WAITING_BYTES_MAX {
-            break;
-        }
-        let queued = snapshot.ledger().queued_at(place)?.map(|it| it.queued);
-        waiting_bytes += queued.as_ref().map_or(0, Queued::bytes);
-        page.entries.push(Travelling { queued: queued.map(Into::into), ..entry.into() });
-        last = place;
-    }
-    Ok((page.encode_to_vec(), last))
-}
-
-/// Enters the entries of a page, in one commit, and its devices in another; those that are there stay. Returns how many
-/// are new.
-///
-/// # Errors
-/// [`StagingError::LedgerPageInvalid`] if neither [`export_ledger`] nor [`crate::export_devices`] wrote it; others as
-/// [`Staging::begin`].
-pub fn import_ledger(staging: &dyn Staging, page: &[u8]) -> Result<u64, StagingError> {
-    let page = Page::decode(page).map_err(|_| StagingError::LedgerPageInvalid)?;
-    let devices: Vec<_> = page.devices.into_iter().map(KnownDevice::try_from).collect::<Result<_, _>>()?;
-    let mut commit = staging.begin()?;
-    let mut entered = 0;
-    for mut travelling in page.entries {
-        let queued = travelling.queued.take();
-        let entry = Entry::try_from(travelling)?;
-        let is_new = commit.ledger().record(&entry)?;
-        entered += u64::from(is_new);
-        if let Some(queued) = queued.filter(|_| is_new) {
-            commit.queue().enqueue(&entry.origin, &queued.try_into()?)?;
-        }
-    }
-    commit.finish()?;
-    let adopted = if devices.is_empty() { 0 } else { staging.devices().adopt(&devices)? };
-    Ok(entered + adopted)
-}
-
 /// Has no more mutations be judged in a database that is about to be given up, by whatever process. Idempotent.
 ///
-/// What is in the ledger then is all that [`crate::write_back`] and [`export_ledger`] have to take elsewhere.
+/// What is in the ledger then is all that [`crate::write_back`] and [`crate::export_ledger`] have to take elsewhere.
 ///
 /// # Errors
 /// As [`Staging::begin`].
@@ -359,13 +317,25 @@ pub fn close_ledger(staging: &dyn Staging) -> Result<(), StagingError> {
 /// Puts a refused mutation aside: it stays in the log, and is not judged again.
 ///
 /// # Errors
-/// [`StagingError::RefusalUnknown`] if none is open at this place; others as [`Staging::begin`].
+/// As [`open_refusal`]; others as [`Staging::begin`].
 pub fn discard_refusal(staging: &dyn Staging, place: LedgerPlace) -> Result<(), StagingError> {
     let mut commit = staging.begin()?;
-    let entry = commit.ledger().entry(place)?.filter(Entry::is_open_refusal);
-    let entry = entry.ok_or(StagingError::RefusalUnknown(place.0))?;
+    let entry = open_refusal(commit.ledger(), place)?;
     commit.ledger().amend(place, &Entry { resolution: Resolution::Discarded, ..entry })?;
     commit.finish().map(drop)
+}
+
+/// The entry of a refused mutation that nobody has settled.
+///
+/// # Errors
+/// [`StagingError::RefusalWithdrawn`] if its user has; [`StagingError::RefusalUnknown`] if none is open at this place;
+/// others if the database fails.
+pub fn open_refusal(ledger: &mut dyn Ledger, place: LedgerPlace) -> Result<Entry, StagingError> {
+    match ledger.entry(place)? {
+        Some(entry) if entry.is_open_refusal() => Ok(entry),
+        Some(entry) if entry.resolution == Resolution::Withdrawn => Err(StagingError::RefusalWithdrawn(place.0)),
+        Some(_) | None => Err(StagingError::RefusalUnknown(place.0)),
+    }
 }
 
 impl Entry {
@@ -382,188 +352,38 @@ impl Entry {
 }
 
 impl Resolution {
+    /// What it is of a mutation that is taken after all; `was_refused` says that it was in the log before.
+    pub(crate) const fn once_taken(self, was_refused: bool) -> Self {
+        match self {
+            Self::Withdrawn if was_refused => Self::Retried,
+            Self::Withdrawn => Self::Open,
+            other => other,
+        }
+    }
+
+    /// What it is of a mutation that is refused, for the first time or again.
+    pub(crate) const fn once_refused(self) -> Self {
+        match self {
+            Self::Withdrawn => Self::Withdrawn,
+            Self::Open | Self::Retried | Self::Discarded => Self::Open,
+        }
+    }
+
     /// Its number in the database.
     pub(crate) const fn number(self) -> i32 {
         match self {
             Self::Open => 0,
             Self::Retried => 1,
             Self::Discarded => 2,
+            Self::Withdrawn => 3,
         }
     }
 
     /// The resolution of a number.
     pub(crate) fn of(number: i32) -> Result<Self, StagingError> {
-        [Self::Open, Self::Retried, Self::Discarded]
+        [Self::Open, Self::Retried, Self::Discarded, Self::Withdrawn]
             .into_iter()
             .find(|it| it.number() == number)
             .ok_or_else(|| StagingError::Damaged(format!("a mutation has resolution {number}")))
-    }
-}
-
-/// What travels of the ledger. Field numbers stay as they are: pages are kept for as long as an organization is away.
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Page {
-    #[prost(message, repeated, tag = "1")]
-    pub entries: Vec<Travelling>,
-    #[prost(message, repeated, tag = "2")]
-    pub devices: Vec<TravellingDevice>,
-}
-
-/// A device, on the same way as the ledger.
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct TravellingDevice {
-    #[prost(bytes = "vec", tag = "1")]
-    install: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    user: Vec<u8>,
-    #[prost(message, required, tag = "3")]
-    about: About,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Travelling {
-    #[prost(bytes = "vec", tag = "1")]
-    install: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    user: Vec<u8>,
-    #[prost(uint64, tag = "3")]
-    number: u64,
-    #[prost(bytes = "vec", tag = "4")]
-    hash: Vec<u8>,
-    #[prost(uint32, tag = "5")]
-    entity: u32,
-    #[prost(oneof = "TravellingId", tags = "6, 7")]
-    id: Option<TravellingId>,
-    #[prost(int32, tag = "8")]
-    kind: i32,
-    #[prost(int32, tag = "9")]
-    outcome: i32,
-    #[prost(bytes = "vec", tag = "10")]
-    answer: Vec<u8>,
-    #[prost(int64, tag = "11")]
-    written_at_us: i64,
-    #[prost(int64, tag = "12")]
-    received_at_us: i64,
-    #[prost(int32, tag = "13")]
-    resolution: i32,
-    #[prost(bytes = "vec", optional, tag = "14")]
-    mutation: Option<Vec<u8>>,
-    #[prost(message, optional, tag = "15")]
-    queued: Option<TravellingQueued>,
-}
-
-/// What waits for a source outside.
-#[derive(Clone, PartialEq, Message)]
-struct TravellingQueued {
-    #[prost(bytes = "vec", tag = "1")]
-    mutation: Vec<u8>,
-    #[prost(message, optional, tag = "2")]
-    effect: Option<Effect>,
-    #[prost(bytes = "vec", tag = "3")]
-    old: Vec<u8>,
-    #[prost(string, optional, tag = "4")]
-    etag: Option<String>,
-    #[prost(int32, tag = "5")]
-    policy: i32,
-    #[prost(int32, tag = "6")]
-    repeat: i32,
-    #[prost(bytes = "vec", optional, tag = "7")]
-    otherwise: Option<Vec<u8>>,
-    #[prost(bytes = "vec", tag = "8")]
-    source: Vec<u8>,
-}
-
-#[derive(Clone, PartialEq, prost::Oneof)]
-enum TravellingId {
-    #[prost(bytes, tag = "6")]
-    Uuid(Vec<u8>),
-    #[prost(string, tag = "7")]
-    Text(String),
-}
-
-impl From<KnownDevice> for TravellingDevice {
-    fn from(KnownDevice { key, about }: KnownDevice) -> Self {
-        Self { install: key.install.to_vec(), user: key.user.to_vec(), about }
-    }
-}
-
-impl TryFrom<TravellingDevice> for KnownDevice {
-    type Error = StagingError;
-
-    fn try_from(TravellingDevice { install, user, about }: TravellingDevice) -> Result<Self, StagingError> {
-        Ok(Self { key: DeviceKey { install: sixteen(&install)?, user: sixteen(&user)? }, about })
-    }
-}
-
-fn sixteen(bytes: &[u8]) -> Result<[u8; 16], StagingError> {
-    bytes.try_into().map_err(|_| StagingError::LedgerPageInvalid)
-}
-
-impl From<Entry> for Travelling {
-    fn from(entry: Entry) -> Self {
-        Self {
-            install: entry.origin.install.to_vec(),
-            user: entry.origin.user.to_vec(),
-            number: entry.origin.number,
-            hash: entry.hash.to_vec(),
-            entity: entry.entity.0,
-            id: Some(match entry.id {
-                RowId::Uuid(uuid) => TravellingId::Uuid(uuid.to_vec()),
-                RowId::Text(text) => TravellingId::Text(text.into()),
-            }),
-            kind: entry.kind,
-            outcome: entry.outcome,
-            answer: entry.answer,
-            written_at_us: entry.written_at_us,
-            received_at_us: entry.received_at_us,
-            resolution: entry.resolution.number(),
-            mutation: entry.mutation,
-            queued: None,
-        }
-    }
-}
-
-impl From<Queued> for TravellingQueued {
-    fn from(queued: Queued) -> Self {
-        let Queued { mutation, effect, old, etag, policy, repeat, otherwise, source } = queued;
-        let (effect, repeat) = (Some(effect), repeat.number());
-        Self { mutation, effect, old, etag, policy, repeat, otherwise, source }
-    }
-}
-
-impl TryFrom<TravellingQueued> for Queued {
-    type Error = StagingError;
-
-    fn try_from(queued: TravellingQueued) -> Result<Self, StagingError> {
-        let TravellingQueued { mutation, effect, old, etag, policy, repeat, otherwise, source } = queued;
-        let (effect, repeat) = (effect.unwrap_or_default(), Repeat::of(repeat)?);
-        Ok(Self { mutation, effect, old, etag, policy, repeat, otherwise, source })
-    }
-}
-
-impl TryFrom<Travelling> for Entry {
-    type Error = StagingError;
-
-    fn try_from(entry: Travelling) -> Result<Self, StagingError> {
-        let id = match entry.id.ok_or(StagingError::LedgerPageInvalid)? {
-            TravellingId::Uuid(uuid) => RowId::Uuid(sixteen(&uuid)?),
-            TravellingId::Text(text) => RowId::Text(text.into()),
-        };
-        Ok(Self {
-            origin: Origin { install: sixteen(&entry.install)?, user: sixteen(&entry.user)?, number: entry.number },
-            hash: sixteen(&entry.hash)?,
-            entity: EntityNumber(entry.entity),
-            id,
-            kind: entry.kind,
-            outcome: entry.outcome,
-            before: Lsn(0),
-            lsn: Lsn(0),
-            answer: entry.answer,
-            written_at_us: entry.written_at_us,
-            received_at_us: entry.received_at_us,
-            resolution: Resolution::of(entry.resolution)?,
-            mutation: entry.mutation,
-            effect: None,
-        })
     }
 }

@@ -12,6 +12,7 @@ mod error;
 pub mod ingest;
 mod intake;
 mod ledger;
+mod ledger_page;
 pub mod queue;
 mod replication;
 mod sqlite;
@@ -26,8 +27,9 @@ pub use error::StagingError;
 pub use intake::{Arrival, INTAKE_ROWS_MAX, Intake, Pass, Passes, Swept, Taken, WHOLE_ORGANIZATION};
 pub use ledger::{
     Earlier, Effect, Entry, INSTALL_ID_BYTES, LEDGER_PAGE_ENTRIES_MAX, Ledger, LedgerPlace, LedgerView, MutationHash,
-    Origin, Recorded, Resolution, Settlements, Unwritten, close_ledger, discard_refusal, export_ledger, import_ledger,
+    Origin, Recorded, Resolution, Settlements, Unwritten, close_ledger, discard_refusal, open_refusal,
 };
+pub use ledger_page::{export_ledger, import_ledger};
 pub use replication::{COMMIT_BYTES_MAX, Mark, Replicated, Stage, replicate, replicate_anew, replicate_no_more};
 pub use sqlite::{Copying, SqliteStaging};
 pub use store::{

@@ -110,7 +110,7 @@ class Staging:
         The answer is UTF-8 JSON: `last`, which is the next `after` (begin with 0), and `entries`, each with `place`,
         `install` and `user` (UUIDs), `number`, `entity` (its number), `id`, `kind`, `outcome` and `reason` (names
         without prefix), `message`, `fields` (numbers), `written_at_us`, `received_at_us`, `resolution` ("OPEN",
-        "RETRIED", "DISCARDED") and `mutation` (a serialized `haversack.sync.v1.Mutation`, in hexadecimal).
+        "RETRIED", "DISCARDED", "WITHDRAWN") and `mutation` (a serialized `haversack.sync.v1.Mutation`, in hexadecimal).
         `SyncServer.retry_mutation` has one judged again.
         """
 
@@ -204,7 +204,10 @@ class Staging:
         """
 
     def discard_refusal(self, place: int) -> None:
-        """Puts a refused mutation aside. Raises REQUEST_INVALID if none is open at this place."""
+        """Puts a refused mutation aside.
+
+        Raises REQUEST_INVALID if none is open at this place, WRITE_WITHDRAWN if its user has given it up.
+        """
 
     def build_indexes(self) -> None:
         """Makes a database that was just filled ready to serve; idempotent.
@@ -300,7 +303,7 @@ class OdataPage:
         """Rows of the page, refused ones and deletions among them."""
 
     def errors(self) -> bytes:
-        """UTF-8 JSON: `rejected`, how many rows cannot be taken, and the first of them as `errors`, as of an ingest."""
+        """UTF-8 JSON: `rejected`, how many rows or values of rows cannot be taken, and `errors`, the first of them."""
 
     def take(
         self,
@@ -534,8 +537,8 @@ class SyncServer:
 
         `place` is that of `Staging.refusals`. With `force` the device's values count whatever the row is now;
         privileges and rules hold all the same. Returns a serialized `haversack.sync.v1.MutationAnswer`, which the
-        device hears from now on. Raises REQUEST_INVALID if none is open at this place, USER_DISABLED and its like if
-        the user has no view.
+        device hears from now on. Raises REQUEST_INVALID if none is open at this place, WRITE_WITHDRAWN if its user has
+        given it up or written it anew, USER_DISABLED and its like if the user has no view.
         """
 
     def stop(self, grace_seconds: float) -> None:

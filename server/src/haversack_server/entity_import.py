@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from haversack.admin.v1 import entities_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from haversack_server.breaches import sentences
 from haversack_server.catalog import Catalog, entities, organizations, profiles, provisioning, sources
 from haversack_server.catalog.entities import StoredEntity
 from haversack_server.core import in_thread
@@ -18,7 +19,6 @@ from haversack_server.errors import (
     MetadataInvalid,
     RequestInvalid,
     SourceUnmappable,
-    sentences,
 )
 from haversack_server.metadata import Document, Merged, merge_entity, read_document
 from haversack_server.publishing import (

@@ -15,7 +15,7 @@
     │                    OrganizationNotProvisioned, TransitionIllegal, ConsentMissing,
     │                    OrganizationKindRefused, WorkItemNotDead, DirectoryReadOnly, SourceOwnsRows,
     │                    SourcePaused, SourceUnmappable, SourceRefused, SourceNotReady, SourceSlotTaken,
-    │                    SourceReplaced, DeviceOrderImpossible, BackupVersion
+    │                    SourceReplaced, WriteWithdrawn, DeviceOrderImpossible, BackupVersion
     ├── TryLater         LimitReached, WriteQueueFull, DraftChanged, ServerStopping, CatalogUnavailable,
     │   │                OrganizationBusy
     │   └── SourceUnavailable SourceThrottled, SourceAnswerInvalid
@@ -28,14 +28,11 @@ is raised is a bug, and is answered as `InternalFault`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum, auto
 from typing import ClassVar
 
 import grpc
-
-LISTED_BREACHES_BYTES_MAX = 2_000
-"""How much text a list of breaches may take: an error travels in headers, which proxies and clients limit to 8 KiB."""
 
 
 class HaversackError(Exception):
@@ -428,6 +425,12 @@ class SourceReplaced(NotReady):
     reason = "SOURCE_REPLACED"
 
 
+class WriteWithdrawn(NotReady):
+    """The device's user has given a refused write up, or written it anew; it is not judged again."""
+
+    reason = "WRITE_WITHDRAWN"
+
+
 class SourcePaused(NotReady):
     """An administrator has paused the organization's source."""
 
@@ -582,16 +585,3 @@ def by_reason(reason: str, message: str) -> HaversackError:
     kinds = {kind.reason: kind for kind in named_errors() if kind is not SourceRefused}
     kind = kinds.get(reason)
     return kind(message) if kind else InternalFault(f"{reason}: {message}")
-
-
-def sentences(breaches: Iterable[str]) -> str:
-    """Joins breaches, one a line, as far as an error's message may grow; the last line counts those left out."""
-    lines: list[str] = []
-    size = 0
-    rest = list(breaches)
-    while rest and size + len(rest[0].encode()) < LISTED_BREACHES_BYTES_MAX:
-        lines.append(rest.pop(0))
-        size += len(lines[-1].encode()) + 1
-    if rest:
-        lines.append(f"and {len(rest)} more; mend these first" if lines else rest[0][: LISTED_BREACHES_BYTES_MAX // 4])
-    return "\n".join(lines)

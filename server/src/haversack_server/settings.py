@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
-from haversack_server.errors import ConfigurationInvalid, sentences
+from haversack_server.breaches import sentences
+from haversack_server.errors import ConfigurationInvalid
 from haversack_server.places import (
     ADMIN_LISTEN_DEFAULT,
     CONFIG_NAME,

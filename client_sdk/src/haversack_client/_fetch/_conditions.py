@@ -12,14 +12,14 @@ from haversack_client._errors import FetchError
 from haversack_client._fetch import _fiscal
 from haversack_client._fetch._caller import Caller
 from haversack_client._fetch._document import Element
-from haversack_client._fetch._errors import excerpt, invalid, unsupported
+from haversack_client._fetch._errors import excerpt, invalid, too_large, unsupported
 from haversack_client._fetch._operands import (
     COUNT_MAX,
     DATES,
     FORMS,
     HOURS_MAX,
     Family,
-    choice,
+    choices,
     date_text,
     day,
     family,
@@ -36,6 +36,9 @@ LANGUAGE_ANY = -1
 """Stands for every language where a row states one."""
 
 FISCAL_YEAR_MAX = 9_999
+
+PARAMETERS_MAX = 32_000
+"""Values of a query; SQLite takes 32,766 unless it is built otherwise."""
 
 VALUE_HINTS = ("uiname", "uitype", "uihidden")
 
@@ -93,7 +96,9 @@ class Statement:
     parameters: list[SqlValue] = field(default_factory=list)
 
     def mark(self, value: SqlValue) -> str:
-        """A mark in the statement, for a value that joins the parameters."""
+        """A mark in the statement, for a value that joins the parameters. Raises FetchError if there are too many."""
+        if len(self.parameters) == PARAMETERS_MAX:
+            raise too_large(f"the query has more than {PARAMETERS_MAX} values; write fewer")
         self.parameters.append(value)
         return "?"
 
@@ -304,7 +309,7 @@ def _set(condition: Condition) -> str:
 
 def _choices(condition: Condition) -> list[int]:
     try:
-        return sorted({choice(each.strip()) for text in condition.texts for each in text.split(",")})
+        return sorted({each for text in condition.texts for each in choices(text)})
     except ValueError as error:
         raise invalid(f'the values of "{condition.attribute.name}" {error}') from error
 

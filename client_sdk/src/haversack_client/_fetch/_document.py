@@ -48,6 +48,8 @@ class Element:
 
 def parse(text: str) -> Element:
     """Reads a document. Raises FetchError if it is not well-formed, or beyond a limit."""
+    if not isinstance(text, str):
+        raise malformed(f"the document is {type(text).__name__}; give it as text, decoded")
     try:
         raw = text.encode()
     except UnicodeEncodeError as error:

@@ -74,29 +74,31 @@ class Filters:
             )
         return f"{comparable(linked.column(left), family(left))} = {comparable(scope.column(right), family(right))}"
 
+    def scope_of(self, scope: Scope, element: Element) -> Scope:
+        """The table that a condition or an order is about: the one where it stands, or a joined one by `entityname`."""
+        name = element.attributes.get("entityname")
+        if name is None:
+            return scope
+        found = self.aliases.get(name)
+        if found is None:
+            known = ", ".join(sorted(map(excerpt, self.aliases))) or "there is none"
+            raise unsupported(
+                f'{element.place}: entityname "{excerpt(name)}" is no alias of a joined <link-entity> ({known}); give'
+                f" the link that alias, or write the <{element.name}> within the link"
+            )
+        return found
+
     def _child(self, scope: Scope, child: Element, level: int) -> str | None:
         match child.name:
             case "condition":
                 self.count(child)
-                return compile_condition(self.statement, self._scope_of(scope, child), child)
+                return compile_condition(self.statement, self.scope_of(scope, child), child)
             case "filter":
                 return self._filter(scope, child, level)
             case "link-entity":
                 return self._link(scope, child)
             case _:
                 raise malformed(f"{child.place}: <condition>, <filter> or <link-entity> belongs here")
-
-    def _scope_of(self, scope: Scope, condition: Element) -> Scope:
-        name = condition.attributes.get("entityname")
-        if name is None:
-            return scope
-        found = self.aliases.get(name)
-        if found is None:
-            raise unsupported(
-                f'{condition.place}: entityname "{excerpt(name)}" is no alias of a joined <link-entity>; write the'
-                " condition in a <filter> of the link"
-            )
-        return found
 
     def _filter(self, scope: Scope, element: Element, level: int) -> str | None:
         if level > FILTER_LEVELS_MAX:

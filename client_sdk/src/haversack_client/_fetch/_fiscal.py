@@ -8,8 +8,8 @@ from haversack.model.v1 import model_pb2
 
 from haversack_client._connections import Connection
 from haversack_client._fetch._windows import (
-    DAY_FIRST,
-    DAY_LAST,
+    DAY_MAX,
+    DAY_MIN,
     EPOCH,
     MICROS_PER_DAY,
     MONTHS_OF_YEAR,
@@ -143,9 +143,25 @@ def give_calendar(connection: Connection, calendar: FiscalCalendar, zone: tzinfo
     connection.create_function("haversack_fiscal_period", 2, period, deterministic=True)
 
 
-def _period_of_year(text: str, form: Form, calendar: FiscalCalendar, zone: tzinfo) -> int:
-    """Which period of its fiscal year the date in a column lies in, from 1, by the caller's clock."""
-    micros = (datetime.fromisoformat(text).replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
-    wall = Clock.at(micros, zone).wall if form is Form.INSTANT else micros
-    day = min(max(wall // MICROS_PER_DAY, DAY_FIRST), DAY_LAST)
+def _period_of_year(text: str, form: Form, calendar: FiscalCalendar, zone: tzinfo) -> int | None:
+    """Which period of its fiscal year the date in a column lies in, from 1, by the caller's clock.
+
+    None if the text is no date, or if that year is none of which Dataverse stores a day: by the caller's clock a date
+    at the end of 9999 may lie in 10000.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    micros = (found.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
+    day = _caller_day(micros, zone) if form is Form.INSTANT else micros // MICROS_PER_DAY
+    if not calendar.year_of(DAY_MIN) <= calendar.year_of(day) <= calendar.year_of(DAY_MAX):
+        return None
     return calendar.period_of(day) % calendar.periods + 1
+
+
+def _caller_day(instant: int, zone: tzinfo) -> int:
+    """The day of an instant. Where clocks are set back over midnight, the next day has begun, and goes on."""
+    clock = Clock.at(instant, zone)
+    following = clock.today + 1
+    return following if clock.moment_of(following * MICROS_PER_DAY) <= instant else clock.today

@@ -3,30 +3,30 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from enum import Enum
 
 from haversack.model.v1 import model_pb2
 
 from haversack_client._fetch._errors import excerpt, invalid
-from haversack_client._fetch._windows import EPOCH, EPOCH_DAY, MICROS_PER_DAY, Clock, Form
+from haversack_client._fetch._windows import DAY_MAX, DAY_MIN, EPOCH, EPOCH_DAY, MICROS_PER_DAY, Clock, Form
 from haversack_client._model import Attribute, CarriedModel
 from haversack_client._rows import SqlValue
-from haversack_client._values import instant_text, stored
+from haversack_client._values import CHOICES_MAX, INTEGER_MAX, INTEGER_MIN, instant_text, stored
 
 COUNT_MAX = 100_000
 HOURS_MAX = 100_000_000
+EXPONENT_MIN, EXPONENT_MAX = -(1 << 15), (1 << 15) - 1
+"""Of a decimal as written, which is read exactly: 1e3 is 1000."""
 
 _UUID = re.compile(r"(\{?)[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}(\}?)")
 _WHOLE = re.compile(r"[+-]?[0-9]+")
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]([+-]?[0-9]+))?")
 _MOMENT = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(?:([Zz])|([+-])(\d\d):(\d\d))?)?", re.ASCII
 )
 _DAY_LENGTH = len("2024-05-31")
-DAY_MIN = date(1753, 1, 1).toordinal() - EPOCH_DAY
-DAY_MAX = date.max.toordinal() - EPOCH_DAY
 MICROS_MIN, MICROS_MAX = DAY_MIN * MICROS_PER_DAY, (DAY_MAX + 1) * MICROS_PER_DAY - 1
-"""The dates that Dataverse stores."""
 
 
 class Family(Enum):
@@ -97,9 +97,10 @@ class Moment:
 
 def number(text: str, highest: int) -> int:
     """A count. Raises FetchError if it is none."""
-    if not _WHOLE.fullmatch(text) or len(text) > len(str(highest)) + 1 or not 1 <= int(text) <= highest:
+    found = _whole(text, 1, highest)
+    if found is None:
         raise invalid(f'value "{excerpt(text)}" is not a whole number from 1 to {highest}')
-    return int(text)
+    return found
 
 
 def day(text: str) -> int:
@@ -181,29 +182,44 @@ def _value(text: str, attribute: Attribute, model: CarriedModel) -> SqlValue:
         case Family.TRUTH:
             return _truth(text)
         case Family.CHOICE_SET:
-            return stored(attribute.type, [choice(each.strip()) for each in text.split(",")])
+            return stored(attribute.type, choices(text))
         case Family.ID:
             return _id(text, attribute, model)
         case _:
             return text
 
 
-def choice(text: str) -> int:
-    """A value of a set of choices. Raises ValueError if it is none."""
-    if not _WHOLE.fullmatch(text) or not -(1 << 31) <= int(text[:16]) < 1 << 31:
-        raise ValueError("must be whole numbers, as in 1,2,3")
-    return int(text)
+def choices(text: str) -> list[int]:
+    """A set of choices. Raises ValueError if it is none."""
+    found = [_whole(each.strip(), INTEGER_MIN, INTEGER_MAX) for each in text.split(",")]
+    known = [each for each in found if each is not None]
+    if len(known) != len(found) or len(found) > CHOICES_MAX:
+        raise ValueError(f"must be at most {CHOICES_MAX} whole 32-bit numbers, as in 1,2,3")
+    return known
+
+
+def _whole(text: str, lowest: int, highest: int) -> int | None:
+    """A whole number as text, with a sign and leading zeros or not; None if it is none from `lowest` to `highest`."""
+    if not _WHOLE.fullmatch(text):
+        return None
+    digits = text.lstrip("+-").lstrip("0") or "0"
+    if len(digits) > len(str(max(-lowest, highest))):
+        return None
+    found = -int(digits) if text.startswith("-") else int(digits)
+    return found if lowest <= found <= highest else None
 
 
 def _decimal(text: str) -> str:
-    if not _DECIMAL.fullmatch(text):
-        raise ValueError("must be a decimal, as in -12.50")
-    canonical = stored(model_pb2.ATTRIBUTE_TYPE_DECIMAL, text)
-    return str(canonical)
+    found = _DECIMAL.fullmatch(text)
+    if found is None or _whole(found[1] or "0", EXPONENT_MIN, EXPONENT_MAX) is None:
+        raise ValueError("must be a decimal, as in -12.50 or 1e3")
+    if Decimal(text).is_zero():
+        return "0"
+    return str(stored(model_pb2.ATTRIBUTE_TYPE_DECIMAL, text))
 
 
 def _real(text: str) -> float:
-    if "_" in text or text != text.strip():
+    if not text.isascii() or "_" in text or text != text.strip():
         raise ValueError("must be a number")
     return float(text) + 0.0
 

@@ -4,11 +4,16 @@ Beside filters it may join entities (`link-entity` with `inner` or `outer`, nest
 does: those of a joined entity `alias.attribute`, unless an `<attribute>` has an alias of its own.
 """
 
-from dataclasses import dataclass
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from haversack_client import _tables as sql
-from haversack_client._connections import Connection
+from haversack_client._connections import DATABASE_ERRORS, Connection
+from haversack_client._errors import StoreError
 from haversack_client._fetch._caller import Caller
 from haversack_client._fetch._conditions import Scope, Statement
 from haversack_client._fetch._document import Element, parse
@@ -25,6 +30,10 @@ from haversack_client._rows import SqlValue
 ROWS_OF_A_PAGE_MAX = 5_000
 JOINS_MAX = 15
 """Joined entities of a query."""
+RESULT_COLUMNS_MAX = 2_000
+ORDERS_MAX = 64
+MEMBERSHIPS = "teammembership"
+"""Entity of the directory that says who is in which team."""
 
 FETCH_ATTRIBUTES = ("top", "count", "page", "distinct", "aggregate")
 FETCH_HINTS = (
@@ -40,6 +49,9 @@ FETCH_HINTS = (
     "min-active-row-version",
     "datasource",
 )
+
+REFUSED_BY_SQLITE = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE)
+"""What SQLite says of a statement beyond one of its own limits. Other errors are the file's."""
 
 
 class Fetch:
@@ -57,39 +69,54 @@ class Fetch:
         self._caller = caller or Caller()
 
     def rows(self, fetch_xml: str) -> list[Any]:
-        """The rows that a `<fetch>` asks for. Raises FetchError if it cannot be read or answered."""
+        """The rows that a `<fetch>` asks for.
+
+        Raises FetchError if it cannot be read or answered, StoreError if the database cannot be read.
+        """
         root = parse(fetch_xml)
         if root.name != "fetch":
             raise malformed(f"{root.place}: write a <fetch>")
-        if not self._connection.in_transaction:
-            self._connection.execute("BEGIN")
-        serialized = read_facts(self._connection).model
-        if not serialized:
-            raise unsupported("nothing is on this device yet; sync first")
-        model = CarriedModel.parse(serialized)
-        self._caller = self._given or Caller.of(model.user)
-        give_functions(self._connection, self._caller.collation)
-        give_calendar(self._connection, self._caller.fiscal, self._caller.time_zone)
-        compiled, parameters = self.compile(model, root)
-        return self._connection.execute(compiled, parameters).fetchall()
+        with _database_errors():
+            if not self._connection.in_transaction:
+                self._connection.execute("BEGIN")
+            serialized = read_facts(self._connection).model
+            if not serialized:
+                raise unsupported("nothing is on this device yet; sync first")
+            model = CarriedModel.parse(serialized)
+            self._caller = self._given or Caller.of(model.user)
+            give_functions(self._connection, self._caller.collation)
+            give_calendar(self._connection, self._caller.fiscal, self._caller.time_zone)
+            compiled, parameters = self.compile(model, root)
+            return self._connection.execute(compiled, parameters).fetchall()
 
     def compile(self, model: CarriedModel, root: Element) -> tuple[str, list[SqlValue]]:
         """A `<fetch>` as SQL, and its parameters. Raises FetchError."""
         clock = Clock.at(self._caller.now_us, self._caller.time_zone)
-        select = Statement(model, self._caller, self._teams, clock)
+        select = Statement(model, self._caller, partial(self._teams, model), clock)
         return _Query(Filters(select), root).compile()
 
-    def _teams(self) -> tuple[str, ...]:
+    def _teams(self, model: CarriedModel) -> tuple[str, ...]:
         """The caller's teams: those that were given, or those that the local directory knows."""
         if self._caller.team_ids is not None:
             return self._caller.team_ids
-        query = "SELECT count(*) FROM _haversack_entity WHERE \"table\" = 'teammembership'"
-        if self._caller.user_id is None or not self._connection.execute(query).fetchone()[0]:
+        table = model.table(MEMBERSHIPS)
+        if self._caller.user_id is None or table is None or not {"teamid", "systemuserid"} <= table.attributes.keys():
             raise unsupported(
-                "the device does not know the caller's teams; give Caller(team_ids=...), or carry teammembership"
+                f"the device does not know the caller's teams; give Caller(team_ids=...), or carry {MEMBERSHIPS}"
             )
-        members = "SELECT teamid FROM teammembership WHERE systemuserid = ?"
+        members = f"SELECT teamid FROM {MEMBERSHIPS} WHERE systemuserid = ?"
         return tuple(team for (team,) in self._connection.execute(members, (self._caller.user_id.lower(),)) if team)
+
+
+@contextmanager
+def _database_errors() -> Iterator[None]:
+    """Names what the database raises: a statement beyond its limits, or a file that it cannot read."""
+    try:
+        yield
+    except DATABASE_ERRORS as error:
+        if getattr(error, "sqlite_errorcode", None) in REFUSED_BY_SQLITE:
+            raise too_large(f"SQLite cannot answer the query ({error}); ask for less at once") from error
+        raise StoreError(f"the device's database cannot be read: {error}; is its file still there?") from error
 
 
 @dataclass(slots=True)
@@ -98,7 +125,10 @@ class _Query:
 
     filters: Filters
     root: Element
-    _joins: int = 0
+    _distinct: bool = False
+    _columns: dict[str, str] = field(default_factory=dict)
+    _orders: list[tuple[Scope, Element]] = field(default_factory=list)
+    _joins: list[str] = field(default_factory=list)
 
     def compile(self) -> tuple[str, list[SqlValue]]:
         self.root.only(FETCH_ATTRIBUTES, FETCH_HINTS)
@@ -112,28 +142,32 @@ class _Query:
         entity.only(("name",), ("enableprefiltering", "prefilterparametername"))
         scope = Scope(self.filters.table(entity), self.filters.next_alias())
         self._check_children(entity)
-        columns, orders = self._columns(scope, entity, ""), self._orders(scope, entity)
-        joins: list[str] = []
-        for child in entity.children:
-            if child.name == "link-entity":
-                self._join(scope, child, columns, joins, orders)
+        self._distinct = _truth(self.root, "distinct")
+        # With an id that nobody asked for, no two rows would be the same.
+        self._select(scope, entity, "", always=() if self._distinct else (scope.table.primary_id,))
+        self._join_all(scope, entity)
         where = self.filters.every(scope, [child for child in entity.children if child.name == "filter"])
-        return self._assemble(scope, columns, joins, where, orders), self.filters.statement.parameters
+        return self._assemble(scope, where), self.filters.statement.parameters
 
-    def _assemble(
-        self, scope: Scope, columns: dict[str, str], joins: list[str], where: list[str], orders: list[str]
-    ) -> str:
-        distinct = _truth(self.root, "distinct")
-        selected = ", ".join(f"{column} AS {sql.quoted(name)}" for name, column in columns.items())
+    def _assemble(self, scope: Scope, where: list[str]) -> str:
+        if len(self._columns) > RESULT_COLUMNS_MAX:
+            raise too_large(f"{self.root.place}: it asks for more than {RESULT_COLUMNS_MAX} columns; name fewer")
+        if len(self._orders) > ORDERS_MAX:
+            raise too_large(f"{self.root.place}: it has more than {ORDERS_MAX} orders; write fewer")
+        if not self._columns:
+            raise malformed(f"{self.root.place}: it asks for no column; write an <attribute>")
+        selected = ", ".join(f"{column} AS {sql.quoted(name)}" for name, column in self._columns.items())
         parts = [
-            f"SELECT {'DISTINCT ' if distinct else ''}{selected}",
+            f"SELECT {'DISTINCT ' if self._distinct else ''}{selected}",
             f"FROM {sql.quoted(scope.table.name)} AS {scope.alias}",
-            *joins,
+            *self._joins,
         ]
         if where:
             parts.append(f"WHERE {' AND '.join(where)}")
+        # An order may name an entity that is joined further down: all of them are known only now.
+        orders = [self._order(scope, element) for scope, element in self._orders]
         # Without an order of its own a page must still not overlap with the next.
-        last = [] if distinct else [f"{scope.alias}._ordinal"]
+        last = [] if self._distinct else [f"{scope.alias}._ordinal"]
         if orders or last:
             parts.append(f"ORDER BY {', '.join([*orders, *last])}")
         return " ".join([*parts, *self._page()])
@@ -149,35 +183,39 @@ class _Query:
         size = count or ROWS_OF_A_PAGE_MAX
         return [f"LIMIT {size} OFFSET {size * ((page or 1) - 1)}"]
 
-    def _columns(self, scope: Scope, element: Element, prefix: str) -> dict[str, str]:
-        """The columns that an entity gives, by name. Those of the first entity always have its id."""
+    def _select(self, scope: Scope, element: Element, prefix: str, always: Sequence[str] = ()) -> None:
+        """Adds the columns that an entity gives, and notes its orders. Of the first entity all, if none is named."""
         named = [child for child in element.children if child.name == "attribute"]
+        bare = any(child.name == "no-attrs" for child in element.children)
         whole = any(child.name == "all-attributes" for child in element.children)
-        if whole or (not named and not prefix):
-            return {f"{prefix}{column.name}": scope.column(column.name) for column in scope.table.columns}
-        found: dict[str, str] = {} if prefix else {scope.table.primary_id: scope.column(scope.table.primary_id)}
+        if whole or not (named or bare or prefix):
+            self._columns |= {f"{prefix}{each.name}": self._shown(scope, each.name) for each in scope.table.columns}
+            named = []
+        self._columns |= {name: self._shown(scope, name) for name in always}
         for child in named:
             child.only(("name", "alias"), ("addedby", "build", "distinct"))
             attribute = scope.attribute(child.required("name"), child.place)
             alias = child.attributes.get("alias") or f"{prefix}{attribute.name}"
-            found[alias] = scope.column(attribute)
+            self._column(alias, self._shown(scope, attribute.name), child)
             if attribute.companion:
-                found[f"{alias}_entity"] = scope.column(attribute.companion)
-        return found
+                self._column(f"{alias}_entity", self._shown(scope, attribute.companion), child)
+        self._orders += [(scope, child) for child in element.children if child.name == "order"]
 
-    def _orders(self, scope: Scope, element: Element) -> list[str]:
-        found = []
-        for child in element.children:
-            if child.name == "order":
-                child.only(("attribute", "descending", "entityname"))
-                name = child.attributes.get("entityname")
-                ordered = self.filters.aliases.get(name, scope) if name else scope
-                found.append(self._order(ordered, child))
-        return found
+    def _shown(self, scope: Scope, name: str) -> str:
+        """A column as it is given; of texts that compare alike a distinct query gives one."""
+        attribute = scope.table.attributes.get(name)
+        is_merged = self._distinct and attribute is not None and family(attribute) is Family.TEXT
+        return scope.column(name) + (" COLLATE haversack_text" if is_merged else "")
+
+    def _column(self, name: str, column: str, element: Element) -> None:
+        if self._columns.setdefault(name, column) != column:
+            raise malformed(f'{element.place}: two columns are named "{excerpt(name)}"; give one another alias')
 
     def _order(self, scope: Scope, element: Element) -> str:
-        attribute = scope.attribute(element.required("attribute"), element.place)
-        column = scope.column(attribute)
+        element.only(("attribute", "descending", "entityname"))
+        ordered = self.filters.scope_of(scope, element)
+        attribute = ordered.attribute(element.required("attribute"), element.place)
+        column = ordered.column(attribute)
         match family(attribute):
             case Family.TEXT:
                 column = f"haversack_fold({column})"
@@ -185,13 +223,15 @@ class _Query:
                 column = f"{column} COLLATE haversack_decimal"
         return f"{column} DESC" if _truth(element, "descending") else column
 
-    def _join(
-        self, scope: Scope, element: Element, columns: dict[str, str], joins: list[str], orders: list[str]
-    ) -> None:
+    def _join_all(self, scope: Scope, element: Element) -> None:
+        for child in element.children:
+            if child.name == "link-entity":
+                self._join(scope, child)
+
+    def _join(self, scope: Scope, element: Element) -> None:
         """A joined entity, and those that are joined to it."""
         self.filters.count(element)
-        self._joins += 1
-        if self._joins > JOINS_MAX:
+        if len(self._joins) == JOINS_MAX:
             raise too_large(f"{element.place}: there are more than {JOINS_MAX} joined entities; write fewer")
         element.only(("name", "from", "to", "link-type", "alias"), LINK_HINTS)
         kind = element.attributes.get("link-type", "inner")
@@ -208,15 +248,12 @@ class _Query:
         self.filters.aliases[alias] = linked
         on = [self.filters.join(scope, linked, element)]
         on += self.filters.every(linked, [child for child in element.children if child.name == "filter"])
-        joins.append(
+        self._joins.append(
             f"{'LEFT' if kind == 'outer' else 'INNER'} JOIN {sql.quoted(linked.table.name)} AS {linked.alias}"
             f" ON {' AND '.join(on)}"
         )
-        columns |= self._columns(linked, element, f"{alias}.")
-        orders += self._orders(linked, element)
-        for child in element.children:
-            if child.name == "link-entity":
-                self._join(linked, child, columns, joins, orders)
+        self._select(linked, element, f"{alias}.")
+        self._join_all(linked, element)
 
     def _check_children(self, element: Element) -> None:
         known = ("attribute", "all-attributes", "no-attrs", "order", "filter", "link-entity")

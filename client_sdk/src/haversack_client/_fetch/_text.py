@@ -19,6 +19,9 @@ from haversack_client._fetch._errors import excerpt, invalid
 PATTERN_BYTES_MAX = 8_000
 PATTERNS_REMEMBERED = 64
 
+SIMPLE_FOLDS = {"\ufb05": "\ufb06"}
+"""Simple case folding where neither full case folding nor lower case gives it: of the ligature of long s and t."""
+
 _ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
 
 
@@ -38,7 +41,7 @@ def _fold_letter(letter: str) -> str:
     folded = letter.casefold()
     if len(folded) == 1:
         return folded
-    lower = letter.lower()
+    lower = SIMPLE_FOLDS.get(letter, letter.lower())
     return lower if len(lower) == 1 else letter
 
 
@@ -121,14 +124,23 @@ def _bracket(folded: str, start: int) -> str:
 
 
 def check_pattern(text: str) -> None:
-    """Raises FetchError if a pattern is too long or not sound."""
+    """Raises FetchError if a pattern is too long or not sound.
+
+    It is read as it is matched, folded, and without accents as on the server: a bracket around nothing but an accent is
+    one around nothing. What is sound without them is sound with them too.
+    """
     if len(text.encode()) > PATTERN_BYTES_MAX:
         raise invalid(f'the pattern "{excerpt(text)}" is longer than {PATTERN_BYTES_MAX} bytes; shorten it')
-    Pattern.parse(text)
+    Pattern.parse(fold(text, Collation.ACCENTS_IGNORED))
 
 
 def give_functions(connection: Connection, collation: Collation) -> None:
-    """Gives a connection `haversack_fold(text)`, `haversack_like(text, pattern)` and COLLATE haversack_decimal."""
+    """Gives a connection what compiled queries compare texts and decimals with.
+
+    `haversack_fold(text)`; `haversack_like(text, pattern)`, the pattern checked before; COLLATE `haversack_text`, under
+    which texts are equal as `eq` finds them; COLLATE `haversack_decimal`. SQLite reports an exception in one of these
+    as an error of its own that says nothing, so none may raise.
+    """
 
     def folded(text: object) -> object:
         return fold(text, collation) if isinstance(text, str) else text
@@ -140,12 +152,17 @@ def give_functions(connection: Connection, collation: Collation) -> None:
     def like(text: object, operand: str) -> object:
         return pattern(operand).matches(fold(text, collation)) if isinstance(text, str) else None
 
+    def compare(left: str, right: str) -> int:
+        first, second = (fold(text, collation).rstrip(" ") for text in (left, right))
+        return (first > second) - (first < second)
+
     functions: list[tuple[str, int, Callable[..., object]]] = [
         ("haversack_fold", 1, folded),
         ("haversack_like", 2, like),
     ]
     for name, arguments, function in functions:
         connection.create_function(name, arguments, function, deterministic=True)  # type: ignore[arg-type]
+    connection.create_collation("haversack_text", compare)
     connection.create_collation("haversack_decimal", _compare_decimals)
 
 
@@ -153,6 +170,6 @@ def _compare_decimals(left: str, right: str) -> int:
     """The order of exact decimals; text that is none, which only a foreign hand can have written, orders as text."""
     try:
         first, second = Decimal(left), Decimal(right)
-    except InvalidOperation:
+        return (first > second) - (first < second)
+    except InvalidOperation:  # Of "NaN" too, but only once it is compared.
         return (left > right) - (left < right)
-    return (first > second) - (first < second)

@@ -5,7 +5,8 @@ What that is as a value depends on the attribute. A date and time is compared as
 with the caller's wall clock; a day counts as its midnight, so that today lies before now at every moment of it. Where a
 zone skips midnight, a day begins with its first moment; where it repeats midnight, with the first of the two.
 
-Days and microseconds are counted from the Unix epoch, so that nothing here can leave the years that `datetime` knows.
+Days and microseconds are counted from the Unix epoch, through all years: nothing here leaves what can be counted,
+though `datetime` ends with the year 9999, whose last dates are common in data ("for ever").
 """
 
 from calendar import monthrange
@@ -20,8 +21,17 @@ MICROS_PER_MINUTE = 60_000_000
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EPOCH_DAY = date(1970, 1, 1).toordinal()
-DAY_FIRST = date.min.toordinal() - EPOCH_DAY
-DAY_LAST = date.max.toordinal() - EPOCH_DAY
+DAY_MIN = date(1753, 1, 1).toordinal() - EPOCH_DAY
+DAY_MAX = date.max.toordinal() - EPOCH_DAY
+"""The days that Dataverse stores."""
+
+DAYS_OF_ERA = 146_097
+YEARS_OF_ERA = 400
+"""After so many years the calendar repeats."""
+
+OFFSETS_FIRST = (date.min.toordinal() + 3 - EPOCH_DAY) * MICROS_PER_DAY
+OFFSETS_LAST = (date.max.toordinal() - 3 - EPOCH_DAY) * MICROS_PER_DAY
+"""Any zone can be asked for its offset between these, days from the ends of `datetime`; beyond, it stays as it was."""
 
 MONTHS_OF_YEAR = 12
 DAYS_OF_WEEK = 7
@@ -55,11 +65,7 @@ class Clock:
 
     def moment_of(self, wall: int) -> int:
         """The instant at which the caller's clock shows `wall`: the first such, or that of the jump over it."""
-        day = wall // MICROS_PER_DAY
-        if not DAY_FIRST < day < DAY_LAST:
-            return wall
-        moment = (EPOCH + timedelta(microseconds=wall)).replace(tzinfo=self.zone)
-        return (moment - EPOCH) // timedelta(microseconds=1)
+        return wall - _micros(_within_offsets(wall).replace(tzinfo=self.zone).utcoffset())
 
     def unit_start(self, unit: int) -> int:
         """The instant at which the hour or minute began that the caller's clock shows."""
@@ -70,10 +76,15 @@ class Clock:
 
 
 def _offset(instant: int, zone: tzinfo) -> int:
-    moment = (EPOCH + timedelta(microseconds=instant)).astimezone(zone)
-    offset = moment.utcoffset()
-    assert offset is not None
-    return offset // timedelta(microseconds=1)
+    return _micros(_within_offsets(instant).astimezone(zone).utcoffset())
+
+
+def _within_offsets(micros: int) -> datetime:
+    return EPOCH + timedelta(microseconds=min(max(micros, OFFSETS_FIRST), OFFSETS_LAST))
+
+
+def _micros(offset: timedelta | None) -> int:
+    return 0 if offset is None else offset // timedelta(microseconds=1)
 
 
 Day = Callable[[int, int], int]
@@ -168,20 +179,20 @@ def _year(count: int) -> Day:
 
 def civil(day: int) -> tuple[int, int, int]:
     """Year, month and day of the month."""
-    found = date.fromordinal(min(max(day, DAY_FIRST), DAY_LAST) + EPOCH_DAY)
-    return found.year, found.month, found.day
+    era, within = divmod(day + EPOCH_DAY - 1, DAYS_OF_ERA)
+    found = date.fromordinal(within + 1)
+    return found.year + YEARS_OF_ERA * era, found.month, found.day
 
 
 def days(year: int, month: int, day: int) -> int:
-    """A day by year and month; those outside of what `date` knows are its first and last."""
-    if year < date.min.year:
-        return DAY_FIRST
-    return DAY_LAST if year > date.max.year else date(year, month, day).toordinal() - EPOCH_DAY
+    """A day by year, month and day of the month."""
+    era, within = divmod(year - 1, YEARS_OF_ERA)
+    return date(within + 1, month, day).toordinal() - EPOCH_DAY + DAYS_OF_ERA * era
 
 
 def days_of_month(year: int, month: int) -> int:
-    """How many a month has; those of years that `date` does not know, as if it did."""
-    return monthrange(min(max(year, date.min.year), date.max.year), month)[1]
+    """How many a month has."""
+    return monthrange((year - 1) % YEARS_OF_ERA + 1, month)[1]
 
 
 def _month_start(today: int, count: int) -> int:

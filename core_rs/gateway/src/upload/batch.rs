@@ -11,7 +11,7 @@ use haversack_proto::model::ConflictPolicy;
 use haversack_proto::sync::{MutationAnswer, MutationKind, MutationOutcome, UploadResponse};
 use haversack_staging::queue::{Queued, Repeat};
 use haversack_staging::{
-    Change, Commit, Effect, Entry, LedgerPlace, Origin, ROW_BYTES_MAX, Recorded, Resolution, StagingError,
+    Change, Commit, Effect, Entry, LedgerPlace, Origin, ROW_BYTES_MAX, Recorded, Resolution, StagingError, open_refusal,
 };
 use prost::Message;
 
@@ -67,7 +67,7 @@ impl<'a> Batch<'a> {
     /// [`SyncError::QueueFull`] if it would be too much for the queue;
     /// [`SyncError::RequestInvalid`] if a number comes again with other bytes,
     /// [`SyncError::UserUnknown`], [`SyncError::UserReplaced`], [`SyncError::Denied`] or [`SyncError::Refused`] if there is
-    /// no view for the user: then nothing was done of it here. All others cost the transaction.
+    /// no view for the user: then only what it withdraws is done of it here. All others cost the transaction.
     pub(super) fn take(&mut self, call: &Call, answered: &mut UploadResponse) -> Result<bool, SyncError> {
         let UploadResponse { answers, epoch } = answered;
         if !answers.is_empty() && epoch[..] != self.epoch {
@@ -75,6 +75,9 @@ impl<'a> Batch<'a> {
         }
         *epoch = Bytes::copy_from_slice(&self.epoch);
         self.check_name(call)?;
+        for &number in &call.withdrawn {
+            self.commit.ledger().withdraw(&call.origin(number))?;
+        }
         let rest = &call.mutations[answers.len()..];
         let known = self.known(call, rest)?;
         if call.wiped.is_none() && known.iter().any(Option::is_none) {
@@ -110,12 +113,12 @@ impl<'a> Batch<'a> {
     /// that was lost it may have been judged again already, so a source is asked for it first.
     ///
     /// # Errors
-    /// [`StagingError::RefusalUnknown`] if none is open there; others as [`Self::take`].
+    /// [`SyncError::WriteWithdrawn`] if its user has given it up; [`SyncError::RequestInvalid`] if none is open there; others
+    /// as [`Self::take`].
     pub(super) fn retry(&mut self, place: LedgerPlace, forced: bool) -> Result<MutationAnswer, SyncError> {
-        let unknown = || StagingError::RefusalUnknown(place.0);
-        let entry = self.commit.ledger().entry(place)?.filter(Entry::is_open_refusal);
-        let entry = entry.ok_or_else(unknown)?;
-        let sent = Sent::read(entry.mutation.clone().ok_or_else(unknown)?.into())?;
+        let entry = open_refusal(self.commit.ledger(), place)?;
+        let mutation = entry.mutation.clone().ok_or(StagingError::RefusalUnknown(place.0))?;
+        let sent = Sent::read(mutation.into())?;
         let repeat = if self.commit.queue().is_doubted(place)? { Repeat::Sent } else { Repeat::No };
         let sent = Sent { hash: entry.hash, repeat, ..sent };
         let asker = Asker::from(RowKey(entry.origin.user));
@@ -134,7 +137,11 @@ impl<'a> Batch<'a> {
         answer: &MutationAnswer,
         done: Done,
     ) -> Result<(), SyncError> {
-        let resolution = if is_taken(answer.outcome) { Resolution::Retried } else { Resolution::Open };
+        let resolution = match entry.resolution {
+            Resolution::Withdrawn => Resolution::Withdrawn,
+            _ if is_taken(answer.outcome) => Resolution::Retried,
+            _ => Resolution::Open,
+        };
         let amended = Entry {
             outcome: answer.outcome,
             answer: answer.encode_to_vec(),

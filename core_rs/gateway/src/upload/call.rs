@@ -13,7 +13,7 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use crate::errors::SyncError;
-use crate::limits::{CHANGED_FIELDS_MAX, DEPENDENCIES_MAX, UPLOAD_BYTES_MAX, UPLOAD_MUTATIONS_MAX};
+use crate::limits::{CHANGED_FIELDS_MAX, DEPENDENCIES_MAX, UPLOAD_BYTES_MAX, UPLOAD_MUTATIONS_MAX, WITHDRAWN_MAX};
 use crate::organization::NOBODY;
 use crate::service::{check_lengths, install_id};
 
@@ -28,6 +28,8 @@ pub(super) struct Call {
     /// Why none of the mutations is taken, but all are recorded as refused: the device is to be wiped.
     pub(super) wiped: Option<Box<str>>,
     pub(super) mutations: Vec<Sent>,
+    /// Numbers of earlier ones that the user has given up or written anew.
+    pub(super) withdrawn: Vec<u64>,
     /// Bytes of the mutations.
     pub(super) bytes: usize,
 }
@@ -54,8 +56,11 @@ impl Call {
         let asker = Asker { user: NOBODY, app: request.app.as_str().into() };
         let install = install_id(&request.install_id)?;
         let count = request.mutations.len();
-        if count == 0 || count > UPLOAD_MUTATIONS_MAX {
-            return Err(invalid(format!("a call takes 1 to {UPLOAD_MUTATIONS_MAX} mutations, and this has {count}")));
+        if count > UPLOAD_MUTATIONS_MAX {
+            return Err(invalid(format!("a call takes {UPLOAD_MUTATIONS_MAX} mutations, and this has {count}")));
+        }
+        if count == 0 && request.withdrawn.is_empty() {
+            return Err(invalid("a call has to have mutations, or to withdraw some".into()));
         }
         let bytes = request.mutations.iter().map(Bytes::len).sum();
         if bytes > UPLOAD_BYTES_MAX {
@@ -65,6 +70,7 @@ impl Call {
         if !mutations.is_sorted_by(|one, next| one.mutation.number < next.mutation.number) {
             return Err(invalid("mutations must ascend by number".into()));
         }
+        check_withdrawn(&request.withdrawn, &mutations)?;
         for (numbers, repeat) in [(&request.sent_before, Repeat::Sent), (&request.taken_before, Repeat::Taken)] {
             for &number in numbers {
                 let sent = sent_of(&mut mutations, number).filter(|sent| sent.repeat < repeat);
@@ -76,7 +82,7 @@ impl Call {
             let sent = sent_of(&mut mutations, shortened.number).filter(|sent| sent.repeat != Repeat::No);
             sent.ok_or_else(|| foreign("shortened", shortened.number))?.hash = hash;
         }
-        Ok(Self { install, name, asker, wiped: None, mutations, bytes })
+        Ok(Self { install, name, asker, wiped: None, mutations, withdrawn: request.withdrawn, bytes })
     }
 
     /// Whose mutation it is.
@@ -115,6 +121,22 @@ impl Sent {
         let digest = Sha256::digest(&bytes);
         let (hash, _) = digest.split_first_chunk().expect("a SHA-256 digest has 32 bytes");
         Ok(Self { hash: *hash, mutation, id, bytes, repeat: Repeat::No })
+    }
+}
+
+/// Makes sure that what a call withdraws are other mutations, within bounds.
+fn check_withdrawn(numbers: &[u64], mutations: &[Sent]) -> Result<(), SyncError> {
+    if numbers.len() > WITHDRAWN_MAX {
+        let count = numbers.len();
+        return Err(invalid(format!("a call withdraws at most {WITHDRAWN_MAX} mutations, and this {count}")));
+    }
+    let is_number = |number: &u64| *number > 0 && i64::try_from(*number).is_ok();
+    if !numbers.is_sorted_by(|one, next| one < next) || !numbers.iter().all(is_number) {
+        return Err(invalid("what is withdrawn must ascend, from 1 to 2^63 - 1".into()));
+    }
+    match mutations.iter().find(|sent| numbers.binary_search(&sent.mutation.number).is_ok()) {
+        Some(sent) => Err(invalid(format!("mutation {} is sent and withdrawn at once", sent.mutation.number))),
+        None => Ok(()),
     }
 }
 

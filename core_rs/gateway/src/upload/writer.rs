@@ -131,6 +131,8 @@ impl Writer {
             let Some(next) = freed.pop_first() else { break };
             match self.retry_one(organization, next, false) {
                 Ok((_, more)) => freed.extend(more),
+                // By another server, just now.
+                Err(SyncError::WriteWithdrawn(_)) => {}
                 // They stay in the log of sync errors, blocked.
                 Err(error) => {
                     tracing::warn!(organization = organization.name(), %error, "writes that were blocked stay so");
@@ -217,7 +219,7 @@ struct Room {
 
 impl Room {
     fn take(&mut self, call: &Call) {
-        self.mutations += call.mutations.len();
+        self.mutations += call.mutations.len() + call.withdrawn.len();
         self.bytes += call.bytes;
     }
 

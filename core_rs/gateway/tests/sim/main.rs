@@ -11,7 +11,8 @@
 //! - `device` is a device database with its outbox, `stream` what is under way to it;
 //! - `truth` is the data as of every commit, and who may see what of it by the naive judge of the engine's tests;
 //! - `outside` is a source outside, for half of the worlds: writes are queued for it, and it is away now and then;
-//! - `ledger` knows every mutation that was ever judged, and that it was judged once.
+//! - `ledger` knows every mutation that was ever judged, and that it was judged once; `withdrawn` knows those that their
+//!   users have given up, and that none of them is ever made.
 //!
 //! With `HAVERSACK_SIMULATION_SECONDS` set, ever new worlds are walked through for so many seconds, each with
 //! `HAVERSACK_SIMULATION_DEVICES` devices. `HAVERSACK_SIMULATION_SEED` names one world to walk through again, with
@@ -35,6 +36,7 @@ mod simulation;
 mod stream;
 mod truth;
 mod walks;
+mod withdrawn;
 
 /// The naive judge, and random organizations, of the engine's tests.
 #[path = "../../../engine/tests/it/views"]

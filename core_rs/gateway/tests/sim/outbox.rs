@@ -15,6 +15,8 @@ use crate::views::draw::{Cells, key};
 pub(crate) struct Outbox {
     pub(crate) entries: Vec<Entry>,
     last_number: u64,
+    /// Numbers that their user has given up, and whether a server of this epoch knows.
+    pub(crate) withdrawn: BTreeMap<u64, bool>,
 }
 
 /// One write.
@@ -32,6 +34,8 @@ pub(crate) struct Entry {
     pub(crate) sent: bool,
     /// Whether a server has said that it was taken.
     pub(crate) taken: bool,
+    /// Whether servers know another write by its number.
+    is_foreign: bool,
 }
 
 /// What has become of a write.
@@ -145,6 +149,7 @@ impl Outbox {
             mutations: next.iter().map(|entry| entry.bytes.clone()).collect(),
             sent_before: numbers(&next, |entry| entry.sent),
             taken_before: numbers(&next, |entry| entry.taken),
+            withdrawn: self.withdrawn.iter().filter(|(_, told)| !**told).map(|(number, _)| *number).collect(),
             ..UploadRequest::default()
         };
         let all = numbers(&next, |_| true);
@@ -174,8 +179,14 @@ impl Outbox {
                 _ => continue,
             };
             entry.taken |= answer.outcome() == MutationOutcome::Applied;
+            entry.is_foreign |= answer.reason() == ErrorReason::RequestInvalid;
         }
         self.come_to(position);
+    }
+
+    /// A server knows that these were given up.
+    pub(crate) fn told(&mut self, withdrawn: &[u64]) {
+        self.withdrawn.extend(withdrawn.iter().map(|number| (*number, true)));
     }
 
     /// What a stream tells: the last word on some writes, and which ones the server does not know.
@@ -212,6 +223,7 @@ impl Outbox {
 
     /// Whether the server has what it took is not known any more.
     pub(crate) fn begin_epoch(&mut self) {
+        self.withdrawn.values_mut().for_each(|told| *told = false);
         for entry in &mut self.entries {
             entry.state = match entry.state {
                 State::Applied(_) => State::Waiting,
@@ -235,7 +247,7 @@ impl Outbox {
     /// Writes a refused one anew, and all that depend on it.
     pub(crate) fn retry(&mut self, number: u64, written_at_us: i64) {
         let mut renumbered = BTreeMap::new();
-        for entry in self.without(number) {
+        for entry in self.give_up(number) {
             let Entry { mut mutation, row, new, old, .. } = entry;
             let before = std::mem::replace(&mut mutation.number, self.next_number());
             renumbered.insert(before, mutation.number);
@@ -251,10 +263,17 @@ impl Outbox {
 
     /// Forgets a refused write, and all that depend on it. Returns how many these were.
     pub(crate) fn discard(&mut self, number: u64) -> usize {
-        self.without(number).len()
+        self.give_up(number).len()
     }
 
-    /// Takes out a write and all that depend on it.
+    /// Takes out a write and all that depend on it; those that servers may have are withdrawn.
+    fn give_up(&mut self, number: u64) -> Vec<Entry> {
+        let taken = self.without(number);
+        let known = taken.iter().filter(|entry| entry.sent && !entry.is_foreign);
+        self.withdrawn.extend(known.map(|entry| (entry.number(), false)));
+        taken
+    }
+
     fn without(&mut self, number: u64) -> Vec<Entry> {
         let mut chain = BTreeSet::from([number]);
         for entry in self.visible() {
@@ -289,7 +308,17 @@ impl Outbox {
     fn push(&mut self, mutation: Mutation, row: Row, new: Cells, old: Cells) {
         let bytes = mutation.encode_to_vec().into();
         let state = State::Waiting;
-        self.entries.push(Entry { mutation, bytes, row, new, old, state, sent: false, taken: false });
+        self.entries.push(Entry {
+            mutation,
+            bytes,
+            row,
+            new,
+            old,
+            state,
+            sent: false,
+            taken: false,
+            is_foreign: false,
+        });
     }
 
     fn next_number(&mut self) -> u64 {

@@ -26,6 +26,7 @@ use crate::stream::Stream;
 use crate::truth::{KNOWN_USERS, Truth};
 use crate::views::draw::{Draw, MINUTE};
 use crate::views::organization::APPS;
+use crate::withdrawn::Withdrawn;
 
 /// Gateways on one staging database.
 const SERVERS: usize = 3;
@@ -59,6 +60,9 @@ pub(crate) struct Simulation {
     files: u64,
     /// Mutations that a source without keys did not know by their rows.
     asked_in_vain: BTreeSet<Origin>,
+    withdrawn: Withdrawn,
+    /// The epoch in which somebody put back a file by hand: devices do not know of it, and tell nothing again.
+    put_back_by_hand: Option<[u8; 16]>,
     /// Whether nothing goes wrong any more.
     is_quiet: bool,
 }
@@ -93,6 +97,8 @@ impl Simulation {
             backup: None,
             files: 0,
             asked_in_vain: BTreeSet::new(),
+            withdrawn: Withdrawn::default(),
+            put_back_by_hand: None,
             is_quiet: false,
         };
         simulation.draw.now = simulation.truth.world.instant;

@@ -23,7 +23,7 @@ const RUN: [(u64, Size); 5] = [
     (10, Size { devices: 24, steps: 2_000 }),
     (3, Size { devices: 60, steps: 2_000 }),
     (4, Size { devices: 200, steps: 2_000 }),
-    (5, Size { devices: 24, steps: 2_000 }),
+    (9, Size { devices: 24, steps: 2_000 }),
 ];
 
 /// The size of worlds under `make sim`.
@@ -154,6 +154,8 @@ fn check_eventful(counters: &Counters, whole: bool) {
         "devices wiped",
         "full checks asked for",
         "refusals discarded by administrators",
+        "refusals withdrawn",
+        "given up, and settled",
         "refusals judged again: mutation_outcome_applied",
         "refusals judged again: mutation_outcome_queued",
         "settled: mutation_outcome_applied",

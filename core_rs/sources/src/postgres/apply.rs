@@ -1,6 +1,7 @@
 //! Changes of transactions, applied within one commit of staging.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,7 +9,9 @@ use haversack_engine::ids::EntityNumber;
 use haversack_staging::{Intake, RowId};
 
 use super::batch::{Batch, Known};
+use super::crowd::{Crowd, Left, Tenant};
 use super::layout::{EntityLayout, Layout};
+use super::look::{Look, Table};
 use super::pgoutput::{Malformed, Message, Relation, Tuple, read};
 use super::position::Position;
 use super::row::{Encoded, Notes, encode, is_deleted, key_texts, row_id, version};
@@ -18,10 +21,14 @@ use crate::SourceError;
 /// What one connection knows of the tables that it is told of.
 pub(super) struct Applier {
     layout: Arc<Layout>,
+    /// The tables as they are expected to be told of.
+    look: Arc<Look>,
     tables: HashMap<u32, Arc<[Told]>>,
     /// Rows read from the source, since values of theirs were neither sent nor in staging; `None` if they are gone.
     pub(super) fetched: HashMap<(EntityNumber, RowId), Option<Vec<u8>>>,
     pub(super) notes: Notes,
+    doubtful: BTreeSet<u32>,
+    crowd: Crowd,
 }
 
 /// How an application of messages ended.
@@ -31,6 +38,9 @@ pub(super) enum Applied {
     /// These rows have to be read from the source first: a place among the entities, an id, and the texts of its key.
     /// The commit is not to be finished.
     Missing(Vec<Missing>),
+    /// Changes are told of other tables than were looked at, or what they leave cannot be told: these entities have to be
+    /// copied again. The commit is not to be finished.
+    Doubtful(BTreeSet<u32>),
 }
 
 /// A row with values that were not sent and that staging does not have: a deleted row that came back, mostly.
@@ -44,11 +54,24 @@ pub(super) struct Missing {
 struct Told {
     entity: usize,
     columns: Vec<Option<usize>>,
+    /// Whether it is the table that was looked at, with the same columns.
+    is_expected: bool,
+    /// Whether changes tell all that a row was.
+    is_full: bool,
 }
 
 impl Applier {
-    pub(super) fn new(layout: Arc<Layout>) -> Self {
-        Self { layout, tables: HashMap::new(), fetched: HashMap::new(), notes: Notes::default() }
+    pub(super) fn new(layout: Arc<Layout>, look: Arc<Look>) -> Self {
+        let (tables, fetched) = (HashMap::new(), HashMap::new());
+        Self {
+            layout,
+            look,
+            tables,
+            fetched,
+            notes: Notes::default(),
+            doubtful: BTreeSet::new(),
+            crowd: Crowd::default(),
+        }
     }
 
     /// Applies messages in order. Entities of `position` that are to be copied are passed over; those that a truncation
@@ -61,6 +84,8 @@ impl Applier {
     ) -> Result<Applied, SourceError> {
         let mut batch = Batch::of_changes();
         let mut missing = Vec::new();
+        self.doubtful.clear();
+        self.crowd.end();
         for message in messages {
             let broken = |Malformed| SourceError::Unavailable("a message of the replication stream is broken".into());
             match read(message).map_err(broken)? {
@@ -79,23 +104,31 @@ impl Applier {
                 Message::Other => {}
             }
         }
+        let crowded = self.crowd.end();
+        if position.part.is_some() {
+            // What the rest of the transaction does to these keys could not be told any more.
+            self.doubtful.extend(crowded);
+        }
+        if !self.doubtful.is_empty() {
+            return Ok(Applied::Doubtful(mem::take(&mut self.doubtful)));
+        }
+        if !missing.is_empty() {
+            return Ok(Applied::Missing(missing));
+        }
         batch.flush(intake)?;
-        Ok(if missing.is_empty() { Applied::Whole } else { Applied::Missing(missing) })
+        Ok(Applied::Whole)
     }
 
     fn learn(&mut self, relation: &Relation<'_>) {
-        let mut told = Vec::new();
-        for entity in self.layout.of_table(relation.schema, relation.table) {
-            let layout = &self.layout.entities[entity];
-            let place = |name: &String| relation.columns.iter().position(|column| column == name);
-            let columns: Vec<_> = layout.columns.iter().map(place).collect();
-            for (name, _) in layout.columns.iter().zip(&columns).filter(|(_, place)| place.is_none()) {
-                let hint = "it is NULL from now on; map the table anew";
-                self.notes.add(format!("{}: column {name} is gone from {}; {hint}", layout.name, layout.relation()));
-            }
-            told.push(Told { entity, columns });
-        }
-        self.tables.insert(relation.id, told.into());
+        let told = self.layout.of_table(relation.schema, relation.table).into_iter().map(|entity| {
+            let place = |name: &String| relation.columns.iter().position(|(column, _)| column == name);
+            let columns: Vec<_> = self.layout.entities[entity].columns.iter().map(place).collect();
+            let types = columns.iter().map(|place| Some(relation.columns[(*place)?].1));
+            let is_it = |table: &Table| table.oid == relation.id && types.eq(table.types.iter().copied());
+            let is_expected = self.look.tables[entity].as_ref().is_some_and(is_it);
+            Told { entity, columns, is_expected, is_full: relation.is_full }
+        });
+        self.tables.insert(relation.id, told.collect());
     }
 
     /// The entities that a change of a table is about.
@@ -103,9 +136,14 @@ impl Applier {
         self.tables.get(&relation).cloned().unwrap_or_default()
     }
 
-    /// Whether the entity's changes are in the copy that is being made of it.
-    fn is_copied(&self, told: &Told, position: &Position) -> bool {
-        position.is_copying(self.layout.entities[told.entity].entity)
+    /// Whether a change of the entity is to be passed over: it is in the copy that is being made, or in the one that has to
+    /// be made now.
+    fn is_copied(&mut self, told: &Told, position: &Position) -> bool {
+        let entity = self.layout.entities[told.entity].entity;
+        if !told.is_expected && !position.is_copying(entity) {
+            self.doubtful.insert(entity.0);
+        }
+        !told.is_expected || position.is_copying(entity)
     }
 
     /// Puts a new version of a row into the batch; returns what has to be fetched for that.
@@ -131,7 +169,14 @@ impl Applier {
                 self.note_keyless(layout);
                 continue;
             };
-            let was = before.and_then(|before| row_id(layout, &before)).filter(|was| *was != id);
+            let was = before.as_ref().and_then(|before| row_id(layout, before)).filter(|was| *was != id);
+            if told.is_full && (was.is_some() || before.is_none() || self.crowd.is_in(layout.entity, &id)) {
+                if let Some(before) = &before {
+                    self.leave(batch, layout, before);
+                }
+                self.join(intake, batch, layout, id, &cells)?;
+                continue;
+            }
             let mut stored = None;
             if cells.contains(&Cell::Unchanged) && !is_deleted(layout, &cells) {
                 stored = self.stored(intake, batch, layout.entity, (was.as_ref().unwrap_or(&id), &id))?;
@@ -150,6 +195,41 @@ impl Applier {
             }
         }
         Ok(missing)
+    }
+
+    /// Puts a row of a table that tells all old values into the batch, under an id that another row may have yet.
+    fn join(
+        &mut self,
+        intake: &mut Intake<'_>,
+        batch: &mut Batch,
+        layout: &EntityLayout,
+        id: RowId,
+        cells: &[Cell<'_>],
+    ) -> Result<(), SourceError> {
+        let before = self.stored(intake, batch, layout.entity, (&id, &id))?;
+        let start = batch.payloads.len();
+        // What is marked as deleted has no row, so another one of this id stays.
+        if encode(layout, &id, cells, None, &mut batch.payloads, &mut self.notes) == Encoded::Row {
+            let version = version(layout, cells);
+            let is_whole = layout.version.is_none();
+            let before = before.map(|payload| Tenant { payload, version: None, is_whole });
+            let tenant = Tenant { payload: batch.payloads[start..].to_vec(), version: version.clone(), is_whole: true };
+            self.crowd.join(layout.entity, &id, before, tenant);
+            batch.put(layout.entity, id, start, version);
+        }
+        Ok(())
+    }
+
+    /// Takes a row of a table that tells all old values out of the batch, unless another row has its id by now.
+    fn leave(&mut self, batch: &mut Batch, layout: &EntityLayout, cells: &[Cell<'_>]) {
+        let Some(id) = row_id(layout, cells).filter(|_| !is_deleted(layout, cells)) else { return };
+        let mut payload = Vec::new();
+        if self.crowd.is_in(layout.entity, &id) {
+            encode(layout, &id, cells, None, &mut payload, &mut Notes::default());
+        }
+        if self.crowd.leave(batch, layout.entity, id, &payload) == Left::Unknown {
+            self.doubtful.insert(layout.entity.0);
+        }
     }
 
     /// A row as it stands before a change, under the id that it had, or as it was fetched, under the one that it has.
@@ -175,14 +255,21 @@ impl Applier {
             }
             let layout = Arc::clone(&self.layout);
             let layout = &layout.entities[told.entity];
-            match row_id(layout, &told.cells(old)) {
+            let cells = told.cells(old);
+            match row_id(layout, &cells) {
+                Some(_) if told.is_full => self.leave(batch, layout, &cells),
                 Some(id) => batch.remove(layout.entity, id),
                 None => self.note_keyless(layout),
             }
         }
     }
 
-    fn truncate(&self, intake: &mut Intake<'_>, position: &mut Position, relations: &[u32]) -> Result<(), SourceError> {
+    fn truncate(
+        &mut self,
+        intake: &mut Intake<'_>,
+        position: &mut Position,
+        relations: &[u32],
+    ) -> Result<(), SourceError> {
         let tables: Vec<_> = relations.iter().map(|relation| self.told(*relation)).collect();
         for told in tables.iter().flat_map(|table| &table[..]) {
             if self.is_copied(told, position) {
@@ -190,6 +277,7 @@ impl Applier {
             }
             let entity = self.layout.entities[told.entity].entity;
             intake.begin_pass(entity)?;
+            self.crowd.empty(entity);
             if !position.sweeping.contains(&entity.0) {
                 position.sweeping.push(entity.0);
             }

@@ -165,39 +165,45 @@ struct TableCopy<'l> {
     layout: &'l EntityLayout,
     /// The binary form of each column; texts without.
     forms: Vec<Option<Form>>,
-    types: Vec<u32>,
+    /// The type of each column; `None` for those that are gone.
+    types: Vec<Option<u32>>,
+    /// Keeps out the rows of tables that inherit from it, whose changes are not told as its own; those of partitions are.
+    only: &'static str,
 }
 
 impl<'l> TableCopy<'l> {
     async fn prepare(client: &Client, layout: &'l EntityLayout) -> Result<Self, SourceError> {
         // A domain is sent as the type that it is made of.
-        let sql = "SELECT attname::text, coalesce(nullif(typbasetype, 0), atttypid) FROM pg_attribute
-            JOIN pg_type ON pg_type.oid = atttypid WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
+        let sql = "SELECT attname::text, coalesce(nullif(typbasetype, 0), atttypid), relkind = 'p' FROM pg_attribute
+            JOIN pg_type ON pg_type.oid = atttypid JOIN pg_class ON pg_class.oid = attrelid
+            WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
         let rows = client.query(sql, &[&layout.relation()]).await.map_err(|error| query_failed(&error))?;
+        let only = if rows.first().is_some_and(|row| row.get(2)) { "" } else { "ONLY " };
         let types: HashMap<String, u32> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-        let type_of = |column: &String| match types.get(column) {
-            Some(&type_oid) => Ok(type_oid),
-            None => Err(SourceError::MappingInvalid(format!(
-                "{}: {} has no column {column:?} that can be read; run `haversack source map` anew",
-                layout.name,
-                layout.relation()
-            ))),
-        };
-        let types = layout.columns.iter().map(type_of).collect::<Result<Vec<_>, _>>()?;
-        let forms = types.iter().enumerate().map(|(place, &type_oid)| form_of(layout, place, type_oid)).collect();
-        Ok(Self { layout, forms, types })
+        let types: Vec<_> = layout.columns.iter().map(|column| types.get(column).copied()).collect();
+        if layout.key.iter().chain(&layout.deleted).any(|&place| types[place].is_none()) {
+            let what = format!("{}: {} has just lost a column that rows need", layout.name, layout.relation());
+            return Err(SourceError::Unavailable(what));
+        }
+        let form = |(place, type_oid): (usize, &Option<u32>)| form_of(layout, place, (*type_oid)?);
+        let forms = types.iter().enumerate().map(form).collect();
+        Ok(Self { layout, forms, types, only })
     }
 
     fn select(&self) -> String {
         let columns = self.layout.columns.iter().zip(self.forms.iter().zip(&self.types));
         let columns = columns.map(|(column, (form, type_oid))| match (quoted(column), form) {
             (column, Some(_)) => column,
-            (column, None) if UNLIKE_THEIR_TEXT.contains(type_oid) => {
-                format!("CASE WHEN {column} IS NOT NULL THEN format('%s', {column}) END")
-            }
-            (column, None) => format!("{column}::text"),
+            (column, None) => match type_oid {
+                None => "NULL::text".to_owned(),
+                Some(type_oid) if UNLIKE_THEIR_TEXT.contains(type_oid) => {
+                    format!("CASE WHEN {column} IS NOT NULL THEN format('%s', {column}) END")
+                }
+                Some(_) => format!("{column}::text"),
+            },
         });
-        format!("SELECT {} FROM {}", columns.collect::<Vec<_>>().join(", "), self.layout.relation())
+        let columns = columns.collect::<Vec<_>>().join(", ");
+        format!("SELECT {columns} FROM {}{}", self.only, self.layout.relation())
     }
 
     fn put(&self, tuple: &Bytes, batch: &mut Batch, notes: &mut Notes) -> Result<(), SourceError> {

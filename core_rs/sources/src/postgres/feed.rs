@@ -13,15 +13,16 @@ use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::apply::{Applied, Applier};
-use super::copying::{Copied, copy, estimate, fetch};
-use super::dial::connect;
+use super::apply::{Applied, Applier, Missing};
+use super::copying::{Copied, copy, fetch};
 use super::layout::Layout;
-use super::position::{Position, Wal};
+use super::look::{Look, Lookout};
+use super::opening::{Opened, open};
+use super::position::{Before, Position, Wal};
 use super::row::Notes;
 use super::session::{Gathered, Stream};
 use super::settings::Settings;
-use super::slot::{self, Commander, Snapshot};
+use super::slot::Snapshot;
 use crate::SourceError;
 
 /// How far the source's log may be read without a change of ours before the position is written for that alone: so much
@@ -35,6 +36,8 @@ pub struct Feed {
     staging: Arc<dyn Staging>,
     /// As it lies in staging, as far as this feed knows.
     position: Option<Position>,
+    /// The tables as they were when the feed was opened last.
+    look: Arc<Look>,
     doing: Doing,
     notes: Notes,
     /// Why the last reconciliation was needed.
@@ -94,6 +97,7 @@ enum Doing {
 struct Following {
     stream: Stream,
     applier: Applier,
+    lookout: Lookout,
 }
 
 struct Copying {
@@ -105,15 +109,13 @@ struct Copying {
     _snapshot: Snapshot,
 }
 
-/// What opening has found out and made.
-struct Opened {
-    position: Position,
-    /// Why all rows have to be copied, if they have.
-    reason: &'static str,
-    snapshot: Option<Snapshot>,
-    stream: Option<Stream>,
-    /// Rows that the source expects of the entities to copy, by logical name.
-    expected: BTreeMap<String, u64>,
+/// What became of an attempt to commit changes.
+enum Tried {
+    Done(Counts),
+    /// What has to be fetched first.
+    Missing(Vec<Missing>),
+    /// Entities that have to be copied first.
+    Doubtful(Vec<u32>),
 }
 
 impl Feed {
@@ -133,6 +135,7 @@ impl Feed {
             layout,
             staging,
             position: None,
+            look: Arc::default(),
             doing: Doing::Nothing,
             notes,
             reason: "",
@@ -182,10 +185,10 @@ impl Feed {
     }
 
     fn open(&mut self) -> Result<JoinHandle<Result<Opened, SourceError>>, SourceError> {
-        let (position, stale) = Position::read(&*self.staging, &self.layout.entities)?;
-        self.position.clone_from(&position);
+        let before = Before::read(&*self.staging, &self.layout.entities)?;
+        self.position.clone_from(&before.position);
         let (settings, layout) = (self.settings.clone(), Arc::clone(&self.layout));
-        Ok(self.runtime.spawn(async move { open(&settings, &layout, position, stale).await }))
+        Ok(self.runtime.spawn(async move { open(&settings, &layout, before).await }))
     }
 
     fn await_opening(
@@ -199,14 +202,15 @@ impl Feed {
             self.doing = Doing::Opening(opening);
             return self.told(Counts::default(), 1, Stage::Connecting);
         };
-        let Opened { position, reason, snapshot, stream, expected } =
+        let Opened { position, reason, snapshot, stream, look, expected } =
             joined.map_err(|error| SourceError::Unavailable(format!("connecting to the source: {error}")))??;
         if !reason.is_empty() {
             self.reason = reason;
         }
         self.write_position(position)?;
+        self.look = Arc::new(look);
         self.copied = expected.into_iter().map(|(name, expected)| (name, (0, expected))).collect();
-        let following = stream.map(|stream| Following { stream, applier: Applier::new(Arc::clone(&self.layout)) });
+        let following = stream.map(|stream| self.following(stream));
         let stage = match (following, snapshot) {
             (Some(following), Some(snapshot)) => {
                 self.doing = Doing::CatchingUp(following, snapshot);
@@ -226,11 +230,10 @@ impl Feed {
     }
 
     fn begin_copying(&mut self, following: Option<Following>, snapshot: Snapshot, rows_max: usize) {
-        let position = self.position();
-        let places = (0..self.layout.entities.len()).filter(|&at| position.is_copying(self.layout.entities[at].entity));
+        let places = self.look.to_copy(&self.layout, self.position());
         let _inside = self.runtime.enter();
         let (connection, layout) = (self.settings.connection.clone(), Arc::clone(&self.layout));
-        let batches = copy(connection, layout, snapshot.name.clone(), places.collect(), rows_max);
+        let batches = copy(connection, layout, snapshot.name.clone(), places, rows_max);
         self.doing = Doing::Copying(Copying { following, batches, begun: None, _snapshot: snapshot });
     }
 
@@ -245,7 +248,10 @@ impl Feed {
         let (from, until) = (self.position().wal, Some(snapshot.wal));
         let gathering = following.stream.gather(from, rows_max, deadline, until);
         let gathered = self.runtime.block_on(gathering)?;
-        let counts = self.apply(&mut following, &gathered)?;
+        let counts = match self.apply(&mut following, &gathered)? {
+            Ok(counts) => counts,
+            Err(others) => return self.begin_anew(following, others),
+        };
         if gathered.is_there || (gathered.part.is_none() && gathered.wal >= snapshot.wal) {
             self.begin_copying(Some(following), snapshot, rows_max);
         } else {
@@ -288,8 +294,7 @@ impl Feed {
 
     /// All rows of an entity were met; the others are swept next.
     fn end_copy(&mut self, place: usize, has_begun: bool) -> Result<Counts, SourceError> {
-        let layout = &self.layout.entities[place];
-        let (entity, fingerprint) = (layout.entity, layout.fingerprint());
+        let (entity, fingerprint) = (self.layout.entities[place].entity, self.look.fingerprint(&self.layout, place));
         let mut position = self.position().clone();
         position.copying.retain(|copying| *copying != entity.0);
         if !position.sweeping.contains(&entity.0) {
@@ -309,16 +314,30 @@ impl Feed {
             following
         } else {
             let stream = self.runtime.block_on(Stream::open(&self.settings, self.position()))?;
-            Following { stream, applier: Applier::new(Arc::clone(&self.layout)) }
+            self.following(stream)
         };
         self.doing = Doing::Following(following);
         self.told(Counts::default(), 1, Stage::Following)
     }
 
+    fn following(&self, stream: Stream) -> Following {
+        let applier = Applier::new(Arc::clone(&self.layout), Arc::clone(&self.look));
+        Following { stream, applier, lookout: Lookout::new(&self.settings) }
+    }
+
     fn follow(&mut self, mut following: Following, rows_max: usize, deadline: Instant) -> Result<Taken, SourceError> {
+        if let Some(look) = following.lookout.seen(self.runtime.handle(), &self.settings, &self.layout) {
+            let others = look.changed(&self.layout, &self.look);
+            if !others.is_empty() {
+                return self.begin_anew(following, others);
+            }
+        }
         let gathering = following.stream.gather(self.position().wal, rows_max, deadline, None);
         let gathered = self.runtime.block_on(gathering)?;
-        let counts = self.apply(&mut following, &gathered)?;
+        let counts = match self.apply(&mut following, &gathered)? {
+            Ok(counts) => counts,
+            Err(others) => return self.begin_anew(following, others),
+        };
         if !gathered.has_more {
             following.stream.caught_up();
         }
@@ -328,46 +347,65 @@ impl Feed {
         self.told(counts, u64::from(has_more), Stage::Following)
     }
 
-    /// Commits what was gathered, and lets the source forget it.
-    fn apply(&mut self, following: &mut Following, gathered: &Gathered) -> Result<Counts, SourceError> {
+    /// Has entities copied whose tables are others than when they were copied last: opens again, which looks at all tables
+    /// before it makes a snapshot.
+    fn begin_anew(&mut self, following: Following, others: Vec<u32>) -> Result<Taken, SourceError> {
+        let mut position = self.position().clone();
+        position.copy(others);
+        self.write_position(position)?;
+        self.runtime.block_on(following.stream.end());
+        self.told(Counts::default(), 1, Stage::Connecting)
+    }
+
+    /// Commits what was gathered, and lets the source forget it; or returns the entities that have to be copied first.
+    fn apply(
+        &mut self,
+        following: &mut Following,
+        gathered: &Gathered,
+    ) -> Result<Result<Counts, Vec<u32>>, SourceError> {
         self.read = gathered.wal;
         let before = self.position();
         if gathered.is_empty() && gathered.wal.0 < before.wal.0 + QUIET_WAL_BYTES_MAX {
-            return Ok(Counts::default());
+            return Ok(Ok(Counts::default()));
         }
         let position = Position { wal: gathered.wal, part: gathered.part, ..before.clone() };
-        let counts = match self.try_apply(following, gathered, position.clone())? {
-            Ok(counts) => counts,
-            Err(missing) => {
-                let rows = self.runtime.block_on(fetch(&self.settings.connection, &self.layout, &missing))?;
-                let keys = missing.into_iter().map(|it| (self.layout.entities[it.place].entity, it.id));
-                following.applier.fetched = keys.zip(rows).collect();
-                let again = self.try_apply(following, gathered, position)?;
-                following.applier.fetched.clear();
-                again.map_err(|_| SourceError::Unavailable("rows of the source could not be read whole".into()))?
+        let mut tried = self.try_apply(following, gathered, position.clone())?;
+        if let Tried::Missing(missing) = tried {
+            let rows = self.runtime.block_on(fetch(&self.settings.connection, &self.layout, &missing))?;
+            let keys = missing.into_iter().map(|it| (self.layout.entities[it.place].entity, it.id));
+            following.applier.fetched = keys.zip(rows).collect();
+            tried = self.try_apply(following, gathered, position)?;
+            following.applier.fetched.clear();
+        }
+        let counts = match tried {
+            Tried::Done(counts) => counts,
+            Tried::Doubtful(others) => return Ok(Err(others)),
+            Tried::Missing(_) => {
+                return Err(SourceError::Unavailable("rows of the source could not be read whole".into()));
             }
         };
         self.notes.0.append(&mut following.applier.notes.0);
         following.stream.confirm(self.position().wal);
-        Ok(counts)
+        Ok(Ok(counts))
     }
 
-    /// Returns the counts, or what has to be fetched before they can be.
     fn try_apply(
         &mut self,
         following: &mut Following,
         gathered: &Gathered,
         mut position: Position,
-    ) -> Result<Result<Counts, Vec<super::apply::Missing>>, SourceError> {
+    ) -> Result<Tried, SourceError> {
         let staging = Arc::clone(&self.staging);
         let mut commit = staging.begin()?;
         let mut intake = Intake::new(&mut *commit);
-        if let Applied::Missing(missing) = following.applier.apply(&mut intake, &gathered.messages, &mut position)? {
-            return Ok(Err(missing));
+        match following.applier.apply(&mut intake, &gathered.messages, &mut position)? {
+            Applied::Whole => {}
+            Applied::Missing(missing) => return Ok(Tried::Missing(missing)),
+            Applied::Doubtful(entities) => return Ok(Tried::Doubtful(entities.into_iter().collect())),
         }
         let counts = intake.taken();
         self.finish(commit, position)?;
-        Ok(Ok(counts))
+        Ok(Tried::Done(counts))
     }
 
     /// Deletes a bounded number of rows that are gone at the source.
@@ -438,7 +476,8 @@ impl Feed {
             _ => 0.0,
         };
         let position = self.position.as_ref().map_or_else(String::new, |it| it.wal.max(self.read).to_string());
-        let (copied, notes) = (self.copied.clone(), self.notes.0.clone());
+        let copied = self.copied.clone();
+        let notes = self.notes.0.iter().chain(&self.look.notes.0).map(|(note, count)| (note.clone(), *count)).collect();
         let lsn = self.staging.head()?.0;
         Ok(Taken { counts, left, lsn, stage, position, lag_seconds, copied, notes, reason: self.reason })
     }
@@ -453,85 +492,6 @@ impl Drop for Feed {
                 following.stream.end().await;
             }
         });
-    }
-}
-
-/// Connects, and decides by what the source has kept whether changes can be followed on, or rows have to be copied.
-async fn open(
-    settings: &Settings,
-    layout: &Layout,
-    before: Option<Position>,
-    stale: Vec<u32>,
-) -> Result<Opened, SourceError> {
-    let client = connect(&settings.connection).await?;
-    slot::publish(&client, settings, layout).await?;
-    slot::release(&client, &settings.slot, before.as_ref().is_some_and(|before| before.slot == settings.slot)).await?;
-    let commander = Commander::connect(settings).await?;
-    let found = slot::find(&client, &settings.slot).await?;
-    let reason = why_anew(before.as_ref(), found.as_ref(), &commander.system, &settings.slot);
-    let mut opened = if let Some(position) = before.filter(|_| reason.is_empty()) {
-        resume(settings, layout, position, stale, commander, &client).await?
-    } else {
-        begin(settings, layout, commander, &client, reason).await?
-    };
-    for layout in layout.entities.iter().filter(|layout| opened.position.is_copying(layout.entity)) {
-        opened.expected.insert(layout.name.clone(), estimate(&client, layout).await?);
-    }
-    Ok(opened)
-}
-
-/// Makes a slot, and has everything copied from where it begins.
-async fn begin(
-    settings: &Settings,
-    layout: &Layout,
-    commander: Commander,
-    client: &tokio_postgres::Client,
-    reason: &'static str,
-) -> Result<Opened, SourceError> {
-    slot::drop(client, &settings.slot).await?;
-    let system = commander.system.clone();
-    let snapshot = commander.create(&settings.slot, false).await?;
-    let copying = layout.entities.iter().map(|layout| layout.entity.0).collect();
-    let (slot, wal) = (settings.slot.clone(), snapshot.wal);
-    let position = Position { system, slot, wal, part: None, copying, sweeping: Vec::new() };
-    Ok(Opened { position, reason, snapshot: Some(snapshot), stream: None, expected: BTreeMap::new() })
-}
-
-/// Goes on behind a position; copies what was not copied to its end, or is mapped otherwise now.
-async fn resume(
-    settings: &Settings,
-    layout: &Layout,
-    mut position: Position,
-    stale: Vec<u32>,
-    commander: Commander,
-    client: &tokio_postgres::Client,
-) -> Result<Opened, SourceError> {
-    let is_mapped = |entity: &u32| layout.entities.iter().any(|layout| layout.entity.0 == *entity);
-    position.copying.extend(stale);
-    position.copying.sort_unstable();
-    position.copying.dedup();
-    position.copying.retain(is_mapped);
-    let snapshot = if position.copying.is_empty() {
-        None
-    } else {
-        let snapshot = commander.create(&format!("{}_copy", settings.slot), true).await?;
-        slot::mark(client).await;
-        Some(snapshot)
-    };
-    let stream = Some(Stream::open(settings, &position).await?);
-    Ok(Opened { position, reason: "", snapshot, stream, expected: BTreeMap::new() })
-}
-
-/// Why the changes since a position cannot be had any more; empty if they can.
-fn why_anew(before: Option<&Position>, slot: Option<&slot::Slot>, system: &str, name: &str) -> &'static str {
-    let Some(before) = before else { return "the organization had not been copied" };
-    match slot {
-        _ if before.system != system => "the source is another database cluster",
-        _ if before.slot != name => "another slot is configured",
-        None => "the source has lost the slot",
-        Some(slot) if slot.is_lost => "the source has removed log that the slot needed",
-        Some(slot) if slot.confirmed > before.wal => "the slot is ahead of staging, which was restored",
-        Some(_) => "",
     }
 }
 

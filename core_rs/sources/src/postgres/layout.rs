@@ -123,13 +123,13 @@ impl EntityLayout {
         Ok(Self { entity, name, origin, columns: columns.0, key, deleted, version, fields })
     }
 
-    /// What changes exactly when rows have to be read anew.
-    pub(super) fn fingerprint(&self) -> Vec<u8> {
+    /// What changes exactly when rows have to be read anew, for what is mapped or for what the table is.
+    pub(super) fn fingerprint(&self, table: &impl std::fmt::Debug) -> Vec<u8> {
         // Choices are kept by hash, in no order: they are told in one.
         let mut choices: Vec<_> = self.fields.iter().flat_map(|field| &field.choices).collect();
         choices.sort_unstable();
         let fields: Vec<_> = self.fields.iter().map(|it| (it.number, it.kind, it.companion, &it.from)).collect();
-        let told = (&self.origin, &self.columns, &self.key, self.deleted, self.version, fields, choices);
+        let told = (&self.origin, &self.columns, &self.key, self.deleted, self.version, fields, choices, table);
         Sha256::digest(format!("{told:?}")).to_vec()
     }
 

@@ -13,12 +13,17 @@
 mod apply;
 mod batch;
 mod copying;
+mod crowd;
+
 mod dial;
 mod feed;
 mod gate;
 mod layout;
+mod look;
+mod opening;
 mod pgoutput;
 mod position;
+mod publication;
 mod row;
 mod session;
 mod settings;

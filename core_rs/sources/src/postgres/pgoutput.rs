@@ -28,7 +28,10 @@ pub(super) struct Relation<'a> {
     pub(super) id: u32,
     pub(super) schema: &'a str,
     pub(super) table: &'a str,
-    pub(super) columns: Vec<&'a str>,
+    /// Whether changes tell all that a row was (REPLICA IDENTITY FULL).
+    pub(super) is_full: bool,
+    /// Names and types.
+    pub(super) columns: Vec<(&'a str, u32)>,
 }
 
 /// The columns of a row.
@@ -95,16 +98,16 @@ impl<'a> Reader<'a> {
 
     fn relation(&mut self) -> Result<Relation<'a>, Malformed> {
         let (id, schema, table) = (self.number()?, self.text()?, self.text()?);
-        let _identity = self.byte()?;
+        let is_full = self.byte()? == b'f';
         let count = self.short()?;
         let mut columns = Vec::with_capacity(usize::from(count));
         for _ in 0..count {
             let _is_key = self.byte()?;
-            columns.push(self.text()?);
-            let (_type, _modifier) = (self.number()?, self.number()?);
+            columns.push((self.text()?, self.number()?));
+            let _modifier = self.number()?;
         }
         // `pg_catalog` is told as the empty name.
-        Ok(Relation { id, schema: if schema.is_empty() { "pg_catalog" } else { schema }, table, columns })
+        Ok(Relation { id, schema: if schema.is_empty() { "pg_catalog" } else { schema }, table, is_full, columns })
     }
 
     fn insert(&mut self) -> Result<Message<'a>, Malformed> {

@@ -29,6 +29,8 @@ pub(super) struct Position {
     pub(super) copying: Vec<u32>,
     /// Entities with rows to delete that a copy has not met, or that were there before a truncation.
     pub(super) sweeping: Vec<u32>,
+    /// Entities whose changes are applied. What comes back after it was taken out of the mapping has missed some.
+    pub(super) followed: Vec<u32>,
 }
 
 /// A part of a transaction.
@@ -40,23 +42,24 @@ pub(super) struct Part {
     pub(super) done: u64,
 }
 
-impl Position {
-    /// Reads it, and the entities of `layouts` that must be copied since they never were, or were otherwise mapped.
-    pub(super) fn read(
-        staging: &dyn Staging,
-        layouts: &[EntityLayout],
-    ) -> Result<(Option<Self>, Vec<u32>), StagingError> {
+/// What staging says of the source.
+pub(super) struct Before {
+    pub(super) position: Option<Position>,
+    /// By place among the entities: the fingerprint under which its rows were copied last, if they were.
+    pub(super) copied: Vec<Option<Vec<u8>>>,
+}
+
+impl Before {
+    /// Reads it.
+    pub(super) fn read(staging: &dyn Staging, layouts: &[EntityLayout]) -> Result<Self, StagingError> {
         let snapshot = staging.snapshot()?;
         let stored = snapshot.position(WHOLE_ORGANIZATION)?;
-        let mut stale = Vec::new();
-        for layout in layouts {
-            if snapshot.position(layout.entity)?.as_deref() != Some(&layout.fingerprint()[..]) {
-                stale.push(layout.entity.0);
-            }
-        }
-        Ok((stored.and_then(|stored| serde_json::from_slice(&stored).ok()), stale))
+        let copied = layouts.iter().map(|layout| snapshot.position(layout.entity)).collect::<Result<_, _>>()?;
+        Ok(Self { position: stored.and_then(|stored| serde_json::from_slice(&stored).ok()), copied })
     }
+}
 
+impl Position {
     /// Writes it in a commit, if what is there is still `before`: another worker may have gone on meanwhile.
     pub(super) fn write(&self, commit: &mut dyn Commit, before: Option<&Self>) -> Result<(), SourceError> {
         let stored = commit.position(WHOLE_ORGANIZATION)?;
@@ -66,6 +69,13 @@ impl Position {
         }
         let bytes = serde_json::to_vec(self).expect("a position is plain data");
         Ok(commit.set_position(WHOLE_ORGANIZATION, Some(&bytes))?)
+    }
+
+    /// Has entities copied, besides those that have to be already.
+    pub(super) fn copy(&mut self, entities: impl IntoIterator<Item = u32>) {
+        self.copying.extend(entities);
+        self.copying.sort_unstable();
+        self.copying.dedup();
     }
 
     /// Whether an entity's rows have to be copied.

@@ -17,6 +17,8 @@ pub struct Settings {
     pub slot: String,
     /// The publication whose tables are followed.
     pub publication: String,
+    /// Milliseconds between looks at the tables, while changes are followed: what no change tells is seen then.
+    pub look_ms: u64,
     /// Entities and where their rows come from.
     pub entities: Vec<EntityMapping>,
 }

@@ -1,4 +1,4 @@
-//! Slots, snapshots and publications: what the source keeps for an organization.
+//! Slots and snapshots: what the source keeps for an organization.
 
 use std::time::Duration;
 
@@ -6,14 +6,9 @@ use pgwire_replication::ReplicationClient;
 use tokio_postgres::Client;
 
 use super::dial::{Tunnel, query_failed, replication, replication_failed};
-use super::layout::{Layout, Origin};
 use super::position::Wal;
-use super::settings::{Settings, quoted};
+use super::settings::Settings;
 use crate::SourceError;
-
-/// The comment of a publication that we have made, by which it is dropped when nothing is followed any more
-/// (`haversack_server.connectors.postgres._forget`).
-const MADE_BY_US: &str = "made by Haversack";
 
 /// How often, and after which pauses, it is looked whether a slot is free.
 const RELEASE_TRIES_MAX: u32 = 50;
@@ -120,40 +115,4 @@ pub(super) async fn mark(client: &Client) {
     if let Err(error) = client.execute("SELECT pg_logical_emit_message(false, 'haversack', '')", &[]).await {
         tracing::debug!(%error, "no mark left in the source's log");
     }
-}
-
-/// Sees to it that the publication has every mapped table: a publication of all tables has, one of ours is made and
-/// extended, and of another's the owner is told what to run.
-pub(super) async fn publish(client: &Client, settings: &Settings, layout: &Layout) -> Result<(), SourceError> {
-    let name = &settings.publication;
-    let failed = |error: tokio_postgres::Error| query_failed(&error);
-    let found = client.query_opt("SELECT puballtables FROM pg_publication WHERE pubname = $1", &[name]).await;
-    let found = found.map_err(failed)?;
-    let sql = "SELECT schemaname::text, tablename::text FROM pg_publication_tables WHERE pubname = $1";
-    let rows = client.query(sql, &[name]).await.map_err(failed)?;
-    let published: Vec<(String, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-    let mut missing = Vec::new();
-    for layout in &layout.entities {
-        let Origin::Table { schema, table } = &layout.origin else { continue };
-        let relation = layout.relation();
-        if !published.contains(&(schema.clone(), table.clone())) && !missing.contains(&relation) {
-            missing.push(relation);
-        }
-    }
-    let tables = missing.join(", ");
-    let command = match found {
-        Some(_) if missing.is_empty() => return Ok(()),
-        Some(_) => format!("ALTER PUBLICATION {} ADD TABLE {tables}", quoted(name)),
-        None => {
-            let name = quoted(name);
-            format!(
-                "CREATE PUBLICATION {name} FOR TABLE {tables} WITH (publish_via_partition_root = true);
-                COMMENT ON PUBLICATION {name} IS '{MADE_BY_US}'"
-            )
-        }
-    };
-    client.batch_execute(&command).await.map_err(|error| match query_failed(&error) {
-        SourceError::Refused(why) => SourceError::Refused(format!("{why}; have its owner run: {command}")),
-        other => other,
-    })
 }

@@ -23,6 +23,8 @@ pub(super) struct Batch {
     pub(super) payloads: Vec<u8>,
     /// For a patch, the fields that each row names, NULL or not, ascending.
     pub(super) named: Vec<AttributeNumber>,
+    /// Values of a source's rows that their attributes cannot hold, and that are left out of them.
+    pub(super) left_out: Vec<Fault>,
 }
 
 /// A row within a batch.

@@ -77,7 +77,8 @@ struct Column {
 #[derive(Debug)]
 pub(super) struct Encoder {
     action: Action,
-    /// Whether a lookup may leave untold which entity it points at: a source's rows are as they are.
+    /// Whether rows are taken as they are, since they are a source's: a lookup may leave untold which entity it points at,
+    /// and a value that its attribute cannot hold is left out of its row.
     lenient: bool,
     entity: String,
     /// In order of number.
@@ -113,7 +114,8 @@ impl Encoder {
         }
     }
 
-    /// Prepares for rows of a source outside, which are taken with what they do not tell.
+    /// Prepares for rows of a source outside, which are taken with what they do not tell, and without what no device could
+    /// hold: nobody can mend them here.
     pub(super) fn lenient(schema: &Schema, entity: &Entity, action: Action) -> Self {
         Self { lenient: true, ..Self::new(schema, entity, action) }
     }
@@ -212,7 +214,8 @@ impl Encoder {
                 id = Some(column.row_id(&text)?);
             }
             if self.action != Action::Delete {
-                self.encode_field(column, &text, cell.target.as_deref(), &mut row)?;
+                let encoded = self.encode_field(column, &text, cell.target.as_deref(), &mut row);
+                encoded.or_else(|fault| self.leave_out(fault, &mut batch.left_out))?;
             }
         }
         let bytes = row.finish();
@@ -220,6 +223,15 @@ impl Encoder {
             return Err(too_large(&format!("its encoding has {bytes} bytes, and the limit is {ROW_BYTES_MAX}")));
         }
         id.ok_or_else(|| Fault::of(self.name(self.primary), "the row has no id; give every row its primary id"))
+    }
+
+    /// Passes over a value that cannot be read, if rows are a source's.
+    pub(super) fn leave_out(&self, fault: Fault, left_out: &mut Vec<Fault>) -> Result<(), Fault> {
+        if !self.lenient {
+            return Err(fault);
+        }
+        left_out.push(Fault { message: format!("{}; the value is left out", fault.message), ..fault });
+        Ok(())
     }
 
     fn encode_field(

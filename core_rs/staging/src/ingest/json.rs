@@ -78,7 +78,7 @@ impl Parse for JsonParser {
     }
 }
 
-/// One row from one JSON object: its id and its payload. Fails with what is wrong, for people.
+/// One row of a source from one JSON object: its id and its payload. Fails with what is wrong, for people.
 pub(crate) fn encode_row(schema: &Schema, entity: &Entity, json: &[u8]) -> Result<(RowId, Vec<u8>), String> {
     let mut batch = Batch::default();
     let told = |fault: Fault| match fault.attribute.as_str() {
@@ -99,7 +99,12 @@ fn encode_line(encoder: &Encoder, line: u64, text: &[u8], is_too_large: bool, ba
     let mut cells: BTreeMap<usize, Cell<'_>> = BTreeMap::new();
     for (name, value) in &members.0 {
         match encoder.slot(&name.0)? {
-            Slot::Value(column) => cells.entry(column).or_default().value = read_value(&name.0, value)?,
+            Slot::Value(column) => {
+                let read = read_value(&name.0, value);
+                let value =
+                    read.or_else(|fault| encoder.leave_out(fault, &mut batch.left_out).map(|()| CellValue::Null))?;
+                cells.entry(column).or_default().value = value;
+            }
             Slot::Target(column) => cells.entry(column).or_default().target = read_target(&name.0, value)?,
             Slot::Ignored => {}
         }

@@ -151,7 +151,8 @@ fn apply(
         }
         None => false,
     };
-    let mut done = Entry { outcome: MutationOutcome::Applied.into(), effect: None, ..entry.clone() };
+    let resolution = entry.resolution.once_taken(entry.mutation.is_some());
+    let mut done = Entry { outcome: MutationOutcome::Applied.into(), resolution, effect: None, ..entry.clone() };
     let lsn = if changed { commit.drawn() } else { before };
     if waiting.queued.repeat != Repeat::No {
         // Others may have changed the row since, so nothing that it is now is this one's work alone.
@@ -205,6 +206,11 @@ fn unknown(commit: &mut dyn Commit, entry: &Entry, waiting: &InTurn) -> Result<S
         let answer = MutationAnswer::decode(&answer[..]).map_err(|error| damaged(&error))?;
         return refuse(commit, entry, waiting, &answer);
     }
+    if entry.resolution == Resolution::Withdrawn {
+        let message = "its user has given it up, or written it anew, before the source had it";
+        let refusal = Refusal::new(MutationOutcome::Invalid, ErrorReason::WriteWithdrawn, message);
+        return refuse(commit, entry, waiting, &refusal_answer(entry, &refusal));
+    }
     commit.queue().is_repeat(waiting.turn, Repeat::No)?;
     Ok(Settled { outcome: MutationOutcome::Queued, lsn: Lsn(0), blocked: 0 })
 }
@@ -230,7 +236,7 @@ fn settle_refused(
         outcome: answer.outcome,
         answer: answer.encode_to_vec(),
         lsn: Lsn(0),
-        resolution: Resolution::Open,
+        resolution: entry.resolution.once_refused(),
         mutation: Some(waiting.queued.mutation.clone()),
         effect: None,
         ..entry.clone()

@@ -267,6 +267,13 @@ impl Ledger for SqliteCommit<'_> {
         ledger::amend(connection, place, entry)
     }
 
+    fn withdraw(&mut self, origin: &Origin) -> Result<bool, StagingError> {
+        let (connection, tally) = self.parts();
+        let is_new = ledger::withdraw(connection, origin)?;
+        tally.noted |= is_new;
+        Ok(is_new)
+    }
+
     fn own_change(&mut self, origin: &Origin, lsn: Lsn) -> Result<Option<Lsn>, StagingError> {
         ledger::own_change(self.parts().0, origin, lsn)
     }

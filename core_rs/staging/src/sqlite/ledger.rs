@@ -27,6 +27,10 @@ const INSERT: &str =
 const AMEND: &str = "UPDATE mutations SET outcome = ?2, before = ?3, lsn = ?4, answer = ?5, resolution = ?6,
     mutation = ?7, effect = ?8 WHERE place = ?1";
 
+/// A queued one may have been refused before, and retried.
+const WITHDRAW: &str = "UPDATE mutations SET resolution = ?4 WHERE install = ?1 AND user = ?2 AND number = ?3
+    AND resolution <> ?4 AND (outcome = ?5 OR (mutation IS NOT NULL AND resolution = 0))";
+
 const OWN_CHANGE: &str = "SELECT before FROM mutations WHERE lsn = ?3 AND install = ?1 AND user = ?2";
 
 const REFUSED_BEFORE: &str = "SELECT number, mutation FROM mutations
@@ -95,6 +99,15 @@ pub(super) fn amend(connection: &Connection, place: LedgerPlace, entry: &Entry) 
     ];
     let amended = connection.prepare_cached(AMEND).and_then(|mut update| update.execute(values));
     amended.map(drop).map_err(failed(WRITING))
+}
+
+/// Says that a mutation was given up by its user, if it is refused and open, or queued; returns whether that is new.
+pub(super) fn withdraw(connection: &Connection, origin: &Origin) -> Result<bool, StagingError> {
+    let Origin { install, user, number } = origin;
+    let (withdrawn, queued) = (Resolution::Withdrawn.number(), MutationOutcome::Queued as i32);
+    let values = (install, user, *number as i64, withdrawn, queued);
+    let updated = connection.prepare_cached(WITHDRAW).and_then(|mut update| update.execute(values));
+    Ok(updated.map_err(failed(WRITING))? > 0)
 }
 
 /// The LSN before a change, if it was made by the install and user of `origin`.

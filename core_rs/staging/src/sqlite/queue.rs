@@ -11,7 +11,7 @@ use super::failed;
 use super::ledger;
 use super::snapshot::row_id;
 use crate::queue::{Dependant, InTurn, Passing, QueueStanding, Queued, Repeat, Turn};
-use crate::{Effect, Entry, LedgerPlace, Origin, Recorded, RowId, Settlements, StagingError};
+use crate::{Effect, Entry, LedgerPlace, Origin, Recorded, Resolution, RowId, Settlements, StagingError};
 
 const READING: &str = "reading the queue for the source";
 const WRITING: &str = "writing the queue for the source";
@@ -229,7 +229,7 @@ pub(super) fn settled_after(
     Ok((found.into_iter().map(|(_, origin)| origin).collect(), last))
 }
 
-/// What was settled of an install and user after a settlement, in order.
+/// What was settled of an install and user after a settlement, in order, but for what is withdrawn: nobody waits for it.
 pub(super) fn settlements(
     connection: &Connection,
     of: &Origin,
@@ -237,7 +237,7 @@ pub(super) fn settlements(
     at_most: usize,
 ) -> Result<Settlements, StagingError> {
     let sql = "SELECT settled, place, hash, outcome, lsn, answer FROM mutations
-        WHERE install = ?1 AND user = ?2 AND settled > ?3 ORDER BY settled LIMIT ?4";
+        WHERE install = ?1 AND user = ?2 AND settled > ?3 AND resolution <> ?5 ORDER BY settled LIMIT ?4";
     let read = |row: &Row<'_>| {
         let recorded = Recorded {
             place: LedgerPlace(row.get::<_, i64>(1)? as u64),
@@ -248,9 +248,10 @@ pub(super) fn settlements(
         };
         Ok((row.get::<_, i64>(0)? as u64, recorded))
     };
-    let limit = i64::try_from(at_most).unwrap_or(i64::MAX);
+    let (limit, withdrawn) = (i64::try_from(at_most).unwrap_or(i64::MAX), Resolution::Withdrawn.number());
     let mut select = connection.prepare_cached(sql).map_err(failed(READING))?;
-    let rows = select.query_map((of.install, of.user, after as i64, limit), read).map_err(failed(READING))?;
+    let rows =
+        select.query_map((of.install, of.user, after as i64, limit, withdrawn), read).map_err(failed(READING))?;
     let found: Vec<(u64, Recorded)> = rows.collect::<Result<_, _>>().map_err(failed(READING))?;
     let last = found.last().map_or(after, |(settled, _)| *settled);
     Ok(Settlements { recorded: found.into_iter().map(|(_, recorded)| recorded).collect(), last })

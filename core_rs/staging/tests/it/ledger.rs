@@ -91,6 +91,39 @@ fn refusals_are_listed_and_settled() {
 }
 
 #[test]
+fn what_is_withdrawn_is_settled_for_good_in_whatever_database() {
+    let (old, new) = (SqliteWorld::new(), SqliteWorld::new());
+    let (staging, next) = (old.open(), new.open());
+    let blocked = Entry { outcome: 6, ..refused(3, 1) };
+    record(&*staging, &[entry(1, 1), refused(2, 1), blocked, refused(4, 1)]);
+    discard_refusal(&*staging, LedgerPlace(4)).unwrap();
+    let withdraw = |staging: &dyn Staging, origin: Origin| {
+        let mut commit = staging.begin().unwrap();
+        let is_new = commit.ledger().withdraw(&origin).unwrap();
+        commit.finish().unwrap();
+        is_new
+    };
+    let mut of = |number| withdraw(&*staging, entry(number, 1).origin);
+    assert_eq!([1, 2, 2, 3, 4, 5].map(&mut of), [false, true, false, true, false, false]);
+    assert!(!withdraw(&*staging, Origin { user: [9; 16], ..entry(2, 1).origin }), "numbers are each user's own");
+
+    let (page, _) = export_ledger(&*staging.snapshot().unwrap(), LedgerPlace(0), 9).unwrap();
+    import_ledger(&*next, &page).unwrap();
+    for staging in [&*old.open(), &*next] {
+        let mut commit = staging.begin().unwrap();
+        assert!(commit.ledger().blocked_of(&entry(2, 1).origin, 9).unwrap().is_empty());
+        let earlier = commit.ledger().refused_before(&entry(9, 1).origin, ACCOUNT, &id(1), 9).unwrap();
+        assert_eq!(earlier.len(), 3, "it still tells what its device saw");
+        drop(commit);
+        let error = discard_refusal(staging, LedgerPlace(2)).unwrap_err();
+        assert!(matches!(error, StagingError::RefusalWithdrawn(2)), "{error}");
+        let log = staging.snapshot().unwrap().ledger().refused(LedgerPlace(0), 9).unwrap();
+        let made: Vec<Resolution> = log.iter().map(|(_, entry)| entry.resolution).collect();
+        assert_eq!(made, [Resolution::Withdrawn, Resolution::Withdrawn, Resolution::Discarded]);
+    }
+}
+
+#[test]
 fn own_changes_are_told_from_others() {
     let world = SqliteWorld::new();
     let staging = world.open();

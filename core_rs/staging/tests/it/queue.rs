@@ -1,6 +1,6 @@
 //! What waits for a source outside: sent in order, settled once, and composed for those who write meanwhile.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use haversack_engine::engine::mutation::Refusal;
 use haversack_engine::ids::{AttributeNumber, Lsn};
@@ -13,14 +13,15 @@ use haversack_staging::queue::{
     self, Queued, Ready, Repeat, Settled, Settlement, WAITING_BYTES_MAX, bind, composed, ready, refuse_replaced,
 };
 use haversack_staging::{
-    Effect, Entry, LedgerPlace, Origin, RowId, Staging, StagingError, discard_refusal, export_ledger, import_ledger,
+    Effect, Entry, LedgerPlace, Origin, Resolution, RowId, Staging, StagingError, discard_refusal, export_ledger,
+    import_ledger,
 };
-use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 use prost::Message;
 
 use crate::ledger::entry;
 use crate::world::{ACCOUNT, SqliteWorld, World, id};
+
+mod histories;
 
 const NAME: u32 = 2;
 const CITY: u32 = 3;
@@ -310,6 +311,32 @@ fn an_own_refused_value_is_taken_back_from_what_stands_on_it() {
 }
 
 #[test]
+fn what_is_withdrawn_while_it_waits_goes_on_and_is_withdrawn_if_it_is_refused() {
+    let world = SqliteWorld::new();
+    let staging = world.open();
+    let waiting = [1, 2, 3, 4].map(|number| {
+        let origin = queue(&*staging, &Wish::new(number, number as u8, MutationKind::Create, &[(NAME, "A")]));
+        let mut commit = staging.begin().unwrap();
+        assert!(commit.ledger().withdraw(&origin).unwrap());
+        commit.finish().unwrap();
+        place(&*staging, &origin)
+    });
+    let row = json(1, &[(NAME, "A")]);
+    let settled = |at: usize, settlement| settle(&*staging, waiting[at], &settlement).unwrap().unwrap().outcome;
+    assert_eq!(settled(0, written(&row, "1")), MutationOutcome::Applied);
+    assert_eq!(settled(1, refused()), MutationOutcome::Forbidden);
+    assert_eq!(settled(2, Settlement::Unknown), MutationOutcome::Invalid, "nobody has it, and nobody wants it");
+    assert_eq!(numbers(&*staging), [4]);
+    let snapshot = staging.snapshot().unwrap();
+    let log = snapshot.ledger().refused(LedgerPlace(0), 9).unwrap();
+    let made: Vec<_> = log.iter().map(|(_, it)| (it.origin.number, it.resolution)).collect();
+    assert_eq!(made, [(2, Resolution::Withdrawn), (3, Resolution::Withdrawn)]);
+    let told = snapshot.ledger().settlements(&log[0].1.origin, 0, 9).unwrap();
+    let told: Vec<_> = told.recorded.iter().map(|it| it.place).collect();
+    assert_eq!(told, waiting[..1], "what is withdrawn and refused is no news");
+}
+
+#[test]
 fn what_waits_travels_with_the_ledger() {
     let worlds = [SqliteWorld::new(), SqliteWorld::new()];
     let (staging, next) = (worlds[0].open(), worlds[1].open());
@@ -435,6 +462,18 @@ fn a_row_that_is_none_of_the_mutations_leaves_it_queued() {
 }
 
 #[test]
+fn a_value_that_no_device_can_hold_is_left_out_of_the_sources_row() {
+    let world = SqliteWorld::new();
+    let staging = world.open();
+    let made = queue(&*staging, &Wish::new(1, 1, MutationKind::Create, &[(NAME, "A")]));
+    let mut told: serde_json::Value = serde_json::from_slice(&json(1, &[(NAME, "A")])).unwrap();
+    told["city"] = serde_json::json!({"lat": 1});
+    settle(&*staging, place(&*staging, &made), &written(told.to_string().as_bytes(), "1")).unwrap().unwrap();
+    assert!(numbers(&*staging).is_empty());
+    assert_eq!(row(&*staging, 1), Some(("A".into(), String::new())));
+}
+
+#[test]
 fn what_is_settled_together_is_settled_whole_or_not_at_all() {
     let world = SqliteWorld::new();
     let staging = world.open();
@@ -450,162 +489,4 @@ fn what_is_settled_together_is_settled_whole_or_not_at_all() {
     assert!(settled.iter().all(|it| it.outcome == MutationOutcome::Applied) && numbers(&*staging).is_empty());
     assert!(settled[0].lsn < settled[1].lsn, "each row draws its own");
     assert_eq!(settle_with(&good[1]).unwrap(), [None, None]);
-}
-
-const HISTORIES: u32 = 24;
-const STEPS: usize = 40;
-
-#[derive(Clone, Debug)]
-enum Step {
-    /// A device of two writes a row of three: makes it, changes it, or deletes it, as it can.
-    Write(u8, u8, bool),
-    /// The worker takes so many writes to the source, which refuses those that this says; the last answer may be lost.
-    Send(usize, Vec<bool>, bool),
-    /// Somebody changes the source's row, or deletes it.
-    Other(u8, bool),
-    /// Replication brings a row.
-    Replicate(u8),
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let refusals = proptest::collection::vec(proptest::bool::weighted(0.2), 4);
-    prop_oneof![
-        6 => (1u8..3, 1u8..4, proptest::bool::weighted(0.2)).prop_map(|(device, row, delete)| Step::Write(device, row, delete)),
-        4 => (1usize..4, refusals, any::<bool>()).prop_map(|(most, refused, lost)| Step::Send(most, refused, lost)),
-        1 => (1u8..4, proptest::bool::weighted(0.2)).prop_map(|(row, delete)| Step::Other(row, delete)),
-        3 => (1u8..4).prop_map(Step::Replicate),
-    ]
-}
-
-/// A source: its rows, and what it has made of each write, by key.
-#[derive(Default)]
-struct Source {
-    rows: BTreeMap<u8, String>,
-    journal: BTreeMap<Origin, bool>,
-    /// Writes of each row in the order in which they were done.
-    done: BTreeMap<u8, Vec<Origin>>,
-}
-
-impl Source {
-    /// Does a write once, and says whether it took it.
-    fn write(&mut self, it: &Ready, refuse: bool) -> bool {
-        if let Some(&taken) = self.journal.get(&it.entry.origin) {
-            return taken;
-        }
-        let RowId::Uuid([row, ..]) = it.entry.id else { panic!() };
-        let effect = &it.queued.effect;
-        let taken = !refuse && effect.created != self.rows.contains_key(&row);
-        if taken {
-            self.done.entry(row).or_default().push(it.entry.origin);
-            if effect.deleted {
-                self.rows.remove(&row);
-            } else {
-                self.rows.insert(row, text(&effect.values, NAME));
-            }
-        }
-        // A refusal leaves no trace, as in a transaction that was taken back.
-        if taken {
-            self.journal.insert(it.entry.origin, taken);
-        }
-        taken
-    }
-
-    /// Settles writes in one commit.
-    fn settle(&self, staging: &dyn Staging, done: &[(&Ready, bool)]) {
-        let state = |it: &Ready| {
-            let RowId::Uuid([row, ..]) = it.entry.id else { panic!() };
-            self.rows.get(&row).map(|name| json(row, &[(NAME, name)]))
-        };
-        let states: Vec<_> = done.iter().map(|(it, _)| state(it)).collect();
-        let settlements: Vec<_> = done
-            .iter()
-            .zip(&states)
-            .map(|((it, taken), state)| match (state, taken) {
-                (_, false) => (it.place, refused()),
-                (Some(state), true) => (it.place, written(state, "1")),
-                (None, true) => (it.place, Settlement::Gone),
-            })
-            .collect();
-        let settled = queue::settle(staging, &schema(), &settlements).unwrap();
-        assert!(settled.iter().all(Option::is_some), "nobody else settles");
-    }
-
-    fn replicate(&self, staging: &dyn Staging, row: u8) {
-        let mut commit = staging.begin().unwrap();
-        match self.rows.get(&row) {
-            Some(name) => commit.upsert(ACCOUNT, &id(row), &payload(Some(row), &[(NAME, name)])).unwrap(),
-            None => commit.delete(ACCOUNT, &id(row)).unwrap(),
-        };
-        commit.finish().unwrap();
-    }
-
-    fn send(&mut self, staging: &dyn Staging, most: usize, refusals: &[bool], lost: bool) {
-        let found = ready_now(staging, most);
-        let rows: HashSet<&RowId> = found.iter().map(|it| &it.entry.id).collect();
-        assert_eq!(rows.len(), found.len(), "one of each row at most");
-        let refusals = refusals.iter().copied().chain(std::iter::repeat(false));
-        let mut done: Vec<_> = found.iter().zip(refusals).map(|(it, refuse)| (it, self.write(it, refuse))).collect();
-        if lost {
-            done.pop();
-        }
-        self.settle(staging, &done);
-    }
-}
-
-fn write(staging: &dyn Staging, number: u64, device: u8, row: u8, delete: bool) -> Origin {
-    let name = format!("{device}.{number}");
-    let fields = [(NAME, name.as_str())];
-    let mut commit = staging.begin().unwrap();
-    let waiting = commit.queue().queued_of(ACCOUNT, &id(row)).unwrap();
-    let stored = commit.payload(ACCOUNT, &id(row)).unwrap();
-    let is_there = composed(stored, &waiting).unwrap().is_some();
-    drop(commit);
-    let kind = match (is_there, delete) {
-        (true, true) => MutationKind::Delete,
-        (true, false) => MutationKind::Update,
-        (false, _) => MutationKind::Create,
-    };
-    let fields: &Fields<'_> = if kind == MutationKind::Delete { &[] } else { &fields };
-    queue(staging, &Wish { install: device, ..Wish::new(number, row, kind, fields) })
-}
-
-#[test]
-fn whatever_happens_each_write_is_settled_once_and_staging_is_the_sources() {
-    let mut runner = TestRunner::new(Config { cases: HISTORIES, failure_persistence: None, ..Config::default() });
-    runner
-        .run(&proptest::collection::vec(step(), 1..STEPS), |steps| {
-            let world = SqliteWorld::new();
-            let (mut source, mut origins) = (Source::default(), Vec::new());
-            for step in steps {
-                // Each step is another process's.
-                let staging = world.open();
-                match step {
-                    Step::Write(device, row, delete) => {
-                        origins.push(write(&*staging, origins.len() as u64 + 1, device, row, delete));
-                    }
-                    Step::Send(most, refusals, lost) => source.send(&*staging, most, &refusals, lost),
-                    Step::Other(row, true) => drop(source.rows.remove(&row)),
-                    Step::Other(row, false) => drop(source.rows.insert(row, "other".into())),
-                    Step::Replicate(row) => source.replicate(&*staging, row),
-                }
-            }
-            let staging = world.open();
-            while !numbers(&*staging).is_empty() {
-                source.send(&*staging, 9, &[], false);
-            }
-            (1..4).for_each(|row| source.replicate(&*staging, row));
-            let rows: BTreeMap<u8, String> = (1..4).filter_map(|it| Some((it, row(&*staging, it)?.0))).collect();
-            prop_assert_eq!(&rows, &source.rows);
-            for origin in &origins {
-                let outcome = answer(&*staging, origin).outcome();
-                prop_assert_ne!(outcome, MutationOutcome::Queued);
-                prop_assert_eq!(outcome == MutationOutcome::Applied, source.journal.contains_key(origin));
-            }
-            prop_assert_eq!(staging.snapshot().unwrap().ledger().last_settlement().unwrap(), origins.len() as u64);
-            for done in source.done.values() {
-                prop_assert!(done.is_sorted_by_key(|origin| origin.number), "a row's writes go in order");
-            }
-            Ok(())
-        })
-        .unwrap();
 }

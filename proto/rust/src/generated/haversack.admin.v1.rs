@@ -254,7 +254,8 @@ pub struct SetSourceRequest {
     /// What speaks to it: "odata" or "postgres".
     #[prost(string, tag = "2")]
     pub kind: ::prost::alloc::string::String,
-    /// Its settings as one JSON object, at most 64 KiB; replaces those that it has. No secrets.
+    /// Its settings as one JSON object, at most 64 KiB; replaces those that it has. No secrets. null is as if it were not
+    /// named.
     #[prost(string, tag = "3")]
     pub settings_json: ::prost::alloc::string::String,
     /// Its secrets by name, at most 16 of at most 64 KiB. Those that are not named stay as they are while the kind and the
@@ -4178,7 +4179,7 @@ pub struct WriteBack {
     #[prost(uint64, tag = "9")]
     pub total_refused: u64,
 }
-/// What administrators have made of a refused write.
+/// What administrators, or its own user, have made of a refused write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum SyncErrorState {
@@ -4190,6 +4191,9 @@ pub enum SyncErrorState {
     Retried = 2,
     /// It was put aside.
     Discarded = 3,
+    /// On the device, its user has given it up, or written it anew under another number. It is not judged again. With outcome
+    /// QUEUED an administrator was first, and the source has yet to take it: if it does, it is RETRIED.
+    Withdrawn = 4,
 }
 impl SyncErrorState {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -4202,6 +4206,7 @@ impl SyncErrorState {
             Self::Open => "SYNC_ERROR_STATE_OPEN",
             Self::Retried => "SYNC_ERROR_STATE_RETRIED",
             Self::Discarded => "SYNC_ERROR_STATE_DISCARDED",
+            Self::Withdrawn => "SYNC_ERROR_STATE_WITHDRAWN",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -4211,6 +4216,7 @@ impl SyncErrorState {
             "SYNC_ERROR_STATE_OPEN" => Some(Self::Open),
             "SYNC_ERROR_STATE_RETRIED" => Some(Self::Retried),
             "SYNC_ERROR_STATE_DISCARDED" => Some(Self::Discarded),
+            "SYNC_ERROR_STATE_WITHDRAWN" => Some(Self::Withdrawn),
             _ => None,
         }
     }

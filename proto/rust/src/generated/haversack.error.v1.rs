@@ -195,6 +195,9 @@ pub enum ErrorReason {
     /// Haversack's own is missing, a quota is used up); the message has its own words. The write waits until an administrator
     /// has mended that, and is tried again by itself.
     SourceNotReady = 135,
+    /// FAILED_PRECONDITION: on the device, its user has given a refused write up, or written it anew under another number. It is
+    /// not judged again; who wants it after all writes it once more.
+    WriteWithdrawn = 140,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -293,6 +296,7 @@ impl ErrorReason {
             Self::SourceSlotTaken => "ERROR_REASON_SOURCE_SLOT_TAKEN",
             Self::SourceReplaced => "ERROR_REASON_SOURCE_REPLACED",
             Self::SourceNotReady => "ERROR_REASON_SOURCE_NOT_READY",
+            Self::WriteWithdrawn => "ERROR_REASON_WRITE_WITHDRAWN",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -390,6 +394,7 @@ impl ErrorReason {
             "ERROR_REASON_SOURCE_SLOT_TAKEN" => Some(Self::SourceSlotTaken),
             "ERROR_REASON_SOURCE_REPLACED" => Some(Self::SourceReplaced),
             "ERROR_REASON_SOURCE_NOT_READY" => Some(Self::SourceNotReady),
+            "ERROR_REASON_WRITE_WITHDRAWN" => Some(Self::WriteWithdrawn),
             _ => None,
         }
     }

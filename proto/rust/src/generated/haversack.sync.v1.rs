@@ -390,7 +390,8 @@ pub struct UploadRequest {
     /// Identity of the device database; see SyncRequest.
     #[prost(bytes = "bytes", tag = "1")]
     pub install_id: ::prost::bytes::Bytes,
-    /// Serialized `Mutation` messages, ascending by number, the bytes as they were stored. 1 to 500, at most 8 MiB together.
+    /// Serialized `Mutation` messages, ascending by number, the bytes as they were stored. At most 500, and 8 MiB together;
+    /// none only if there is something in `withdrawn`.
     #[prost(bytes = "bytes", repeated, tag = "2")]
     pub mutations: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
     /// Name of the application; see SyncRequest.
@@ -414,6 +415,16 @@ pub struct UploadRequest {
     /// Mutations whose bytes are not those that were sent first, because the device has forgotten old values; ascending.
     #[prost(message, repeated, tag = "7")]
     pub shortened: ::prost::alloc::vec::Vec<Shortened>,
+    /// Numbers of earlier mutations of this install that were refused or blocked, and that the device's user has given up, or
+    /// written anew under a later number: ascending, at most 1,000, none of them among `mutations`. They are heeded before the
+    /// mutations are judged, also if these are refused as a whole (the user has no view any more, the queue is full). In
+    /// the ledger, one that is OPEN in the log of sync errors becomes WITHDRAWN: nobody has it judged again. One that waits for the
+    /// organization's source goes on, and is WITHDRAWN if that refuses it. What is in the data stays there, what an
+    /// administrator has discarded stays DISCARDED, and a number that the ledger does not have means nothing. To say it again
+    /// changes nothing. A device says it until a call succeeds, and once more when a new epoch begins: a database that was put
+    /// back from a backup may not know of it.
+    #[prost(uint64, repeated, tag = "8")]
+    pub withdrawn: ::prost::alloc::vec::Vec<u64>,
     /// How the device is, for administrators to look at.
     #[prost(message, optional, tag = "10")]
     pub report: ::core::option::Option<DeviceReport>,
@@ -474,7 +485,7 @@ pub struct Mutation {
 /// The answers, one for each mutation, in their order.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct UploadResponse {
-    /// As many as there were mutations.
+    /// As many as there were mutations; what was withdrawn has no answers.
     #[prost(message, repeated, tag = "1")]
     pub answers: ::prost::alloc::vec::Vec<MutationAnswer>,
     /// Identity of the staging database, whose LSNs the answers name; never empty. Where it is not the one that the device
@@ -695,7 +706,7 @@ pub mod upload_service_client {
         ///
         /// Needs `authorization: Bearer <JWT>`. Each mutation is judged against the rights, rows and rules of the moment, and
         /// stands for itself: one that is refused keeps no other from being taken, but for those that say they depend on it. The
-        /// call as a whole fails only if nothing of it was done: with the reasons of Sync (token, user, organization), with
+        /// call as a whole fails only if none of its mutations was taken: with the reasons of Sync (token, user, organization), with
         /// REQUEST_INVALID if it breaks its contract or a number comes again with other bytes, with LIMIT_REACHED if the
         /// server has too much to do, with WRITE_QUEUE_FULL if as many writes wait for the organization's source as are kept.
         /// Send the same again after a call whose outcome is not known.
@@ -743,7 +754,7 @@ pub mod upload_service_server {
         ///
         /// Needs `authorization: Bearer <JWT>`. Each mutation is judged against the rights, rows and rules of the moment, and
         /// stands for itself: one that is refused keeps no other from being taken, but for those that say they depend on it. The
-        /// call as a whole fails only if nothing of it was done: with the reasons of Sync (token, user, organization), with
+        /// call as a whole fails only if none of its mutations was taken: with the reasons of Sync (token, user, organization), with
         /// REQUEST_INVALID if it breaks its contract or a number comes again with other bytes, with LIMIT_REACHED if the
         /// server has too much to do, with WRITE_QUEUE_FULL if as many writes wait for the organization's source as are kept.
         /// Send the same again after a call whose outcome is not known.

@@ -13,8 +13,9 @@ from haversack.model.v1 import model_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from haversack_server.admin._caller import caller
+from haversack_server.breaches import sentences
 from haversack_server.catalog import Catalog, apps, organizations, profiles, publishes
-from haversack_server.errors import RequestInvalid, sentences
+from haversack_server.errors import RequestInvalid
 
 NAME_LENGTH_MAX = 255
 PROFILES_MAX = 100

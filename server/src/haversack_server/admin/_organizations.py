@@ -15,9 +15,10 @@ from haversack.model.v1 import model_pb2
 
 from haversack_server._core import Staging, check_model
 from haversack_server.admin._caller import caller, current
+from haversack_server.breaches import sentences
 from haversack_server.catalog import ORGANIZATIONS_BELL, Catalog, entities, organizations, provisioning, publishes
 from haversack_server.core import in_thread
-from haversack_server.errors import RequestInvalid, sentences
+from haversack_server.errors import RequestInvalid
 from haversack_server.provisioning import Requests
 from haversack_server.stagings import Stagings
 

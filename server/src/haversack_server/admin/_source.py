@@ -140,6 +140,9 @@ def _wanted(request: pb.SetSourceRequest) -> Wanted:
     _refuse_long_mapping(request.mapping)
     if any(len(it.encode()) > SECRET_BYTES_MAX for it in request.secrets.values()):
         raise SourceInvalid(f"a secret has more than {SECRET_BYTES_MAX:,} bytes; give a shorter one")
+    empty = sorted(name for name, it in request.secrets.items() if not it)
+    if empty:
+        raise SourceInvalid(f"the secret {empty[0]} is empty; give it a value, or name it in forgotten_secrets")
     return Wanted(
         kind=request.kind,
         settings=_settings(request.settings_json or "{}"),
@@ -154,11 +157,13 @@ def _settings(text: str) -> dict[str, Any]:
         raise SourceInvalid(f"the settings have more than {SETTINGS_BYTES_MAX:,} bytes; leave out what is not needed")
     try:
         read = json.loads(text)
+        # JSON can spell half of a character, which no text has.
+        json.dumps(read, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise SourceInvalid(f"the settings are no JSON: {error}") from error
     if not isinstance(read, dict):
         raise SourceInvalid("the settings must be one JSON object, with a value for each name")
-    return read
+    return {name: value for name, value in read.items() if value is not None}
 
 
 def _refuse_long_mapping(mapping: str) -> None:

@@ -44,7 +44,7 @@ class SyncErrorService(sync_errors_pb2_grpc.SyncErrorServiceServicer):
         if request.count > COUNT_MAX:
             raise RequestInvalid(f"a page has at most {COUNT_MAX:,} errors; ask for the next one by `after`")
         if request.state not in sync_errors_pb2.SyncErrorState.values():
-            raise RequestInvalid(f"there is no state {request.state}; use OPEN, RETRIED or DISCARDED")
+            raise RequestInvalid(f"there is no state {request.state}; use OPEN, RETRIED, DISCARDED or WITHDRAWN")
         count = request.count or COUNT_DEFAULT
         staging, words = await self._stagings.get(request.organization), await self._words(request.organization)
         found: list[Mapping[str, Any]] = []

@@ -61,6 +61,7 @@ def admin_command(
             from haversack_server.cli._endpoint import connected
             from haversack_server.cli._output import EXIT_REFUSED, print_answer, print_lines
 
+            _refuse_no_text(own)
             with connected(endpoint, token, data, ca_file=ca_file, as_json=as_json) as admin:
                 answered = function(admin, **own)
                 if isinstance(answered, Iterator):
@@ -80,6 +81,15 @@ def admin_command(
         return command
 
     return decorate
+
+
+def _refuse_no_text(given: Mapping[str, Any]) -> None:
+    """Refuses words that are not UTF-8, which the terminal's encoding does not let through as text."""
+    for value in given.values():
+        for word in value if isinstance(value, list) else [value]:
+            if isinstance(word, str) and any("\ud800" <= it <= "\udfff" for it in word):
+                shown = word.encode("utf-8", "backslashreplace").decode()
+                raise typer.BadParameter(f"{shown} is no text in UTF-8; write it in that encoding")
 
 
 def _declare(command: Callable[..., None], function: Callable[..., Any]) -> None:

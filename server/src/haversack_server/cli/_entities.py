@@ -15,6 +15,7 @@ from haversack_server.cli._customizations import DryRunOption, publish_customiza
 from haversack_server.cli._options import OrganizationOption
 from haversack_server.cli._order import in_order
 from haversack_server.cli._profile_publishing import NoteOption
+from haversack_server.cli._texts import text_of
 
 if TYPE_CHECKING:
     from haversack.admin.v1 import entities_pb2
@@ -255,7 +256,9 @@ def _given_filter(fetch_xml: str | None, filter_file: Path | None) -> str | None
     """Returns the filter that options give; None if they give none."""
     if fetch_xml is not None and filter_file is not None:
         raise typer.BadParameter("give --filter or --filter-file, not both", param_hint="--filter")
-    return filter_file.read_text() if filter_file else fetch_xml
+    if filter_file is None:
+        return fetch_xml
+    return text_of(filter_file, option="--filter-file", advice="a filter is FetchXML")
 
 
 def _filtered(admin: AdminEndpoint, organization: str, entity: str, fetch_xml: str) -> model_pb2.Entity:

@@ -12,6 +12,7 @@ import typer
 from haversack_server.cli import _completion
 from haversack_server.cli._command import admin_command
 from haversack_server.cli._order import in_order
+from haversack_server.cli._texts import text_of
 
 if TYPE_CHECKING:
     from haversack.admin.v1 import source_pb2
@@ -252,7 +253,7 @@ def add(
         settings_json=json.dumps({it: value for it, value in given.items() if it not in (unset or [])}),
         secrets=dict(_secret(it) for it in secrets or []),
         forgotten_secrets=unset or [],
-        mapping=mapping.read_text(encoding="utf-8") if mapping else "",
+        mapping=_mapping(mapping, option="--mapping") if mapping else "",
         dry_run=dry_run,
     )
     return admin.call(admin.sources.SetSource, request, source_pb2.SetSourceResponse)
@@ -287,7 +288,7 @@ def map_source(
     from haversack.admin.v1 import source_pb2
 
     if use is not None:
-        text = use.read_text(encoding="utf-8")
+        text = _mapping(use, option="--use")
         changing = source_pb2.SetMappingRequest(organization=name, mapping=text)
         admin.call(admin.sources.SetMapping, changing, source_pb2.SetMappingResponse)
         in_force = True
@@ -383,6 +384,15 @@ def remove(admin: AdminEndpoint, *, name: NameArgument, yes: YesOption = False) 
     return admin.call(admin.sources.RemoveSource, request, source_pb2.RemoveSourceResponse)
 
 
+def _mapping(file: Path, *, option: str) -> str:
+    """Reads a mapping file. One with nothing in it is a draft that failed, and means nothing to any source."""
+    advice = "a mapping file is YAML, as `haversack source map` drafts it"
+    text = text_of(file, option=option, advice=advice)
+    if not text.strip():
+        raise typer.BadParameter(f"{file} is empty; {advice}", param_hint=option)
+    return text
+
+
 def _before(admin: AdminEndpoint, name: str) -> source_pb2.Source | None:
     """Returns the source that an organization has."""
     from haversack.admin.v1 import source_pb2
@@ -409,7 +419,7 @@ def _setting(text: str) -> tuple[str, object]:
         raise typer.BadParameter(f"{text!r} is no setting; write NAME=VALUE", param_hint="--set")
     try:
         return name, json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return name, value
 
 
@@ -420,9 +430,14 @@ def _secret(text: str) -> tuple[str, str]:
     if not (separator and name and colon and where) or kind not in ("env", "file"):
         # Not the text itself: somebody may have written the secret there.
         raise typer.BadParameter("write NAME=env:VARIABLE or NAME=file:PATH", param_hint="--secret")
-    try:
-        return name, os.environ[where] if kind == "env" else Path(where).read_text(encoding="utf-8").rstrip("\r\n")
-    except KeyError as error:
-        raise typer.BadParameter(f"there is no variable {where} for secret {name}", param_hint="--secret") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"{where} cannot be read for secret {name}", param_hint="--secret") from error
+    if kind == "env" and where not in os.environ:
+        raise typer.BadParameter(f"there is no variable {where} for secret {name}; export it", param_hint="--secret")
+    advice = f"it should hold the secret {name}, and nothing else"
+    if kind == "env":
+        secret = os.environ[where]
+    else:
+        secret = text_of(Path(where), option="--secret", advice=advice).rstrip("\r\n")
+    if not secret.strip():
+        place = f"variable {where}" if kind == "env" else where
+        raise typer.BadParameter(f"{place} is empty; {advice}", param_hint="--secret")
+    return name, secret

@@ -25,6 +25,7 @@ class State(StrEnum):
     OPEN = "open"
     RETRIED = "retried"
     DISCARDED = "discarded"
+    WITHDRAWN = "withdrawn"
     ALL = "all"
 
 

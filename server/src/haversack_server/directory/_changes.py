@@ -8,6 +8,7 @@ from typing import Any
 
 from haversack.admin.v1 import directory_pb2, questions_pb2
 
+from haversack_server.breaches import sentences
 from haversack_server.catalog import Catalog, sources
 from haversack_server.core import in_thread
 from haversack_server.directory import _access, _people
@@ -24,7 +25,6 @@ from haversack_server.errors import (
     OrganizationBusy,
     OrganizationNotProvisioned,
     RequestInvalid,
-    sentences,
 )
 from haversack_server.metadata import DIRECTORY_ENTITIES
 from haversack_server.publishing import load_metadata

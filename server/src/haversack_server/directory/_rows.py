@@ -9,13 +9,13 @@ from itertools import groupby
 from typing import Any, Literal
 
 from haversack_server._core import Staging
+from haversack_server.breaches import sentences
 from haversack_server.errors import (
     DirectoryReadOnly,
     EntityUnknown,
     InternalFault,
     OrganizationNotProvisioned,
     RowsInvalid,
-    sentences,
 )
 from haversack_server.publishing import Metadata
 

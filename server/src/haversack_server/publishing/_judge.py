@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from haversack.model.v1 import filter_pb2, model_pb2
 
 from haversack_server import _core
+from haversack_server.breaches import sentences
 from haversack_server.core import named
-from haversack_server.errors import FilterRefused, HaversackError, ProfileInvalid, sentences
+from haversack_server.errors import FilterRefused, HaversackError, ProfileInvalid
 from haversack_server.publishing._lint import warnings
 from haversack_server.publishing._metadata import Metadata
 from haversack_server.publishing._rules import breaches, other_end

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from haversack.model.v1 import model_pb2
 
-from haversack_server.errors import UserInOtherProfile, sentences
+from haversack_server.breaches import sentences
+from haversack_server.errors import UserInOtherProfile
 
 OVERLAPS_MAX = 100
 """How many users are named who get several profiles."""

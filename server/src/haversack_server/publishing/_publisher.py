@@ -22,10 +22,11 @@ from haversack.model.v1 import model_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from haversack_server._core import Staging, check_model
+from haversack_server.breaches import sentences
 from haversack_server.catalog import Catalog, organizations, profiles, publishes
 from haversack_server.catalog.publishes import Publish, PublishKind
 from haversack_server.core import in_thread
-from haversack_server.errors import HaversackError, ProfileInvalid, RequestInvalid, StagingFailed, sentences
+from haversack_server.errors import HaversackError, ProfileInvalid, RequestInvalid, StagingFailed
 from haversack_server.publishing._drafts import check_version, content, move_users
 from haversack_server.publishing._followed import Followed, load_followed
 from haversack_server.publishing._judge import judge, without_plans

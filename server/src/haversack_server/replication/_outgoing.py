@@ -47,6 +47,9 @@ WRITES_AT_ONCE_MAX = 8
 WRITES_LISTED_MAX = 64
 """Writes that are looked up at once."""
 
+LOOK_SECONDS = 0.25
+"""While the source takes long over some writes, how often it is looked for others that have been queued since."""
+
 CONFLICT_ATTEMPTS_MAX = 6
 """How often a write that merges may find the row changed at the source until it counts as refused: by then replication
 has brought the row, and what is in conflict has given way, unless replication is not running."""
@@ -176,7 +179,8 @@ class Outgoing:
                 await self._begin_some()
                 if not self._running:
                     return "put aside" if self.put_aside else "empty"
-                done, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+                first = asyncio.FIRST_COMPLETED
+                done, _ = await asyncio.wait(self._running, timeout=LOOK_SECONDS, return_when=first)
                 for task in done:
                     del self._running[task]
                     task.result()

@@ -82,9 +82,8 @@ class Sources:
             async with self._catalog.begin() as connection:
                 await organizations.find(connection, organization, for_update=True)
                 before = await sources.find(connection, organization, for_update=True)
-                if before is None or before.kind != wanted.kind:
-                    own = self._connections.own_settings(wanted.kind, organization)
-                    wanted = replace(wanted, settings={**own, **wanted.settings})
+                own = self._connections.own_settings(wanted.kind, organization)
+                wanted = replace(wanted, settings={**own, **wanted.settings})
                 stored = await self._made(connection, organization, before, wanted)
                 await self._refuse_another_kind(connection, before, stored)
                 await self._refuse_what_others_hold(connection, stored)

@@ -192,6 +192,11 @@ impl Ledger for FailingCommit<'_> {
         self.inner.ledger().amend(place, entry)
     }
 
+    fn withdraw(&mut self, origin: &Origin) -> Result<bool, StagingError> {
+        self.staging.step()?;
+        self.inner.ledger().withdraw(origin)
+    }
+
     fn own_change(&mut self, origin: &Origin, lsn: Lsn) -> Result<Option<Lsn>, StagingError> {
         self.inner.ledger().own_change(origin, lsn)
     }

@@ -9,4 +9,5 @@ mod queueing;
 mod repeats;
 mod restored;
 mod rules;
+mod withdrawn;
 mod world;

@@ -188,8 +188,8 @@ fn calls_that_break_the_contract_are_refused_whole() {
         let nobodys = encoded(&Mutation { id: Bytes::new(), ..sound.clone() });
         let many = vec![encoded(&sound); 501];
         let cases: [(Vec<Bytes>, &str); 9] = [
-            (vec![], "1 to 500"),
-            (many, "1 to 500"),
+            (vec![], "has to have mutations"),
+            (many, "takes 500"),
             (vec![encoded(&sound), encoded(&sound)], "ascend by number"),
             (vec![Bytes::from_static(b"\xff")], "cannot be read"),
             (vec![zero], "needs a number"),
@@ -201,6 +201,19 @@ fn calls_that_break_the_contract_are_refused_whole() {
         for (mutations, text) in cases {
             let status = ada.send_bytes(mutations).await.unwrap_err();
             assert_eq!(reason(&status), "REQUEST_INVALID", "{text}");
+            assert!(status.message().contains(text), "{}", status.message());
+        }
+        for (withdrawn, text) in [
+            (vec![2, 1], "must ascend"),
+            (vec![0], "must ascend"),
+            (vec![u64::MAX], "must ascend"),
+            ((1..=1_001).collect(), "at most 1000"),
+            (vec![sound.number], "sent and withdrawn at once"),
+        ] {
+            let install_id = Bytes::copy_from_slice(&ada.install);
+            let mutations = vec![encoded(&sound)];
+            let request = UploadRequest { install_id, mutations, withdrawn, ..UploadRequest::default() };
+            let status = ada.call(request).await.unwrap_err();
             assert!(status.message().contains(text), "{}", status.message());
         }
         let request = UploadRequest { mutations: vec![encoded(&sound)], ..UploadRequest::default() };

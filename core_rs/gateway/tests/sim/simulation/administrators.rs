@@ -8,6 +8,7 @@ use crate::device::Device;
 use crate::server::reason;
 use crate::views::draw::key;
 use crate::views::organization::USER;
+use crate::withdrawn::is_withdrawn;
 
 /// Most mutations of a call that offers an outbox.
 const OFFERED_MAX: usize = 12;
@@ -40,28 +41,33 @@ impl Simulation {
         }
     }
 
-    /// An administrator looks into the log of refusals, and has one judged again or puts it aside.
+    /// An administrator looks into the log of refusals, and has one judged again or puts it aside; or tries to, if its user was
+    /// first.
     pub(super) async fn look_into_refusals(&mut self) {
         let Some(slot) = self.some_server() else { return };
-        let open: Vec<LedgerPlace> = {
+        let found: Vec<(LedgerPlace, bool)> = {
             let snapshot = self.truth.staging().snapshot().unwrap();
             let log = snapshot.ledger().refused(LedgerPlace(0), LOG_MAX).unwrap();
-            log.into_iter().filter(|(_, entry)| entry.is_open_refusal()).map(|(place, _)| place).collect()
+            let entries = log.into_iter().map(|(place, entry)| (place, entry.is_open_refusal(), is_withdrawn(&entry)));
+            entries.filter(|(_, is_open, is_withdrawn)| *is_open || *is_withdrawn).map(|it| (it.0, it.2)).collect()
         };
-        if open.is_empty() {
+        if found.is_empty() {
             return;
         }
-        let place = self.draw.of(&open);
+        let (place, is_withdrawn) = self.draw.of(&found);
         if self.draw.chance(30) {
-            discard_refusal(self.truth.staging(), place).unwrap();
+            let discarded = discard_refusal(self.truth.staging(), place);
+            assert_eq!(discarded.is_err(), is_withdrawn, "{discarded:?}");
             return self.counters.count("refusals discarded by administrators");
         }
         let forced = self.draw.chance(30);
         let answer = self.servers[slot].as_mut().expect("the server runs").retry(place, forced).await;
         let changed = self.truth.read_back();
         self.ledger.check_retry(&self.truth, &changed, &mut self.counters);
+        self.withdrawn.check(&self.truth);
         match answer {
             Some(answer) => {
+                assert!(!is_withdrawn, "what its user has given up was judged again: {answer:?}");
                 let outcome = answer.outcome().as_str_name().to_lowercase();
                 self.counters.count(&format!("refusals judged again: {outcome}"));
             }
@@ -83,6 +89,13 @@ impl Simulation {
         let (user, token) = (self.devices[device].user, self.devices[device].token.clone());
         let (install, app) = (self.devices[device].file.install, self.devices[device].app.to_owned());
         if orders.standing() == Standing::WipePending && orders.offers_outbox {
+            let withdrawn = self.devices[device].file.outbox.request(0).withdrawn;
+            if !withdrawn.is_empty() {
+                let install_id = install.to_vec().into();
+                let request = UploadRequest { install_id, withdrawn, app: app.clone(), ..UploadRequest::default() };
+                drop(self.call(slot, user, &token, &request).await);
+                self.counters.count("given up, and said by a device that is wiped");
+            }
             let offers = self.devices[device].file.outbox.offers();
             for mutations in offers.chunks(OFFERED_MAX).map(<[_]>::to_vec) {
                 let install_id = install.to_vec().into();

@@ -67,6 +67,7 @@ impl Simulation {
             self.come_to_rest(device).await;
         }
         self.check_brought_back();
+        self.check_withdrawn();
         let sent = self.counters.of("rows sent");
         for device in 0..self.devices.len() {
             self.sync(device).await;
@@ -125,11 +126,15 @@ impl Simulation {
             let slot = self.draw.below(SERVERS as u64) as usize;
             let entries = &self.devices[device].file.outbox.entries;
             let writes_directory = entries.iter().any(|entry| [USER, UNIT].contains(&entry.row.0));
-            let first = request.mutations[0].clone();
+            let first = request.mutations.first().cloned();
             let Some(status) = self.upload_at(device, slot, request).await else {
                 // An epoch that the device has not come to: it sends the same again once it has.
-                let is_answered =
-                    self.devices[device].file.outbox.sendable(1).first().is_none_or(|it| it.bytes != first);
+                let is_answered = self.devices[device]
+                    .file
+                    .outbox
+                    .sendable(1)
+                    .first()
+                    .is_none_or(|it| Some(&it.bytes) != first.as_ref());
                 if is_answered {
                     continue;
                 }
@@ -173,7 +178,7 @@ impl Simulation {
             }
         }
         let outbox = &device.file.outbox;
-        assert!(outbox.sendable(1).is_empty(), "what could be sent was sent");
+        assert!(outbox.sendable(1).is_empty(), "what could be sent was sent: {:?}", outbox.sendable(1));
         let here = outbox.entries.iter().find(|entry| matches!(entry.state, State::Applied(_)));
         assert!(here.is_none(), "the device has come to what it wrote: {here:?}");
         let open = outbox.entries.iter().find(|it| matches!(it.state, State::Queued | State::Asked | State::Doubtful));

@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use haversack_staging::{LedgerPlace, Staging};
+use haversack_staging::{LedgerPlace, Origin, Staging};
 
 use super::Simulation;
 use crate::outbox::State;
+use crate::views::draw::key;
+use crate::views::organization::USER;
+use crate::withdrawn::entry;
 
 /// A copy of the staging database as it was at some moment.
 pub(super) struct Backup {
@@ -36,6 +39,7 @@ impl Simulation {
             self.counters.count("backups restored");
         } else {
             self.counters.count("backups put back by hand");
+            self.put_back_by_hand = Some(self.truth.staging().identity().unwrap().epoch);
             let snapshot = self.truth.staging().snapshot().unwrap();
             for (place, entry) in snapshot.ledger().page(LedgerPlace(0), usize::MAX).unwrap() {
                 if snapshot.ledger().queued_at(place).unwrap().is_some() {
@@ -47,6 +51,7 @@ impl Simulation {
         if self.truth.outside.as_ref().is_some_and(|outside| !outside.keeps_keys()) {
             self.delayed.clear();
         }
+        self.withdrawn.lose(&self.truth);
         let lost = self.ledger.lose(&self.truth);
         self.counters.add("judged, and lost with a backup", lost);
         let server = self.new_server().await;
@@ -68,6 +73,24 @@ impl Simulation {
             }
         }
         self.counters.add("lost, and nobody could prove it", found);
+    }
+
+    /// Nothing that was given up is made, or open for an administrator who could have it made.
+    pub(super) fn check_withdrawn(&mut self) {
+        self.withdrawn.check(&self.truth);
+        let epoch = self.truth.staging().identity().unwrap().epoch;
+        if self.put_back_by_hand == Some(epoch) {
+            return;
+        }
+        for device in self.devices.iter().filter(|device| device.file.replica.epoch[..] == epoch) {
+            let told = device.file.outbox.withdrawn.iter().filter(|(_, told)| **told);
+            for (&number, _) in told {
+                let origin = Origin { install: device.file.install, user: key(USER, device.user), number };
+                let entry = entry(&self.truth, &origin);
+                assert!(!entry.is_some_and(|it| it.is_open_refusal()), "{origin:?} was given up, and is open");
+                self.counters.count("given up, and settled");
+            }
+        }
     }
 
     pub(super) fn new_path(&mut self, what: &str) -> PathBuf {

@@ -184,7 +184,8 @@ impl Simulation {
         let device = &mut self.devices[device];
         let (install_id, app) = (device.file.install.to_vec().into(), device.app.to_owned());
         let request = device.file.outbox.request(at_most);
-        (!request.mutations.is_empty()).then(|| UploadRequest { install_id, app, ..request })
+        let says_something = !(request.mutations.is_empty() && request.withdrawn.is_empty());
+        says_something.then(|| UploadRequest { install_id, app, ..request })
     }
 
     /// Makes a call and takes in the answers; what the server cannot read is sent alone. Returns why it failed.
@@ -192,7 +193,10 @@ impl Simulation {
         let (user, token) = (self.devices[device].user, self.devices[device].token.clone());
         let result = self.call(slot, user, &token, &request).await;
         match result {
-            Ok(response) => self.devices[device].file.answer(&response),
+            Ok(response) => {
+                self.devices[device].file.outbox.told(&request.withdrawn);
+                self.devices[device].file.answer(&response);
+            }
             Err(status) if reason(&status) == "DEVICE_WIPED" => {
                 Box::pin(self.wipe(device, slot)).await;
                 return Some(status);
@@ -232,6 +236,7 @@ impl Simulation {
         let changed = self.truth.read_back();
         let call = Call { user, request, before, result: &result, changed: &changed };
         self.ledger.check(&call, &self.truth, &mut self.counters);
+        self.withdrawn.heed(user, request, result.is_ok(), &self.truth, &mut self.counters);
         if let Ok(response) = &result {
             self.check_refusals(user, request, response);
         }

@@ -74,8 +74,8 @@ impl Page {
     /// Reads an answer's body.
     ///
     /// # Errors
-    /// [`StagingError::EntityUnknown`]; [`StagingError::AnswerInvalid`] if the body is no page. Rows that cannot be taken
-    /// are told by [`Self::errors`].
+    /// [`StagingError::EntityUnknown`]; [`StagingError::AnswerInvalid`] if the body is no page. What cannot be taken of it
+    /// is told by [`Self::errors`].
     pub fn read(schema: &Schema, entity: &str, body: &[u8], reading: &Reading) -> Result<Self, StagingError> {
         let known = schema.entity(entity).ok_or_else(|| StagingError::EntityUnknown(entity.to_owned()))?;
         let action = if reading.partial_below.is_some() { Action::Patch } else { Action::Upsert };
@@ -105,7 +105,7 @@ impl Page {
         Ok(reader.page)
     }
 
-    /// Rows that were refused, and how many there are; the first of them in detail.
+    /// Rows that were refused and values that were left out, and how many there are; the first of them in detail.
     pub fn errors(&self) -> (u64, Vec<RowError>) {
         let told = self.refusals.first.iter().map(|refusal| refusal.to_error(""));
         (self.refusals.count, told.collect())
@@ -156,7 +156,11 @@ impl Reader {
         let line = self.page.read;
         match row.about() {
             About::Row => {
-                if let Err(fault) = self.encode(line, row) {
+                let encoded = self.encode(line, row);
+                for fault in self.page.batch.left_out.drain(..) {
+                    self.page.refusals.add(line, fault);
+                }
+                if let Err(fault) = encoded {
                     self.page.refusals.add(line, fault);
                     self.page.refused.extend(self.id_in(row));
                 }
@@ -175,8 +179,11 @@ impl Reader {
         for (place, (name, value)) in row.members.iter().enumerate() {
             match self.slot(place, name) {
                 Slot::Value(column) => {
-                    let cell = cells[column].get_or_insert_default();
-                    cell.value = read_value(name, value)?;
+                    let left_out = &mut self.page.batch.left_out;
+                    let value = read_value(name, value);
+                    let value =
+                        value.or_else(|fault| self.encoder.leave_out(fault, left_out).map(|()| CellValue::Null))?;
+                    cells[column].get_or_insert_default().value = value;
                     named += 1;
                 }
                 Slot::Target(column) => cells[column].get_or_insert_default().target = read_text(value),

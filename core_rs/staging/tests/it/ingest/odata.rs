@@ -1,7 +1,8 @@
 //! Pages of OData services: what they do to rows, and what they leave alone.
 
-use haversack_staging::StagingError;
+use haversack_proto::error::ErrorReason;
 use haversack_staging::ingest::odata::{Page, Place, Reading, Told, sweep, take};
+use haversack_staging::{ROW_BYTES_MAX, StagingError};
 
 use super::organization::{Organization, uuid};
 
@@ -114,10 +115,10 @@ fn a_partial_row_leaves_the_rest() {
 fn bad_rows_are_told_and_stay() {
     let organization = Organization::new();
     put(&organization, &whole(&organization, &[account('1', 1, "one"), account('2', 1, "two")]), BEFORE, AFTER);
-    let bad = format!(r#"{{"accountid":"{}","name":"x","numberofemployees":"many"}}"#, uuid('1'));
+    let bad = format!(r#"{{"accountid":"{}","name":"{}"}}"#, uuid('1'), "x".repeat(ROW_BYTES_MAX));
     let page = whole(&organization, &[bad, r#"{"name":"nobody"}"#.into(), account('3', 1, "three")]);
     let (rejected, errors) = page.errors();
-    assert_eq!((rejected, errors[0].line, errors[0].attribute.as_str()), (2, 1, "numberofemployees"));
+    assert_eq!((rejected, errors[0].line, errors[0].reason), (2, 1, ErrorReason::RowTooLarge));
     let place = Place { before: AFTER, after: Some(b"read"), begins_pass: true, keeps_newer: false, keys_only: false };
     take(&*organization.staging, &page, &place).unwrap();
     let number = organization.schema.entity("account").unwrap().number;
@@ -133,6 +134,31 @@ fn bad_rows_are_told_and_stay() {
     assert_eq!((swept.deleted, swept.left), (1, 0));
     let table = organization.table("account");
     assert!(table.contains("name=\"one\"") && table.contains("1 4 deleted") && table.contains("three"), "{table}");
+}
+
+#[test]
+fn values_that_no_device_can_hold_are_left_out_of_their_rows() {
+    let organization = Organization::new();
+    put(&organization, &whole(&organization, &[account('1', 1, "one")]), BEFORE, AFTER);
+    let bad = |name: &str, value: &str| {
+        format!(r#"{{"accountid":"{}","name":"two","numberofemployees":7,"{name}":{value}}}"#, uuid('1'))
+    };
+    for (name, value) in [
+        ("createdon", r#""0001-01-01T00:00:00Z""#),
+        ("revenue", r#""INF""#),
+        ("ownerid", r#""nobody""#),
+        ("numberofemployees", r#"{"a":1}"#),
+        ("numberofemployees", "99999999999999999999"),
+    ] {
+        let page = whole(&organization, &[bad(name, value)]);
+        let (count, errors) = page.errors();
+        assert_eq!((count, errors[0].attribute.as_str()), (1, name), "{value}");
+        assert!(errors[0].message.ends_with("the value is left out"), "{}", errors[0].message);
+        put(&organization, &page, AFTER, AFTER);
+        let table = organization.table("account");
+        let kept = if name == "numberofemployees" { "name=\"two\"\n" } else { "name=\"two\" numberofemployees=7\n" };
+        assert!(table.contains(kept), "{table}");
+    }
 }
 
 #[test]

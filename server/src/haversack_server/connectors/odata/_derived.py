@@ -23,6 +23,7 @@ from haversack_server.connectors.odata._definitions import ACCESS_RIGHTS
 from haversack_server.connectors.odata._http import prefer
 from haversack_server.connectors.odata._service import Service, refused
 from haversack_server.connectors.odata._settings import PAGE_ROWS_MAX
+from haversack_server.connectors.odata._trail import trail
 from haversack_server.core import in_thread
 from haversack_server.errors import LimitReached, OrganizationBusy, SourceAnswerInvalid
 from haversack_server.replication import Standing, Taken
@@ -255,6 +256,7 @@ async def _readable(service: Service, set_name: str, columns: list[str]) -> Rows
     client = service.client
     url = client.resolve(f"{set_name}?$select={','.join(columns)}")
     rows: Rows = []
+    walked = ""
     while url:
         answer = await client.get(url, headers=prefer(f"odata.maxpagesize={PAGE_ROWS_MAX}"))
         if not answer.ok:
@@ -268,4 +270,5 @@ async def _readable(service: Service, set_name: str, columns: list[str]) -> Rows
             raise LimitReached(f"{set_name} has more than {ROWS_MAX:,} rows, which is more than a directory's part")
         link = body.get("@odata.nextLink")
         url = client.resolve(link, answer.url) if isinstance(link, str) else ""
+        walked = trail(walked, url)
     return rows

@@ -15,7 +15,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import structlog
@@ -23,10 +22,11 @@ from haversack.model.v1 import model_pb2
 
 from haversack_server._core import OdataPage, Staging, odata_sweep
 from haversack_server.catalog.work_items import Counts
-from haversack_server.connectors.odata._http import Answer
+from haversack_server.connectors.odata._http import Answer, date_of
 from haversack_server.connectors.odata._plan import ROWS_BY_KEY_MAX, Plan, plan
 from haversack_server.connectors.odata._position import Mode, Position, Stage, read_position
 from haversack_server.connectors.odata._service import Service, refused
+from haversack_server.connectors.odata._trail import trail
 from haversack_server.core import in_thread
 from haversack_server.errors import OrganizationBusy, SourceAnswerInvalid, SourceUnmappable
 from haversack_server.replication import LEFT_OUT_MAX, EntityStanding, LeftOut, Standing, Taken
@@ -45,6 +45,9 @@ TOKEN_CHARACTERS_MAX = 24
 
 PAUSE_US = 1_000_000
 """The least between two comparisons of all versions, so that a run comes to an end."""
+
+SOON_US = 24 * 3_600_000_000
+"""What is dated no further ahead than this is of the present: clocks differ, and some write local times as UTC."""
 
 _NOT_LOST = frozenset({401, 403, 429})
 """Statuses in the 400s that say nothing about a link."""
@@ -109,7 +112,7 @@ class OdataFeed:
         if position is None or not self._fits(position, wanted):
             position = await self._beginning(wanted, position)
         if position.stage is Stage.FOLLOWING and self._is_due(position):
-            position = position.but(stage=self._comparison(position), next="", again=True)
+            position = position.but(stage=self._comparison(position), next="", again=True, ahead=False)
         self._stand(position)
         if position.stage is Stage.SWEEPING:
             return await self._sweep(kept, position, rows_max)
@@ -175,7 +178,7 @@ class OdataFeed:
         if begins:
             position = position.but(read_at_us=self._told_time(answer), rows=0, left_out={}, coming="")
         position = position.but(
-            next=self._link(page.next_link, answer),
+            **self._onward(position, page, answer),
             coming=position.coming or self._link(page.delta_link, answer),
             rows=position.rows + page.rows,
             left_out=self._left_out(position, page),
@@ -188,7 +191,12 @@ class OdataFeed:
         return await self._take(kept, position, page, begins=begins, left=max(page.rows, 1))
 
     def _read_through(self, position: Position, page: OdataPage, wanted: Plan) -> Position:
-        """The position behind the last page of a full read."""
+        """The position behind the last page of a full read, or of a comparison."""
+        # What was changed while the pages came is read again from before the first of them. A comparison may have met
+        # changes without seeing them, and so moves nothing.
+        since_us = position.watermark_us or position.read_at_us
+        if position.stage is Stage.READING:
+            since_us = min(since_us, position.read_at_us)
         position = position.but(stage=Stage.SWEEPING)
         if position.mode is Mode.TRACKED and position.coming:
             # Tracking holds if a delta link came, whatever was asked for.
@@ -198,8 +206,7 @@ class OdataFeed:
             mode = wanted.fallback
         if mode is Mode.VERSIONS and not page.has_versions and page.rows:
             mode = Mode.FULL
-        # What was changed while the pages came is read again from before the first of them.
-        return position.but(mode=mode, watermark_us=position.watermark_us or position.read_at_us, coming="")
+        return position.but(mode=mode, watermark_us=since_us, coming="")
 
     async def _compare(
         self, kept: bytes | None, position: Position, wanted: Plan, page: OdataPage, *, begins: bool
@@ -250,26 +257,31 @@ class OdataFeed:
             self._caught_up(position)
             return Taken(Counts(), 0, await in_thread(self._staging.head))
         tracked = position.mode is Mode.TRACKED
-        if tracked:
-            url = position.next or position.delta
-        else:
-            overlap_us = self._service.settings.overlap_seconds * 1_000_000
-            url = position.next or wanted.changes_since(max(position.watermark_us - overlap_us, 0))
+        url = position.next or (position.delta if tracked else self._changes(position, wanted))
         answer, page = await self._page(url, wanted, tracked=tracked, partial=tracked)
         if page is None:
             return await self._refused(answer, kept, position, wanted)
+        began_us = position.began_at_us or self._told_time(answer)
+        if not tracked and self._since(position) > began_us:
+            # What was changed before that, and is not here, is asked for by nobody any more.
+            _log.warning("read begins anew", entity=self._entity.logical_name, cause="the watermark is in the future")
+            return await self._read(kept, await self._beginning(wanted, position), wanted)
         after = position.but(
             left_out=self._left_out(position, page),
-            next=self._link(page.next_link, answer),
+            **self._onward(position, page, answer),
             coming=position.coming or self._link(page.delta_link, answer),
             high_us=max(position.high_us, page.watermark_us or 0),
+            began_at_us=began_us,
         )
+        if not tracked and after.next and after.high_us > began_us + SOON_US:
+            after = after.but(ahead=True)
         if not after.next:
             after = after.but(
                 delta=after.coming or after.delta,
                 coming="",
-                watermark_us=max(after.watermark_us, after.high_us),
+                watermark_us=min(max(after.watermark_us, after.high_us), began_us),
                 high_us=0,
+                began_at_us=0,
             )
         if not page.rows and not after.next and self._clock() - position.kept_at_us < KEPT_SECONDS_MAX * 1_000_000:
             # Nothing has changed, and the link at hand is as good as the new one.
@@ -284,6 +296,23 @@ class OdataFeed:
         # Whatever came may not be all that there is by now.
         changed = taken.counts.inserted + taken.counts.updated + taken.counts.deleted
         return Taken(taken.counts, 1, taken.lsn) if changed else taken
+
+    def _changes(self, position: Position, wanted: Plan) -> str:
+        """Where what the watermark tells of is asked for.
+
+        A row that is dated in the future is read at every look. As long as such rows fit on the page, that is one
+        request like any other; otherwise looks end at the present, and read beyond it once after each comparison.
+        """
+        until_us = self._clock() + SOON_US if position.ahead else None
+        return wanted.changes(self._since(position), until_us)
+
+    def _since(self, position: Position) -> int:
+        """From where on the next look reads, by the watermark."""
+        return max(position.watermark_us - self._overlap_us, 0)
+
+    @property
+    def _overlap_us(self) -> int:
+        return self._service.settings.overlap_seconds * 1_000_000
 
     async def _take(
         self, kept: bytes | None, after: Position, page: OdataPage, *, begins: bool, left: int
@@ -346,15 +375,18 @@ class OdataFeed:
                 return answer, page
         raise AssertionError("the last attempt returns or raises")
 
+    def _onward(self, position: Position, page: OdataPage, answer: Answer) -> dict[str, str]:
+        """Where a read goes on behind a page; raises SourceAnswerInvalid if its links go round."""
+        link = self._link(page.next_link, answer)
+        return {"next": link, "trail": trail(position.trail if position.next else "", link) if link else ""}
+
     def _link(self, link: str | None, answer: Answer) -> str:
         return self._service.client.resolve(link, answer.url) if link else ""
 
     def _told_time(self, answer: Answer) -> int:
         """The service's clock when it answered; ours if it does not say."""
-        try:
-            return int(parsedate_to_datetime(answer.headers["date"]).timestamp()) * 1_000_000
-        except (KeyError, ValueError, TypeError):
-            return self._clock()
+        told = date_of(answer)
+        return self._clock() if told is None else int(told) * 1_000_000
 
     async def _told(self, function: Callable[..., bytes], *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Calls the core with the staging database, and reads its answer."""
@@ -379,6 +411,8 @@ class OdataFeed:
         mode = _WORDS[position.mode]
         if position.mode is Mode.WATERMARK and self._watermark:
             mode = f"{mode} on {self._watermark}"
+        if position.ahead:
+            mode += f"; rows dated in the future every {self._service.settings.reconcile_minutes:,} min"
         entities = []
         if position.stage is not Stage.FOLLOWING:
             doing = "reconciliation" if position.again else "snapshot"

@@ -11,8 +11,10 @@ import asyncio
 import json
 import math
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
@@ -20,7 +22,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import httpx
 
 from haversack_server.connectors.odata._auth import Credentials
-from haversack_server.connectors.odata._settings import OdataSettings
+from haversack_server.connectors.odata._settings import OdataSettings, spelled_origin
 from haversack_server.connectors.odata._tls import authorities, refuse_untrusted
 from haversack_server.errors import SourceAnswerInvalid, SourceInvalid, SourceThrottled, SourceUnavailable
 
@@ -113,6 +115,8 @@ class Pace:
 
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     chance: Callable[[], float] = random.random
+    clock: Callable[[], float] = time.time
+    """Seconds since the Unix epoch."""
 
 
 class LostAnswer(SourceUnavailable):
@@ -144,7 +148,7 @@ class Client:
         try:
             url = urljoin(base or self.settings.url, link)
             parts = urlsplit(url)
-            same = (parts.scheme, parts.hostname, parts.port) == (root.scheme, root.hostname, root.port)
+            same = spelled_origin(parts) == spelled_origin(root)
         except ValueError as error:
             raise SourceAnswerInvalid(f"the service sent {link[:200]!r}, which is no link: {error}") from error
         # urljoin has removed plain dots; the encoded ones are the service's to interpret, and mean nothing good.
@@ -165,7 +169,7 @@ class Client:
         typed = {**headers, "Content-Type": "application/json"} if content else dict(headers)
         async with self._room:
             answer = await self._signed(method, url, typed, content)
-        wait = _retry_after(answer)
+        wait = _retry_after(answer, self._pace.clock())
         if answer.status == TOO_MANY_REQUESTS or (answer.status == UNAVAILABLE and wait is not None):
             raise SourceThrottled(_throttled(answer, wait), retry_seconds=wait or WAIT_SECONDS_MAX)
         if answer.status >= SERVER_FAULT and answer.status != NOT_IMPLEMENTED:
@@ -184,7 +188,7 @@ class Client:
                     answer.status < SERVER_FAULT or answer.status == NOT_IMPLEMENTED
                 ):
                     return answer
-                wait = _retry_after(answer)
+                wait = _retry_after(answer, self._pace.clock())
                 failure = (
                     SourceThrottled(_throttled(answer, wait), retry_seconds=wait or WAIT_SECONDS_MAX)
                     if answer.status == TOO_MANY_REQUESTS or wait is not None
@@ -283,20 +287,36 @@ def prefer(*parts: str) -> dict[str, str]:
     return {"Prefer": ",".join(named)} if named else {}
 
 
-def _retry_after(answer: Answer) -> float | None:
-    """Seconds that the service asks to wait, by a number or by a date; None if it does not say."""
+def date_of(answer: Answer) -> float | None:
+    """The service's clock when it answered, in seconds since the Unix epoch; None if it does not say."""
+    return _date(answer.headers.get("date", ""))
+
+
+def _retry_after(answer: Answer, now: float) -> float | None:
+    """Seconds that the service asks to wait, by a number or by a date; None if it does not say.
+
+    A date is read by the service's clock, or by ours where it does not tell its own.
+    """
     text = answer.headers.get("retry-after", "").strip()
-    if not text:
-        return None
     try:
         seconds = float(text)
     except ValueError:
-        try:
-            date = parsedate_to_datetime(answer.headers.get("date", ""))
-            seconds = (parsedate_to_datetime(text) - date).total_seconds()
-        except (ValueError, TypeError):
+        date = _date(text)
+        if date is None:
             return None
+        told = date_of(answer)
+        seconds = date - (now if told is None else told)
     return min(max(seconds, 0.0), RETRY_AFTER_SECONDS_MAX) if not math.isnan(seconds) else None
+
+
+def _date(text: str) -> float | None:
+    """A date of a header (RFC 9110, 5.6.7), in seconds since the Unix epoch; None if it is none."""
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    # "-0000" is UTC too, of somebody who does not know the zone.
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
 
 
 def _throttled(answer: Answer, wait: float | None) -> str:

@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
+from haversack_server.connectors._mapping_files import composed, constructed
 from haversack_server.connectors.odata._shapes import Shapes
 from haversack_server.errors import MappingInvalid
-
-MAPPING_BYTES_MAX = 4 << 20
 
 _OWNERSHIPS = {
     "user": "UserOwned",
@@ -56,33 +53,31 @@ class OdataMapping:
 
 def read_mapping(text: str) -> OdataMapping:
     """Reads a mapping file; an empty one takes everything as it looks. Raises MappingInvalid, which says where."""
-    if not text.strip():
+    source = constructed(composed(text))
+    if source is None:
         return OdataMapping()
-    if len(text.encode()) > MAPPING_BYTES_MAX:
-        raise MappingInvalid(f"the mapping has more than {MAPPING_BYTES_MAX >> 20} MiB")
-    try:
-        source = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise MappingInvalid(f"the mapping is no YAML: {error}") from error
     if not isinstance(source, dict) or not set(source) <= {"entities", "others"}:
         raise MappingInvalid("a mapping has `entities`, by logical name, and `others`: whether the rest is taken too")
-    entities = source.get("entities") or {}
+    entities = source.get("entities")
+    entities = {} if entities is None else entities
     others = source.get("others", False)
     if not isinstance(entities, dict) or not isinstance(others, bool):
         raise MappingInvalid("`entities` lists entities by logical name, and `others` is true or false")
-    return OdataMapping({str(name): _entity(str(name), it or {}) for name, it in entities.items()}, others)
+    return OdataMapping(
+        {str(name): _entity(str(name), {} if it is None else it) for name, it in entities.items()}, others
+    )
 
 
 def _entity(name: str, source: Any) -> MappedEntity:
     if not isinstance(source, dict):
-        raise MappingInvalid(f"entities.{name} must be a list of settings: {', '.join(sorted(_KEYS))}")
+        raise MappingInvalid(f"entities.{name} must be settings, each `name: value`: {', '.join(sorted(_KEYS))}")
     unknown = set(source) - _KEYS
     if unknown:
         raise MappingInvalid(
-            f"entities.{name} has no setting {sorted(unknown)[0]!r}; there are {', '.join(sorted(_KEYS))}"
+            f"entities.{name} has no setting {sorted(map(str, unknown))[0]!r}; there are {', '.join(sorted(_KEYS))}"
         )
     ownership = source.get("ownership")
-    if ownership is not None and ownership not in _OWNERSHIPS:
+    if ownership is not None and (not isinstance(ownership, str) or ownership not in _OWNERSHIPS):
         raise MappingInvalid(f"entities.{name}.ownership is {ownership!r}; it is one of {', '.join(_OWNERSHIPS)}")
     take, leave_out = source.get("take", True), source.get("leave_out") or []
     if not isinstance(take, bool) or not isinstance(leave_out, list):

@@ -84,11 +84,12 @@ class Plan:
         wanted = " or ".join(f"{self.shape.key.wire} eq {self.shape.literal(it)}" for it in ids)
         return self._address(select=self.columns, filter_=wanted)
 
-    def changes_since(self, at_us: int) -> str:
-        """Where what changed since an instant is read, oldest first."""
+    def changes(self, since_us: int, until_us: int | None = None) -> str:
+        """Where what changed since an instant, and perhaps until another, is read, oldest first."""
         column = self.shape.columns[self.watermark].wire
         order = f"{column},{self.shape.key.wire}"
-        return self._address(select=self.columns, filter_=f"{column} ge {instant(at_us)}", order=order)
+        until = f" and {column} le {instant(until_us)}" if until_us is not None else ""
+        return self._address(select=self.columns, filter_=f"{column} ge {instant(since_us)}{until}", order=order)
 
     def _address(self, *, select: tuple[str, ...], filter_: str, order: str = "") -> str:
         names = ",".join(select)

@@ -41,11 +41,14 @@ class Position:
         columns: Fingerprint of the columns that are read.
         filter: What limits the rows that are read.
         next: The link at which a read under way goes on, or "".
+        trail: What tells whether its links go round.
         delta: The link by which changes are asked for, or "".
         coming: The first such link that the read under way has met: later ones may be past what its pages have told.
         again: Whether a full read is not the first one.
-        watermark_us: Changes were read up to here.
+        watermark_us: Changes were read up to here; never past the service's own clock.
         high_us: The latest change that a read under way has met.
+        began_at_us: The service's clock when the read of changes under way began; 0 between two of them.
+        ahead: Whether more rows are dated past the service's clock than fit on a page.
         read_at_us: When the full read, or comparison, under way or last made began.
         kept_at_us: When this was written.
         rows: Rows of the full read, or comparison, under way or last made.
@@ -58,11 +61,14 @@ class Position:
     service: str = ""
     filter: str = ""
     next: str = ""
+    trail: str = ""
     delta: str = ""
     coming: str = ""
     again: bool = False
     watermark_us: int = 0
     high_us: int = 0
+    began_at_us: int = 0
+    ahead: bool = False
     read_at_us: int = 0
     kept_at_us: int = 0
     rows: int = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from haversack_server.errors import SourceInvalid
 from haversack_server.places import is_loopback
@@ -140,11 +140,16 @@ def _address(source: Mapping[str, Any], name: str) -> str:
     raise SourceInvalid(f"{name} must be an https address (http is for this machine alone), and is {text!r}")
 
 
+def spelled_origin(parts: SplitResult) -> str:
+    """Scheme, host and port in one spelling: the host in lower case, the port always told. Raises ValueError."""
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+    return f"{parts.scheme}://{parts.hostname}:{port}"
+
+
 def _spelled(url: str) -> str:
-    """An address in one spelling: its host in lower case, its port always told."""
+    """An address in one spelling."""
     parts = urlsplit(url)
-    port = parts.port or {"https": 443}.get(parts.scheme, 80)
-    return f"{parts.scheme}://{parts.hostname}:{port}{parts.path or '/'}"
+    return f"{spelled_origin(parts)}{parts.path or '/'}"
 
 
 def _text(source: Mapping[str, Any], name: str, *, required: bool = False) -> str:
@@ -184,7 +189,7 @@ def _flag(source: Mapping[str, Any], name: str, default: bool) -> bool:
 
 
 def _patterns(source: Mapping[str, Any]) -> tuple[str, ...]:
-    value = source.get("entities") or ()
+    value = source.get("entities", ())
     if isinstance(value, str):
         value = [it.strip() for it in value.split(",") if it.strip()]
     if not isinstance(value, list | tuple) or not all(isinstance(it, str) for it in value):

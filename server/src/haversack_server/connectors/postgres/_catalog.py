@@ -15,7 +15,13 @@ _TABLES = """
         obj_description(c.oid, 'pg_class') AS comment,
         c.relreplident::text AS identity, c.relrowsecurity AS row_security, c.relforcerowsecurity AS forced,
         pg_get_userbyid(c.relowner) = current_user AS owned,
-        has_table_privilege(c.oid, 'SELECT') AS readable, has_table_privilege(c.oid, 'UPDATE') AS writable,
+        has_table_privilege(c.oid, 'SELECT') AS readable, has_table_privilege(c.oid, 'DELETE') AS deletable,
+        ARRAY(SELECT DISTINCT s.oid::regclass::text FROM pg_attrdef d
+            JOIN pg_depend p ON p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
+                AND p.refclassid = 'pg_class'::regclass
+            JOIN pg_class s ON s.oid = p.refobjid
+            WHERE d.adrelid = c.oid AND CASE s.relkind
+                WHEN 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE, UPDATE') ELSE false END) AS sequences,
         ARRAY(SELECT a.attname::text FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k(num, at)
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.num
             WHERE i.indrelid = c.oid AND i.indisreplident ORDER BY k.at) AS identity_columns
@@ -27,6 +33,7 @@ _TABLES = """
 
 _COLUMNS = """
     SELECT a.attrelid::int8 AS oid, a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS declared,
+        format_type(b.oid, -1) AS unbounded,
         b.typname::text AS type, b.typtype::text AS type_kind,
         e.typname::text AS element, e.typtype::text AS element_kind,
         CASE WHEN b.typname IN ('varchar', 'bpchar')
@@ -34,6 +41,8 @@ _COLUMNS = """
             ELSE 0 END AS length,
         a.attnotnull OR t.typnotnull AS required,
         a.atthasdef OR a.attidentity <> '' AS has_default,
+        has_column_privilege(a.attrelid, a.attnum, 'INSERT') AS insertable,
+        has_column_privilege(a.attrelid, a.attnum, 'UPDATE') AS updatable,
         a.attgenerated <> '' AS computed, a.attidentity = 'a' AS generated,
         col_description(a.attrelid, a.attnum) AS comment,
         ARRAY(SELECT l.enumlabel::text FROM pg_enum l
@@ -57,6 +66,15 @@ _CONSTRAINTS = """
 
 _QUOTED = re.compile(r"'((?:[^']|'')*)'::(?:text|character varying|bpchar)")
 
+_BARE = r'(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*)'
+_LISTED = rf"{_QUOTED.pattern}(?:, {_QUOTED.pattern})*"
+_PLAIN_CHECK = re.compile(
+    rf"CHECK \(\((?:{_BARE}|\({_BARE}\)::text) = ANY \((?:ARRAY\[{_LISTED}\]|\(ARRAY\[{_LISTED}\]\)::text\[\])\)\)\)"
+)
+"""A column that is one of some texts, as `pg_get_constraintdef` writes it: a text, or a varchar that is read as one."""
+
+_CHECKED_TYPES = ("text", "varchar", "bpchar")
+
 
 @dataclass(frozen=True)
 class Column:
@@ -65,10 +83,14 @@ class Column:
     Attributes:
         name: Its name.
         declared: Its type, as it was declared.
+        unbounded: The type underneath without length and precision: what a cast to these would cut off in silence, the
+            assignment to the column refuses.
         type: The name of the type underneath, as in pg_type; of arrays that of their elements.
         is_enum: Whether that is an enum.
         is_array: Whether values are arrays of it.
         length: Longest text in characters; 0 if there is no bound.
+        insertable: Whether our role may set it in new rows.
+        updatable: Whether our role may change it.
         required: Whether it is never NULL.
         has_default: Whether the database has a value where none is given.
         generated: Whether only the database sets it.
@@ -79,10 +101,13 @@ class Column:
 
     name: str
     declared: str
+    unbounded: str
     type: str
     is_enum: bool
     is_array: bool
     length: int
+    insertable: bool
+    updatable: bool
     required: bool
     has_default: bool
     generated: bool
@@ -113,7 +138,8 @@ class Table:
         row_security: Whether policies decide which rows our role sees.
         owned: Whether our role owns it.
         readable: Whether our role may read it.
-        writable: Whether our role may write it.
+        deletable: Whether our role may delete rows.
+        sequences: Those that its defaults draw from and our role may not use.
         columns: Columns by name, in order.
         key: Columns of the primary key.
         foreign_keys: Foreign keys.
@@ -127,7 +153,8 @@ class Table:
     row_security: bool
     owned: bool
     readable: bool
-    writable: bool
+    deletable: bool
+    sequences: tuple[str, ...]
     columns: dict[str, Column]
     key: tuple[str, ...]
     foreign_keys: tuple[ForeignKey, ...] = field(default=())
@@ -172,7 +199,8 @@ def _table(
         row_security=table["row_security"] and (table["forced"] or not table["owned"]),
         owned=table["owned"],
         readable=table["readable"],
-        writable=table["writable"],
+        deletable=table["deletable"],
+        sequences=tuple(table["sequences"]),
         columns={it["name"]: _column(it, checked.get(it["name"], ())) for it in columns},
         key=keys[0] if keys else (),
         foreign_keys=tuple(
@@ -183,28 +211,32 @@ def _table(
 
 def _column(row: dict[str, Any], checked: tuple[str, ...]) -> Column:
     is_array = row["element"] is not None
+    labels = tuple(row["labels"]) or (checked if row["type"] in _CHECKED_TYPES else ())
     return Column(
         name=row["name"],
         declared=row["declared"],
+        unbounded=row["unbounded"],
         type=row["element"] if is_array else row["type"],
         is_enum=(row["element_kind"] if is_array else row["type_kind"]) == "e",
         is_array=is_array,
         length=row["length"],
+        insertable=row["insertable"],
+        updatable=row["updatable"],
         required=row["required"],
         has_default=row["has_default"],
         generated=row["generated"] or row["computed"],
         computed=row["computed"],
         comment=row["comment"] or "",
-        labels=tuple(row["labels"]) or checked,
+        labels=labels,
     )
 
 
 def _is_plain_check(constraint: dict[str, Any]) -> bool:
-    """Whether a CHECK says no more than that a column has one of some texts: `status IN ('open', 'closed')`."""
-    definition = constraint["definition"]
-    is_list = re.fullmatch(r"CHECK \(\(.* = ANY \(.*ARRAY\[(.*)\].*\)\)\)", definition)
-    is_simple = not re.search(r"\b(AND|OR|NOT)\b", _QUOTED.sub("", definition))
-    return constraint["kind"] == "c" and len(constraint["columns"]) == 1 and bool(is_list) and is_simple
+    """Whether a CHECK says no more than that a column has one of some texts: `status IN ('open', 'closed')`.
+
+    What is made of the column first (`lower(status)`) has those texts, and not the column.
+    """
+    return constraint["kind"] == "c" and bool(_PLAIN_CHECK.fullmatch(constraint["definition"]))
 
 
 def _labels(definition: str) -> tuple[str, ...]:

@@ -12,10 +12,18 @@ from psycopg.rows import dict_row
 
 from haversack_server.connectors.postgres._catalog import Table, read_tables
 from haversack_server.connectors.postgres._documents import left_out
+from haversack_server.connectors.postgres._following import (
+    on_identity,
+    on_publication,
+    read_followed,
+    read_publication,
+    refuse_inherited,
+)
 from haversack_server.connectors.postgres._mapping import Mapping
 from haversack_server.connectors.postgres._plan import Entity, Plan, settle
 from haversack_server.connectors.postgres._refusals import unavailable
 from haversack_server.connectors.postgres._settings import Settings
+from haversack_server.connectors.postgres._writable import unwritable
 from haversack_server.connectors.postgres._write import MAKE_LEDGER
 from haversack_server.errors import MappingInvalid
 from haversack_server.replication import Finding, Verdict
@@ -38,16 +46,6 @@ _SERVER = """
 
 _SLOT = "SELECT plugin, database, active, wal_status FROM pg_replication_slots WHERE slot_name = %s"
 
-_PUBLICATION = """
-    SELECT p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AS whole,
-        pg_get_userbyid(p.pubowner) = current_user AS owned,
-        ARRAY(SELECT t.schemaname || '.' || t.tablename FROM pg_publication_tables t
-            WHERE t.pubname = p.pubname) AS tables,
-        ARRAY(SELECT t.schemaname || '.' || t.tablename FROM pg_publication_tables t
-            WHERE t.pubname = p.pubname AND t.rowfilter IS NOT NULL) AS filtered
-    FROM pg_publication p WHERE p.pubname = %s
-"""
-
 
 async def check(settings: Settings, file: Mapping) -> list[Finding]:
     """Looks at everything that a feed and writes need; changes nothing."""
@@ -62,9 +60,10 @@ async def check(settings: Settings, file: Mapping) -> list[Finding]:
         asked = time.time()
         server = await (await connection.execute(_SERVER)).fetchone()
         slot = await (await connection.execute(_SLOT, (settings.slot,))).fetchone()
-        publication = await (await connection.execute(_PUBLICATION, (settings.publication,))).fetchone()
+        publication = await read_publication(connection, settings.publication)
         ledger = await (await connection.execute("SELECT to_regclass('haversack.applied_mutations') AS it")).fetchone()
         tables = await read_tables(connection)
+        followed = await read_followed(connection, tables)
     assert server is not None
     found = [*_server(server, asked), *_slots(server, slot, settings), _secrecy(settings)]
     found.append(_ledger(server, has_ledger=bool(ledger and ledger["it"])))
@@ -73,15 +72,19 @@ async def check(settings: Settings, file: Mapping) -> list[Finding]:
         return [*found, Finding("mapping", Verdict.FAILURE, "no table is mapped", remedy)]
     try:
         plan = settle(file, tables)
+        refuse_inherited(plan, followed)
     except MappingInvalid as error:
         return [
             *found,
             Finding("mapping", Verdict.FAILURE, str(error), "correct these lines and set the mapping again"),
         ]
-    found += _publication(publication, plan, settings, server)
+    may_create = server["may_create"]
+    found += on_publication(publication, plan, followed, settings.publication, may_create=may_create)
     for entity in plan.entities.values():
         if entity.table is not None:
-            found += _table(entity, entity.table, server)
+            unfollowed = list(on_identity(entity, followed))
+            found += unfollowed
+            found += _table(entity, entity.table, server, covered=not unfollowed, as_users=bool(file.user_role))
     return [*found, *_left_out(plan)]
 
 
@@ -164,64 +167,15 @@ def _ledger(server: dict[str, Any], *, has_ledger: bool) -> Finding:
     return Finding("writes", Verdict.WARNING, what, f"run: {'; '.join(MAKE_LEDGER)}; {grants}; {table}")
 
 
-def _publication(
-    publication: dict[str, Any] | None, plan: Plan, settings: Settings, server: dict[str, Any]
-) -> Iterator[Finding]:
-    tables = {entity.table.full_name: entity.table for entity in plan.entities.values() if entity.table}
-    name = settings.publication
-    listed = ", ".join(sorted(tables))
-    if publication is None:
-        owned = all(table.owned for table in tables.values())
-        command = f"CREATE PUBLICATION {name} FOR TABLE {listed} WITH (publish_via_partition_root = true)"
-        if server["may_create"] and owned:
-            yield Finding("publication", Verdict.OK, f"{name} will be made with the first snapshot")
-        else:
-            yield Finding(
-                "publication", Verdict.FAILURE, f"{name} is not there and we may not make it", f"run: {command}"
-            )
-        return
-    missing = sorted(tables.keys() - set(publication["tables"]))
-    if missing:
-        command = f"ALTER PUBLICATION {name} ADD TABLE {', '.join(missing)}"
-        verdict = Verdict.OK if publication["owned"] else Verdict.FAILURE
-        yield Finding("publication", verdict, f"{name} lacks {', '.join(missing)}", f"run: {command}")
-    else:
-        yield Finding("publication", Verdict.OK, f"{name} has every mapped table")
-    if not publication["whole"]:
-        command = f"ALTER PUBLICATION {name} SET (publish = 'insert, update, delete, truncate')"
-        yield Finding(
-            "publication", Verdict.FAILURE, f"{name} does not publish every kind of change", f"run: {command}"
-        )
-    filtered = sorted(set(publication["filtered"]) & tables.keys())
-    if filtered:
-        what = f"{name} filters rows of {', '.join(filtered)}; the snapshot does not, so both disagree"
-        yield Finding("publication", Verdict.WARNING, what, "publish these tables whole, and filter in Haversack")
-
-
-def _table(entity: Entity, table: Table, server: dict[str, Any]) -> Iterator[Finding]:
-    key = set(entity.mapping.key)
-    covered = {
-        "d": key <= set(table.key),
-        "f": True,
-        "i": key <= set(table.identity_columns),
-    }.get(table.identity, False)
+def _table(entity: Entity, table: Table, server: dict[str, Any], *, covered: bool, as_users: bool) -> Iterator[Finding]:
     name = table.full_name
-    if not covered:
-        what = f"REPLICA IDENTITY of {name} does not tell {', '.join(sorted(key))}, so deletions are not told apart"
-        yield Finding(entity.name, Verdict.FAILURE, what, f"run: ALTER TABLE {name} REPLICA IDENTITY FULL")
     if table.row_security and not server["sees_all"]:
         what = f"row-level security of {name} hides rows from {server['role']}, and a copy refuses to be partial"
         yield Finding(entity.name, Verdict.FAILURE, what, f"run: ALTER ROLE {server['role']} BYPASSRLS")
-    if not table.writable:
-        what = f"{server['role']} may not write {name}: writes of devices are refused"
-        yield Finding(
-            entity.name, Verdict.WARNING, what, f"run: GRANT INSERT, UPDATE, DELETE ON {name} TO {server['role']}"
-        )
-    if len(key) == 1 and table.columns[next(iter(key))].type not in ("uuid", "text", "varchar"):
-        what = f"ids of {name} are numbers that the database gives, so devices cannot make rows"
-        yield Finding(entity.name, Verdict.WARNING, what, "give the table a key of type uuid to make rows offline")
-    elif covered and table.writable:
+    warnings = list(unwritable(entity, table, server["role"], as_users=as_users))
+    if covered and not warnings:
         yield Finding(entity.name, Verdict.OK, f"{name} can be followed and written")
+    yield from warnings
 
 
 def _left_out(plan: Plan) -> Iterator[Finding]:

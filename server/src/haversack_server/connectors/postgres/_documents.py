@@ -38,7 +38,7 @@ def _document(entity: Entity) -> dict[str, Any]:
     return {
         "LogicalName": entity.name,
         "SchemaName": entity.name,
-        "DisplayName": mapping.display_name or entity.name.replace("_", " ").capitalize(),
+        "DisplayName": mapping.display_name or _displayed(entity.name, entity.table.name if entity.table else ""),
         "PrimaryIdAttribute": entity.primary_id,
         "PrimaryNameAttribute": mapping.primary_name or (names[0] if names else ""),
         "OwnershipType": OWNERSHIPS[mapping.ownership],
@@ -69,7 +69,7 @@ def _attribute(entity: Entity, attribute: Attribute) -> dict[str, Any]:
     column = attribute.column
     described: dict[str, Any] = {
         "LogicalName": attribute.name,
-        "DisplayName": attribute.display_name or attribute.name.replace("_", " ").capitalize(),
+        "DisplayName": attribute.display_name or _displayed(attribute.name, column.name if column else ""),
         "AttributeType": ATTRIBUTE_TYPES[attribute.type],
         "Description": column.comment if column else "",
     }
@@ -89,6 +89,11 @@ def _attribute(entity: Entity, attribute: Attribute) -> dict[str, Any]:
     if column and column.length and attribute.type in ("text", "memo"):
         described["MaxLength"] = column.length
     return described
+
+
+def _displayed(name: str, spelled: str) -> str:
+    """What people read: the logical name in words, or what a table or column is called in another script."""
+    return (name if spelled.isascii() else spelled).replace("_", " ").capitalize()
 
 
 def _relationships(entity: Entity) -> Iterator[dict[str, Any]]:

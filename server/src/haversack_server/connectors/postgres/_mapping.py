@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
+from haversack_server.breaches import sentences
+from haversack_server.connectors._mapping_files import composed
 from haversack_server.connectors.postgres._types import ATTRIBUTE_TYPES, LOOKUPS
-from haversack_server.errors import MappingInvalid, sentences
-
-MAPPING_BYTES_MAX = 4 << 20
+from haversack_server.errors import MappingInvalid
 
 OWNERSHIPS = {
     "user": "UserOwned",
@@ -151,15 +151,7 @@ class Mapping:
 
 def read_mapping(text: str) -> Mapping:
     """Reads a mapping file; an empty one maps nothing. Raises MappingInvalid, which lists breaches by line."""
-    if len(text.encode()) > MAPPING_BYTES_MAX:
-        raise MappingInvalid(f"the mapping has more than {MAPPING_BYTES_MAX:,} bytes; map fewer tables")
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise MappingInvalid(f"line {line}: {error.problem or 'this is not YAML'}") from None
-    except yaml.YAMLError as error:
-        raise MappingInvalid(f"the mapping is not YAML: {error}") from None
+    root = composed(text)
     reader = _Reader()
     mapping = reader.mapping(root) if root is not None else Mapping({})
     if reader.breaches:
@@ -221,13 +213,14 @@ class _Reader:
         table, rows = self._text(members.get("table")) or None, tuple(self._rows(members.get("rows")))
         if (table is None) == ("rows" not in members):
             self._breach(name, f"{name.value}: give it a table, or rows of its own")
-        if table is not None and "id" not in members:
+        columns = tuple(filter(None, self._texts(members.get("id"))))
+        if table is not None and not columns:
             self._breach(name, f"{name.value}: name the column of its id, or a list of them")
         return EntityMapping(
             name=name.value,
             line=line,
             table=table if table is None or "." in table else f"public.{table}",
-            key=tuple(self._texts(members.get("id"))),
+            key=columns,
             primary_name=self._text(members.get("name")),
             display_name=self._text(members.get("display_name")),
             ownership=ownership,
@@ -292,11 +285,6 @@ class _Reader:
         if not isinstance(node, yaml.MappingNode):
             self._breach(node, "this should be names with values behind a colon")
             return []
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                self._breach(key, f"{key.value} is there twice")
-            seen.add(key.value)
         return list(node.value)
 
     def _members(self, node: yaml.Node | None, known: set[str]) -> dict[str, Any]:

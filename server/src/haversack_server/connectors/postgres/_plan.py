@@ -5,15 +5,17 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from haversack_server.breaches import sentences
 from haversack_server.connectors.postgres._catalog import Column, Table
 from haversack_server.connectors.postgres._directory import UNIT, with_directory
 from haversack_server.connectors.postgres._mapping import AttributeMapping, EntityMapping
 from haversack_server.connectors.postgres._mapping import Mapping as MappingFile
+from haversack_server.connectors.postgres._naming import sanitized
 from haversack_server.connectors.postgres._types import LOOKUPS, suitable, usual, why_not
-from haversack_server.errors import MappingInvalid, sentences
+from haversack_server.errors import MappingInvalid
 from haversack_server.metadata import DIRECTORY_ENTITIES, standard_documents
 
 KEY_SUFFIX = "_key"
@@ -38,6 +40,7 @@ class Attribute:
         targets: The entities that a lookup points at; what the column holds are ids of the first.
         choices: The numbers that stand for the column's texts.
         display_name: What people read.
+        missing: Why it has no column though the mapping names one; empty if that is not so.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Attribute:
     targets: tuple[str, ...] = ()
     choices: Mapping[str, int] | None = None
     display_name: str = ""
+    missing: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,10 +90,18 @@ class Plan:
     Attributes:
         entities: By logical name.
         file: The mapping.
+        unfit: Entities of the mapping that the tables do not have, by logical name, and why.
     """
 
     entities: Mapping[str, Entity]
     file: MappingFile
+    unfit: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether the mapping names something that the tables do not have."""
+        attributes = (attribute for entity in self.entities.values() for attribute in entity.attributes.values())
+        return bool(self.unfit) or any(it.missing for it in attributes)
 
 
 def settle(file: MappingFile, tables: Mapping[str, Table]) -> Plan:
@@ -99,6 +111,20 @@ def settle(file: MappingFile, tables: Mapping[str, Table]) -> Plan:
     if settler.breaches:
         raise MappingInvalid(sentences(dict.fromkeys(settler.breaches)))
     return Plan(entities, file)
+
+
+def settle_what_fits(file: MappingFile, tables: Mapping[str, Table]) -> Plan:
+    """Joins a mapping with tables that have changed since it was set; says of each breach what it concerns alone."""
+    settler = _Settler(with_directory(file), tables, unit=UNIT if file.directory else None, is_lenient=True)
+    entities: dict[str, Entity] = {}
+    unfit: dict[str, str] = {}
+    for name, mapping in settler.mappings.items():
+        entity, breaches = settler.entity(mapping), settler.taken_breaches()
+        if breaches:
+            unfit[name] = breaches
+        else:
+            entities[name] = entity
+    return Plan(entities, file, unfit)
 
 
 def for_core(plan: Plan) -> list[dict[str, Any]]:
@@ -114,27 +140,45 @@ def _for_core(entity: Entity) -> dict[str, Any]:
     attributes = [
         {
             "attribute": it.name,
-            "column": it.column.name if it.column else None,
+            "column": it.column.name if it.column else _missing(entity, it),
             "value": it.value,
             "target": it.targets[0] if it.targets else None,
             "choices": dict(it.choices or {}),
         }
         for it in entity.attributes.values()
-        if it.name == entity.primary_id or it.column or it.value is not None
+        if it.name == entity.primary_id or it.column or it.value is not None or _missing(entity, it)
     ]
     place |= {"deleted": mapping.deleted, "version": mapping.version}
     return {"entity": entity.name, "table": place, "attributes": attributes}
 
 
+def _missing(entity: Entity, attribute: Attribute) -> str | None:
+    """Returns the column that the table does not have, or not as it should be: the feed sees when it has."""
+    return entity.mapping.attributes[attribute.name].column if attribute.missing else None
+
+
 class _Settler:
-    def __init__(self, mappings: dict[str, EntityMapping], tables: Mapping[str, Table], *, unit: str | None) -> None:
+    def __init__(
+        self,
+        mappings: dict[str, EntityMapping],
+        tables: Mapping[str, Table],
+        *,
+        unit: str | None,
+        is_lenient: bool = False,
+    ) -> None:
         self.mappings = mappings
         self._unit = unit
+        self._is_lenient = is_lenient
         self.breaches: list[str] = []
         self._tables = tables
         self._standard = {
             name: json.loads(content) for name, content in standard_documents() if name in DIRECTORY_ENTITIES
         }
+
+    def taken_breaches(self) -> str:
+        """Returns the breaches since the last call as sentences, and forgets them."""
+        breaches, self.breaches = self.breaches, []
+        return sentences(dict.fromkeys(breaches))
 
     def entity(self, mapping: EntityMapping) -> Entity:
         standard = self._standard.get(mapping.name)
@@ -197,19 +241,31 @@ class _Settler:
     ) -> Iterable[Attribute]:
         known = {it["LogicalName"]: it for it in standard["Attributes"]} if standard else {}
         for it in mapping.attributes.values():
-            column = self._column(it.line, table, it.column) if it.column else None
-            if it.column and column is None:
-                continue
-            targets = self._targets(it, column, table)
-            kind = self._type(it, column, is_lookup=bool(targets))
-            if it.name in known:
-                targets = targets or tuple(known[it.name].get("Targets") or ())
-            elif kind in LOOKUPS and not targets:
-                self._breach(it.line, f"{mapping.name}.{it.name}: say which entity the lookup points at, as target")
-            choices = it.choices
-            if column and kind in ("choice", "choices") and not choices:
-                choices = {label: number for number, label in enumerate(column.labels, 1)}
-            yield Attribute(it.name, kind, column, it.value, targets, choices, it.display_name)
+            before = len(self.breaches)
+            attribute = self._attribute(mapping, it, table, known.get(it.name))
+            if self._is_lenient and len(self.breaches) > before:
+                missing = sentences(self.breaches[before:])
+                del self.breaches[before:]
+                yield Attribute(it.name, it.type or "text", missing=missing)
+            elif attribute:
+                yield attribute
+
+    def _attribute(
+        self, mapping: EntityMapping, it: AttributeMapping, table: Table | None, known: Mapping[str, Any] | None
+    ) -> Attribute | None:
+        column = self._column(it.line, table, it.column) if it.column else None
+        if it.column and column is None:
+            return None
+        targets = self._targets(it, column, table)
+        kind = self._type(it, column, is_lookup=bool(targets))
+        if known:
+            targets = targets or tuple(known.get("Targets") or ())
+        elif kind in LOOKUPS and not targets:
+            self._breach(it.line, f"{mapping.name}.{it.name}: say which entity the lookup points at, as target")
+        choices = it.choices
+        if column and kind in ("choice", "choices") and not choices:
+            choices = {label: number for number, label in enumerate(column.labels, 1)}
+        return Attribute(it.name, kind, column, it.value, targets, choices, it.display_name)
 
     def _type(self, it: AttributeMapping, column: Column | None, *, is_lookup: bool) -> str:
         if column is None:
@@ -249,12 +305,6 @@ class _Settler:
 
     def _breach(self, line: int, what: str) -> None:
         self.breaches.append(f"line {line}: {what}")
-
-
-def sanitized(name: str) -> str:
-    """Returns a logical name like this name of a table or column."""
-    kept = "".join(it if it.isascii() and (it.isalnum() or it == "_") else "_" for it in name.lower())
-    return kept if kept[:1].isalpha() or kept[:1] == "_" else f"_{kept}"
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -32,6 +32,11 @@ _NOT_READY = frozenset("0A 0L 0P 39 3F 42".split())
 """Classes in which what is set up does not fit: a table, a column, a function or a type is missing or another one. No
 device can do anything about that, and administrators can."""
 
+_RULES = ("ExecWithCheckOptions", "exec_stmt_raise")
+"""Where PostgreSQL refuses by row-level security, and where functions in PL/pgSQL raise what they like. A missing
+privilege has the same state, and messages are in the server's language; the place in PostgreSQL's source is told with
+both."""
+
 _FAILING_ROW = (errors.NotNullViolation, errors.CheckViolation, errors.WithCheckOptionViolation)
 """Their details are whole rows ("Failing row contains ..."), with columns that the user may not see."""
 
@@ -49,18 +54,19 @@ def unavailable(settings: Settings, error: Error) -> HaversackError:
     return SourceUnavailable(f"{settings!r} cannot be reached: {words}")
 
 
-def refusal(error: Error, *, is_user_s: bool = True) -> HaversackError:
-    """Returns what a failed write means; `is_user_s` says whether a missing privilege is that of the user who wrote.
+def refusal(error: Error, *, as_user: bool) -> HaversackError:
+    """Returns what a failed write means; `as_user` says whether it was made as a role of the user's own.
 
-    Then it, like row-level security, is FORBIDDEN. A lost connection, a lock that was not had in time and a server that
-    is going down are tried again. What an administrator has to mend keeps the write waiting: a privilege of
-    Haversack's own, a table or column that is not there. All else is INVALID: a constraint, a bad value, what a trigger
-    raises.
+    Then a missing privilege is the user's: FORBIDDEN, as what policies and triggers forbid always is. A lost connection
+    and a server that is going down are tried again. What an administrator has to mend keeps the write waiting: a
+    privilege of Haversack's own, a table or column that is not there. All else is INVALID: a constraint, a bad value,
+    what a trigger raises.
     """
     message = told(error)
     state = error.sqlstate
     if isinstance(error, errors.InsufficientPrivilege):
-        return SourceRefused(Refusal.FORBIDDEN, message) if is_user_s else not_ready(error)
+        is_rule = as_user or error.diag.source_function in _RULES
+        return SourceRefused(Refusal.FORBIDDEN, message) if is_rule else not_ready(error)
     if state is None or state[:2] in _NOT_THE_WRITE_S:
         return SourceUnavailable(f"the database did not take a write: {message}; it is tried again")
     if state[:2] in _NOT_READY:

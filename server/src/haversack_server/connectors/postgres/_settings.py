@@ -163,7 +163,7 @@ def _authorities(root: str) -> str:
 
 
 def _name(settings: Mapping[str, Any], key: str) -> str:
-    name = str(settings.get(key) or NAME)
+    name = str(settings.get(key, NAME))
     if not _PLAIN.fullmatch(name):
         raise SourceInvalid(f"{key} is {name!r}; use at most 50 lower-case letters, digits and underscores")
     return name

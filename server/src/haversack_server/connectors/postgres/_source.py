@@ -14,14 +14,15 @@ from psycopg import AsyncConnection
 from psycopg import Error as DatabaseError
 
 from haversack_server._core import PostgresFeed, Staging
-from haversack_server.connectors.postgres._catalog import read_tables
+from haversack_server.connectors.postgres._catalog import Table, read_tables
 from haversack_server.connectors.postgres._check import check
 from haversack_server.connectors.postgres._documents import documents, left_out
 from haversack_server.connectors.postgres._draft import draft
 from haversack_server.connectors.postgres._feed import PostgresqlFeed
+from haversack_server.connectors.postgres._following import read_followed, refuse_inherited
 from haversack_server.connectors.postgres._forget import forget
 from haversack_server.connectors.postgres._mapping import read_mapping
-from haversack_server.connectors.postgres._plan import Plan, for_core, settle
+from haversack_server.connectors.postgres._plan import Plan, for_core, settle, settle_what_fits
 from haversack_server.connectors.postgres._refusals import unavailable
 from haversack_server.connectors.postgres._settings import NAME, Settings, read_settings
 from haversack_server.connectors.postgres._write import Writer
@@ -36,6 +37,10 @@ OWN_NAME_CHARACTERS_MAX = 30
 
 INTERVAL_SECONDS = 5
 """How soon a feed that has ended, since its database was away, is opened again at the latest."""
+
+
+LOOK_SECONDS = 30
+"""Between looks at the tables while changes are followed: a table that was replaced or rewritten is copied so soon."""
 
 
 def own_settings(organization: str) -> dict[str, str]:
@@ -75,9 +80,7 @@ class PostgresSource:
         self._settings = settings
         self._text = mapping
         self._file = read_mapping(mapping)
-        self._known: Plan | None = None
         self._writer: Writer | None = None
-        self._lock = asyncio.Lock()
 
     async def check(self) -> Checked:
         """See `Source`."""
@@ -86,7 +89,11 @@ class PostgresSource:
 
     async def metadata(self) -> Described:
         """See `Source`."""
-        plan = await self._plan()
+        plan = settle(self._file, await self._tables())
+        async with await self._connected() as connection:
+            refuse_inherited(
+                plan, await read_followed(connection, (it.table.full_name for it in plan.entities.values() if it.table))
+            )
         return Described(tuple(documents(plan)), tuple(left_out(plan)))
 
     async def mapping(self) -> str:
@@ -99,21 +106,32 @@ class PostgresSource:
         """See `Source`."""
         if entity:
             raise EntityUnknown(f"a PostgreSQL source is followed as a whole, not {entity} alone")
-        return PostgresqlFeed(await in_thread(PostgresFeed, await self.core_settings(kept), staging, model))
+
+        async def core() -> tuple[PostgresFeed, Mapping[str, str]]:
+            settings, unfit = await self._core_settings(kept)
+            return await in_thread(PostgresFeed, settings, staging, model), unfit
+
+        return PostgresqlFeed(*await core(), core, LOOK_SECONDS)
 
     async def core_settings(self, kept: Collection[str] = ()) -> str:
         """Returns what the core's feed is made from, as JSON; the password is in it. Raises as `metadata`.
 
-        Entities in `kept` are left out.
+        Entities in `kept` are left out, and those that the tables do not have.
         """
-        plan = await self._plan()
+        settings, _ = await self._core_settings(kept)
+        return settings
+
+    async def _core_settings(self, kept: Collection[str]) -> tuple[str, Mapping[str, str]]:
+        """Also returns the entities that the tables do not have, and why."""
+        plan = await self._plan_of_now()
         settings = {
             "connection": self._settings.for_core(),
             "slot": self._settings.slot,
             "publication": self._settings.publication,
+            "look_ms": int(LOOK_SECONDS * 1000),
             "entities": [it for it in for_core(plan) if it["entity"] not in kept],
         }
-        return json.dumps(settings)
+        return json.dumps(settings), {name: why for name, why in plan.unfit.items() if name not in kept}
 
     async def resync(self, staging: Staging, model: bytes, entity: str) -> None:
         """See `Source`. Forgets how the entity was mapped, so that the next feed copies it."""
@@ -123,10 +141,8 @@ class PostgresSource:
 
     async def write(self, change: Change) -> Written:
         """See `Source`."""
-        plan = await self._plan()
-        async with self._lock:
-            if self._writer is None:
-                self._writer = Writer(self._settings, plan)
+        if self._writer is None:
+            self._writer = Writer(self._settings, self._plan_of_now)
         return await self._writer.write(change)
 
     async def forget(self, successor: Source | None = None) -> tuple[str, ...]:
@@ -139,14 +155,15 @@ class PostgresSource:
         if self._writer is not None:
             await self._writer.close()
 
-    async def _plan(self) -> Plan:
-        """Joins the mapping with the tables, once for the life of this object."""
-        if self._known is None:
-            if not self._file.entities:
-                raise MappingInvalid("no table is mapped; `haversack source map` drafts a mapping to edit and set")
-            async with await self._connected() as connection:
-                self._known = settle(self._file, await read_tables(connection))
-        return self._known
+    async def _plan_of_now(self) -> Plan:
+        """Joins the mapping with the tables as they are now, as far as they fit."""
+        return settle_what_fits(self._file, await self._tables())
+
+    async def _tables(self) -> dict[str, Table]:
+        if not self._file.entities:
+            raise MappingInvalid("no table is mapped; `haversack source map` drafts a mapping to edit and set")
+        async with await self._connected() as connection:
+            return await read_tables(connection)
 
     async def _connected(self) -> AsyncConnection[Any]:
         try:

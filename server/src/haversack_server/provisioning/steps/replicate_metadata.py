@@ -9,9 +9,10 @@ from __future__ import annotations
 from haversack.model.v1 import model_pb2
 
 from haversack_server._core import check_model
+from haversack_server.breaches import sentences
 from haversack_server.core import in_thread
 from haversack_server.entity_import import import_from_source
-from haversack_server.errors import MetadataInvalid, sentences
+from haversack_server.errors import MetadataInvalid
 from haversack_server.provisioning.context import Context
 from haversack_server.provisioning.machine import Step
 from haversack_server.publishing import Metadata, broken_filters, contradictions, load_metadata

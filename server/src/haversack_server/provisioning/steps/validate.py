@@ -7,8 +7,9 @@ import os
 import shutil
 from pathlib import Path
 
+from haversack_server.breaches import sentences
 from haversack_server.catalog import entities, sources
-from haversack_server.errors import LimitReached, MetadataInvalid, SourceInvalid, StagingFailed, sentences
+from haversack_server.errors import LimitReached, MetadataInvalid, SourceInvalid, StagingFailed
 from haversack_server.provisioning.context import Context
 from haversack_server.provisioning.requests import check_permitted
 from haversack_server.replication import Checked, Verdict

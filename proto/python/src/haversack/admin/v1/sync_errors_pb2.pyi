@@ -15,10 +15,12 @@ class SyncErrorState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SYNC_ERROR_STATE_OPEN: _ClassVar[SyncErrorState]
     SYNC_ERROR_STATE_RETRIED: _ClassVar[SyncErrorState]
     SYNC_ERROR_STATE_DISCARDED: _ClassVar[SyncErrorState]
+    SYNC_ERROR_STATE_WITHDRAWN: _ClassVar[SyncErrorState]
 SYNC_ERROR_STATE_UNSPECIFIED: SyncErrorState
 SYNC_ERROR_STATE_OPEN: SyncErrorState
 SYNC_ERROR_STATE_RETRIED: SyncErrorState
 SYNC_ERROR_STATE_DISCARDED: SyncErrorState
+SYNC_ERROR_STATE_WITHDRAWN: SyncErrorState
 
 class SyncError(_message.Message):
     __slots__ = ("number", "state", "entity", "row", "kind", "outcome", "reason", "message", "attributes", "user", "install", "mutation", "written_at_us", "received_at_us", "values_json", "cleared")

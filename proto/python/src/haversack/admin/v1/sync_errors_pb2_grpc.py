@@ -85,7 +85,8 @@ class SyncErrorServiceServicer:
     def RetrySyncError(self, request, context):
         """Has an OPEN one judged again as its user's, by the privileges, the model and the rows of now. If it is taken, it is
         RETRIED, the row is written, and the device hears of it when it sends the write again. If not, it stays OPEN, with the
-        new reason. INVALID_ARGUMENT (REQUEST_INVALID) if none is OPEN under this number; PERMISSION_DENIED (USER_UNKNOWN,
+        new reason. INVALID_ARGUMENT (REQUEST_INVALID) if none is OPEN under this number; FAILED_PRECONDITION (WRITE_WITHDRAWN)
+        if its user has given it up or written it anew; PERMISSION_DENIED (USER_UNKNOWN,
         USER_DISABLED, PROFILE_MISSING, PROFILE_NOT_READABLE) if its user has no view any more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -94,7 +95,8 @@ class SyncErrorServiceServicer:
 
     def DiscardSyncError(self, request, context):
         """Puts an OPEN one aside: it stays in the log as DISCARDED and is not judged again. The device keeps what it has.
-        INVALID_ARGUMENT (REQUEST_INVALID) if none is OPEN under this number.
+        INVALID_ARGUMENT (REQUEST_INVALID) if none is OPEN under this number; FAILED_PRECONDITION (WRITE_WITHDRAWN) if its user
+        was first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
