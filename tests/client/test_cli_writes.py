@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from client.memory_server import MemoryServer
@@ -78,6 +79,24 @@ def test_what_was_refused_is_mended(db: Path, server: MemoryServer) -> None:
     assert server.rows[SITE.number][NORTH.bytes].fields == {1: NORTH.bytes, 2: "Two", 4: 1}
 
 
+def test_many_are_mended_at_once(db: Path, server: MemoryServer) -> None:
+    server.judge = lambda _: FORBIDDEN
+    north, south = str(NORTH), "22222222-2222-4222-8222-222222222222"
+    for arguments in (["update", north, "name=One"], ["create", f"siteid={south}", "name=South"], ["delete", north]):
+        run(arguments[0], "--db", str(db), "site", *arguments[1:])
+    sync(db, server)
+    server.put(SITE, UUID(south).bytes, name="Theirs")
+    sync(db, server)
+    retried = run("retry", "--db", str(db), "--all")
+    assert (retried.stdout, retried.exit_code) == ("2 of 3\n", Exit.FAILED)
+    assert "update it instead" in retried.stderr
+    sync(db, server)
+    assert run("discard", "--db", str(db), "4", "99").exit_code == Exit.FAILED
+    assert run("discard", "--db", str(db), "2", "4", "--json").stdout == '{"discarded": "2 4"}\n'
+    assert run("discard", "--db", str(db), "--all").stdout == "5\n"
+    assert run("outbox", "--db", str(db), "--json").stdout == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "reason"),
     [
@@ -86,6 +105,10 @@ def test_what_was_refused_is_mended(db: Path, server: MemoryServer) -> None:
         (["update", "site", "nowhere", "name=x"], Exit.FAILED, "ROW_UNKNOWN"),
         (["fetch", "<fetch/>"], Exit.FAILED, "FILTER_MALFORMED"),
         (["retry", "7"], Exit.FAILED, ""),
+        (["retry", str(10**30)], Exit.FAILED, ""),
+        (["discard", str(10**30)], Exit.FAILED, ""),
+        (["retry"], 2, ""),
+        (["discard", "7", "--all"], 2, ""),
         (["create", "site", "name"], 2, ""),
     ],
 )

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +26,7 @@ from haversack_client import (
     OverallState,
     ProtocolError,
     Stage,
+    UnavailableError,
     UploadFailed,
     WriteRefusedError,
     WritesAnswered,
@@ -369,7 +371,7 @@ def test_the_application_says_when_tables_change(tmp_path: Path, server: MemoryS
         assert (change.added, change.removed) == (("price",), ("visit",))
         assert change.changed["site"].added == ("phone",)
         assert (set(change.changed["site"].removed), change.changed["site"].changed) == ({"budget", "tags"}, ("kind",))
-        assert device._writer.entries()[-1].id == visit
+        assert device.outbox()[-1].id == visit
         device._uploader = lambda **_: Nothing()  # type: ignore[method-assign, assignment]
         assert device.sync().complete
         assert [(it.number, it.state, it.reason, it.values) for it in device.outbox()] == [
@@ -385,7 +387,38 @@ def test_the_application_says_when_tables_change(tmp_path: Path, server: MemoryS
         del device._uploader
         device.sync()
         assert server.rows[SITE.number][NORTH.bytes].fields[4] == "2"
+        for mend in (device.retry, lambda number: device.edit(number, {"phone": "1"})):
+            with pytest.raises(WriteRefusedError, match="no budget on this device any more") as caught:
+                mend(3)
+            assert (caught.value.reason, caught.value.fields) == ("ATTRIBUTE_UNKNOWN", ("budget",))
+        number = device.edit(3, {"phone": "1", "budget": None})
+        assert [it.values for it in device.outbox() if it.number == number] == [{"phone": "1"}]
         assert device.status(verify=True).verified
+
+
+def test_what_may_be_sent_is_shown_in_the_new_type_and_sent_as_it_was(tmp_path: Path, server: MemoryServer) -> None:
+    """An attempt without a network leaves writes that the server may have, for all that the device knows."""
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK) as device:
+        device.sync()
+        device.update("site", NORTH, {"kind": 2, "name": "Mine"})
+        server.down = True
+        with pytest.raises(UnavailableError):
+            device.sync()
+        server.down = False
+        retyped = {"kind": model_pb2.ATTRIBUTE_TYPE_STRING, "name": model_pb2.ATTRIBUTE_TYPE_INTEGER}
+        attributes = [replace(it, type=retyped.get(it.name, it.type), options=()) for it in SITE.attributes]
+        site = replace(SITE, attributes=tuple(attributes))
+        server.entities, server.version = (site, *server.entities[1:]), 2
+        server.rows[SITE.number][NORTH.bytes].fields |= {2: 7, 4: "1"}
+        device._uploader = lambda **_: Nothing()  # type: ignore[method-assign, assignment]
+        device.sync()
+        (write,) = device.outbox()
+        assert write.values == {"kind": "2", "name": "Mine"}, "nothing that was written is lost"
+        row = device.query("SELECT typeof(name), name, kind FROM site")[0]
+        assert tuple(row) == ("integer", 7, "2"), "a table's column is of its type"
+        with closing(device.connection()) as connection:
+            (sent,) = connection.execute("SELECT mutation FROM _haversack_outbox").fetchone()
+        assert upload_pb2.Mutation.FromString(sent).model_version == 1
 
 
 def test_other_rights_neither_ask_the_application_nor_take_stages_back(tmp_path: Path, server: MemoryServer) -> None:

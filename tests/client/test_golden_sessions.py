@@ -15,6 +15,7 @@ from haversack.sync.v1 import sync_pb2, upload_pb2
 from haversack_client import DigestMismatchError
 from haversack_client._held import EntityState
 from haversack_client._operations import KeepCookie, PutRows
+from haversack_client._pending import read_writes
 from haversack_client._reader import open_read_only, read_status
 from haversack_client._rows import RowDecoder
 from haversack_client._session import Flow, Session
@@ -204,7 +205,8 @@ class Player:
         self.writer.answer([answer_of(it) for it in stated["answers"]])
 
     def outbox(self, stated: Sequence[str]) -> None:
-        assert [it.state for it in self.writer.entries()] == stated
+        with closing(open_read_only(self.path)) as connection:
+            assert [it.state for it in read_writes(connection)] == stated
 
     def shown(self, stated: Json) -> None:
         ((entity, column),) = [(stated["entity"], name) for name in stated if name != "entity"]

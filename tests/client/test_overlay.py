@@ -1,7 +1,12 @@
 """Local writes, syncs, answers, losses and crashes in any order: what is shown is the server's rows with what waits
-laid over them, digests are those of the server's rows, and in the end every write was taken once."""
+laid over them, digests are those of the server's rows, and in the end every write was taken once.
+
+Each title that is written is another one, so that it tells which write it is of: what the user chose last stays, and a
+device never says that it saw what no server could know.
+"""
 
 import tempfile
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,10 +35,16 @@ TASK = Entity(
 )
 IDS = [UUID(int=(at + 1) << 64) for at in range(5)]
 COLUMNS = {attribute.number: attribute.name for attribute in TASK.attributes}
+COLUMNS_BY_NAME = {attribute.name: attribute.number for attribute in TASK.attributes}
 
 ids = st.sampled_from(IDS)
 texts = st.sampled_from([None, "a", "b", "c"])
-changes = st.fixed_dictionaries({}, optional={"title": texts, "note": texts, "parentid": st.sampled_from([None, *IDS])})
+changes = st.fixed_dictionaries(
+    {}, optional={"title": st.booleans(), "note": texts, "parentid": st.sampled_from([None, *IDS])}
+)
+"""What a write sets; `title` says that there is one."""
+
+FORBIDDEN = Refusal(upload_pb2.MUTATION_OUTCOME_FORBIDDEN)
 
 Row = dict[str, Any]
 
@@ -65,6 +76,11 @@ class OverlayAgainstModel(RuleBasedStateMachine):
         self.base: dict[str, Row] = {}
         self.by_ordinal: dict[int, str] = {}
         self.epoch = b""
+        self.chosen: dict[str, str | None] = {}
+        """The title that the user gave a row last, by id, as long as it is not refused or given up."""
+        self.known = defaultdict[bytes, set[str | None]](set)
+        """Titles that a row has had at the server, or that the server has heard of."""
+        self.unheard_of = list[str]()
         self.open()
         self.sync()
 
@@ -75,12 +91,16 @@ class OverlayAgainstModel(RuleBasedStateMachine):
         self.device.close()
         self.folder.cleanup()
 
-    @initialize(policy=st.sampled_from([CLIENT_WINS, SERVER_WINS, MERGE]))
-    def set_policy(self, policy: int) -> None:
+    @initialize(policy=st.sampled_from([CLIENT_WINS, SERVER_WINS, MERGE]), may_create=st.booleans())
+    def set_policy(self, policy: int, may_create: bool) -> None:
         self.server.policy = policy
+        if not may_create:
+            self.nobody_may_create()
         answered = self.server.upload
 
         def upload(request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
+            for mutation in map(upload_pb2.Mutation.FromString, request.mutations):
+                self.hear(mutation)
             response = answered(request)
             taken = [it.number for it in response.answers if it.outcome == upload_pb2.MUTATION_OUTCOME_APPLIED]
             self.acknowledged.update(taken)
@@ -88,12 +108,24 @@ class OverlayAgainstModel(RuleBasedStateMachine):
 
         self.server.upload = upload  # type: ignore[method-assign]
         for row_id in IDS[:2]:
-            self.server.put(TASK, row_id.bytes, title="first")
+            self.somebody_writes(row_id, "first", None)
+
+    def hear(self, mutation: upload_pb2.Mutation) -> None:
+        """What a device says that it saw was at the server, or was sent there before."""
+        title = COLUMNS_BY_NAME["title"]
+        if title not in mutation.changed:
+            return
+        new, old = (named(raw_fields(raw)).get("title") for raw in (mutation.values, mutation.old_values))
+        shortened = not mutation.old_values
+        if mutation.kind == upload_pb2.MUTATION_KIND_UPDATE and not shortened and old not in self.known[mutation.id]:
+            self.unheard_of.append(f"write {mutation.number} saw {old!r}")
+        self.known[mutation.id].add(new)
 
     # What happens on the device.
 
     def write(self, kind: str, row_id: UUID, values: Mapping[str, object]) -> None:
-        before = len(self.device.outbox())
+        before = self.device.outbox()
+        values = self.titled(values)
         try:
             match kind:
                 case "create":
@@ -103,7 +135,17 @@ class OverlayAgainstModel(RuleBasedStateMachine):
                 case "delete":
                     self.device.delete("task", row_id)
         except WriteRefusedError:
-            assert len(self.device.outbox()) == before
+            assert self.device.outbox() == before
+            return
+        if kind != "update" or "title" in values:
+            self.chosen.pop(str(row_id), None)
+        if "title" in values:
+            self.chosen[str(row_id)] = values["title"]
+
+    def titled(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """With a title of its own."""
+        self.made += 1
+        return {**values, "title": f"title {self.made}"} if "title" in values else dict(values)
 
     @rule(row_id=ids, values=changes)
     def creates(self, row_id: UUID, values: Mapping[str, object]) -> None:
@@ -113,6 +155,19 @@ class OverlayAgainstModel(RuleBasedStateMachine):
     def updates(self, row_id: UUID, values: Mapping[str, object]) -> None:
         self.write("update", row_id, values)
 
+    @rule(row_id=st.sampled_from(IDS[:2]), new_id=st.sampled_from(IDS[2:]), values=changes)
+    def points_at_a_new_row(self, row_id: UUID, new_id: UUID, values: Mapping[str, object]) -> None:
+        self.write("create", new_id, {})
+        self.write("update", row_id, {**values, "parentid": new_id, "title": True})
+
+    @rule(row_id=st.sampled_from(IDS[:2]), between_syncs=st.booleans())
+    def thinks_again(self, row_id: UUID, between_syncs: bool) -> None:
+        if between_syncs:
+            self.sync()
+        self.write("update", row_id, {"title": True})
+        if between_syncs:
+            self.sync()
+
     @rule(row_id=ids)
     def deletes(self, row_id: UUID) -> None:
         self.write("delete", row_id, {})
@@ -120,12 +175,17 @@ class OverlayAgainstModel(RuleBasedStateMachine):
     @precondition(lambda self: self.device.refused())
     @rule(data=st.data(), values=changes)
     def mends(self, data: st.DataObject, values: Mapping[str, object]) -> None:
-        number = data.draw(st.sampled_from([it.number for it in self.device.refused()]))
+        write = data.draw(st.sampled_from([it for it in self.device.outbox() if it.state in ("refused", "held")]))
         before = self.device.outbox()
+        values = self.titled(values)
         try:
-            self.device.edit(number, values)
+            self.device.edit(write.number, values)
         except WriteRefusedError:
             assert self.device.outbox() == before
+            return
+        title = {**write.values, **values}.get("title", False)
+        if title is not False:
+            self.chosen[write.id] = title
 
     @precondition(lambda self: self.device.refused())
     @rule(data=st.data())
@@ -141,6 +201,7 @@ class OverlayAgainstModel(RuleBasedStateMachine):
 
     @rule(row_id=ids, title=texts, note=texts)
     def somebody_writes(self, row_id: UUID, title: str | None, note: str | None) -> None:
+        self.known[row_id.bytes].add(title)
         self.server.put(TASK, row_id.bytes, title=title, note=note)
 
     @rule(row_id=ids)
@@ -155,8 +216,12 @@ class OverlayAgainstModel(RuleBasedStateMachine):
 
     @rule(every=st.sampled_from([0, 2, 3]))
     def rights_change(self, every: int) -> None:
-        refusal = Refusal(upload_pb2.MUTATION_OUTCOME_FORBIDDEN)
-        self.server.judge = lambda mutation: refusal if every and mutation.number % every == 0 else None
+        self.server.judge = lambda mutation: FORBIDDEN if every and mutation.number % every == 0 else None
+
+    @rule()
+    def nobody_may_create(self) -> None:
+        made = upload_pb2.MUTATION_KIND_CREATE
+        self.server.judge = lambda mutation: FORBIDDEN if mutation.kind == made else None
 
     @rule()
     def the_epoch_changes(self) -> None:
@@ -241,6 +306,24 @@ class OverlayAgainstModel(RuleBasedStateMachine):
         assert found == shown(self.base, self.device.outbox())
 
     @invariant()
+    def what_the_user_chose_last_stays(self) -> None:
+        """Where it waits, nothing lies over it; where it does not wait any more, nothing older does."""
+        refused = {it.values.get("title") for it in self.device.refused()}
+        # A server that was restored may refuse what was taken before, and what is refused is not sent again.
+        self.acknowledged -= {it.number for it in self.device.refused()}
+        waiting = defaultdict[str, list[Any]](list)
+        for write in self.device.outbox():
+            if write.state != "refused" and write.kind != "delete" and "title" in write.values:
+                waiting[write.id].append(write.values["title"])
+        for row_id, titles in waiting.items():
+            chosen = self.chosen.get(row_id, titles[-1])
+            assert chosen in refused or titles[-1] == chosen
+
+    @invariant()
+    def devices_saw_what_servers_knew(self) -> None:
+        assert self.unheard_of == []
+
+    @invariant()
     def digests_are_the_servers(self) -> None:
         status = self.device.status(verify=True)
         assert status.verified
@@ -266,6 +349,13 @@ def named(fields: Mapping[int, Any]) -> Row:
         COLUMNS[number]: str(UUID(bytes=value)) if isinstance(value, bytes) else value
         for number, value in fields.items()
     }
+
+
+def raw_fields(raw: bytes) -> dict[int, Any]:
+    """A serialized row by field number."""
+    row = rows_class(TASK)().rows.add()  # type: ignore[attr-defined]
+    row.ParseFromString(raw)
+    return {field.number: value for field, value in row.ListFields()}
 
 
 class EndsQuiet(OverlayAgainstModel):

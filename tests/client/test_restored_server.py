@@ -1,12 +1,14 @@
 """A server that was put back from a backup: what it lost of a device's writes, the device brings it again."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from client.memory_server import MERGE, SERVER_WINS, MemoryServer, Refusal
+from client.test_upgrades import drop_dependencies
 from client.test_writes import NORTH, QUICK, SITE
 from haversack.sync.v1 import upload_pb2
 from haversack_client import Device, OutboxError
@@ -140,19 +142,26 @@ def test_what_was_kept_for_long_goes_and_what_is_kept_is_bounded(server: MemoryS
     with closing(sqlite3.connect(device._path)) as connection:
         outbox = Outbox(connection)
 
-        def keep(number: int, at_us: int) -> None:
+        begun_us = time.time_ns() // 1_000
+
+        def keep(number: int, day: int) -> None:
             entry = Entry(number, SITE.number, str(NORTH), Kind.UPDATE, {}, {})
             outbox.add(entry, b"")
-            outbox.keep([entry], now_us=at_us)
+            outbox.keep([entry], now_us=begun_us + day * A_DAY_US)
 
         for number in (1, 2, 3):
-            keep(number, number * A_DAY_US)
-        keep(4, (KEPT_DAYS_MAX + 2) * A_DAY_US)
+            keep(number, number)
+        for day in (500, 4, 5000, 5000, 5):  # A jump counts as a day, and back as none.
+            outbox.keep([], now_us=begun_us + day * A_DAY_US)
+        for day in range(6, KEPT_DAYS_MAX + 2):
+            outbox.keep([], now_us=begun_us + day * A_DAY_US)
+        assert [outbox.get(number) is None for number in (1, 2, 3)] == [False, False, False]
+        keep(4, KEPT_DAYS_MAX + 2)
         assert [outbox.get(number) is None for number in (1, 2, 3, 4)] == [True, False, False, False]
         for number in range(5, KEPT_ENTRIES_MAX + 10):
             outbox.add(Entry(number, SITE.number, str(NORTH), Kind.UPDATE, {}, {}), b"")
         kept = [Entry(number, SITE.number, "", Kind.UPDATE, {}, {}) for number in range(5, KEPT_ENTRIES_MAX + 10)]
-        outbox.keep(kept, now_us=(KEPT_DAYS_MAX + 2) * A_DAY_US)
+        outbox.keep(kept, now_us=begun_us + (KEPT_DAYS_MAX + 2) * A_DAY_US)
         assert len(outbox.in_state(State.KEPT)) == KEPT_ENTRIES_MAX
         assert outbox.get(KEPT_ENTRIES_MAX + 9) is not None
         assert (outbox.all(), outbox.count()) == ([], 0)
@@ -169,6 +178,7 @@ def test_a_file_from_before_writes_were_kept_is_upgraded(server: MemoryServer, d
     device.update("site", NORTH, {"name": "mine"})
     device.close()
     with closing(sqlite3.connect(device._path)) as connection:
+        drop_dependencies(connection)
         connection.execute("DROP TABLE _haversack_withdrawn")
         connection.execute("DROP INDEX _haversack_outbox_state")
         connection.execute("ALTER TABLE _haversack_outbox DROP COLUMN settled_at_us")

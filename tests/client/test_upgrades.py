@@ -10,10 +10,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from client.memory_server import MemoryServer
+from client.memory_server import MemoryServer, Refusal
 from client.test_writes import NORTH, QUICK, SITE, VISIT
 from client.wire import Attribute, Entity
 from haversack.model.v1 import model_pb2
+from haversack.sync.v1 import upload_pb2
 from haversack_client import Device, StoreError
 from haversack_client import _tables as sql
 from haversack_client._reader import read_status
@@ -34,6 +35,13 @@ ADDED_LATER = {
 """Tables that a version did not have yet."""
 
 
+def drop_dependencies(connection: sqlite3.Connection) -> None:
+    """Takes away what no version before 7 had."""
+    for trigger in ("added", "changed", "removed"):
+        connection.execute(f"DROP TRIGGER _haversack_outbox_{trigger}")
+    connection.execute("DROP TABLE _haversack_dependency")
+
+
 def server_with_rows() -> MemoryServer:
     server = MemoryServer((SITE, VISIT, NOTE))
     server.put(SITE, NORTH.bytes, name="North", budget="5", kind=1)
@@ -48,6 +56,7 @@ def test_a_file_of_an_earlier_version_goes_on(tmp_path: Path, version: int) -> N
     with Device(path, server, backoff=QUICK) as device:
         device.sync()
     with closing(sqlite3.connect(path)) as connection, connection:
+        drop_dependencies(connection)
         for table in ADDED_LATER[version]:
             connection.execute(f"DROP TABLE {table}")
         if version == 2:
@@ -68,6 +77,24 @@ def test_a_file_of_an_earlier_version_goes_on(tmp_path: Path, version: int) -> N
         assert device.query("PRAGMA user_version")[0][0] == sql.FORMAT_VERSION
     sent = [event.rows.entity for event in server.streamed if event.HasField("rows")]
     assert sent == [SITE.number], "no row is fetched again but the one that was written"
+
+
+def test_what_depends_on_what_is_known_after_an_upgrade(tmp_path: Path) -> None:
+    path, server = tmp_path / "device.sqlite3", server_with_rows()
+    with Device(path, server, backoff=QUICK) as device:
+        device.sync()
+        made = device.create("site", {"name": "South"})
+        device.create("visit", {"topic": "look", "siteid": made})
+    with closing(sqlite3.connect(path)) as connection, connection:
+        drop_dependencies(connection)
+        connection.execute("PRAGMA user_version = 6")
+    refused = Refusal(upload_pb2.MUTATION_OUTCOME_FORBIDDEN)
+    server.judge = lambda mutation: refused if mutation.number == 1 else None
+    with Device(path, server, backoff=QUICK) as device:
+        device.sync()
+        assert [it.state for it in device.outbox()] == ["refused", "held"]
+        device.discard(1)
+        assert [(it.number, it.state) for it in device.outbox()] == [(2, "refused")]
 
 
 class Dying(sqlite3.Connection):

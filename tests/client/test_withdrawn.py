@@ -1,6 +1,7 @@
 """What a user gives up on a device, or writes anew, is given up on the server: nobody brings it back."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -169,13 +170,16 @@ def test_a_server_that_was_put_back_is_told_again(server: MemoryServer, device: 
 
 
 def test_numbers_are_kept_for_a_while(device: Device) -> None:
-    now_us = 10**15
+    a_day_us = 24 * 3600 * 1_000_000
+    begun_us = time.time_ns() // 1_000
     with device._writer.writing():
         entries = Outbox(device._writer._connection)
         insert = "INSERT INTO _haversack_withdrawn (number) VALUES (?)"
         device._writer._connection.executemany(insert, [(1,), (2,)])
-        entries.told([1], now_us=now_us - (KEPT_DAYS_MAX + 1) * 24 * 3600 * 1_000_000)
-        entries.told([2], now_us=now_us)
+        entries.told([1], now_us=begun_us)
+        for day in range(1, KEPT_DAYS_MAX + 1):
+            entries.told([], now_us=begun_us + day * a_day_us)
+        entries.told([2], now_us=begun_us + (KEPT_DAYS_MAX + 1) * a_day_us)
         entries.doubt()
         assert entries.withdrawn().withdrawn == [2]
 

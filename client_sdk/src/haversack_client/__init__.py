@@ -26,6 +26,7 @@ from haversack_client._device import Device
 from haversack_client._encryption import change_key, keyring_key
 from haversack_client._errors import (
     AuthenticationError,
+    BatchOpenError,
     DeviceBlockedError,
     DeviceWipedError,
     DigestMismatchError,
@@ -67,17 +68,18 @@ from haversack_client._live import (
 from haversack_client._model import User
 from haversack_client._model_change import EntityChange, ModelAnswer, ModelChange, OnModelChange
 from haversack_client._monitor import Activities, Activity, OverallState
+from haversack_client._pending import PendingWrite
 from haversack_client._progress import Progress
 from haversack_client._reader import EntityStatus, StageTime, Status
 from haversack_client._result import EntityResult, SyncResult
 from haversack_client._stage import Stage
-from haversack_client._writer import PendingWrite
 
 __all__ = [
     "Activities",
     "Activity",
     "AuthenticationError",
     "Backoff",
+    "BatchOpenError",
     "Caller",
     "Checkpoint",
     "CheckpointReached",

@@ -111,3 +111,29 @@ def store_errors(path: Path) -> Iterator[None]:
         yield
     except DATABASE_ERRORS as error:
         raise StoreError(f"{path}: {error}; is the path right, and is there space on the disk?") from error
+
+
+@contextmanager
+def reads_only(connection: Connection) -> Iterator[None]:
+    """Lets a connection that writes read alone for the length of the block, as a reader's own does.
+
+    Rows are `Row`. Whatever would write, or end the transaction, is refused by SQLite.
+    """
+    database: Any = sqlite3 if isinstance(connection, sqlite3.Connection) else sqlcipher
+
+    def authorize(action: int, name: str | None, *_: str | None) -> int:
+        tells = action == sqlite3.SQLITE_PRAGMA and name in _TELLING_PRAGMAS
+        return sqlite3.SQLITE_OK if tells or action in _READING else sqlite3.SQLITE_DENY
+
+    before = connection.row_factory
+    connection.row_factory = database.Row
+    connection.set_authorizer(authorize)
+    try:
+        yield
+    finally:
+        connection.set_authorizer(None)
+        connection.row_factory = before
+
+
+_READING = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
+_TELLING_PRAGMAS = frozenset({"table_info", "table_xinfo", "table_list", "index_list", "index_info", "data_version"})

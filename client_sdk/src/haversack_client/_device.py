@@ -34,6 +34,7 @@ from haversack_client._model_change import ModelGate, OnModelChange
 from haversack_client._monitor import Activities, Activity, Monitor
 from haversack_client._operations import KeepCookie
 from haversack_client._outbox import State
+from haversack_client._pending import PendingWrite, read_writes
 from haversack_client._progress import Progress
 from haversack_client._reader import Status, open_read_only, read_facts, read_status
 from haversack_client._readers import Readers
@@ -47,7 +48,7 @@ from haversack_client._transport import GrpcTransport, NoTransport, Token, Trans
 from haversack_client._turn import Turn
 from haversack_client._uploader import RETRIES_MAX, Uploader
 from haversack_client._wipe import Wiper
-from haversack_client._writer import PendingWrite, Writer
+from haversack_client._writer import Writer
 
 _Error = TypeVar("_Error", bound=Exception)
 
@@ -214,24 +215,29 @@ class Device:
         self._writer.delete(entity, row_id)
 
     def batch(self) -> AbstractContextManager[None]:
-        """All writes of this thread within the block are one transaction: if the block raises, none of them is made.
+        """All writes within the block are one transaction: if the block raises, none of them is made.
 
-        Other writes, those of a sync among them, wait for it: do nothing slow in it.
+        It is its thread's, and its task's, where tasks run. Writes of other threads, those of a sync among them, wait
+        for it: do nothing slow in it. Those of other tasks of its thread raise BatchOpenError. A StoreError at its end
+        means that nothing of it was made, too.
         """
         return self._writer.writing()
 
     def outbox(self) -> list[PendingWrite]:
         """Every write that is not in the server's rows yet, or was refused, in order."""
-        return self._writer.entries()
+        with self._reading() as connection:
+            return read_writes(connection)
 
     def refused(self) -> list[PendingWrite]:
         """Writes that were refused, with their reasons. The rows are the server's again, but for refused creations."""
-        return self._writer.entries(State.REFUSED)
+        with self._reading() as connection:
+            return read_writes(connection, State.REFUSED)
 
     def retry(self, number: int) -> int | None:
         """Writes a refused write again, over the row as it is now, and behind it what depends on it.
 
-        Returns its new number, or None if the row has the values already.
+        Returns its new number, or None if the row has the values already. What depends on it and cannot be written
+        again is refused, with the reason. Many are retried or discarded fastest in one batch.
 
         Raises:
             OutboxError: There is no such write, or it was not refused.
@@ -240,7 +246,11 @@ class Device:
         return self._writer.retry(number)
 
     def edit(self, number: int, values: Mapping[str, object]) -> int | None:
-        """Retries a refused write with other values: these replace or join what it set."""
+        """Retries a refused write with other values: these replace or join what it set.
+
+        A value whose column is gone from the device is left out if `values` have None for it; else WriteRefusedError
+        names it, as it does in `retry`.
+        """
         return self._writer.retry(number, values)
 
     def discard(self, number: int) -> None:
@@ -250,8 +260,11 @@ class Device:
     # -- Reading -------------------------------------------------------------------------------------------------------
 
     def query(self, sql: str, parameters: SqlParameters = ()) -> list[sqlite3.Row]:
-        """Runs one statement that reads, and returns all rows. Raises sqlite3.Error if SQLite refuses it."""
-        with self._readers.reading() as connection:
+        """Runs one statement that reads, and returns all rows. Raises sqlite3.Error if SQLite refuses it.
+
+        Within a batch, what it has written is seen.
+        """
+        with self._reading() as connection:
             return connection.execute(sql, parameters).fetchall()
 
     def fetch(self, fetch_xml: str, caller: Caller | None = None) -> list[sqlite3.Row]:
@@ -263,7 +276,7 @@ class Device:
 
         Raises FetchError, whose `reason` is the one that a server gives to such a filter.
         """
-        with self._readers.reading() as connection:
+        with self._reading() as connection:
             return Fetch(connection, caller).rows(fetch_xml)
 
     @property
@@ -450,6 +463,10 @@ class Device:
         self._gate.accept()
         if self._keeper:
             self._keeper.sync_now()
+
+    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """A connection to read with: within a batch the batch's, which alone sees its rows."""
+        return self._writer.reading() if self._writer.is_in_batch else self._readers.reading()
 
     def _on_written(self) -> None:
         """The write is in the database: nothing that comes of telling so may look as if it were not."""

@@ -19,6 +19,7 @@ HaversackError
 │   └── KeyWrongError         the database is encrypted, and not with this key
 ├── WriteRefusedError         a write breaks a rule of the model: reason, fields; nothing was written
 ├── OutboxError               there is no such write in the outbox, or what is asked of it cannot be done now
+├── BatchOpenError            another task's batch of writes is open in this thread, which cannot wait for it
 ├── FetchError                a FetchXML query cannot be read or run here: reason
 ├── SyncRunningError          this Device object is already syncing
 └── TokenError                the token is none, or the callable says that there is none: no call is made again
@@ -145,6 +146,10 @@ class WriteRefusedError(HaversackError):
 
 class OutboxError(HaversackError):
     """There is no write of this number in the outbox, or what is asked of it cannot be done now."""
+
+
+class BatchOpenError(HaversackError):
+    """Another task's batch of writes is open in this thread, which would wait for itself. Write when it has ended."""
 
 
 class FetchError(HaversackError):

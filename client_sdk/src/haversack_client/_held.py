@@ -77,6 +77,8 @@ class Facts:
     """The last event's, as JSON: what is written from here on was seen from there."""
     last_number: int = 0
     """Of the writes that were ever made here; no number is used twice."""
+    aging: str = "[0, 0]"
+    """By which clock kept writes age, as JSON: the device's when it was looked at last, and the time that counts."""
     full_check: int = 0
     """Number of the last full check that was carried out; 0 for none."""
     failure: str = ""

@@ -15,9 +15,9 @@ from haversack_client._callbacks import tell
 from haversack_client._errors import RemoteError
 from haversack_client._held import Checkpoint
 from haversack_client._monitor import Monitor
+from haversack_client._pending import Answered, PendingWrite
 from haversack_client._synchronizer import Applied, Connecting, Happening, ModelWaiting, Synchronizer
 from haversack_client._uploader import InstallBegun, Uploaded, Uploader, UploadHappening, UploadThread
-from haversack_client._writer import Answered, PendingWrite
 
 EVENTS_MAX = 1024
 """Events kept for an application that does not read; older ones are dropped and counted."""

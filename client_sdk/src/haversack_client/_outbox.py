@@ -73,8 +73,15 @@ class State(IntEnum):
     """It was DOUBTFUL, and the server asks the organization's source whether that has it."""
 
 
+NUMBER_MAX = (1 << 63) - 1
+"""What SQLite can count to; no write has a greater number."""
+
 KEPT_DAYS_MAX = 30
 """How long a write is kept that is in the data: an older backup than this is no use to anybody by then."""
+
+KEPT_DAYS_A_STEP_MAX = 1
+"""By how much kept writes may age from one look at the clock to the next: a clock that jumps, for one sync or for good,
+takes no more than this from them. A device that syncs less often keeps its writes longer."""
 
 KEPT_ENTRIES_MAX = 10_000
 """How many are kept. Numbers that were withdrawn are kept as long, and as many of them."""
@@ -182,6 +189,8 @@ COLUMNS = (
 _VISIBLE = f"state < {State.KEPT:d}"
 _SENDABLE = (State.WAITING, State.DOUBTFUL)
 _KEPT = (State.KEPT, State.DOUBTFUL, State.ASKED)
+_HELD_BY = f"state IN ({State.WAITING:d}, {State.QUEUED:d})"
+_FOLLOWING = f"({State.WAITING:d}, {State.QUEUED:d}, {State.HELD:d}, {State.REFUSED:d})"
 _MICROSECONDS_A_DAY = 24 * 3600 * 1_000_000
 
 
@@ -226,17 +235,31 @@ class Outbox:
 
     def keep(self, entries: Iterable[Entry], *, now_us: int) -> None:
         """Keeps entries that are in the server's rows, out of sight, and forgets those that were kept for too long."""
-        values = [(int(State.KEPT), now_us, entry.number) for entry in entries]
+        age_us = self._age(now_us)
+        self._connection.execute(
+            "DELETE FROM _haversack_outbox WHERE state = ? AND settled_at_us < ?",
+            (int(State.KEPT), age_us - KEPT_DAYS_MAX * _MICROSECONDS_A_DAY),
+        )
+        values = [(int(State.KEPT), age_us, entry.number) for entry in entries]
         if not values:
             return
         self._connection.executemany(
             "UPDATE _haversack_outbox SET state = ?, settled_at_us = ?, lsn = 0 WHERE number = ?", values
         )
         self._connection.execute(
-            "DELETE FROM _haversack_outbox WHERE state = ? AND (settled_at_us < ? OR number IN (SELECT number FROM"
-            " _haversack_outbox WHERE state = ? ORDER BY settled_at_us DESC, number DESC LIMIT -1 OFFSET ?))",
-            (int(State.KEPT), now_us - KEPT_DAYS_MAX * _MICROSECONDS_A_DAY, int(State.KEPT), KEPT_ENTRIES_MAX),
+            "DELETE FROM _haversack_outbox WHERE number IN (SELECT number FROM _haversack_outbox"
+            " WHERE state = ? ORDER BY settled_at_us DESC, number DESC LIMIT -1 OFFSET ?)",
+            (int(State.KEPT), KEPT_ENTRIES_MAX),
         )
+
+    def _age(self, now_us: int) -> int:
+        """The time by which kept writes age: the device's clock, but in steps that are bounded, and never back."""
+        row = self._connection.execute("SELECT value FROM _haversack_meta WHERE key = 'aging'").fetchone()
+        seen_us, age_us = json.loads(row[0]) if row else (now_us, now_us)
+        age_us += min(max(now_us - seen_us, 0), KEPT_DAYS_A_STEP_MAX * _MICROSECONDS_A_DAY)
+        aging = json.dumps([now_us, age_us])
+        self._connection.execute("INSERT OR REPLACE INTO _haversack_meta VALUES ('aging', ?)", (aging,))
+        return age_us
 
     def doubt(self) -> None:
         """A new epoch begins: whether the server still has what it took is not known."""
@@ -307,14 +330,15 @@ class Outbox:
 
     def told(self, numbers: Iterable[int], *, now_us: int) -> None:
         """The server knows that these were withdrawn. They are kept for a new epoch, but not for too long."""
-        values = [(now_us, number) for number in numbers]
+        age_us = self._age(now_us)
+        values = [(age_us, number) for number in numbers]
         if not values:
             return
         self._connection.executemany("UPDATE _haversack_withdrawn SET told_at_us = ? WHERE number = ?", values)
         self._connection.execute(
             "DELETE FROM _haversack_withdrawn WHERE told_at_us > 0 AND (told_at_us < ? OR number IN (SELECT number FROM"
             " _haversack_withdrawn WHERE told_at_us > 0 ORDER BY told_at_us DESC, number DESC LIMIT -1 OFFSET ?))",
-            (now_us - KEPT_DAYS_MAX * _MICROSECONDS_A_DAY, KEPT_ENTRIES_MAX),
+            (age_us - KEPT_DAYS_MAX * _MICROSECONDS_A_DAY, KEPT_ENTRIES_MAX),
         )
 
     def forget_withdrawn(self) -> None:
@@ -347,7 +371,7 @@ class Outbox:
 
     def get(self, number: int) -> Entry | None:
         """The entry of a number, if there is one."""
-        return next(self._entries("WHERE number = ?", (number,)), None)
+        return next(self._entries("WHERE number = ?", (number,)), None) if 0 < number <= NUMBER_MAX else None
 
     def all(self) -> list[Entry]:
         """Every entry but those that are kept out of sight, in order."""
@@ -374,19 +398,40 @@ class Outbox:
 
     def held(self) -> set[int]:
         """Numbers that depend, directly or not, on one that was refused or blocked; those of the blocked among them."""
-        stopped = {entry.number for entry in self.in_state(State.REFUSED, State.HELD)}
-        held = {entry.number for entry in self.in_state(State.HELD)}
-        if not stopped:
-            return held
         query = (
-            "SELECT number, depends_on FROM _haversack_outbox"
-            " WHERE state IN (1, 2) AND depends_on <> '[]' ORDER BY number"
+            "WITH RECURSIVE held(number) AS ("
+            f"SELECT number FROM _haversack_outbox WHERE state = {State.HELD:d}"
+            " UNION SELECT d.number FROM _haversack_outbox AS o JOIN _haversack_dependency AS d ON d.needs = o.number"
+            f" JOIN _haversack_outbox AS w ON w.number = d.number WHERE o.state = {State.REFUSED:d} AND w.{_HELD_BY}"
+            " UNION SELECT d.number FROM held JOIN _haversack_dependency AS d ON d.needs = held.number"
+            f" JOIN _haversack_outbox AS w ON w.number = d.number WHERE w.{_HELD_BY}"
+            ") SELECT number FROM held"
         )
-        for number, depends_on in self._connection.execute(query).fetchall():
-            if not stopped.isdisjoint(json.loads(depends_on)):
-                stopped.add(number)
-                held.add(number)
-        return held
+        return {number for (number,) in self._connection.execute(query)}
+
+    def is_held(self, entry: Entry) -> bool:
+        """Whether `held` has an entry."""
+        if entry.state not in (State.WAITING, State.QUEUED):
+            return entry.state is State.HELD
+        query = (
+            "WITH RECURSIVE needed(number) AS (SELECT needs FROM _haversack_dependency WHERE number = ?"
+            " UNION SELECT d.needs FROM needed JOIN _haversack_outbox AS o USING (number)"
+            f" JOIN _haversack_dependency AS d ON d.number = o.number WHERE o.{_HELD_BY})"
+            " SELECT 1 FROM needed JOIN _haversack_outbox USING (number) WHERE state IN (?, ?) LIMIT 1"
+        )
+        stopped = (entry.number, int(State.HELD), int(State.REFUSED))
+        return self._connection.execute(query, stopped).fetchone() is not None
+
+    def followers(self, numbers: Iterable[int]) -> list[Entry]:
+        """What depends on any of these, directly or not, in order; not they themselves."""
+        given = json.dumps(list(numbers))
+        clause = (
+            "WHERE number IN (WITH RECURSIVE reached(number) AS (SELECT value FROM json_each(?)"
+            " UNION SELECT d.number FROM reached JOIN _haversack_dependency AS d ON d.needs = reached.number"
+            f" JOIN _haversack_outbox AS w ON w.number = d.number WHERE w.state IN {_FOLLOWING})"
+            " SELECT number FROM reached) AND number NOT IN (SELECT value FROM json_each(?)) ORDER BY number"
+        )
+        return list(self._entries(clause, (given, given)))
 
     def sendable(self, after: int, count_max: int, bytes_max: int) -> Outgoing:
         """What to say next: entries behind `after` that can be sent, as many as fit, at least one if there is any.

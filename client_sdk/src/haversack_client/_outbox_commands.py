@@ -1,25 +1,22 @@
 """Commands of `haversack-device` that write, and that mend what was refused. They need no network."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from haversack.model.v1 import model_pb2
 
-from haversack_client import Caller, Device, PendingWrite, WriteRefusedError, _terminal
+from haversack_client import Caller, Device, OutboxError, PendingWrite, WriteRefusedError, _terminal
 from haversack_client._fetch import DOCUMENT_BYTES_MAX
 from haversack_client._model import CarriedModel
-from haversack_client._options import Database, Json, KeyFile, failures, offline, read_key, read_text
+from haversack_client._options import Database, Exit, Json, KeyFile, failures, offline, read_key, read_text
 from haversack_client._reader import read_facts
-from haversack_client._values import BIGINT_MAX
 
 Entity = Annotated[str, typer.Argument(help="Logical name of the entity, as in account.")]
 RowId = Annotated[str, typer.Argument(metavar="ID", help="The row's id.")]
 Values = Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Columns; nothing behind = means NULL.")]
-Number = Annotated[
-    int, typer.Argument(metavar="NUMBER", min=1, max=BIGINT_MAX, help="Number of the write, as `outbox` says.")
-]
 
 
 def create(db: Database, entity: Entity, values: Values, *, key_file: KeyFile = None, json: Json = False) -> None:
@@ -88,32 +85,90 @@ def outbox(
 
 def retry(
     db: Database,
-    number: Number,
+    number: Annotated[int | None, typer.Argument(help="Number of the write, as `outbox` says.")] = None,
     values: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME=VALUE...]", help="Values to set instead.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME=VALUE...]", help="Values to set instead; NAME= leaves a column out that is gone."
+        ),
     ] = None,
     *,
+    every: Annotated[bool, typer.Option("--all", help="Every refused write, in order.")] = False,
     key_file: KeyFile = None,
     json: Json = False,
 ) -> None:
-    """Write a refused write again, with other values if some are given.
+    """Write a refused write again, with other values if some are given, or all of them.
 
     Example: haversack-device retry --db crm.sqlite3 7 name="Contoso"
     """
+    _require_either(number is not None, every)
     with failures(json), offline(db, read_key(key_file)) as device:
+        if number is None:
+            _retry_all(device, json=json)
+            return
         write = _write(device, number)
         again = device.edit(number, typed(device, write.entity, values or []) if write else {})
         _terminal.print_text("nothing is left to change" if again is None else str(again), "number", as_json=json)
 
 
-def discard(db: Database, number: Number, *, key_file: KeyFile = None, json: Json = False) -> None:
-    """Give a refused write up; the row is the server's.
+def discard(
+    db: Database,
+    numbers: Annotated[list[int] | None, typer.Argument(metavar="NUMBER...", help="As `outbox` says.")] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Every refused write.")] = False,
+    key_file: KeyFile = None,
+    json: Json = False,
+) -> None:
+    """Give refused writes up; the rows are the server's. If one of them cannot be given up, none is.
 
-    Example: haversack-device discard --db crm.sqlite3 7
+    Example: haversack-device discard --db crm.sqlite3 7 8
     """
+    _require_either(bool(numbers), every)
     with failures(json), offline(db, read_key(key_file)) as device:
+        with device.batch():
+            gone = _discard_all(device) if every else _discard(device, numbers or [])
+        _terminal.print_text(" ".join(map(str, gone)), "discarded", as_json=json)
+
+
+def _require_either(is_named: bool, every: bool) -> None:
+    if is_named == every:
+        raise typer.BadParameter("name a write by its number, or give --all")
+
+
+def _retry_all(device: Device, *, json: bool) -> None:
+    """Writes again what can be; says of the rest why not."""
+    refused = device.refused()
+    failed = list[WriteRefusedError]()
+    with device.batch():
+        for write in refused:
+            try:
+                device.retry(write.number)
+            except OutboxError:
+                continue  # It depended on another, and was written again behind that.
+            except WriteRefusedError as error:
+                failed.append(error)
+    _terminal.print_text(f"{len(refused) - len(failed)} of {len(refused)}", "written_again", as_json=json)
+    for why in failed:
+        _terminal.print_failure(why, as_json=json)
+    if failed:
+        raise typer.Exit(Exit.FAILED)
+
+
+def _discard(device: Device, numbers: list[int]) -> list[int]:
+    for number in numbers:
         device.discard(number)
-        _terminal.print_text(str(number), "discarded", as_json=json)
+    return numbers
+
+
+def _discard_all(device: Device) -> list[int]:
+    """Until nothing is refused: what depended on a discarded write is refused from then on."""
+    gone = list[int]()
+    while refused := device.refused():
+        for write in refused:
+            with suppress(OutboxError):  # It went with the creation of its row.
+                device.discard(write.number)
+                gone.append(write.number)
+    return gone
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (create, update, delete, fetch, outbox, retry, discard)

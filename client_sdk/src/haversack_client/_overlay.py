@@ -21,13 +21,14 @@ Rows that only exist here have a negative `_ordinal`, that of their creation's n
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from haversack_client import _tables as sql
 from haversack_client._connections import Connection
 from haversack_client._model import Table
 from haversack_client._outbox import Entry, Kind, Outbox, State
 from haversack_client._rows import SqlValue
+from haversack_client._translation import fits
 
 Row = dict[str, SqlValue]
 """Values by column, `_ordinal` and `_lsn` left out."""
@@ -135,6 +136,7 @@ class Overlay:
         entries = self._outbox.of_row(entity, row_id)
         if table is None or not entries:
             return
+        entries = [_fitting(table, entry) for entry in entries]
         base = self._read(table, row_id)
         row, made_by = merged(base, entries)
         if base.ordinal is not None:
@@ -174,6 +176,12 @@ class Overlay:
         names = ", ".join(["_ordinal", "_lsn", *map(sql.quoted, known)])
         statement = f"INSERT INTO {sql.quoted(table.name)} ({names}) VALUES ({', '.join('?' * (len(known) + 2))})"
         self._connection.execute(statement, (ordinal, lsn, *(row[name] for name in known)))
+
+
+def _fitting(table: Table, entry: Entry) -> Entry:
+    """An entry without values of a type that its column had once: who reads the table counts on the type it has."""
+    unfit = {name for name, value in entry.new.items() if not fits(table, name, value)}
+    return replace(entry, new={name: entry.new[name] for name in entry.new.keys() - unfit}) if unfit else entry
 
 
 def _values(table: Table, found: Sequence[SqlValue]) -> Row:

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 from haversack_client._backoff import Waiting
 from haversack_client._held import Checkpoint
+from haversack_client._pending import Answered, PendingWrite
 from haversack_client._progress import Clock
 from haversack_client._session import Flow
 from haversack_client._synchronizer import Applied, Happening, ModelWaiting
 from haversack_client._uploader import Uploaded, UploadHappening
-from haversack_client._writer import Answered, PendingWrite
 
 
 @dataclass(frozen=True, slots=True)

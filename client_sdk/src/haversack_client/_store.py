@@ -44,6 +44,7 @@ from haversack_client._operations import (
 )
 from haversack_client._outbox import OFFERED_STATES, Outbox, Outgoing, State
 from haversack_client._overlay import Overlay
+from haversack_client._overtaken import Overtaking
 from haversack_client._reader import (
     read_blocks,
     read_entities,
@@ -411,7 +412,9 @@ class Store:
             before = self._model
             self._use(model)
             if before:
-                _translation.translate(self._outbox, before, model)
+                refused = _translation.translate(self._outbox, before, model)
+                followers = self._outbox.followers(entry.number for entry in refused)
+                Overtaking(self._outbox, model).pass_by([*refused, *followers])
                 for entity in before.tables.keys() - model.tables.keys():
                     self._outbox.forget_old_values(entity)
 

@@ -19,10 +19,11 @@ from haversack_client._errors import (
 from haversack_client._model import CarriedModel
 from haversack_client._model_change import ModelGate
 from haversack_client._operations import AdoptModel, StartEpoch
+from haversack_client._pending import Answered
 from haversack_client._session import Flow, Session, Step
 from haversack_client._store import Changes, Store
 from haversack_client._transport import Received, Stream, Transport
-from haversack_client._writer import Answered, Writer
+from haversack_client._writer import Writer
 
 RETRIES_MAX = 5
 """Calls in a row that may fail before anything new is applied, until `sync` gives up. A live stream never does."""

@@ -6,6 +6,7 @@
 | `_haversack_entity` | one row per entity: its table, how many rows, their digest |
 | `_haversack_block` | one row per block with rows: how many, the sum of their membership hashes |
 | `_haversack_outbox` | one row per write that waits, was refused, or is kept: see `_outbox` |
+| `_haversack_dependency` | which writes depend on which: made from the outbox by triggers |
 | `_haversack_withdrawn` | one row per number of a write that its user has given up, and whether the server knows |
 | `_haversack_conflict` | one row per write with fields that gave way, until the application decides: see `_conflicts` |
 | `_haversack_base` | the server's version of each row that such writes lie over: see `_overlay` |
@@ -26,7 +27,7 @@ from haversack_client._model import CarriedModel, Table
 APPLICATION_ID = 0x48565359
 """Marks a SQLite file as a device's: "HVSY"."""
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 """Version of the device's own tables, in `PRAGMA user_version`. A file of an earlier one is brought up to it."""
 
 BOOKKEEPING_OF_WRITES = (
@@ -67,16 +68,34 @@ BOOKKEEPING_OF_WITHDRAWN_WRITES = (
     "CREATE INDEX _haversack_withdrawn_untold ON _haversack_withdrawn (number) WHERE told_at_us = 0",
 )
 
-UPGRADES = {
+BOOKKEEPING_OF_DEPENDENCIES = (
+    "CREATE TABLE _haversack_dependency (needs INTEGER NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (needs, number))"
+    " WITHOUT ROWID",
+    "CREATE INDEX _haversack_dependency_number ON _haversack_dependency (number)",
+    "INSERT OR IGNORE INTO _haversack_dependency"
+    " SELECT value, number FROM _haversack_outbox, json_each(_haversack_outbox.depends_on)",
+    "CREATE TRIGGER _haversack_outbox_added AFTER INSERT ON _haversack_outbox BEGIN"
+    " INSERT OR IGNORE INTO _haversack_dependency SELECT value, new.number FROM json_each(new.depends_on); END",
+    "CREATE TRIGGER _haversack_outbox_changed AFTER UPDATE OF number, depends_on ON _haversack_outbox"
+    " WHEN old.number <> new.number OR old.depends_on <> new.depends_on BEGIN"
+    " DELETE FROM _haversack_dependency WHERE number = old.number;"
+    " INSERT OR IGNORE INTO _haversack_dependency SELECT value, new.number FROM json_each(new.depends_on); END",
+    "CREATE TRIGGER _haversack_outbox_removed AFTER DELETE ON _haversack_outbox BEGIN"
+    " DELETE FROM _haversack_dependency WHERE number = old.number; END",
+)
+"""An index of `_haversack_outbox.depends_on`, which SQLite itself keeps in step."""
+
+UPGRADES: Mapping[int, tuple[str, ...]] = {
     1: BOOKKEEPING_OF_WRITES,
     2: BOOKKEEPING_OF_CONFLICTS,
     3: BOOKKEEPING_OF_KEPT_WRITES,
     4: BOOKKEEPING_OF_FORGOTTEN_VALUES,
     5: BOOKKEEPING_OF_WITHDRAWN_WRITES,
+    6: BOOKKEEPING_OF_DEPENDENCIES,
 }
 """What a file of a version lacks for the next one: in 1 devices did not write, in 2 nobody decided on conflicts, in 3
 what the server took was forgotten, in 4 it was kept with what rows had been before, in 5 the server was not told what
-was given up."""
+was given up, in 6 nobody could tell what depends on a write without reading all of them."""
 
 
 def quoted(name: str) -> str:

@@ -24,11 +24,11 @@ from haversack_client._live import (
     UserChanged,
     WritesAnswered,
 )
+from haversack_client._pending import PendingWrite
 from haversack_client._progress import Progress
 from haversack_client._reader import Status
 from haversack_client._result import SyncResult
 from haversack_client._stage import Stage
-from haversack_client._writer import PendingWrite
 
 if TYPE_CHECKING:
     from rich.table import Table

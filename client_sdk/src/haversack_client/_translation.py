@@ -1,8 +1,9 @@
 """How a write travels, and what becomes of the outbox when the model that it was written against changes.
 
 A write that the server may have keeps its bytes, because the server's ledger knows them by their number; its answer
-comes as for any other. The rest is made anew where its meaning survives, and is refused with a reason where it does
-not: no value that a user wrote is dropped in silence.
+comes as for any other. Only what is shown of it here becomes the new type's; what cannot is kept, and not shown. The
+rest is made anew where its meaning survives, and is refused with a reason where it does not: no value that a user wrote
+is dropped in silence.
 
 A change of the staging database, a new epoch, leaves every byte as it is: a write says which history its LSN counts in.
 """
@@ -49,13 +50,17 @@ def mutation(
     ).SerializeToString(deterministic=True)
 
 
-def translate(outbox: Outbox, before: CarriedModel, after: CarriedModel) -> None:
-    """A new model begins: what was not sent yet is written in it, or refused."""
+def translate(outbox: Outbox, before: CarriedModel, after: CarriedModel) -> list[Entry]:
+    """A new model begins: what was not sent yet is written in it, or refused. Returns what was refused."""
     encoder = RowEncoder(after)
-    for entry in outbox.in_state(State.WAITING):
-        if entry.sent:
-            continue
+    changed = list[Entry]()
+    for entry in outbox.all():
         old, new = before.tables.get(entry.entity), after.tables.get(entry.entity)
+        if entry.sent or entry.state is not State.WAITING:
+            if old and new and any(_column(old, name) != _column(new, name) for name in entry.new):
+                outbox.replace(_retyped(new, entry))
+            continue
+        changed.append(entry)
         if new is None:
             name = old.name if old else f"entity {entry.entity}"
             outbox.replace(
@@ -63,6 +68,33 @@ def translate(outbox: Outbox, before: CarriedModel, after: CarriedModel) -> None
             )
         elif old is None or any(_column(old, name) != _column(new, name) for name in entry.new):
             _translate(outbox, entry, new, encoder, after.version)
+    now = [outbox.get(entry.number) for entry in changed]
+    return [entry for entry in now if entry and entry.state is State.REFUSED]
+
+
+def fits(table: Table, name: str, value: SqlValue) -> bool:
+    """Whether a column can hold a value that was written, maybe when it had another type."""
+    attribute = table.attributes.get(name)
+    if attribute is None or value is None:
+        return True
+    try:
+        return type(stored(attribute.type, value)) is type(value)
+    except ValueError:
+        return False
+
+
+def _retyped(table: Table, entry: Entry) -> Entry:
+    """An entry with values in the columns' types where they can be; else they stay as they were written."""
+    new = {name: _stored_or_same(table, name, value) for name, value in entry.new.items()}
+    old = {name: _stored_or_same(table, name, value) for name, value in entry.old.items()}
+    return replace(entry, new=new, old=old)
+
+
+def _stored_or_same(table: Table, name: str, value: SqlValue) -> SqlValue:
+    try:
+        return _stored(table, name, value)
+    except ValueError:
+        return value
 
 
 def _translate(outbox: Outbox, entry: Entry, table: Table, encoder: RowEncoder, version: int) -> None:

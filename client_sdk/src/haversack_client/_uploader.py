@@ -22,10 +22,11 @@ from haversack_client._errors import (
     UnavailableError,
 )
 from haversack_client._outbox import Outbox, Outgoing, Sendable
+from haversack_client._pending import Answered
 from haversack_client._renumbering import begin_anew, renumber
 from haversack_client._session import CLIENT
 from haversack_client._transport import Transport
-from haversack_client._writer import Answered, Writer
+from haversack_client._writer import Writer
 
 MUTATIONS_MAX = 500
 BYTES_MAX = 8 * 1024 * 1024

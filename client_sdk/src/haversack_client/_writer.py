@@ -6,9 +6,9 @@ It also takes the server's answers, because they change the outbox too.
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
@@ -17,6 +17,7 @@ from haversack.sync.v1 import position_pb2, sync_pb2, upload_pb2
 
 from haversack_client import _rules
 from haversack_client._answers import answered, is_news
+from haversack_client._batch import Batches
 from haversack_client._conflicts import Conflict, Conflicts, FieldConflict, Overruled
 from haversack_client._connections import Connection, Key, connect, store_errors
 from haversack_client._errors import DeviceWipedError, OutboxError, WriteRefusedError
@@ -24,6 +25,8 @@ from haversack_client._held import Wipe
 from haversack_client._model import CarriedModel, Table
 from haversack_client._outbox import Entry, Kind, Outbox, Outgoing, State
 from haversack_client._overlay import Overlay
+from haversack_client._overtaken import Overtaking, without_held
+from haversack_client._pending import Answered, PendingWrite, pending
 from haversack_client._reader import read_facts
 from haversack_client._rows import SqlValue
 from haversack_client._translation import mutation
@@ -43,61 +46,6 @@ DELETED_BYTES_MAX = 64 * 1024
 
 OUTBOX_ENTRIES_MAX = 100_000
 """Writes that may wait. A device that has more has not been online for very long, and should say so."""
-
-
-@dataclass(frozen=True, slots=True)
-class PendingWrite:
-    """A write that is not in the server's rows yet, or was refused.
-
-    Attributes:
-        number: Its position in the outbox.
-        entity: Logical name; "" if the device does not carry the entity any more.
-        id: The row's id.
-        kind: "create", "update" or "delete".
-        values: What it sets, by column.
-        old_values: What that was before.
-        state: "waiting", "held" (it depends on one that was refused), "queued" (the server has it, its source not yet),
-            "applied" (the server has it, the device has not come to it) or "refused".
-        depends_on: Numbers of writes that must be taken first.
-        reason: Why it was refused: name of an ErrorReason, else "".
-        message: The same for people, with what to do next.
-        fields: Columns in conflict, or not valid.
-        written_at_us: When it was written, microseconds since the Unix epoch.
-    """
-
-    number: int
-    entity: str
-    id: str
-    kind: str
-    values: Mapping[str, SqlValue]
-    old_values: Mapping[str, SqlValue]
-    state: str
-    depends_on: tuple[int, ...]
-    reason: str
-    message: str
-    fields: tuple[str, ...]
-    written_at_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What the server made of some writes.
-
-    Attributes:
-        applied: How many are in the data.
-        queued: How many wait for the organization's source.
-        held: How many depend on one that was refused.
-        refused: Those that were refused.
-        overruled: Those that were taken, but for `fields`, where the server's values stay: the policy of merging.
-        again: How many the server has lost, so that they are to be sent again.
-    """
-
-    applied: int = 0
-    queued: int = 0
-    held: int = 0
-    refused: tuple[PendingWrite, ...] = ()
-    overruled: tuple[PendingWrite, ...] = ()
-    again: int = 0
 
 
 class Writer:
@@ -125,15 +73,13 @@ class Writer:
         """
         self._path = path
         self._turn = turn or Turn()
-        self._on_written = on_written
         self._keeps_conflicts = keeps_conflicts
         self._clock = clock
-        self._is_open = False
-        self._wrote = False
         self._connection: Connection = connect(path, key)
         with store_errors(path):
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA secure_delete = ON")
+        self._batches = Batches(self._connection, path, self._turn, on_begun=self._follow_model, on_written=on_written)
         self._outbox = Outbox(self._connection)
         self._conflicts = Conflicts(self._connection)
         self._overlay = Overlay(self._connection, {})
@@ -141,66 +87,25 @@ class Writer:
         self._wipe: Wipe | None = None
         self._model: CarriedModel | None = None
         self._encoder: RowEncoder | None = None
+        self._overtaking: Overtaking | None = None
 
     def close(self) -> None:
         """Closes the database."""
         with store_errors(self._path), self._turn:
             self._connection.close()
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """One transaction for all writes of this thread within the block; nothing of it is left if the block raises.
+    @property
+    def is_in_batch(self) -> bool:
+        """Whether the caller is within a batch of its own."""
+        return self._batches.is_mine
 
-        Blocks may lie in each other: an inner one that raises takes only itself back.
-        """
-        with self._turn:
-            outermost = not self._is_open
-            if outermost:
-                self._begin()
-            try:
-                with self._savepoint():
-                    yield
-                if outermost:
-                    self._commit()
-            finally:
-                if outermost:
-                    self._end()
-            wrote = outermost and self._wrote
-        if wrote:
-            self._on_written()
+    def writing(self) -> AbstractContextManager[None]:
+        """One transaction for all writes within the block, as `Batches.writing`."""
+        return self._batches.writing()
 
-    def _begin(self) -> None:
-        with store_errors(self._path):
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._is_open, self._wrote = True, False
-            try:
-                self._follow_model()
-            except BaseException:
-                self._end()
-                raise
-
-    def _commit(self) -> None:
-        with store_errors(self._path):
-            self._connection.execute("COMMIT")
-
-    def _end(self) -> None:
-        """Whatever is not committed is taken back."""
-        self._is_open = False
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-            self._wrote = False
-
-    @contextmanager
-    def _savepoint(self) -> Iterator[None]:
-        self._connection.execute("SAVEPOINT block")
-        try:
-            yield
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK TO block")
-                self._connection.execute("RELEASE block")
-            raise
-        self._connection.execute("RELEASE block")
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection that sees what the caller's batch has written, as `Batches.reading`."""
+        return self._batches.reading()
 
     def create(self, entity: str, values: Mapping[str, object]) -> str:
         """Makes a row and returns its id, which is drawn unless `values` have one."""
@@ -223,13 +128,6 @@ class Writer:
             table = self._table(entity)
             self._delete(table, self._id(table, row_id))
 
-    def entries(self, *states: State) -> list[PendingWrite]:
-        """Writes in the outbox, in order; only those in some states, if any are named."""
-        with self._statement():
-            held = self._outbox.held()
-            entries = self._outbox.in_state(*states) if states else self._outbox.all()
-            return [self._pending(entry, held) for entry in entries]
-
     def retry(self, number: int, values: Mapping[str, object] | None = None) -> int | None:
         """Writes a refused write again, over the row as it is now, with other `values` where some are given.
 
@@ -238,28 +136,27 @@ class Writer:
         with self._statement():
             entry = self._stopped(number)
             followers = self._followers(number)
-            rows = {entry.row, *(follower.row for follower in followers)}
-            with self._overlay.lifted(rows):
-                self._outbox.give_up([number, *(follower.number for follower in followers)])
-            before = self._outbox.next_number()
-            self._write_again(entry, values or {})
-            written = self._outbox.next_number() > before
+            mutations = {it.number: self._outbox.mutation(it.number) for it in followers}
+            with self._overlay.lifted({entry.row, *(it.row for it in followers)}):
+                self._outbox.give_up([number, *mutations])
+            first = self._outbox.next_number()
+            written = self._write_again(entry, values or {})
             for follower in followers:
-                self._write_again(follower, {})
-            self._wrote = True
-            return before if written else None
+                self._follow_again(follower, mutations[follower.number], first)
+            self._batches.mark_written()
+            return written
 
     def discard(self, number: int) -> None:
-        """Gives a refused write up. Writes to a row whose creation is given up go with it.
+        """Gives a refused write up. Writes to a row whose creation is given up go with it, if no server has the row.
 
         Others that depend on it are refused from here on.
         """
         with self._statement():
             entry = self._stopped(number)
             followers = self._followers(number) if entry.kind is Kind.CREATE else []
-            rows = {entry.row, *(follower.row for follower in followers)}
-            with self._overlay.lifted(rows):
-                gone = {number, *(it.number for it in followers if it.row == entry.row)}
+            is_only_here = not self._is_on_server(entry)
+            with self._overlay.lifted({entry.row, *(it.row for it in followers)}):
+                gone = {number, *(it.number for it in followers if is_only_here and it.row == entry.row)}
                 self._outbox.give_up(gone)
                 for follower in followers:
                     # What depends on these in turn is held by them.
@@ -268,7 +165,7 @@ class Writer:
                         self._outbox.replace(
                             replace(follower, state=State.REFUSED, reason="WRITE_BLOCKED", message=message)
                         )
-            self._wrote = True
+            self._batches.mark_written()
 
     def sendable(self, after: int, count_max: int, bytes_max: int) -> Outgoing:
         """What to say next, as `Outbox.sendable`. From here on the server may have the writes."""
@@ -308,16 +205,24 @@ class Writer:
             position = self._position()
             with self._overlay.lifted(entry.row for _, entry in known):
                 after = [self._answered(answer, entry, position) for answer, entry in known]
+            self._pass_by([entry for entry in after if entry.state in (State.REFUSED, State.HELD)])
             states = [entry.state for entry in after]
             return Answered(
                 applied=states.count(State.APPLIED),
                 queued=states.count(State.QUEUED),
                 held=states.count(State.HELD),
-                refused=tuple(self._pending(entry, set()) for entry in after if entry.state is State.REFUSED),
+                refused=tuple(self._pending(entry) for entry in after if entry.state is State.REFUSED),
                 overruled=tuple(
-                    self._pending(entry, set()) for entry in after if entry.state is State.APPLIED and entry.fields
+                    self._pending(entry) for entry in after if entry.state is State.APPLIED and entry.fields
                 ),
             )
+
+    def _pass_by(self, stopped: Sequence[Entry]) -> None:
+        """What was written later goes ahead of writes that were refused, and of those that depend on them."""
+        if stopped and self._overtaking:
+            every = [*stopped, *self._outbox.followers(entry.number for entry in stopped)]
+            with self._overlay.lifted(entry.row for entry in every):
+                self._overtaking.pass_by(every)
 
     def _send_again(self, numbers: Iterable[int]) -> int:
         """Has writes that the server does not know any more be sent as they are; returns how many."""
@@ -400,6 +305,7 @@ class Writer:
         self._wipe = Wipe.parse(facts.wipe)
         self._model = CarriedModel.parse(facts.model) if facts.model else None
         self._encoder = RowEncoder(self._model) if self._model else None
+        self._overtaking = Overtaking(self._outbox, self._model) if self._model else None
         self._overlay.use(self._model.tables if self._model else {})
         self._version = version
 
@@ -421,7 +327,7 @@ class Writer:
         except ValueError as error:
             raise WriteRefusedError("VALUE_INVALID", f"{table.primary_id} {error}", [table.primary_id]) from error
 
-    def _create(self, table: Table, row_id: str, values: Mapping[str, object]) -> None:
+    def _create(self, table: Table, row_id: str, values: Mapping[str, object]) -> int:
         _rules.require_right(table, Kind.CREATE)
         found = self._stored(table, Kind.CREATE, values)
         found = _rules.with_defaults(table, Kind.CREATE, found)
@@ -429,9 +335,9 @@ class Writer:
         if self._overlay.shown(table.entity, row_id) is not None:
             raise WriteRefusedError("ROW_EXISTS", f"{table.name} has a row {row_id} already; update it instead")
         _rules.check_row(table, Kind.CREATE, new, new)
-        self._write(table, row_id, Kind.CREATE, new, {})
+        return self._write(table, row_id, Kind.CREATE, new, {})
 
-    def _update(self, table: Table, row_id: str, values: Mapping[str, object]) -> None:
+    def _update(self, table: Table, row_id: str, values: Mapping[str, object]) -> int | None:
         _rules.require_right(table, Kind.UPDATE)
         row = self._required_row(table, row_id)
         found = self._stored(table, Kind.UPDATE, values)
@@ -442,24 +348,45 @@ class Writer:
         new = {name: value for name, value in found.items() if name in different}
         defaults = _rules.with_defaults(table, Kind.UPDATE, new)
         new |= {name: value for name, value in defaults.items() if name not in new and row.get(name) != value}
-        if new:
-            _rules.check_row(table, Kind.UPDATE, new, {**row, **new})
-            self._write(table, row_id, Kind.UPDATE, new, {name: row.get(name) for name in new})
+        if not new:
+            return None
+        _rules.check_row(table, Kind.UPDATE, new, {**row, **new})
+        return self._go_ahead(table, row_id, new, {name: row.get(name) for name in new})
 
-    def _delete(self, table: Table, row_id: str) -> None:
+    def _go_ahead(
+        self, table: Table, row_id: str, new: Mapping[str, SqlValue], old: Mapping[str, SqlValue]
+    ) -> int | None:
+        """Enters an update, in front of those that are held: what it sets is taken from them."""
+        assert self._overtaking is not None
+        with self._overlay.lifted([(table.entity, row_id)]):
+            taken = self._overtaking.take(table, row_id, new.keys())
+        new, old = {**taken.new, **new}, {**old, **taken.old}
+        row = self._required_row(table, row_id)
+        written = None
+        if any(row.get(name) != value for name, value in new.items()):
+            written = self._write(table, row_id, Kind.UPDATE, new, old)
+        if taken.remainders:
+            with self._overlay.lifted([(table.entity, row_id)]):
+                self._overtaking.enter(taken.remainders)
+        self._batches.mark_written()
+        return written
+
+    def _delete(self, table: Table, row_id: str) -> int | None:
         _rules.require_right(table, Kind.DELETE)
         self._required_row(table, row_id)
         refused = [it for it in self._outbox.of_row(table.entity, row_id) if it.state is State.REFUSED]
         creation = next((it for it in refused if it.kind is Kind.CREATE), None)
         if creation and self._overlay.base(table.entity, row_id).ordinal is None:
             self.discard(creation.number)
-        else:
-            self._write(table, row_id, Kind.DELETE, {}, self._deleted(table, row_id))
+            return None
+        return self._write(table, row_id, Kind.DELETE, {}, self._deleted(table, row_id))
 
     def _deleted(self, table: Table, row_id: str) -> Mapping[str, SqlValue]:
-        """The row that is deleted, as it is shown; nothing if it is large."""
+        """The row that is deleted, as it is shown, but for what is held; nothing if it is large."""
         assert self._encoder is not None
-        row = self._required_row(table, row_id)
+        entries = self._outbox.of_row(table.entity, row_id)
+        held = [it for it in entries if it.kind is Kind.UPDATE and self._outbox.is_held(it)]
+        row = without_held(self._required_row(table, row_id), held)
         old = {name: value for name, value in row.items() if value is not None and name != table.primary_id}
         return old if len(self._encoder.encode(table, old)) <= DELETED_BYTES_MAX else {}
 
@@ -475,7 +402,7 @@ class Writer:
 
     def _write(
         self, table: Table, row_id: str, kind: Kind, new: Mapping[str, SqlValue], old: Mapping[str, SqlValue]
-    ) -> None:
+    ) -> int:
         assert self._model is not None
         assert self._encoder is not None
         entry = Entry(
@@ -497,7 +424,8 @@ class Writer:
             raise WriteRefusedError("ROW_TOO_LARGE", text)
         with self._overlay.lifted([entry.row]):
             self._outbox.add(entry, encoded)
-        self._wrote = True
+        self._batches.mark_written()
+        return entry.number
 
     def _next_number(self) -> int:
         count = self._outbox.count()
@@ -521,9 +449,17 @@ class Writer:
         return tuple(sorted(found))
 
     def _creations(self, entity: int, row_id: str) -> set[int]:
+        """Creations of a row that have yet to be taken. If the server has a row of that id, no other waits for it."""
         open_states = (State.WAITING, State.QUEUED, State.HELD, State.REFUSED)
         entries = self._outbox.of_row(entity, row_id)
-        return {entry.number for entry in entries if entry.kind is Kind.CREATE and entry.state in open_states}
+        creations = [it for it in entries if it.kind is Kind.CREATE and it.state in open_states]
+        stopped = (State.HELD, State.REFUSED)
+        return {it.number for it in creations if it.state not in stopped or not self._is_on_server(it)}
+
+    def _is_on_server(self, entry: Entry) -> bool:
+        """Whether the server has the row of an entry, as far as the device is told."""
+        is_carried = self._model is not None and entry.entity in self._model.tables
+        return is_carried and self._overlay.base(entry.entity, entry.id).ordinal is not None
 
     def _entity_number(self, name: str) -> int | None:
         table = self._model.table(name) if self._model else None
@@ -535,34 +471,66 @@ class Writer:
         entry = self._outbox.get(number)
         if entry is None or entry.state in (State.KEPT, State.DOUBTFUL, State.ASKED):
             raise OutboxError(f"there is no write {number} in the outbox; it may be in the data already")
-        if entry.state is not State.REFUSED and number not in self._outbox.held():
+        if entry.state is not State.REFUSED and not self._outbox.is_held(entry):
             raise OutboxError(f"write {number} was not refused; it waits for the server, so sync first")
         return entry
 
     def _followers(self, number: int) -> list[Entry]:
         """Writes that depend on one, directly or not, in order."""
-        reached, found = {number}, []
-        for entry in self._outbox.in_state(State.WAITING, State.QUEUED, State.HELD, State.REFUSED):
-            if not reached.isdisjoint(entry.depends_on):
-                reached.add(entry.number)
-                found.append(entry)
-        return found
+        return self._outbox.followers([number])
 
-    def _write_again(self, entry: Entry, values: Mapping[str, object]) -> None:
+    def _write_again(self, entry: Entry, values: Mapping[str, object]) -> int | None:
+        """Writes what a write says over the row as it is now; returns its new number, or None if nothing changes."""
         table = self._model.tables.get(entry.entity) if self._model else None
         if table is None:
             raise WriteRefusedError(
                 "ENTITY_UNKNOWN", "the device does not carry the entity any more; discard the write"
             )
-        known = {column.name for column in table.columns}
-        merged = {name: value for name, value in entry.new.items() if name in known} | dict(values)
+        merged = _of_columns(table, entry.new, values)
         match entry.kind:
             case Kind.CREATE:
-                self._create(table, entry.id, merged)
+                return self._create(table, entry.id, merged)
             case Kind.UPDATE:
-                self._update(table, entry.id, merged)
+                return self._update(table, entry.id, merged)
             case Kind.DELETE:
-                self._delete(table, entry.id)
+                return self._delete(table, entry.id)
+
+    def _follow_again(self, entry: Entry, encoded: bytes, first: int) -> None:
+        """Writes again what has waited for another write, but not over what the user has done since.
+
+        What cannot be written again is refused from here on, for the reason that there is. `first` is the first number
+        that was given since.
+        """
+        try:
+            with self._statement():
+                self._write_again(self._not_overtaken(entry, first), {})
+        except WriteRefusedError as error:
+            refused = replace(
+                entry,
+                number=self._outbox.next_number(),
+                state=State.REFUSED,
+                sent=False,
+                depends_on=(),
+                reason=error.reason,
+                message=str(error),
+                fields=error.fields,
+            )
+            again = upload_pb2.Mutation.FromString(encoded)
+            again.number = refused.number
+            again.ClearField("depends_on")
+            with self._overlay.lifted([entry.row]):
+                self._outbox.add(refused, again.SerializeToString(deterministic=True))
+
+    def _not_overtaken(self, entry: Entry, first: int) -> Entry:
+        """An entry without what later ones of its row set. Raises WriteRefusedError if one deletes the row."""
+        later = [it for it in self._outbox.of_row(*entry.row) if entry.number < it.number < first]
+        going = [it for it in later if it.state is not State.REFUSED]
+        if any(it.kind is Kind.DELETE for it in going):
+            raise WriteRefusedError("ROW_UNKNOWN", "the row was deleted after this was written; discard the write")
+        if entry.kind is not Kind.UPDATE:
+            return entry
+        names = {name for it in going for name in it.new}
+        return replace(entry, new={name: value for name, value in entry.new.items() if name not in names})
 
     def _position(self) -> int | None:
         """The LSN that the device has come to; None if it has none in this epoch."""
@@ -580,20 +548,22 @@ class Writer:
             self._outbox.keep([after], now_us=int(self._clock() * 1_000_000))
         return after
 
-    def _pending(self, entry: Entry, held: set[int]) -> PendingWrite:
+    def _pending(self, entry: Entry) -> PendingWrite:
         table = self._model.tables.get(entry.entity) if self._model else None
-        state = State.HELD if entry.number in held else entry.state
-        return PendingWrite(
-            number=entry.number,
-            entity=table.name if table else "",
-            id=entry.id,
-            kind=entry.kind.name.lower(),
-            values=entry.new,
-            old_values=entry.old,
-            state=state.name.lower(),
-            depends_on=entry.depends_on,
-            reason=entry.reason,
-            message=entry.message,
-            fields=entry.fields,
-            written_at_us=entry.written_at_us,
+        return pending(entry, table.name if table else "")
+
+
+def _of_columns(table: Table, new: Mapping[str, SqlValue], values: Mapping[str, object]) -> dict[str, object]:
+    """What is to be written again. A value whose column is gone is left out only if `values` say None for it."""
+    known = {column.name for column in table.columns}
+    gone = sorted(new.keys() - known)
+    unsaid = [name for name in gone if name not in values]
+    if unsaid:
+        names = ", ".join(unsaid)
+        raise WriteRefusedError(
+            "ATTRIBUTE_UNKNOWN",
+            f"{table.name} has no {names} on this device any more; edit the write with None for {names}, or discard it",
+            unsaid,
         )
+    left_out = {name for name in gone if values[name] is None}
+    return {name: value for name, value in {**new, **values}.items() if name not in left_out}

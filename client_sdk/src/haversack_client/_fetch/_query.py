@@ -77,7 +77,8 @@ class Fetch:
         if root.name != "fetch":
             raise malformed(f"{root.place}: write a <fetch>")
         with _database_errors():
-            self._connection.execute("BEGIN")
+            if not self._connection.in_transaction:
+                self._connection.execute("BEGIN")
             serialized = read_facts(self._connection).model
             if not serialized:
                 raise unsupported("nothing is on this device yet; sync first")

@@ -126,7 +126,8 @@ def on_publication(
     """Yields what there is to say of a publication; `name` is its name."""
     tables = {entity.table.full_name: entity.table for entity in plan.entities.values() if entity.table}
     if publication is None:
-        command = f"CREATE PUBLICATION {name} FOR TABLE {_list(it.quoted for it in tables.values())} WITH (publish_via_partition_root = true)"
+        quoted = _list(table.quoted for table in tables.values())
+        command = f"CREATE PUBLICATION {name} FOR TABLE {quoted} WITH (publish_via_partition_root = true)"
         if may_create and all(table.owned for table in tables.values()):
             yield Finding("publication", Verdict.OK, f"{name} will be made with the first snapshot")
         else:
@@ -182,8 +183,9 @@ def on_identity(entity: Entity, followed: Mapping[str, Followed]) -> Iterator[Fi
             " apart, and without any identity PostgreSQL would refuse updates and deletions of the published table"
         )
         partitions = ", and the same for each partition" if found.partitioned else ""
-        remedy = f"run: ALTER TABLE {entity.table.quoted} REPLICA IDENTITY FULL{partitions}; or give it a PRIMARY KEY of these columns"
-        yield Finding(entity.name, Verdict.FAILURE, what, f"{remedy} that is not DEFERRABLE")
+        remedy = f"run: ALTER TABLE {entity.table.quoted} REPLICA IDENTITY FULL{partitions}"
+        key = "or give it a PRIMARY KEY of these columns that is not DEFERRABLE"
+        yield Finding(entity.name, Verdict.FAILURE, what, f"{remedy}; {key}")
 
 
 def _failed(what: str, command: str) -> Finding:
