@@ -170,7 +170,7 @@ def odd(tmp_path: Path) -> Path:
         ("query 'SELECT 1; SELECT 2'", "one statement"),
         ("query 'SELECT \udcff'", "one statement"),
         ("query 'SELECT 1 \0'", "null character"),
-        ("retry 99999999999999999999", "less than or equal"),
+        ("retry 99999999999999999999", "there is no write 99999999999999999999"),
         ("discard 0", "greater than or equal"),
         ("sync --endpoint localhost:1 --token-file {odd}/bytes", "not UTF-8 text"),
         ("sync --endpoint localhost:1 --token-file {odd}/empty", "is empty"),
