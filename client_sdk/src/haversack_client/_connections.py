@@ -15,8 +15,10 @@ from haversack_client._errors import KeyWrongError, StoreError
 
 if TYPE_CHECKING:
     Connection: TypeAlias = sqlite3.Connection
+    Cursor: TypeAlias = sqlite3.Cursor
 else:
     Connection = sqlite3.Connection
+    Cursor = sqlite3.Cursor
 
 try:
     from sqlcipher3 import dbapi2 as sqlcipher  # type: ignore[import-not-found, import-untyped, unused-ignore]
@@ -41,6 +43,9 @@ DATABASE_ERRORS: tuple[type[Exception], ...] = (sqlite3.Error, *((sqlcipher.Erro
 
 STATEMENT_ERRORS: tuple[type[Exception], ...] = (ValueError, sqlite3.Warning)
 """What it raises beside them of a text that is no statement: two at once, or one with a zero or half a character."""
+
+REFUSED_BY_SQLITE = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE)
+"""Codes of errors of a statement that is wrong, or beyond a limit of SQLite's. Other codes are the file's."""
 
 NOT_A_DATABASE = "file is not a database"
 """What both libraries say of a file that they cannot decrypt, and of one that is none."""
