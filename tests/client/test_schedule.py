@@ -16,6 +16,7 @@ from haversack.sync.v1 import sync_pb2, upload_pb2
 from haversack_client import (
     Backoff,
     Device,
+    DeviceBlockedError,
     Keeper,
     NotProvisionedError,
     OverallState,
@@ -24,7 +25,7 @@ from haversack_client import (
     StoreError,
     UnavailableError,
 )
-from haversack_client._keeper import Work
+from haversack_client._keeper import REFUSED_SECONDS, Work
 from haversack_client._schedule import Due, read_due
 from haversack_client._uploader import RETRIES_MAX
 from hypothesis import given
@@ -86,6 +87,9 @@ AWAY = NotProvisionedError("out of service", code="FAILED_PRECONDITION", reason=
 REFUSED = PermissionDeniedError("no", code="PERMISSION_DENIED")
 
 
+INTERVAL_SECONDS = 3600.0
+
+
 class Kept:
     """A keeper over work that is scripted: each sync and each upload takes what it does from a list."""
 
@@ -115,11 +119,11 @@ class Kept:
         if isinstance(self.remaining, Exception):
             error, self.remaining = self.remaining, 0.0
             raise error
-        remaining, self.remaining = self.remaining, 3600 if self.remaining else 0
-        return Due(3600, remaining)
+        remaining, self.remaining = self.remaining, INTERVAL_SECONDS if self.remaining else 0
+        return Due(INTERVAL_SECONDS, remaining)
 
-    def keeper(self, jitter: Callable[[], float] = lambda: 0.0) -> Keeper:
-        work = Work(self.sync, self.upload, lambda: None, self.due, jitter)
+    def keeper(self, *, waits: Callable[[float | None], object] = lambda _: None) -> Keeper:
+        work = Work(self.sync, self.upload, lambda: None, self.due, lambda: 0.0, waits=waits)
         return Keeper(work, Backoff(initial_seconds=0.0001, max_seconds=0.001))
 
     def next(self) -> str:
@@ -157,6 +161,18 @@ def test_what_was_refused_is_asked_for_again_much_later(monkeypatch: pytest.Monk
         assert [kept.next() for _ in range(2)] == ["upload"] * 2
         keeper.sync_now()
         assert [kept.next() for _ in range(2)] == ["sync"] * 2
+
+
+def test_a_blocked_device_waits_for_its_interval() -> None:
+    blocked, waits = (
+        DeviceBlockedError("lost", code="PERMISSION_DENIED", reason="DEVICE_BLOCKED"),
+        Queue[float | None](),
+    )
+    kept = Kept(blocked, RuntimeError("the application's"))
+    with kept.keeper(waits=waits.put) as keeper:
+        assert waits.get(timeout=WAIT_SECONDS) == INTERVAL_SECONDS
+        keeper.sync_now()
+        assert waits.get(timeout=WAIT_SECONDS) == REFUSED_SECONDS
 
 
 def test_a_full_queue_at_the_server_needs_no_second_download() -> None:

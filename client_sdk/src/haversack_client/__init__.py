@@ -44,6 +44,7 @@ from haversack_client._errors import (
     SyncRunningError,
     TokenError,
     UnavailableError,
+    UserChangedError,
     WriteRefusedError,
 )
 from haversack_client._fetch import Caller, Collation, FiscalCalendar
@@ -129,6 +130,7 @@ __all__ = [
     "UploadFailed",
     "User",
     "UserChanged",
+    "UserChangedError",
     "Wipe",
     "WriteRefusedError",
     "WritesAnswered",

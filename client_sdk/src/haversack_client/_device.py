@@ -526,11 +526,9 @@ class Device:
         return synchronizer
 
     def _uploader(self, *, retries_max: int | None) -> Uploader:
-        install_id = self._store.facts().install_id
         uploader = Uploader(
             self._writer,
             self._transport,
-            install_id,
             self._backoff,
             app=self._app,
             retries_max=retries_max,

@@ -16,7 +16,7 @@ from haversack_client._errors import RemoteError
 from haversack_client._held import Checkpoint
 from haversack_client._monitor import Monitor
 from haversack_client._synchronizer import Applied, Connecting, Happening, ModelWaiting, Synchronizer
-from haversack_client._uploader import Uploaded, Uploader, UploadHappening, UploadThread
+from haversack_client._uploader import InstallBegun, Uploaded, Uploader, UploadHappening, UploadThread
 from haversack_client._writer import Answered, PendingWrite
 
 EVENTS_MAX = 1024
@@ -275,6 +275,8 @@ class Live:
             case Waiting(error, delay_seconds):
                 self._events.put(UploadFailed(error, delay_seconds))
             case Uploaded(answered):
+                if isinstance(happening, InstallBegun):
+                    self._synchronizer.call_again()
                 self._tell_answered(answered)
 
     def _tell_answered(self, answered: Answered) -> None:

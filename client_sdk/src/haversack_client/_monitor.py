@@ -212,7 +212,11 @@ class Monitor:
     def count(self, **changes: object) -> None:
         """The outbox may have changed."""
         with self._readers.reading() as connection:
-            waiting, queued, refused = count_writes(connection)
+            counts = count_writes(connection)
+        self._take_counts(counts, changes)
+
+    def _take_counts(self, counts: tuple[int, int, int], changes: dict[str, object]) -> None:
+        waiting, queued, refused = counts
         if not waiting:
             self._forget_upload_error()
             if "error" in changes:
@@ -222,8 +226,8 @@ class Monitor:
     def look(self) -> bool:
         """Counts, and returns whether anything was written since the last look: another process may do so, too."""
         with self._readers.reading() as connection:
-            number = read_last_number(connection)
-        self.count()
+            number, counts = read_last_number(connection), count_writes(connection)
+        self._take_counts(counts, {})
         with self._lock:
             known, self._last_number = self._last_number, number
         return number != known

@@ -16,6 +16,7 @@ from haversack_client import (
     PermissionDeniedError,
     TokenError,
     UnavailableError,
+    UserChangedError,
     _terminal,
 )
 from haversack_client._connections import DATABASE_ERRORS, Key
@@ -148,7 +149,7 @@ def failures(json: bool) -> Iterator[None]:
 def _fail(error: Exception, *, json: bool) -> NoReturn:
     _terminal.print_failure(error, as_json=json)
     match error:
-        case AuthenticationError() | PermissionDeniedError():
+        case AuthenticationError() | PermissionDeniedError() | UserChangedError():
             raise typer.Exit(Exit.REFUSED) from error
         case UnavailableError():
             raise typer.Exit(Exit.UNAVAILABLE) from error

@@ -53,7 +53,7 @@ def _privileges(entity: Entity, table: Table, role: str) -> Iterator[Finding]:
     ]
     if rights := ", ".join(filter(None, lacking)):
         what = f"{role} may not {rights} rows of {table.full_name}: writes of devices that need it wait"
-        yield Finding(entity.name, Verdict.WARNING, what, f"run: GRANT {rights} ON {table.full_name} TO {role}")
+        yield Finding(entity.name, Verdict.WARNING, what, f"run: GRANT {rights} ON {table.quoted} TO {role}")
     if table.sequences:
         listed = ", ".join(table.sequences)
         what = f"{role} may not use {listed}, which numbers rows of {table.full_name}: those that devices make wait"
