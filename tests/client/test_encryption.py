@@ -1,5 +1,6 @@
 """Databases that only their key opens."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -137,3 +138,23 @@ def test_a_key_is_drawn_once_and_kept_by_the_system(ring: MemoryKeyring) -> None
     assert keyring_key("crm.sqlite3")() == key
     assert keyring_key("other.sqlite3")() != key
     assert set(ring.passwords) == {("haversack", "crm.sqlite3"), ("haversack", "other.sqlite3")}
+
+
+def test_errors_of_an_encrypted_database_are_those_of_sqlite(path: Path) -> None:
+    with open_device(path) as device:
+        device.sync()
+        with pytest.raises(sqlite3.OperationalError, match="no such column") as caught:
+            device.query("SELECT nowhere")
+        assert caught.value.sqlite_errorcode == sqlite3.SQLITE_ERROR
+        with pytest.raises(sqlite3.ProgrammingError):
+            device.query("SELECT 1; SELECT 2")
+        with closing(device.connection()) as connection:
+            with pytest.raises(sqlite3.OperationalError, match="readonly"):
+                connection.execute("DELETE FROM site")
+            with pytest.raises(sqlite3.Error), connection:
+                connection.cursor().execute("SELECT ?")
+            countdown = "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i - 1 FROM n) SELECT i"
+            rows = connection.execute(f"{countdown}, json(CASE i WHEN 0 THEN '[' ELSE '1' END) FROM n")
+            assert next(rows)["i"] == 2
+            with pytest.raises(sqlite3.OperationalError, match="malformed"):
+                list(rows)

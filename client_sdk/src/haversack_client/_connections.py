@@ -5,8 +5,9 @@ SQLCipher comes with `haversack-client[encrypted]`.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,13 +15,19 @@ from haversack_client._errors import KeyWrongError, StoreError
 
 if TYPE_CHECKING:
     Connection: TypeAlias = sqlite3.Connection
+    Cursor: TypeAlias = sqlite3.Cursor
 else:
     Connection = sqlite3.Connection
+    Cursor = sqlite3.Cursor
 
 try:
     from sqlcipher3 import dbapi2 as sqlcipher  # type: ignore[import-not-found, import-untyped, unused-ignore]
 except ImportError:
     sqlcipher = None
+
+CURSOR_METHODS = ("execute", "executemany", "executescript", "fetchone", "fetchmany", "fetchall", "__next__")
+CONNECTION_METHODS = ("commit", "rollback", "create_function", "create_collation", "backup", "__exit__")
+"""What can raise errors of SQLite. A connection's own `execute` is its cursor's."""
 
 KEY_LENGTH_MIN = 8
 """A shorter key is a mistake: whoever has the file tries those in minutes."""
@@ -34,12 +41,11 @@ IN_MEMORY = Path(":memory:")
 DATABASE_ERRORS: tuple[type[Exception], ...] = (sqlite3.Error, *((sqlcipher.Error,) if sqlcipher else ()))
 """What a connection raises, whichever library it is of."""
 
-STATEMENT_ERRORS: tuple[type[Exception], ...] = (
-    ValueError,
-    sqlite3.Warning,
-    *((sqlcipher.Warning,) if sqlcipher else ()),
-)
+STATEMENT_ERRORS: tuple[type[Exception], ...] = (ValueError, sqlite3.Warning)
 """What it raises beside them of a text that is no statement: two at once, or one with a zero or half a character."""
+
+REFUSED_BY_SQLITE = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE)
+"""Codes of errors of a statement that is wrong, or beyond a limit of SQLite's. Other codes are the file's."""
 
 NOT_A_DATABASE = "file is not a database"
 """What both libraries say of a file that they cannot decrypt, and of one that is none."""
@@ -59,7 +65,12 @@ def connect(path: Path, key: Key | None = None, *, read_only: bool = False) -> C
     with store_errors(path):
         uri = str(path) if path == IN_MEMORY else f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         connection: Connection = database.connect(
-            uri, uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+            uri,
+            uri=True,
+            timeout=BUSY_TIMEOUT_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=sqlite3.Connection if key is None else _encrypted_connection(),
         )
         try:
             if key is not None:
@@ -77,6 +88,42 @@ def _required_sqlcipher() -> Any:
     if sqlcipher is None:
         raise StoreError("a key needs SQLCipher; install haversack-client[encrypted]")
     return sqlcipher
+
+
+@cache
+def _encrypted_connection() -> type[Any]:
+    """A connection of SQLCipher that raises the errors of `sqlite3`: applications know those, and catch them."""
+    own_cursor = _raising_sqlite_errors(sqlcipher.Cursor, CURSOR_METHODS)
+
+    def cursor(self: Any, factory: Any = own_cursor) -> Any:
+        return sqlcipher.Connection.cursor(self, factory)
+
+    named = _raising_sqlite_errors(sqlcipher.Connection, CONNECTION_METHODS)
+    return type("EncryptedConnection", (named,), {"cursor": cursor})
+
+
+def _raising_sqlite_errors(base: type[Any], names: Iterable[str]) -> type[Any]:
+    def renamed(method: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(method)
+        def call(*arguments: Any, **options: Any) -> Any:
+            try:
+                return method(*arguments, **options)
+            except (sqlcipher.Error, sqlcipher.Warning) as error:
+                raise _as_sqlite_error(error) from error
+
+        return call
+
+    return type(base.__name__, (base,), {name: renamed(getattr(base, name)) for name in names})
+
+
+def _as_sqlite_error(error: Exception) -> Exception:
+    """The error of `sqlite3` that has the same name. What it only warned of once, two statements, is an error now."""
+    name = type(error).__name__
+    found: Exception = getattr(sqlite3, "ProgrammingError" if name == "Warning" else name)(*error.args)
+    for detail in ("sqlite_errorcode", "sqlite_errorname"):
+        if hasattr(error, detail):
+            setattr(found, detail, getattr(error, detail))
+    return found
 
 
 def quoted_key(key: Key) -> str:

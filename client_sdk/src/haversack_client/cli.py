@@ -8,14 +8,13 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from sqlite3 import Cursor
 from types import FrameType
 from typing import Annotated
 
 import typer
 
 from haversack_client import Device, _outbox_commands, _terminal
-from haversack_client._connections import STATEMENT_ERRORS, Connection
+from haversack_client._connections import STATEMENT_ERRORS, Connection, Cursor
 from haversack_client._live import Live
 from haversack_client._options import (
     App,

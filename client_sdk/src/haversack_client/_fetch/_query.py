@@ -4,7 +4,6 @@ Beside filters it may join entities (`link-entity` with `inner` or `outer`, nest
 does: those of a joined entity `alias.attribute`, unless an `<attribute>` has an alias of its own.
 """
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from haversack_client import _tables as sql
-from haversack_client._connections import DATABASE_ERRORS, Connection
+from haversack_client._connections import DATABASE_ERRORS, REFUSED_BY_SQLITE, Connection
 from haversack_client._errors import StoreError
 from haversack_client._fetch._caller import Caller
 from haversack_client._fetch._conditions import Scope, Statement
@@ -49,9 +48,6 @@ FETCH_HINTS = (
     "min-active-row-version",
     "datasource",
 )
-
-REFUSED_BY_SQLITE = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE)
-"""What SQLite says of a statement beyond one of its own limits. Other errors are the file's."""
 
 
 class Fetch:
