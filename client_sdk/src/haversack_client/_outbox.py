@@ -473,12 +473,13 @@ class Outbox:
     ) -> list[Sendable]:
         found, size, installs = list[Sendable](), 0, self.installs()
         marks = ", ".join("?" * len(states))
+        former = f" OR (number < {installs.first_number} AND state IN (2, 8))" if installs.former else ""
         query = (
             "SELECT number, mutation, sent, settled_at_us, first_hash FROM _haversack_outbox"
-            f" WHERE number > ? AND (state IN ({marks}) OR (number < ? AND state IN (2, 8))){clause} ORDER BY number"
+            f" WHERE number > ? AND (state IN ({marks}){former}){clause} ORDER BY number"
         )
         for number, mutation, sent, settled_at_us, first_hash in self._connection.execute(
-            query, (after, *map(int, states), installs.first_number)
+            query, (after, *map(int, states))
         ):
             if number in held:
                 continue
