@@ -264,6 +264,10 @@ class MemoryServer:
         event.position.CopyFrom(position_pb2.Position(lsn=self.head, history=int(self.epoch[6:])))
         yield event
 
+    def refused(self) -> list[tuple[bytes, int]]:
+        """Mutations that are not in the data, as (install, number), in order."""
+        return sorted(name for name, (_, answer) in self.ledger.items() if answer.outcome not in TAKEN)
+
     def retry(self, install: bytes, number: int) -> bool:
         """An administrator has a refused mutation judged again; returns whether that may be."""
         raw, answer = self.ledger[install, number]

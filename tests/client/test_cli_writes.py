@@ -171,7 +171,7 @@ def odd(tmp_path: Path) -> Path:
         ("query 'SELECT \udcff'", "one statement"),
         ("query 'SELECT 1 \0'", "null character"),
         ("retry 99999999999999999999", "there is no write 99999999999999999999"),
-        ("discard 0", "greater than or equal"),
+        ("discard 0", "there is no write 0"),
         ("sync --endpoint localhost:1 --token-file {odd}/bytes", "not UTF-8 text"),
         ("sync --endpoint localhost:1 --token-file {odd}/empty", "is empty"),
         ("sync --endpoint localhost:1 --token-file {odd}/lines", "no bearer token"),

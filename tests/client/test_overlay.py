@@ -73,6 +73,7 @@ class OverlayAgainstModel(RuleBasedStateMachine):
         self.made = 0
         self.backup = self.server.back_up()
         self.acknowledged = set[int]()
+        self.given_up = set[int]()
         self.base: dict[str, Row] = {}
         self.by_ordinal: dict[int, str] = {}
         self.epoch = b""
@@ -180,6 +181,7 @@ class OverlayAgainstModel(RuleBasedStateMachine):
         values = self.titled(values)
         try:
             self.device.edit(write.number, values)
+            self.given_up |= {it.number for it in before} - {it.number for it in self.device.outbox()}
         except WriteRefusedError:
             assert self.device.outbox() == before
             return
@@ -190,7 +192,12 @@ class OverlayAgainstModel(RuleBasedStateMachine):
     @precondition(lambda self: self.device.refused())
     @rule(data=st.data())
     def gives_up(self, data: st.DataObject) -> None:
-        self.device.discard(data.draw(st.sampled_from([it.number for it in self.device.refused()])))
+        self.discard(data.draw(st.sampled_from([it.number for it in self.device.refused()])))
+
+    def discard(self, number: int) -> None:
+        before = {write.number for write in self.device.outbox()}
+        self.device.discard(number)
+        self.given_up |= before - {write.number for write in self.device.outbox()}
 
     @rule()
     def crashes(self) -> None:
@@ -222,6 +229,11 @@ class OverlayAgainstModel(RuleBasedStateMachine):
     def nobody_may_create(self) -> None:
         made = upload_pb2.MUTATION_KIND_CREATE
         self.server.judge = lambda mutation: FORBIDDEN if mutation.kind == made else None
+
+    @precondition(lambda self: self.server.refused())
+    @rule(data=st.data())
+    def an_administrator_retries(self, data: st.DataObject) -> None:
+        self.server.retry(*data.draw(st.sampled_from(self.server.refused())))
 
     @rule()
     def the_epoch_changes(self) -> None:
@@ -333,12 +345,16 @@ class OverlayAgainstModel(RuleBasedStateMachine):
     def nothing_is_taken_twice(self) -> None:
         assert len(set(self.server.applied)) == len(self.server.applied)
 
+    @invariant()
+    def what_was_given_up_is_not_taken(self) -> None:
+        assert set(self.server.withdrawn).isdisjoint(self.server.applied)
+
     def quiet(self) -> None:
         """Everybody is there again and nothing is refused any more: what is left is given up."""
         self.server.judge = lambda _: None
         self.device.sync()
         while refused := self.device.refused():
-            self.device.discard(refused[0].number)
+            self.discard(refused[0].number)
         self.device.sync()
         self.device.sync()
 
@@ -366,9 +382,10 @@ class EndsQuiet(OverlayAgainstModel):
             self.quiet()
             self.follow()
             assert [write for write in self.device.outbox() if write.state != "refused"] == []
-            assert self.acknowledged <= {number for _, number in self.server.ledger}, "none was lost for good"
+            known = {number for _, number in self.server.ledger}
+            assert self.acknowledged - self.given_up <= known, "none was lost for good"
             while refused := self.device.refused():
-                self.device.discard(refused[0].number)
+                self.discard(refused[0].number)
             self.shows_what_waits_over_what_is()
             assert self.base == {
                 str(UUID(bytes=row_id)): named(fields) for row_id, fields in self.server.visible(TASK).items()

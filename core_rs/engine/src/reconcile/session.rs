@@ -158,7 +158,8 @@ impl Session {
     pub fn cookie(&self) -> Cookie {
         let known = |held: &Held| KnownEntity { entity: held.entity, floor: held.floor, fingerprint: held.fingerprint };
         Cookie {
-            epoch: self.epoch.clone(),
+            // Until a Plan has told it, a stream that breaks must not have the next one take it for known.
+            epoch: if self.tells_epoch { Bytes::new() } else { self.epoch.clone() },
             lsn: self.seen(),
             history: History(0),
             revision: self.revision,

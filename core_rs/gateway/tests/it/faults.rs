@@ -11,7 +11,7 @@ use crate::replica::Replica;
 use crate::tokens::token;
 use haversack_staging::Staging;
 
-use crate::world::{ACCOUNT, ADA, LONG_CITY_BYTES, World, all_accounts, put_account};
+use crate::world::{ACCOUNT, ADA, BOB, LONG_CITY_BYTES, World, all_accounts, own_accounts, put_account};
 
 /// Accounts that take several batches to send.
 fn many(world: &World, count: u32) {
@@ -202,6 +202,28 @@ fn a_cookie_of_a_past_that_was_lost_begins_a_new_epoch_however_far_the_database_
         assert_eq!(device.replica.epoch[..], world.staging.identity().unwrap().epoch);
         unhurt.sync().await.unwrap();
         assert_eq!((unhurt.count(ACCOUNT), &unhurt.replica.epoch), (35, &device.replica.epoch));
+    });
+}
+
+#[test]
+fn a_stream_that_breaks_before_its_plan_hides_no_new_epoch() {
+    let mut world = World::new();
+    world.publish(own_accounts());
+    world.commit(|commit| put_account(commit, 1, BOB, "Ribe"));
+    Stage::new(world).run(async |world, door| {
+        let mut device = door.device(ADA).await;
+        let mut events = device.call(SyncMode::Live).await.unwrap();
+        device.reach(&mut events).await.unwrap();
+        world.staging.mint_epoch(world.staging.identity().unwrap().epoch).unwrap();
+        world.commit(|commit| put_account(commit, 2, BOB, "Ribe"));
+        while matches!(next(&mut events).await, Ok(Some(_))) {}
+        let mut events = device.call(SyncMode::Once).await.unwrap();
+        let first = next(&mut events).await.unwrap().unwrap();
+        assert!(matches!(first.event, Some(Event::Model(_))), "{first:?}");
+        device.apply(&first);
+        drop(events);
+        device.sync().await.unwrap();
+        assert_eq!(device.replica.epoch[..], world.staging.identity().unwrap().epoch);
     });
 }
 

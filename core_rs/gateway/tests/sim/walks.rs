@@ -18,12 +18,13 @@ const DEVICES: &str = "HAVERSACK_SIMULATION_DEVICES";
 const STEPS: &str = "HAVERSACK_SIMULATION_STEPS";
 
 /// The worlds of every run: seeds, devices, steps.
-const RUN: [(u64, Size); 5] = [
+const RUN: [(u64, Size); 6] = [
     (7, Size { devices: 24, steps: 2_000 }),
     (10, Size { devices: 24, steps: 2_000 }),
     (3, Size { devices: 60, steps: 2_000 }),
     (4, Size { devices: 200, steps: 2_000 }),
     (9, Size { devices: 24, steps: 2_000 }),
+    (5, Size { devices: 24, steps: 2_000 }),
 ];
 
 /// The size of worlds under `make sim`.
