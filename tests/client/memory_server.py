@@ -1,7 +1,7 @@
 """A server in memory behind the transport's seam: it keeps the contract of Sync and Upload, and nothing else.
 
-One organization, one user. It has a ledger, the three conflict policies, LSNs and epochs, and it streams what differs
-between what a cookie says and what is visible. Tests may cut its streams, lose its answers, and refuse writes.
+One organization, one user at a time. It has a ledger, the three conflict policies, LSNs and epochs, and it streams what
+differs between what a cookie says and what is visible. Tests may cut its streams, lose its answers, and refuse writes.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from haversack.error.v1 import error_pb2
 from haversack.model.v1 import model_pb2
 from haversack.sync.v1 import position_pb2, report_pb2, sync_pb2, upload_pb2
-from haversack_client import UnavailableError
+from haversack_client import RemoteError, UnavailableError, UserChangedError
 from haversack_client._outbox import mutation_hash
 from haversack_client._roaring import encode_block
 from haversack_client._transport import Received
@@ -96,6 +96,8 @@ class MemoryServer:
     other_tables: bool = True
     """Whether the next version has other tables, so that rows are sent again."""
     user: sync_pb2.User | None = None
+    signed_in: bytes = b""
+    """Whose the token is; empty: streams do not say."""
     head: int = 0
     rows: dict[int, dict[bytes, ServerRow]] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=dict)
@@ -175,20 +177,28 @@ class MemoryServer:
         if self.down:
             raise UnavailableError("nobody answers", code="UNAVAILABLE")
         cut, self.cut_after = self.cut_after, None
-        return MemoryStream(self._events(request), cut, self.streamed)
+        return MemoryStream(self._greeting(request), cut, self.streamed)
 
     def upload(self, request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
         """Takes mutations."""
         if self.down:
             raise UnavailableError("nobody answers", code="UNAVAILABLE")
         self.uploads.append(request)
+        if request.user and self.signed_in not in (b"", request.user):
+            raise UserChangedError("another user's", code="FAILED_PRECONDITION", reason="USER_CHANGED")
         numbers = [upload_pb2.Mutation.FromString(raw).number for raw in request.mutations]
         assert numbers or request.withdrawn, "a call says something"
         assert list(request.withdrawn) == sorted(set(request.withdrawn) - set(numbers)), "they are other ones, in order"
         for number in request.withdrawn:
             self._withdraw(request.install_id, number)
         self._first_hashes |= {(request.install_id, it.number): it.hash for it in request.shortened}
-        answers = [self._take(request.install_id, mutation) for mutation in request.mutations]
+        known = {raw: self._known(request.install_id, raw) for raw in request.mutations}
+        mutations = [raw for raw in request.mutations if known[raw] or not request.known_only]
+        reused = [raw for raw in mutations if known[raw] is False]
+        if reused:
+            lowest = str(upload_pb2.Mutation.FromString(reused[0]).number)
+            raise RemoteError("reused", code="ABORTED", reason="NUMBER_REUSED", details={"mutation": lowest})
+        answers = [self._take(request.install_id, mutation) for mutation in mutations]
         if self.lose_answers:
             self.lose_answers -= 1
             raise UnavailableError("the answer was lost", code="UNAVAILABLE")
@@ -203,6 +213,20 @@ class MemoryServer:
 
     def hang_up(self) -> None:
         """Does nothing: every call is answered at once."""
+
+    def _greeting(self, request: sync_pb2.SyncRequest) -> Iterator[sync_pb2.SyncEvent]:
+        """The events, of which the first says whose rows they are."""
+        for index, event in enumerate(self._events(request)):
+            if index == 0:
+                event.user = self.signed_in
+            yield event
+
+    def _known(self, install: bytes, raw: bytes) -> bool | None:
+        """Whether a mutation's number is known with its bytes (True), or with others (False)."""
+        number = upload_pb2.Mutation.FromString(raw).number
+        known = self.ledger.get((install, number))
+        first_hash = self._first_hashes.get((install, number), mutation_hash(raw))
+        return None if known is None else mutation_hash(known[0]) == first_hash
 
     def _events(self, request: sync_pb2.SyncRequest) -> Iterator[sync_pb2.SyncEvent]:
         epoch, version, floor = (*request.cookie.split(b"/"), b"0")[:3] if request.cookie else (b"", b"0", b"0")
@@ -258,8 +282,6 @@ class MemoryServer:
         mutation = upload_pb2.Mutation.FromString(raw)
         known = self.ledger.get((install, mutation.number))
         if known:
-            first_hash = self._first_hashes.get((install, mutation.number), mutation_hash(raw))
-            assert mutation_hash(known[0]) == first_hash, "a number came again with other bytes"
             # Of an LSN that is none of this database's commits, the head takes the place.
             again = upload_pb2.MutationAnswer()
             again.CopyFrom(known[1])

@@ -1,11 +1,12 @@
 """What an application raises when it is told something is its own: the device goes on, and the log has it."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from client.test_following import LiveServer, wait_for
+from client.test_following import EXPIRED, WAIT_SECONDS, LiveServer, RefusingServer, wait_for
 from client.test_wipe import WipingServer
 from client.test_writes import NORTH, QUICK, SITE, VISIT
 from haversack_client import (
@@ -14,6 +15,7 @@ from haversack_client import (
     DeviceWipedError,
     ModelAnswer,
     ModelChangeWaiting,
+    OverallState,
     StoreError,
     WritesAnswered,
 )
@@ -93,6 +95,25 @@ def test_a_device_is_wiped_whatever_the_application_makes_of_it(tmp_path: Path) 
         with pytest.raises(DeviceWipedError):
             device.sync()
         assert device.wiped
+
+
+def test_a_listener_may_stop_the_stream_that_tells_it(tmp_path: Path) -> None:
+    server = RefusingServer((SITE, VISIT))
+    server.put(SITE, NORTH.bytes, name="North")
+    device = Device(tmp_path / "device.sqlite3", server, backoff=QUICK)
+    device.sync()
+    live, ended = device.live(), threading.Event()
+
+    def read() -> None:
+        list(live)
+        ended.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    device.on_activity(lambda activity: live.stop() if activity.state is OverallState.ERROR else None)
+    server.refusal = EXPIRED
+    device.update("site", NORTH, {"name": "Mine"})
+    assert ended.wait(WAIT_SECONDS), "it is the thread that uploads which tells"
+    device.close()
 
 
 def test_progress_is_asked_for_by_a_call_and_ends_it(device: Device) -> None:

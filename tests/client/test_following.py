@@ -298,6 +298,37 @@ def test_activities_can_be_iterated(device: Device) -> None:
     assert seen[-1].stage is Stage.READY
 
 
+def test_activities_end_with_their_device(tmp_path: Path, server: MemoryServer) -> None:
+    device = Device(tmp_path / "device.sqlite3", server, backoff=QUICK)
+    seen, ended = list[Activity](), threading.Event()
+
+    def read() -> None:
+        seen.extend(device.activities())
+        ended.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    device.sync()
+    device.close()
+    assert ended.wait(WAIT_SECONDS)
+    assert list(device.activities()) == [device.activity], "of one that is closed there is what was last"
+
+
+def test_the_application_may_change_its_directory(
+    tmp_path: Path, server: MemoryServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with Device(Path("device.sqlite3"), server, backoff=QUICK) as device:
+        device.sync()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        assert device.status().rows == 1
+        with device._readers.reading():
+            assert device.query("SELECT name FROM site")[0]["name"] == "North"
+        device.update("site", NORTH, {"name": "Mine"})
+        assert device.sync().applied == 1
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 WIDER = Entity(
     3,
     "site",

@@ -123,7 +123,7 @@ class Player:
         self.store.commit(step.operations)
         self.session.committed(step)
         if step.answers is not None:
-            self.writer.take(step.answers)
+            self.writer.take(step.answers, self.store.install_id())
         self.flow = step.flow
 
     def event(self, stated: Json) -> sync_pb2.SyncEvent:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from queue import Empty, Queue
+from typing import NoReturn
 
 import pytest
 from client.memory_server import MemoryServer, MemoryStream
@@ -15,14 +16,16 @@ from haversack.sync.v1 import sync_pb2, upload_pb2
 from haversack_client import (
     Backoff,
     Device,
+    DeviceBlockedError,
     Keeper,
     NotProvisionedError,
+    OverallState,
     PermissionDeniedError,
     QueueFullError,
     StoreError,
     UnavailableError,
 )
-from haversack_client._keeper import Work
+from haversack_client._keeper import REFUSED_SECONDS, Work
 from haversack_client._schedule import Due, read_due
 from haversack_client._uploader import RETRIES_MAX
 from hypothesis import given
@@ -84,6 +87,9 @@ AWAY = NotProvisionedError("out of service", code="FAILED_PRECONDITION", reason=
 REFUSED = PermissionDeniedError("no", code="PERMISSION_DENIED")
 
 
+INTERVAL_SECONDS = 3600.0
+
+
 class Kept:
     """A keeper over work that is scripted: each sync and each upload takes what it does from a list."""
 
@@ -113,11 +119,11 @@ class Kept:
         if isinstance(self.remaining, Exception):
             error, self.remaining = self.remaining, 0.0
             raise error
-        remaining, self.remaining = self.remaining, 3600 if self.remaining else 0
-        return Due(3600, remaining)
+        remaining, self.remaining = self.remaining, INTERVAL_SECONDS if self.remaining else 0
+        return Due(INTERVAL_SECONDS, remaining)
 
-    def keeper(self, jitter: Callable[[], float] = lambda: 0.0) -> Keeper:
-        work = Work(self.sync, self.upload, lambda: None, self.due, jitter)
+    def keeper(self, *, waits: Callable[[float | None], object] = lambda _: None) -> Keeper:
+        work = Work(self.sync, self.upload, lambda: None, self.due, lambda: 0.0, waits=waits)
         return Keeper(work, Backoff(initial_seconds=0.0001, max_seconds=0.001))
 
     def next(self) -> str:
@@ -155,6 +161,18 @@ def test_what_was_refused_is_asked_for_again_much_later(monkeypatch: pytest.Monk
         assert [kept.next() for _ in range(2)] == ["upload"] * 2
         keeper.sync_now()
         assert [kept.next() for _ in range(2)] == ["sync"] * 2
+
+
+def test_a_blocked_device_waits_for_its_interval() -> None:
+    blocked, waits = (
+        DeviceBlockedError("lost", code="PERMISSION_DENIED", reason="DEVICE_BLOCKED"),
+        Queue[float | None](),
+    )
+    kept = Kept(blocked, RuntimeError("the application's"))
+    with kept.keeper(waits=waits.put) as keeper:
+        assert waits.get(timeout=WAIT_SECONDS) == INTERVAL_SECONDS
+        keeper.sync_now()
+        assert waits.get(timeout=WAIT_SECONDS) == REFUSED_SECONDS
 
 
 def test_a_full_queue_at_the_server_needs_no_second_download() -> None:
@@ -212,6 +230,27 @@ class CountingServer(MemoryServer):
     @cached_property
     def unanswered(self) -> threading.Semaphore:
         return threading.Semaphore(0)
+
+
+def test_an_organization_out_of_service_is_a_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = MemoryServer((OFTEN, SELDOM))
+    server.put(OFTEN, NORTH.bytes, name="North")
+
+    def away(_: object) -> NoReturn:
+        raise AWAY
+
+    with Device(tmp_path / "device.sqlite3", server, backoff=QUICK) as device:
+        device.sync()
+        monkeypatch.setattr(server, "upload", away)
+        monkeypatch.setattr(server, "open", away)
+        with device.keep_synced() as keeper:
+            keeper.sync_now()
+            activity = wait_for(device, lambda it: it.error != "")
+            assert (activity.state, activity.error) == (OverallState.NOT_CONNECTED, str(AWAY))
+            device.update("site", NORTH, {"name": "Mine"})
+            monkeypatch.undo()
+            wait_for(device, lambda it: not it.waiting and not it.error)
+        assert len(server.applied) == 1
 
 
 def test_a_sync_by_the_application_counts() -> None:

@@ -36,7 +36,7 @@ ADDED_LATER = {
 
 
 def drop_dependencies(connection: sqlite3.Connection) -> None:
-    """Takes away what no version before 8 had."""
+    """Takes away what no version before 7 had."""
     for trigger in ("added", "changed", "removed"):
         connection.execute(f"DROP TRIGGER _haversack_outbox_{trigger}")
     connection.execute("DROP TABLE _haversack_dependency")
@@ -87,7 +87,7 @@ def test_what_depends_on_what_is_known_after_an_upgrade(tmp_path: Path) -> None:
         device.create("visit", {"topic": "look", "siteid": made})
     with closing(sqlite3.connect(path)) as connection, connection:
         drop_dependencies(connection)
-        connection.execute("PRAGMA user_version = 7")
+        connection.execute("PRAGMA user_version = 6")
     refused = Refusal(upload_pb2.MUTATION_OUTCOME_FORBIDDEN)
     server.judge = lambda mutation: refused if mutation.number == 1 else None
     with Device(path, server, backoff=QUICK) as device:

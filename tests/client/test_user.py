@@ -23,6 +23,7 @@ from haversack_client import (
     ModelChanged,
     ProtocolError,
     UserChanged,
+    UserChangedError,
 )
 
 ADA, TEAM, UNIT = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -51,6 +52,27 @@ def server() -> MemoryServer:
     for at, owner in enumerate((ADA, TEAM, UNIT)):
         server.put(VISIT, UUID(int=10 + at).bytes, topic=f"of {at}", ownerid=owner.bytes)
     return server
+
+
+def test_a_database_is_its_users(server: MemoryServer, tmp_path: Path) -> None:
+    server.signed_in = ADA.bytes
+    path = tmp_path / "device.sqlite3"
+    with Device(path, server, backoff=QUICK) as device:
+        assert device.status().user_id is None
+        device.sync()
+        assert device.status().user_id == str(ADA)
+        device.update("site", NORTH, {"name": "Mine"})
+        device._store._connection.execute("DELETE FROM _haversack_meta WHERE key = 'user'")
+    with Device(path, server, backoff=QUICK) as device:
+        assert device.status().user_id == str(ADA), "a file that does not have it has it in its model"
+        cookie = device._store.facts().cookie
+        server.signed_in = TEAM.bytes
+        with pytest.raises(UserChangedError):
+            device.sync()
+        assert device._store.facts().cookie == cookie
+        assert server.uploads[-1].user == ADA.bytes
+        server.signed_in = ADA.bytes
+        assert device.sync().applied == 1
 
 
 def topics(device: Device, operator: str, caller: Caller | None = None) -> list[str]:

@@ -38,6 +38,7 @@ class WipingServer(MemoryServer):
     offered: tuple[int, ...] = ()
     unreachable: frozenset[str] = frozenset()
     unreadable: frozenset[int] = frozenset()
+    reused: frozenset[tuple[bytes, int]] = frozenset()
     upload_error: HaversackError | None = None
 
     def open(self, request: sync_pb2.SyncRequest) -> MemoryStream:
@@ -57,8 +58,14 @@ class WipingServer(MemoryServer):
         if not (self.heard and self.offers):
             raise wiped(offers=self.offers)
         numbers = tuple(upload_pb2.Mutation.FromString(raw).number for raw in request.mutations)
+        for number in numbers:
+            if (request.install_id, number) in self.reused:
+                details = {"mutation": str(number)}
+                raise RemoteError("reused", code="ABORTED", reason="NUMBER_REUSED", details=details)
         if self.unreadable.intersection(numbers):
-            raise RemoteError("unreadable", code="INVALID_ARGUMENT", reason="REQUEST_INVALID")
+            [number, *_] = sorted(self.unreadable.intersection(numbers))
+            details = {"mutation": str(number)}
+            raise RemoteError("unreadable", code="INVALID_ARGUMENT", reason="REQUEST_INVALID", details=details)
         self.offered += numbers
         refused = upload_pb2.MUTATION_OUTCOME_FORBIDDEN
         answers = [upload_pb2.MutationAnswer(number=number, outcome=refused) for number in numbers]
@@ -229,6 +236,36 @@ def test_all_that_is_not_in_the_data_is_offered(server: WipingServer, open_devic
         with pytest.raises(DeviceWipedError):
             device.sync()
     assert server.offered[-2:] == (1, 3)
+
+
+def test_a_copied_file_offers_its_writes_under_new_numbers(server: WipingServer, open_device: OpenDevice) -> None:
+    with open_device() as device:
+        device.sync()
+        made = device.create("site", {"name": "one"})
+        device.update("site", made, {"name": "two"})
+        server.offers, server.reused = True, frozenset({(device.status().install_id, 2)})
+        with pytest.raises(DeviceWipedError):
+            device.sync()
+        assert device.wiped
+        assert device.wiped.confirmed
+    assert server.offered == (3, 4)
+
+
+def test_a_call_that_is_not_right_costs_no_write_that_is_to_be_offered(
+    server: WipingServer, open_device: OpenDevice
+) -> None:
+    with open_device() as device:
+        device.sync()
+        device.update("site", NORTH, {"name": "one"})
+        server.offers = True
+        server.upload_error = RemoteError("app is too long", code="INVALID_ARGUMENT", reason="REQUEST_INVALID")
+        with pytest.raises(DeviceWipedError):
+            device.sync()
+        assert not server.offered
+        server.upload_error = None
+        with pytest.raises(DeviceWipedError):
+            device.sync()
+    assert server.offered == (1,)
 
 
 def test_a_live_stream_ends_with_it(server: WipingServer, open_device: OpenDevice) -> None:

@@ -47,7 +47,7 @@ def install(server: MemoryServer) -> bytes:
 
 def untold(device: Device) -> list[int]:
     with closing(device.connection()) as connection:
-        return Outbox(connection).withdrawn()
+        return list(Outbox(connection).withdrawn().withdrawn)
 
 
 def name(server: MemoryServer) -> object:
@@ -144,13 +144,13 @@ def test_what_an_administrator_had_judged_again_before_stays_taken(server: Memor
 
 
 def test_what_no_server_has_is_not_withdrawn(server: MemoryServer, device: Device) -> None:
-    """Neither what was never sent, nor a number that the server knows another write by."""
+    """Neither what was never sent, nor what a server could not read."""
     server.judge = lambda mutation: FORBIDDEN if mutation.number == 1 else None
     site = device.create("site", {"name": "South"})
     device.sync()
     device.update("site", site, {"name": "never sent"})
     with device._writer.writing():
-        device._writer._connection.execute("UPDATE _haversack_outbox SET reason = 'REQUEST_INVALID'")
+        device._writer._connection.execute("UPDATE _haversack_outbox SET sent = 0")
     device.discard(1)
     assert (device.outbox(), untold(device)) == ([], [])
 
@@ -181,7 +181,7 @@ def test_numbers_are_kept_for_a_while(device: Device) -> None:
             entries.told([], now_us=begun_us + day * a_day_us)
         entries.told([2], now_us=begun_us + (KEPT_DAYS_MAX + 1) * a_day_us)
         entries.doubt()
-        assert entries.withdrawn() == [2]
+        assert entries.withdrawn().withdrawn == [2]
 
 
 def test_a_copy_of_the_device_from_before_says_nothing_of_it(
@@ -224,7 +224,8 @@ def test_a_write_that_cannot_be_read_keeps_nothing_from_being_withdrawn(server: 
 
     def poisoned(request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
         if request.mutations:
-            raise RemoteError("what is that?", code="INVALID_ARGUMENT", reason="REQUEST_INVALID")
+            details = {"index": "0"}
+            raise RemoteError("what is that?", code="INVALID_ARGUMENT", reason="REQUEST_INVALID", details=details)
         return upload(request)
 
     server.upload = poisoned  # type: ignore[method-assign]

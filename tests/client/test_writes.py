@@ -25,6 +25,7 @@ from haversack_client import (
     UnavailableError,
     WriteRefusedError,
 )
+from haversack_client._outbox import Outbox
 
 QUICK = Backoff(initial_seconds=0.0001, max_seconds=0.001)
 FORBIDDEN = Refusal(upload_pb2.MUTATION_OUTCOME_FORBIDDEN, error_pb2.ERROR_REASON_TOKEN_NOT_ALLOWED)
@@ -397,20 +398,45 @@ def test_only_refused_writes_can_be_retried_or_given_up(device: Device) -> None:
             device.discard(number)
 
 
-def test_a_write_that_cannot_be_read_does_not_block_others(server: MemoryServer, device: Device) -> None:
+@pytest.mark.parametrize("named", [{"mutation": "2"}, {"index": "at"}])
+def test_a_write_that_cannot_be_read_does_not_block_others(
+    server: MemoryServer, device: Device, named: dict[str, str]
+) -> None:
     for text in ("a", "b", "c"):
         device.create("site", {"name": text})
     upload = server.upload
 
     def poisoned(request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
-        if any(upload_pb2.Mutation.FromString(raw).number == 2 for raw in request.mutations):
-            raise RemoteError("what is that?", code="INVALID_ARGUMENT", reason="REQUEST_INVALID")
+        numbers = [upload_pb2.Mutation.FromString(raw).number for raw in request.mutations]
+        if 2 in numbers:
+            blamed = {key: value if key == "mutation" else str(numbers.index(2)) for key, value in named.items()}
+            raise RemoteError("what is that?", code="INVALID_ARGUMENT", reason="REQUEST_INVALID", details=blamed)
         return upload(request)
 
     server.upload = poisoned  # type: ignore[method-assign]
     result = device.sync()
     assert (result.applied, result.refused) == (2, 1)
     assert [(it.number, it.reason) for it in device.refused()] == [(2, "REQUEST_INVALID")]
+    with closing(device.connection()) as connection:
+        assert Outbox(connection).unanswered(9) == [], "no ledger has it, so none is asked what became of it"
+
+
+@pytest.mark.parametrize("details", [{}, {"mutation": "99"}, {"mutation": "x"}, {"index": "7"}])
+def test_a_call_that_is_refused_for_no_write_refuses_none(
+    server: MemoryServer, device: Device, details: dict[str, str]
+) -> None:
+    device.update("site", NORTH, {"name": "Mine"})
+    upload, error = server.upload, RemoteError("no", code="INVALID_ARGUMENT", reason="REQUEST_INVALID", details=details)
+
+    def refused(request: upload_pb2.UploadRequest) -> upload_pb2.UploadResponse:
+        raise error
+
+    server.upload = refused  # type: ignore[method-assign]
+    with pytest.raises(RemoteError, match="no"):
+        device.sync()
+    assert [it.state for it in device.outbox()] == ["waiting"]
+    server.upload = upload  # type: ignore[method-assign]
+    assert device.sync().applied == 1
 
 
 def test_a_new_epoch_keeps_the_outbox(server: MemoryServer, device: Device) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from haversack.model.v1 import model_pb2
+from haversack_client._model import OWN_COLUMNS, OWN_PREFIXES
 from haversack_server.errors import MetadataInvalid
 from haversack_server.metadata import Document, read_document, standard_documents, standard_names
 
@@ -246,3 +247,12 @@ def test_a_contradictory_document_is_refused_by_name(content: bytes, says: str) 
     with pytest.raises(MetadataInvalid, match=r"^thing\.json: ") as refusal:
         read_document("thing.json", content)
     assert says in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", [*OWN_COLUMNS, *(f"{prefix}x" for prefix in OWN_PREFIXES)])
+def test_names_that_devices_keep_for_themselves_are_refused(name: str) -> None:
+    attribute = document({"LogicalName": name, "AttributeType": "String"})
+    for content in (attribute, document(LogicalName=name)):
+        with pytest.raises(MetadataInvalid, match=rf"LogicalName '{name}'; devices keep .* another name"):
+            read(content)
+    assert read(document({"LogicalName": f"a{name}", "AttributeType": "String"}))

@@ -126,6 +126,16 @@ def test_what_cannot_be_mapped_is_told_with_the_reason(tmp_path: Path) -> None:
         assert kinds["categorycode"] == model_pb2.ATTRIBUTE_TYPE_LOOKUP
 
 
+def test_names_that_devices_keep_for_themselves_are_left_out() -> None:
+    document = metadata("Shop", shop()).replace('Property Name="Since"', 'Property Name="_LSN"')
+    document = document.replace('"Note"', '"sqlite_Note"').replace('"Shop.Note"', '"Shop.sqlite_Note"')
+    shapes = read_shapes(read_csdl(document.encode()))
+    why = {it.subject: it.why for it in shapes.not_mapped}
+    assert "devices keep" in why["product._LSN"]
+    assert "devices keep" in why["Notes"]
+    assert {"product", "category"} <= shapes.by_entity.keys()
+
+
 @pytest.mark.parametrize(
     "document",
     [

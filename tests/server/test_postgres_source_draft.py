@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from haversack_server.connectors.postgres._types import usual
 from haversack_server.metadata import KEEPABLE_ENTITIES
 from hypothesis import given
 from hypothesis import strategies as st
-from server.postgres_world import SourceDatabase
+from server.postgres_world import SourceDatabase, following
 
 NAMES = st.one_of(
     st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20),
@@ -140,11 +141,36 @@ def test_names_of_other_scripts_are_written_in_latin_letters(source_database: So
     assert entities["zakaz"]["imya"].display_name == "Имя"
 
 
+def test_tables_with_such_names_are_followed(source_database: SourceDatabase, tmp_path: Path) -> None:
+    source_database.run('CREATE TABLE "Имя""я" ("Ключ %1" text PRIMARY KEY, "имя" text, "Order" text)')
+    source_database.run("""INSERT INTO "Имя""я" VALUES ('1', 'до', 'a')""")
+    mapping = asyncio.run(source_database.source("").mapping())
+    with following(source_database, mapping, tmp_path / "staging.db") as followed:
+        followed.follow()
+        source_database.run("""UPDATE "Имя""я" SET "имя" = 'после'""")
+        followed.follow()
+        [entity] = read_mapping(mapping).entities
+        [row] = followed.rows(entity).values()
+    assert (row["imya"], row["order"]) == ("после", "a")
+
+
 def test_names_that_become_the_same_are_numbered(source_database: SourceDatabase) -> None:
     source_database.run('CREATE TABLE "Job" (id uuid PRIMARY KEY, "Name" text, name text)')
     source_database.run("CREATE TABLE job (id uuid PRIMARY KEY)")
     entities = described(source_database)
     assert {name: list(it) for name, it in entities.items()} == {"job_2": ["id", "name_2", "name"], "job": ["id"]}
+
+
+def test_what_a_check_says_to_run_can_be_run(source_database: SourceDatabase) -> None:
+    source_database.run('CREATE TABLE "Job ""1""" (id uuid PRIMARY KEY); CREATE TABLE "order" (id uuid PRIMARY KEY)')
+    for table in ('"Job ""1"""', '"order"'):
+        source_database.run("ALTER TABLE " + table + " REPLICA IDENTITY NOTHING")
+    source = source_database.source(asyncio.run(source_database.source("").mapping()))
+    remedies = [it.remedy for it in asyncio.run(source.check()).findings if "REPLICA IDENTITY" in it.what]
+    assert len(remedies) == 2
+    for remedy in remedies:
+        source_database.run(remedy.removeprefix("run: "))
+    assert not [it for it in asyncio.run(source.check()).findings if "REPLICA IDENTITY" in it.what]
 
 
 def test_tables_are_of_the_directory_by_their_key_and_not_by_their_name_alone(source_database: SourceDatabase) -> None:

@@ -61,6 +61,11 @@ def test_a_draft_keeps_what_is_in_force_and_adds_what_is_new(source_database: So
     [
         ("entities:\n  tag:\n    tabel: tag", "line 3: 'tabel' means nothing here"),
         ("entities:\n  Tag: {table: tag, id: id}", "line 2: 'Tag' is no logical name"),
+        ("entities:\n  sqlite_tag: {table: tag, id: id}", "line 2: 'sqlite_tag' is no logical name: devices keep"),
+        (
+            "entities:\n  tag:\n    table: tag\n    id: id\n    attributes:\n      _lsn: y",
+            "line 6: '_lsn' is no logical name: devices keep",
+        ),
         ("entities:\n  tag: {table: tag}", "line 2: tag: name the column of its id"),
         ("entities: [", "while parsing a flow node"),
         ("entities:\n  tag: {table: tag, id: []}", "line 2: tag: name the column of its id"),

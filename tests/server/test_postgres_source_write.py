@@ -49,6 +49,12 @@ USER, OTHER = "00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-0
 JOB = "00000000-0000-0000-0000-000000000001"
 
 
+@pytest.fixture(autouse=True)
+def _looks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has writes look at altered tables at once."""
+    monkeypatch.setattr("haversack_server.connectors.postgres._write.LOOK_SECONDS_MIN", 0.0)
+
+
 @pytest.fixture
 def source(source_database: SourceDatabase) -> Iterator[PostgresSource]:
     """A source with one user and one job."""

@@ -15,6 +15,13 @@ from haversack_server.errors import Refusal, SourceNotReady, SourceRefused
 from haversack_server.replication import Change, Written
 from server.postgres_world import SourceDatabase
 
+
+@pytest.fixture(autouse=True)
+def _looks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has writes look at altered tables at once."""
+    monkeypatch.setattr(_write, "LOOK_SECONDS_MIN", 0.0)
+
+
 MAPPING = "entities: {job: {table: job, id: id, attributes: {title: title}}}"
 MARKING = "entities: {job: {table: job, id: id, deleted: deleted_at, attributes: {title: title}}}"
 JOB, NEW = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
@@ -123,6 +130,17 @@ def test_what_a_trigger_does_itself_is_done(source_database: SourceDatabase) -> 
         assert it.refused("update", {"title": "later"}, key="install/4") is Refusal.NOT_FOUND
         assert it.refused("create", {"title": "again"}, key="install/5") is Refusal.CONFLICT
     assert source_database.run("SELECT deleted_at IS NOT NULL FROM job") == [(True,)]
+
+
+@pytest.mark.parametrize("kind", ["timestamptz", "date", "bool", "smallint", "text"])
+def test_rows_are_marked_as_deleted_in_columns_of_any_type(
+    source_database: SourceDatabase, kind: LiteralString
+) -> None:
+    source_database.run(f"CREATE TABLE job (id uuid PRIMARY KEY, title text, deleted_at {kind})")
+    source_database.run("INSERT INTO job VALUES (%s, 'first')", JOB)
+    with writing(source_database, MARKING) as it:
+        assert it.write("delete").row is None
+    assert source_database.run("SELECT deleted_at IS NULL FROM job") == [(False,)]
 
 
 def test_a_row_that_is_marked_by_a_trigger_which_swallows_the_mark_is_deleted(source_database: SourceDatabase) -> None:
@@ -258,6 +276,8 @@ def test_an_id_that_a_trigger_gives_is_refused(source_database: SourceDatabase) 
         ("create", "UPDATE, DELETE", "INSERT", "GRANT INSERT ON public.job"),
         ("update", "INSERT, DELETE", "UPDATE", "GRANT UPDATE ON public.job"),
         ("delete", "INSERT, UPDATE", "DELETE", "GRANT DELETE ON public.job"),
+        ("update", "INSERT, UPDATE (id), DELETE", "UPDATE", "GRANT UPDATE ON public.job"),
+        ("create", "INSERT (id), UPDATE, DELETE", "INSERT (title)", "GRANT INSERT (title) ON public.job"),
         ("create", "INSERT, UPDATE, DELETE", "numbers rows", "GRANT USAGE ON SEQUENCE job_number_seq"),
     ],
 )

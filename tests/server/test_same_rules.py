@@ -16,6 +16,7 @@ import pytest
 from haversack.error.v1 import error_pb2
 from haversack.sync.v1 import upload_pb2
 from haversack_client import Device, WriteRefusedError
+from haversack_client._installs import Installs
 from haversack_client._model import CarriedModel
 from haversack_client._outbox import Entry, Kind
 from haversack_client._reader import read_facts
@@ -98,7 +99,7 @@ class Judges:
         """A write as it goes over the wire, the next of the device."""
         set_in_new = {name: value for name, value in values.items() if value is not None or kind is Kind.UPDATE}
         entry = Entry(next(self.numbers), self.table.entity, row, kind, set_in_new, dict.fromkeys(set_in_new))
-        return mutation(self.table, self.encoder, entry, self.model.version, None)
+        return mutation(self.table, self.encoder, entry, self.model.version, None, installs=Installs(b"", (), 1))
 
 
 class _TakenBackError(Exception):

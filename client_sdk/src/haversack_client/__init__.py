@@ -45,6 +45,7 @@ from haversack_client._errors import (
     SyncRunningError,
     TokenError,
     UnavailableError,
+    UserChangedError,
     WriteRefusedError,
 )
 from haversack_client._fetch import Caller, Collation, FiscalCalendar
@@ -131,6 +132,7 @@ __all__ = [
     "UploadFailed",
     "User",
     "UserChanged",
+    "UserChangedError",
     "Wipe",
     "WriteRefusedError",
     "WritesAnswered",

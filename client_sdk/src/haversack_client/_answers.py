@@ -29,8 +29,10 @@ def is_news(answer: upload_pb2.MutationAnswer, entry: Entry, *, is_own: bool) ->
     """
     if answer.outcome == upload_pb2.MUTATION_OUTCOME_APPLIED:
         return is_own and entry.state not in (State.APPLIED, State.KEPT)
+    if answer.outcome == upload_pb2.MUTATION_OUTCOME_QUEUED:
+        return entry.state in (State.WAITING, State.DOUBTFUL)
     if entry.state is State.HELD:
-        return answer.outcome not in (upload_pb2.MUTATION_OUTCOME_BLOCKED, upload_pb2.MUTATION_OUTCOME_QUEUED)
+        return answer.outcome != upload_pb2.MUTATION_OUTCOME_BLOCKED
     return entry.state in (State.WAITING, State.QUEUED, State.DOUBTFUL, State.ASKED)
 
 

@@ -34,6 +34,13 @@ IN_MEMORY = Path(":memory:")
 DATABASE_ERRORS: tuple[type[Exception], ...] = (sqlite3.Error, *((sqlcipher.Error,) if sqlcipher else ()))
 """What a connection raises, whichever library it is of."""
 
+STATEMENT_ERRORS: tuple[type[Exception], ...] = (
+    ValueError,
+    sqlite3.Warning,
+    *((sqlcipher.Warning,) if sqlcipher else ()),
+)
+"""What it raises beside them of a text that is no statement: two at once, or one with a zero or half a character."""
+
 NOT_A_DATABASE = "file is not a database"
 """What both libraries say of a file that they cannot decrypt, and of one that is none."""
 

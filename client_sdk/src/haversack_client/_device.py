@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from os import PathLike
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from types import TracebackType
 from typing import TypeVar
 
@@ -16,8 +16,15 @@ from haversack.sync.v1 import sync_pb2
 from haversack_client._backoff import Backoff
 from haversack_client._callbacks import tell
 from haversack_client._conflicts import ROUNDS_MAX, OnConflict
-from haversack_client._connections import Key
-from haversack_client._errors import DeviceWipedError, QueueFullError, RemoteError, SyncRunningError, UnavailableError
+from haversack_client._connections import IN_MEMORY, Key
+from haversack_client._errors import (
+    DeviceWipedError,
+    NotProvisionedError,
+    QueueFullError,
+    RemoteError,
+    SyncRunningError,
+    UnavailableError,
+)
 from haversack_client._fetch import Caller, Fetch
 from haversack_client._held import Wipe
 from haversack_client._keeper import Keeper, Work
@@ -68,6 +75,8 @@ class Device:
         on_conflict: OnConflict | None = None,
     ) -> None:
         """Use `Device.open`."""
+        if path != IN_MEMORY:
+            path = path.absolute()  # The application may change its directory, and readers open the file later.
         self._app = app
         self._path = path
         self._key = key
@@ -85,7 +94,8 @@ class Device:
             self._store, self._readers, transport, path, app=app, app_version=app_version, clock=time.monotonic
         )
         self._monitor = Monitor(self._readers, time.monotonic, on_outcome=self._reporter.outcome)
-        self._wiper = Wiper(self._store, transport, backoff, app=app, on_wiped=on_wiped)
+        self._closing = Event()
+        self._wiper = Wiper(self._store, transport, backoff, app=app, on_wiped=on_wiped, wait=self._closing.wait)
         self._syncing = Lock()
         self._live: Live | None = None
         self._running: Synchronizer | Uploader | None = None
@@ -166,17 +176,22 @@ class Device:
 
         Raises SyncRunningError while another thread is in `sync`.
         """
-        if self._keeper:
-            self._keeper.stop()
-        if self._live:
-            self._live.stop()
-        self._take_turn()
+        self._closing.set()
+        try:
+            if self._keeper:
+                self._keeper.stop()
+            if self._live:
+                self._live.stop()
+            self._take_turn()
+        finally:
+            self._closing.clear()
         try:
             self._readers.close()
             self._writer.close()
             self._store.close()
         finally:
             self._syncing.release()
+            self._monitor.close()
 
     # -- Writing -------------------------------------------------------------------------------------------------------
 
@@ -305,7 +320,7 @@ class Device:
         return self._monitor.listen(listener)
 
     def activities(self) -> Activities:
-        """Changes of `activity` to iterate over, until they are closed."""
+        """Changes of `activity` to iterate over, until they or the device are closed."""
         return Activities(self._monitor)
 
     # -- Syncing -------------------------------------------------------------------------------------------------------
@@ -348,7 +363,7 @@ class Device:
             if refusal:
                 raise refusal
             return tally.result()
-        except UnavailableError as error:
+        except (UnavailableError, NotProvisionedError) as error:
             self._monitor.lose(error)
             raise
         except Exception as error:  # What the application raised when it was asked, too.
@@ -366,7 +381,7 @@ class Device:
             self._monitor.begin_upload()
             if refusal := self._drain(Tally(time.monotonic)):
                 raise refusal
-        except UnavailableError as error:
+        except (UnavailableError, NotProvisionedError) as error:
             self._monitor.lose(error)
             raise
         except Exception as error:
@@ -528,11 +543,9 @@ class Device:
         return synchronizer
 
     def _uploader(self, *, retries_max: int | None) -> Uploader:
-        install_id = self._store.facts().install_id
         uploader = Uploader(
             self._writer,
             self._transport,
-            install_id,
             self._backoff,
             app=self._app,
             retries_max=retries_max,

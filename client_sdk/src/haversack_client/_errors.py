@@ -6,6 +6,7 @@ HaversackError
 │   ├── UnavailableError      no server answered, or it could not serve now; sync() has already retried
 │   │   └── QueueFullError    the server keeps no more writes for the system of record now; they wait on the device
 │   ├── NotProvisionedError   the organization is out of service; the device keeps its rows, a live stream waits
+│   ├── UserChangedError      the database is another user's, who has writes in it: nothing was uploaded or applied
 │   ├── AuthenticationError   the token is missing, wrong or expired: get a new one
 │   ├── PermissionDeniedError this user may not sync; what the server withdrew is already removed
 │   │   ├── DeviceBlockedError an administrator has blocked this device; it keeps what it has
@@ -70,6 +71,14 @@ class QueueFullError(UnavailableError):
 
 class NotProvisionedError(RemoteError):
     """The organization is out of service until an administrator provisions it. Rows and outbox stay as they are."""
+
+
+class UserChangedError(RemoteError):
+    """The database is another user's than the token's, and has writes of that user that may not be in the data.
+
+    Nothing was uploaded or applied. Sign in as that user until the outbox is empty, or give the writes up
+    (`Device.wipe`); better, keep a file for each user.
+    """
 
 
 class AuthenticationError(RemoteError):

@@ -83,6 +83,10 @@ class Facts:
     """Number of the last full check that was carried out; 0 for none."""
     failure: str = ""
     """What the last sync or upload failed for, as JSON: reason, message, microseconds since the Unix epoch."""
+    user: bytes = b""
+    """Whose database it is, as the server told: 16 bytes; empty before the first stream."""
+    former_installs: str = "[]"
+    """Under which install ids earlier writes were numbered: see `_installs`."""
     wipe: str = ""
     """That the device was wiped: a `Wipe`, as JSON."""
 

@@ -9,7 +9,13 @@ from enum import Enum
 from types import TracebackType
 
 from haversack_client._backoff import Backoff
-from haversack_client._errors import NotProvisionedError, QueueFullError, SyncRunningError, UnavailableError
+from haversack_client._errors import (
+    DeviceBlockedError,
+    NotProvisionedError,
+    QueueFullError,
+    SyncRunningError,
+    UnavailableError,
+)
 from haversack_client._progress import Clock
 from haversack_client._schedule import Due
 
@@ -94,6 +100,7 @@ class Keeper:
         self._is_due = False
         self._was_refused = False
         self._failures = 0
+        self._interval_seconds = REFUSED_SECONDS
         self._cut = work.jitter() * JITTER
         self._thread = threading.Thread(target=self._run, name="haversack-keeper", daemon=True)
         self._thread.start()
@@ -184,10 +191,10 @@ class Keeper:
         """Does something. Returns whether it is done."""
         match task:
             case _Task.LOOK:
-                remaining_seconds = self._work.due(self._cut).remaining_seconds
+                due = self._work.due(self._cut)
                 # The application may have synced meanwhile, or just before it was closed.
-                self._is_due = remaining_seconds <= 0
-                self._due_at = _NOW if self._is_due else self._clock() + remaining_seconds
+                self._interval_seconds, self._is_due = due.interval_seconds, due.remaining_seconds <= 0
+                self._due_at = _NOW if self._is_due else self._clock() + due.remaining_seconds
                 return True
             case _Task.LOOK_FOR_WRITES:
                 if self._work.has_written():
@@ -207,7 +214,8 @@ class Keeper:
 
     def _wait_for_interval(self) -> None:
         self._cut = self._work.jitter() * JITTER
-        self._due_at = self._clock() + self._work.due(0.0).interval_seconds * (1 - self._cut)
+        self._interval_seconds = self._work.due(0.0).interval_seconds
+        self._due_at = self._clock() + self._interval_seconds * (1 - self._cut)
 
     def _settle(self, task: _Task, *, is_done: bool) -> None:
         """Something ended without a failure."""
@@ -223,7 +231,9 @@ class Keeper:
             wished_seconds: float | None = getattr(error, "retry_delay_seconds", None)
             self._try_again(task, wished_seconds, only_upload=isinstance(error, QueueFullError))
         else:  # The monitor has it.
-            self._remember(task, REFUSED_SECONDS * (1 - self._work.jitter() * JITTER), was_refused=True)
+            is_ordered = isinstance(error, DeviceBlockedError)  # Not to call; a write is its user's own wish.
+            seconds = max(REFUSED_SECONDS, self._interval_seconds) if is_ordered else REFUSED_SECONDS
+            self._remember(task, seconds * (1 - self._work.jitter() * JITTER), was_refused=True)
 
     def _try_again(self, task: _Task, wished_seconds: float | None, *, only_upload: bool = False) -> None:
         self._failures += 1

@@ -17,7 +17,7 @@ from haversack_client._held import Checkpoint
 from haversack_client._monitor import Monitor
 from haversack_client._pending import Answered, PendingWrite
 from haversack_client._synchronizer import Applied, Connecting, Happening, ModelWaiting, Synchronizer
-from haversack_client._uploader import Uploaded, Uploader, UploadHappening, UploadThread
+from haversack_client._uploader import InstallBegun, Uploaded, Uploader, UploadHappening, UploadThread
 
 EVENTS_MAX = 1024
 """Events kept for an application that does not read; older ones are dropped and counted."""
@@ -225,9 +225,11 @@ class Live:
         self._synchronizer.stop()
 
     def stop(self) -> None:
-        """Ends the stream and waits for its thread. Whatever is applied stays applied."""
+        """Ends the stream and waits for its thread, unless that calls. Whatever is applied stays applied."""
         self.end()
-        if threading.current_thread() is not self._thread:
+        # Its own threads call the application, which may want to stop: one that waited there would wait for itself.
+        is_own = threading.current_thread() is self._thread or (self._uploads is not None and self._uploads.is_current)
+        if not is_own:
             self._thread.join()
 
     def upload_now(self) -> None:
@@ -273,6 +275,8 @@ class Live:
             case Waiting(error, delay_seconds):
                 self._events.put(UploadFailed(error, delay_seconds))
             case Uploaded(answered):
+                if isinstance(happening, InstallBegun):
+                    self._synchronizer.call_again()
                 self._tell_answered(answered)
 
     def _tell_answered(self, answered: Answered) -> None:

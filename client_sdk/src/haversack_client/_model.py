@@ -140,6 +140,11 @@ class Table:
     sync_interval_minutes: int = 0
     """How often a device that is not live should sync; 0: as is usual."""
 
+    @property
+    def has_uuids(self) -> bool:
+        """Whether ids are UUIDs; else they are texts, as the source has them."""
+        return any(column.kind is Kind.ID for column in self.columns if column.name == self.primary_id)
+
 
 @dataclass(frozen=True, slots=True)
 class User:

@@ -98,7 +98,8 @@ class Monitor:
         # Until something is uploaded these stay, whatever a stream brings meanwhile.
         self._upload_error = ""
         self._upload_failed = False
-        self._listeners: list[Callable[[Activity], object]] = []
+        self._listeners: list[tuple[Callable[[Activity], object], Callable[[], object]]] = []
+        self._is_closed = False
         with readers.reading() as connection:
             (stage,) = connection.execute(
                 "SELECT coalesce((SELECT value FROM _haversack_meta WHERE key = 'stage'), 1)"
@@ -114,20 +115,35 @@ class Monitor:
         """What the device is doing now."""
         return self._activity
 
-    def listen(self, listener: Callable[[Activity], object]) -> Callable[[], None]:
+    def listen(
+        self, listener: Callable[[Activity], object], *, on_close: Callable[[], object] = lambda: None
+    ) -> Callable[[], None]:
         """Calls `listener` with every change, in the thread where it happens. Returns what ends that.
 
-        What it raises is logged.
+        What it raises is logged. `on_close` is called when no more will come, for the device was closed.
         """
+        entry = (listener, on_close)
         with self._lock:
-            self._listeners.append(listener)
+            is_closed = self._is_closed
+            if not is_closed:
+                self._listeners.append(entry)
+        if is_closed:
+            on_close()
 
         def end() -> None:
             with self._lock:
-                if listener in self._listeners:
-                    self._listeners.remove(listener)
+                if entry in self._listeners:
+                    self._listeners.remove(entry)
 
         return end
+
+    def close(self) -> None:
+        """The device is closed: nothing more is told."""
+        with self._lock:
+            self._is_closed = True
+            listeners, self._listeners = self._listeners, []
+        for _, on_close in listeners:
+            on_close()
 
     def begin(self, *, follows: bool = False) -> None:
         """A sync begins: its progress starts at nothing. One that `follows` goes on after a checkpoint."""
@@ -181,7 +197,7 @@ class Monitor:
         self._change(error=self._upload_error)
 
     def lose(self, error: Exception) -> None:
-        """A loop ended because no server could be reached."""
+        """A loop ended because no server could be reached, or none serves the organization now."""
         self._change(error=str(error), connected=False)
 
     def wait(self, seconds: float | None) -> None:
@@ -196,7 +212,11 @@ class Monitor:
     def count(self, **changes: object) -> None:
         """The outbox may have changed."""
         with self._readers.reading() as connection:
-            waiting, queued, refused = count_writes(connection)
+            counts = count_writes(connection)
+        self._take_counts(counts, changes)
+
+    def _take_counts(self, counts: tuple[int, int, int], changes: dict[str, object]) -> None:
+        waiting, queued, refused = counts
         if not waiting:
             self._forget_upload_error()
             if "error" in changes:
@@ -206,8 +226,8 @@ class Monitor:
     def look(self) -> bool:
         """Counts, and returns whether anything was written since the last look: another process may do so, too."""
         with self._readers.reading() as connection:
-            number = read_last_number(connection)
-        self.count()
+            number, counts = read_last_number(connection), count_writes(connection)
+        self._take_counts(counts, {})
         with self._lock:
             known, self._last_number = self._last_number, number
         return number != known
@@ -253,7 +273,7 @@ class Monitor:
             self._activity = _named(changed, failed=self._failed or self._upload_failed, busy=self._busy)
             listeners = list(self._listeners) if self._activity != before else []
             activity = self._activity
-        for listener in listeners:
+        for listener, _ in listeners:
             tell(listener, activity)
 
 
@@ -264,10 +284,11 @@ class Activities:
         self._waiting: deque[Activity] = deque([monitor.activity], maxlen=ACTIVITIES_MAX)
         self._changed = threading.Condition()
         self._ended = False
-        self._end_listening = monitor.listen(self._put)
+        self._end_listening: Callable[[], None] = lambda: None
+        self._end_listening = monitor.listen(self._put, on_close=self.close)
 
     def __iter__(self) -> Iterator[Activity]:
-        """Yields activities until `close`."""
+        """Yields activities until `close`, or until the device is closed."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._ended)

@@ -16,10 +16,14 @@ from haversack_client import (
     PermissionDeniedError,
     TokenError,
     UnavailableError,
+    UserChangedError,
     _terminal,
 )
 from haversack_client._connections import DATABASE_ERRORS, Key
 from haversack_client._transport import Token
+
+SECRET_BYTES_MAX = 1 << 16
+"""Of a file with a token or a key. Servers take headers of much less."""
 
 
 class Exit(IntEnum):
@@ -73,6 +77,9 @@ def connected(
     key_file: Path | None = None,
 ) -> Iterator[Device]:
     """A device with a server."""
+    for name, given in (("--endpoint", endpoint), ("--app", app)):
+        if not _is_text(given):
+            raise typer.BadParameter(f"{name} has characters in it that are not UTF-8; write it anew")
     try:
         token_given = _token(token, token_file)
         device = Device.open(db, endpoint, token_given, app=app, ca_file=ca_file, key=read_key(key_file))
@@ -82,23 +89,43 @@ def connected(
         yield device
 
 
+def _is_text(given: str) -> bool:
+    """Whether what was typed has a form in UTF-8; other bytes of a command line come as halves of characters."""
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _token(token: str | None, token_file: Path | None) -> Token:
-    """The file wins over the environment, since naming it takes intent."""
+    """The file wins over the environment, since naming it takes intent. It is read once now, to say what is wrong."""
     if token_file:
-        return _file_reader(token_file)
-    if token:
-        return token
-    raise typer.BadParameter("give --token or --token-file, or set HAVERSACK_TOKEN")
+        read = _file_reader(token_file)
+        read()
+        return read
+    if not token or not token.strip():
+        raise typer.BadParameter("give --token or --token-file, or set HAVERSACK_TOKEN")
+    return _checked(token.strip(), "the token")
 
 
 def _file_reader(path: Path) -> Callable[[], str]:
     def read() -> str:
         try:
-            return path.read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise TokenError(f"{path}: {error}; name a file with nothing in it but a token") from error
+            return _checked(read_text(path, SECRET_BYTES_MAX).strip(), str(path))
+        except (OSError, ValueError) as error:
+            raise TokenError(str(error)) from error
 
     return read
+
+
+def _checked(token: str, origin: str) -> str:
+    """A token, if calls can carry it. Raises ValueError."""
+    if not token:
+        raise ValueError(f"{origin} is empty; put the token in it, and nothing else")
+    if not token.isascii() or not token.isprintable() or len(token) > SECRET_BYTES_MAX:
+        raise ValueError(f"{origin} is no bearer token: it is one line of at most {SECRET_BYTES_MAX} ASCII characters")
+    return token
 
 
 @contextmanager
@@ -122,7 +149,7 @@ def failures(json: bool) -> Iterator[None]:
 def _fail(error: Exception, *, json: bool) -> NoReturn:
     _terminal.print_failure(error, as_json=json)
     match error:
-        case AuthenticationError() | PermissionDeniedError():
+        case AuthenticationError() | PermissionDeniedError() | UserChangedError():
             raise typer.Exit(Exit.REFUSED) from error
         case UnavailableError():
             raise typer.Exit(Exit.UNAVAILABLE) from error
@@ -137,6 +164,18 @@ def read_key(path: Path | None) -> Key | None:
     if path is None:
         return None
     try:
-        return path.read_text().strip()
-    except OSError as error:
+        return read_text(path, SECRET_BYTES_MAX).strip()
+    except (ValueError, OSError) as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def read_text(path: Path, bytes_max: int) -> str:
+    """What is in a file. Raises OSError, and ValueError if it is no UTF-8 text of at most so many bytes."""
+    with path.open("rb") as file:
+        raw = file.read(bytes_max + 1)
+    if len(raw) > bytes_max:
+        raise ValueError(f"{path} has more than {bytes_max} bytes; name another file")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 text; name another file, or save it as UTF-8") from error

@@ -40,6 +40,7 @@ from enum import IntEnum
 from haversack.sync.v1 import upload_pb2
 
 from haversack_client._connections import Connection
+from haversack_client._installs import Installs
 from haversack_client._rows import SqlValue
 
 
@@ -143,6 +144,7 @@ class Sendable:
 
     Attributes:
         number: Its number.
+        install_id: The install that it was numbered under.
         mutation: Its bytes.
         sent_before: Whether the server may have seen it.
         taken_before: Whether a server has said that it is in the data.
@@ -150,6 +152,7 @@ class Sendable:
     """
 
     number: int
+    install_id: bytes
     mutation: bytes
     sent_before: bool
     taken_before: bool
@@ -161,10 +164,12 @@ class Outgoing:
     """What one call says.
 
     Attributes:
+        install_id: The install whose numbers these are.
         writes: Writes, in order.
         withdrawn: Numbers of others that their user has given up or written anew, ascending.
     """
 
+    install_id: bytes
     writes: Sequence[Sendable]
     withdrawn: Sequence[int] = ()
 
@@ -194,6 +199,15 @@ class Outbox:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def user(self) -> bytes:
+        """Whose outbox it is; empty if no stream has told yet."""
+        row = self._connection.execute("SELECT value FROM _haversack_meta WHERE key = 'user'").fetchone()
+        return bytes(row[0]) if row else b""
+
+    def installs(self) -> Installs:
+        """Under which installs entries are numbered."""
+        return Installs.read(self._connection)
 
     def next_number(self) -> int:
         """The number of the next entry. None is used twice, whatever becomes of the others."""
@@ -297,22 +311,22 @@ class Outbox:
         self._connection.execute(f"DELETE FROM _haversack_outbox WHERE state NOT IN ({marks})", tuple(map(int, but)))
 
     def give_up(self, numbers: Iterable[int]) -> None:
-        """Forgets entries of which nobody is to hear any more; those that the server may have are withdrawn.
-
-        A number that came with other bytes than the server knows it by (REQUEST_INVALID) is another write's there.
-        """
+        """Forgets entries of which nobody is to hear any more; those that the server may have are withdrawn."""
         values = [(number,) for number in numbers]
         withdraw = (
             "INSERT OR IGNORE INTO _haversack_withdrawn (number) SELECT number FROM _haversack_outbox"
-            " WHERE number = ? AND sent = 1 AND reason <> 'REQUEST_INVALID'"
+            " WHERE number = ? AND sent = 1"
         )
         self._connection.executemany(withdraw, values)
         self._connection.executemany("DELETE FROM _haversack_outbox WHERE number = ?", values)
 
-    def withdrawn(self) -> list[int]:
-        """Numbers that the server is to be told of next, ascending."""
+    def withdrawn(self) -> Outgoing:
+        """Numbers that the server is to be told of next, all of one install."""
         query = "SELECT number FROM _haversack_withdrawn WHERE told_at_us = 0 ORDER BY number LIMIT ?"
-        return [number for (number,) in self._connection.execute(query, (WITHDRAWN_MAX,))]
+        numbers = [number for (number,) in self._connection.execute(query, (WITHDRAWN_MAX,))]
+        installs = self.installs()
+        install_id = installs.of(numbers[0]) if numbers else installs.current
+        return Outgoing(install_id, [], [it for it in numbers if installs.of(it) == install_id])
 
     def told(self, numbers: Iterable[int], *, now_us: int) -> None:
         """The server knows that these were withdrawn. They are kept for a new epoch, but not for too long."""
@@ -336,6 +350,24 @@ class Outbox:
         self._connection.executemany(
             "UPDATE _haversack_outbox SET sent = 1 WHERE number = ?", [(it,) for it in numbers]
         )
+
+    def mark_unsent(self, number: int) -> None:
+        """No server has this: none could read it."""
+        self._connection.execute("UPDATE _haversack_outbox SET sent = 0 WHERE number = ?", (number,))
+
+    def known_as(self, install_id: bytes, numbers: Iterable[int]) -> set[int]:
+        """Those of some numbers that are of an install's writes, and that a server has answered.
+
+        Of others the server may speak as well, and mean something else: see `_installs`.
+        """
+        installs = self.installs()
+        entries = [self.get(number) for number in numbers if installs.of(number) == install_id]
+        unanswered = (State.WAITING, State.DOUBTFUL)
+        return {entry.number for entry in entries if entry and entry.sent and entry.state not in unanswered}
+
+    def existing(self, numbers: Iterable[int]) -> list[int]:
+        """Those of some numbers that entries have."""
+        return [number for number in numbers if self.get(number)]
 
     def get(self, number: int) -> Entry | None:
         """The entry of a number, if there is one."""
@@ -404,50 +436,75 @@ class Outbox:
     def sendable(self, after: int, count_max: int, bytes_max: int) -> Outgoing:
         """What to say next: entries behind `after` that can be sent, as many as fit, at least one if there is any.
 
-        What is withdrawn goes with them; if that is too much for one call, before them.
+        What is withdrawn goes with them; if that is too much for one call, or of another install, before them. What a
+        former install has yet to hear the last word of is among the entries: no stream asks about that any more.
         """
         withdrawn = self.withdrawn()
-        if len(withdrawn) == WITHDRAWN_MAX:
-            return Outgoing([], withdrawn)
-        return Outgoing(self._next(after, count_max, bytes_max, _SENDABLE, self.held()), withdrawn)
+        writes = self._next(after, count_max, bytes_max, _SENDABLE, self.held())
+        fits = len(withdrawn.withdrawn) < WITHDRAWN_MAX
+        if withdrawn and not (fits and (not writes or writes[0].install_id == withdrawn.install_id)):
+            return withdrawn
+        install_id = writes[0].install_id if writes else withdrawn.install_id
+        return Outgoing(install_id, writes, withdrawn.withdrawn)
+
+    def in_doubt(self, after: int, count_max: int, bytes_max: int) -> Outgoing:
+        """Of the current install's entries, those that the server may have, though it has not answered."""
+        installs = self.installs()
+        after = max(after, installs.first_number - 1)
+        writes = self._next(after, count_max, bytes_max, (State.WAITING,), set(), clause=" AND sent = 1")
+        return Outgoing(installs.current, writes)
 
     def offerable(self, after: int, count_max: int, bytes_max: int) -> Outgoing:
         """As `sendable`, of all that may not be in the data: for a server that only takes note of it."""
         if withdrawn := self.withdrawn():
-            return Outgoing([], withdrawn)
-        return Outgoing(self._next(after, count_max, bytes_max, OFFERED_STATES, set()))
+            return withdrawn
+        writes = self._next(after, count_max, bytes_max, OFFERED_STATES, set())
+        return Outgoing(writes[0].install_id if writes else b"", writes)
 
     def _next(
-        self, after: int, count_max: int, bytes_max: int, states: Sequence[State], held: set[int]
+        self,
+        after: int,
+        count_max: int,
+        bytes_max: int,
+        states: Sequence[State],
+        held: set[int],
+        *,
+        clause: str = "",
     ) -> list[Sendable]:
-        found, size = list[Sendable](), 0
+        found, size, installs = list[Sendable](), 0, self.installs()
         marks = ", ".join("?" * len(states))
         query = (
             "SELECT number, mutation, sent, settled_at_us, first_hash FROM _haversack_outbox"
-            f" WHERE number > ? AND state IN ({marks}) ORDER BY number"
+            f" WHERE number > ? AND (state IN ({marks}) OR (number < ? AND state IN (2, 8))){clause} ORDER BY number"
         )
         for number, mutation, sent, settled_at_us, first_hash in self._connection.execute(
-            query, (after, *map(int, states))
+            query, (after, *map(int, states), installs.first_number)
         ):
             if number in held:
                 continue
-            if found and (len(found) == count_max or size + len(mutation) > bytes_max):
+            install_id = installs.of(number)
+            if found and (
+                len(found) == count_max or size + len(mutation) > bytes_max or found[0].install_id != install_id
+            ):
                 break
-            found.append(Sendable(number, bytes(mutation), bool(sent), settled_at_us > 0, bytes(first_hash)))
+            found.append(
+                Sendable(number, install_id, bytes(mutation), bool(sent), settled_at_us > 0, bytes(first_hash))
+            )
             size += len(mutation)
         return found
 
     def unanswered(self, count_max: int) -> list[int]:
-        """Numbers, ascending, of what was sent and may have been answered anew, or lost, since.
+        """Numbers, ascending, of what the current install has sent and may have been answered anew, or lost, since.
 
         QUEUED first if there are too many, then APPLIED, HELD, REFUSED and ASKED. A server whose database was put back
         by hand may have lost what is APPLIED: the device has not come to it, and has nothing that proves it.
         """
         query = (
-            "SELECT number FROM _haversack_outbox WHERE sent = 1 AND state IN (2, 3, 4, 5, 8)"
+            "SELECT number FROM _haversack_outbox WHERE sent = 1 AND state IN (2, 3, 4, 5, 8) AND number >= ?"
             " ORDER BY state, number LIMIT ?"
         )
-        return sorted(number for (number,) in self._connection.execute(query, (count_max,)))
+        parameters = (self.installs().first_number, count_max)
+        return sorted(number for (number,) in self._connection.execute(query, parameters))
 
     def _entries(self, clause: str, parameters: Sequence[object] = ()) -> Iterator[Entry]:
         for row in self._connection.execute(f"SELECT {COLUMNS} FROM _haversack_outbox {clause}", parameters):

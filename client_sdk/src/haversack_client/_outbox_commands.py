@@ -9,9 +9,11 @@ import typer
 from haversack.model.v1 import model_pb2
 
 from haversack_client import Caller, Device, OutboxError, PendingWrite, WriteRefusedError, _terminal
+from haversack_client._fetch import DOCUMENT_BYTES_MAX
 from haversack_client._model import CarriedModel
-from haversack_client._options import Database, Exit, Json, KeyFile, failures, offline, read_key
+from haversack_client._options import Database, Exit, Json, KeyFile, failures, offline, read_key, read_text
 from haversack_client._reader import read_facts
+from haversack_client._values import BIGINT_MAX
 
 Entity = Annotated[str, typer.Argument(help="Logical name of the entity, as in account.")]
 RowId = Annotated[str, typer.Argument(metavar="ID", help="The row's id.")]
@@ -84,7 +86,9 @@ def outbox(
 
 def retry(
     db: Database,
-    number: Annotated[int | None, typer.Argument(help="Number of the write, as `outbox` says.")] = None,
+    number: Annotated[
+        int | None, typer.Argument(min=1, max=BIGINT_MAX, help="Number of the write, as `outbox` says.")
+    ] = None,
     values: Annotated[
         list[str] | None,
         typer.Argument(
@@ -112,7 +116,9 @@ def retry(
 
 def discard(
     db: Database,
-    numbers: Annotated[list[int] | None, typer.Argument(metavar="NUMBER...", help="As `outbox` says.")] = None,
+    numbers: Annotated[
+        list[int] | None, typer.Argument(metavar="NUMBER...", min=1, max=BIGINT_MAX, help="As `outbox` says.")
+    ] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="Every refused write.")] = False,
     key_file: KeyFile = None,
@@ -221,6 +227,6 @@ def _document(query: str) -> str:
     if not query.startswith("@"):
         return query
     try:
-        return Path(query[1:]).read_text()
-    except (OSError, UnicodeDecodeError) as error:
+        return read_text(Path(query[1:]), DOCUMENT_BYTES_MAX)
+    except (ValueError, OSError) as error:
         raise typer.BadParameter(str(error)) from error

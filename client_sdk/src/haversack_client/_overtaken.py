@@ -136,7 +136,7 @@ class Overtaking:
         return upload_pb2.Mutation.FromString(self._outbox.mutation(entry.number)).seen
 
     def _encoded(self, table: Table, entry: Entry, seen: position_pb2.Position) -> bytes:
-        return mutation(table, self._encoder, entry, self._model.version, seen)
+        return mutation(table, self._encoder, entry, self._model.version, seen, installs=self._outbox.installs())
 
 
 def without_held(row: Mapping[str, SqlValue], held: Sequence[Entry]) -> dict[str, SqlValue]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from haversack_client import _tables as sql
 from haversack_client._connections import Connection, Key, connect, store_errors
@@ -75,6 +76,7 @@ class Status:
         database_bytes: Size of the database file; its log is not counted.
         entities: What is held, in download order.
         wiped: That an administrator has had this device wiped, if so.
+        user_id: Whose database it is; None before the first sync.
     """
 
     install_id: bytes
@@ -86,6 +88,7 @@ class Status:
     database_bytes: int
     entities: tuple[EntityStatus, ...]
     wiped: Wipe | None = None
+    user_id: str | None = None
 
     @property
     def rows(self) -> int:
@@ -148,6 +151,7 @@ def read_status(path: Path, key: Key | None = None, *, verify: bool = False) -> 
             database_bytes=path.stat().st_size,
             entities=_entity_statuses(connection, model, verify=verify) if model else (),
             wiped=Wipe.parse(facts.wipe),
+            user_id=str(UUID(bytes=facts.user)) if facts.user else None,
         )
 
 

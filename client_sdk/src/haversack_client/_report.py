@@ -61,7 +61,6 @@ class Reporter:
         self._platform = cut(f"{platform.platform()} Python {platform.python_version()}", PLATFORM_BYTES_MAX)
         self._clock = clock
         facts = store.facts()
-        self._install_id = facts.install_id
         self._failed = bool(facts.failure)
         self._lock = threading.Lock()
         self._said: bytes | None = None
@@ -93,7 +92,7 @@ class Reporter:
         if wait > 0:
             return wait
         with suppress(HaversackError):  # The stream knows what is wrong with the server, and tells.
-            request = report_pb2.ReportRequest(install_id=self._install_id, app=self._app, client=CLIENT)
+            request = report_pb2.ReportRequest(install_id=self._store.install_id(), app=self._app, client=CLIENT)
             request.report.CopyFrom(self.report())
             self._transport.report(request)
         return None

@@ -13,7 +13,7 @@ from haversack_client._errors import WriteRefusedError
 from haversack_client._model import Attribute, CarriedModel, Table
 from haversack_client._outbox import Kind
 from haversack_client._rows import SqlValue
-from haversack_client._values import stored
+from haversack_client._values import stored, stored_text_id
 
 Row = Mapping[str, SqlValue]
 
@@ -56,7 +56,7 @@ def stored_values(model: CarriedModel, table: Table, kind: Kind, values: Mapping
                     f"{table.name} has no attribute {name!r} that can be written on this device; it may not be carried",
                     [name],
                 )
-            found[name] = _stored(table, attribute, kind, value)
+            found[name] = _stored(table, attribute, kind, value, has_uuids=_has_uuids(model, attribute, values))
     _pair_lookups(table, found, {companion: attribute.name for companion, attribute in companions.items()})
     return found
 
@@ -142,7 +142,17 @@ def _require(table: Table, right: int, what: str) -> None:
         )
 
 
-def _stored(table: Table, attribute: Attribute, kind: Kind, value: object) -> SqlValue:
+def _has_uuids(model: CarriedModel, attribute: Attribute, values: Mapping[str, object]) -> bool:
+    """Whether a lookup points at rows whose ids are UUIDs, as far as the device carries them."""
+    stated = values.get(attribute.companion) if attribute.companion else attribute.target
+    if isinstance(stated, int):
+        target = model.tables.get(stated)
+    else:
+        target = model.table(stated) if isinstance(stated, str) else None
+    return target is None or target.has_uuids
+
+
+def _stored(table: Table, attribute: Attribute, kind: Kind, value: object, *, has_uuids: bool) -> SqlValue:
     allowed = attribute.creatable if kind is Kind.CREATE else attribute.updatable
     says_nothing = kind is Kind.CREATE and value is None
     if not allowed and not says_nothing:
@@ -153,7 +163,8 @@ def _stored(table: Table, attribute: Attribute, kind: Kind, value: object) -> Sq
             [attribute.name],
         )
     try:
-        found = stored(attribute.type, value)
+        is_text_id = attribute.type in LOOKUPS and not has_uuids and value is not None
+        found = stored_text_id(value) if is_text_id else stored(attribute.type, value)
     except ValueError as error:
         raise WriteRefusedError(
             "VALUE_INVALID", f"{attribute.name} of {table.name} {error}", [attribute.name]

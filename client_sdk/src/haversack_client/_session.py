@@ -106,6 +106,7 @@ class Session:
 
     def __init__(self, held: Held, mode: sync_pb2.SyncMode, app: str = "") -> None:
         self._held = held
+        self._cookie_refused = False
         self._mode = mode
         self._app = app
         facts, decoder = held.facts(), RowDecoder(held.model) if held.model else None
@@ -118,7 +119,7 @@ class Session:
             raise ProtocolError(f"the device holds rows in more than {BLOCKS_MAX} blocks, which a request cannot state")
         return sync_pb2.SyncRequest(
             install_id=facts.install_id,
-            cookie=facts.cookie,
+            cookie=b"" if self._cookie_refused else facts.cookie,
             mode=self._mode,
             accept=[sync_pb2.COMPRESSION_ZSTD],
             holdings=[_entity_blocks(entity, blocks) for entity, blocks in sorted(held.items())],
@@ -132,6 +133,10 @@ class Session:
             full_check=facts.full_check,
             unanswered=self._held.unanswered(),
         )
+
+    def forget_cookie(self) -> None:
+        """The server does not take the cookie: it is not presented again. The next one takes its place."""
+        self._cookie_refused = True
 
     def receive(self, event: sync_pb2.SyncEvent) -> Step:
         """Returns what an event means; changes nothing.
@@ -165,6 +170,8 @@ class Session:
     def committed(self, step: Step) -> None:
         """Takes a step whose operations are in the database."""
         self._state = step.state
+        if any(isinstance(operation, KeepCookie) for operation in step.operations):
+            self._cookie_refused = False
 
     def _on_model(self, event: sync_pb2.SyncEvent) -> Step:
         model = CarriedModel.from_message(event.model)

@@ -19,13 +19,15 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from uuid import UUID
 
 from haversack_client import _tables as sql
 from haversack_client import _translation
 from haversack_client._connections import BUSY_TIMEOUT_SECONDS, Connection, Key, connect, store_errors
 from haversack_client._digest import WORD_MASK, membership_sum, version_sum
-from haversack_client._errors import FencedError
+from haversack_client._errors import FencedError, UserChangedError
 from haversack_client._held import BlockState, EntityState, Facts, Wipe
+from haversack_client._installs import INSTALL_ID_BYTES
 from haversack_client._model import CarriedModel, Table
 from haversack_client._operations import (
     AdoptModel,
@@ -50,12 +52,12 @@ from haversack_client._reader import (
     recompute,
     require_device,
 )
+from haversack_client._renumbering import begin_anew, renumber
 from haversack_client._roaring import BLOCK_BITS, Bitmap
 from haversack_client._rows import Batch
 from haversack_client._stage import Stage
 from haversack_client._turn import Turn
 
-INSTALL_ID_BYTES = 16
 FENCE_BYTES = 16
 SHRINK_WAIT_MS = 500
 """How long a file that is wiped waits for a reader, before it is made smaller without."""
@@ -123,11 +125,19 @@ class Store:
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             if version != sql.FORMAT_VERSION:
                 sql.upgrade(self._connection, version)
+            self._recall_user()
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA secure_delete = ON")
         self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         self._connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES_BEFORE_CHECKPOINT}")
+
+    def _recall_user(self) -> None:
+        """A file of a version that did not keep whose it is has that in its model."""
+        facts = self.facts()
+        user = CarriedModel.parse(facts.model).user if facts.model and not facts.user else None
+        if user:
+            self._remember("user", UUID(user.id).bytes)
 
     def close(self) -> None:
         """Closes the database."""
@@ -151,6 +161,11 @@ class Store:
         """What the database knows about itself."""
         with store_errors(self._path):
             return read_facts(self._connection)
+
+    def install_id(self) -> bytes:
+        """Under which install id the device calls."""
+        with store_errors(self._path):
+            return self._outbox.installs().current
 
     def blocks(self) -> dict[int, list[BlockState]]:
         """Every block with rows, ascending, by entity."""
@@ -212,10 +227,41 @@ class Store:
     def wipe(self) -> None:
         """As `erase`, and the outbox too: nothing of the user's is left."""
         with store_errors(self._path), self._writing():
-            with self._overlay.lifted(self._overlay.rows_over()):
-                self._outbox.empty()
-            self._connection.execute("DELETE FROM _haversack_conflict")
+            self._forget_writes()
         self.erase()
+
+    def begin_user(self, user: bytes) -> None:
+        """The database is this user's from here on; what is kept of another's writes is forgotten.
+
+        Raises UserChangedError, and leaves everything as it is, if another has writes that may not be in the data.
+        """
+        with store_errors(self._path), self._writing():
+            self._require_fence()
+            before = self.facts().user
+            if before == user:
+                return
+            if before:
+                self._require_settled(before, user)
+                self._forget_writes()
+            self._remember("user", user)
+
+    def _require_settled(self, before: bytes, user: bytes) -> None:
+        unsettled = len(self._outbox.in_state(*OFFERED_STATES))
+        if unsettled:
+            raise UserChangedError(
+                f"this database is user {UUID(bytes=before)}'s, of whom {unsettled} writes may not be in the data yet,"
+                f" and the token is user {UUID(bytes=user)}'s; sign in as the first to upload them, give them up"
+                " (Device.wipe), or keep a file for each user",
+                code="FAILED_PRECONDITION",
+                reason="USER_CHANGED",
+            )
+
+    def _forget_writes(self) -> None:
+        with self._overlay.lifted(self._overlay.rows_over()):
+            self._outbox.empty()
+        self._outbox.forget_withdrawn()
+        self._connection.execute("DELETE FROM _haversack_conflict")
+        self._connection.execute("DELETE FROM _haversack_meta WHERE key IN ('user', 'former_installs')")
 
     def begin_wipe(self, wipe: Wipe) -> None:
         """Deletes every row, the model and what is kept of writes, and remembers why.
@@ -224,13 +270,16 @@ class Store:
         """
         with store_errors(self._path), self._writing():
             self._require_fence()
-            install_id = self.facts().install_id
+            facts = self.facts()
             sql.forget_rows(self._connection, self._tables.values())
             self._outbox.empty(but=OFFERED_STATES if wipe.offers else ())
             if not wipe.offers:
                 self._outbox.forget_withdrawn()
             self._connection.execute("DELETE FROM _haversack_meta")
-            self._remember("install_id", install_id)
+            self._remember("install_id", facts.install_id)
+            self._remember("user", facts.user)  # Whose writes are offered, and under which numbers.
+            self._remember("former_installs", facts.former_installs)
+            self._remember("last_number", facts.last_number)
             self._remember("fence", self._fence)
             self._remember("stage_times", json.dumps([[int(Stage.REGISTERED), self._now_us()]]))
             self._remember("wipe", wipe.serialized())
@@ -255,6 +304,15 @@ class Store:
         """Writes behind a number that may not be in the data, as `Outbox.offerable`."""
         with store_errors(self._path), self._writing():
             return self._outbox.offerable(after, count_max, bytes_max)
+
+    def number_anew(self, number: int) -> None:
+        """The server has another write of this number: this goes on as a new install, as `_renumbering`."""
+        with store_errors(self._path), self._writing():
+            self._require_fence()
+            installs = self._outbox.installs()
+            if installs.own([number]):
+                begin_anew(self._connection, self._overlay, ())
+            renumber(self._connection, self._overlay, self._outbox.existing([number]))
 
     def told(self, withdrawn: Sequence[int]) -> None:
         """The server knows that these writes were given up."""

@@ -18,7 +18,7 @@ from haversack_client._errors import (
 )
 from haversack_client._model import CarriedModel
 from haversack_client._model_change import ModelGate
-from haversack_client._operations import AdoptModel, KeepCookie, StartEpoch
+from haversack_client._operations import AdoptModel, StartEpoch
 from haversack_client._pending import Answered
 from haversack_client._session import Flow, Session, Step
 from haversack_client._store import Changes, Store
@@ -95,6 +95,13 @@ class Synchronizer:
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._stream: Stream | None = None
+        self._install_id = b""
+
+    def call_again(self) -> None:
+        """Ends the stream, and begins another: the database is a new install."""
+        with self._lock:
+            if self._stream:
+                self._stream.cancel()
 
     def stop(self) -> None:
         """Ends `run` soon; what is applied stays applied."""
@@ -125,6 +132,10 @@ class Synchronizer:
         try:
             events = iter(stream)
             for received in events:
+                if self._store.install_id() != self._install_id:
+                    return False
+                if received.event.user:
+                    self._store.begin_user(received.event.user)
                 if not self._may_apply(received):
                     stream.cancel()
                     yield ModelWaiting()
@@ -143,6 +154,7 @@ class Synchronizer:
 
     def _open(self) -> Stream:
         request = self._session.request()
+        self._install_id = request.install_id
         request.report.CopyFrom(self._report())
         stream = self._transport.open(request)
         with self._lock:
@@ -169,7 +181,7 @@ class Synchronizer:
         before = self._store.model
         changes = self._store.commit(step.operations)
         self._session.committed(step)
-        answered = self._writer.take(step.answers) if step.answers is not None else None
+        answered = self._writer.take(step.answers, self._install_id) if step.answers is not None else None
         if position := _position(received.event):
             self._store.settle(position)
         if received.event.WhichOneof("event") != "heartbeat":
@@ -193,7 +205,7 @@ class Synchronizer:
         self._failures += 1
         if error.reason == "COOKIE_INVALID" and self._may_forget_cookie:
             self._may_forget_cookie = False
-            self._store.commit([KeepCookie(b"")])
+            self._session.forget_cookie()
             return Waiting(error, 0.0)
         if isinstance(error, AuthenticationError) and self._may_renew_token:
             self._may_renew_token = False

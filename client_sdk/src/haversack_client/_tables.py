@@ -27,7 +27,7 @@ from haversack_client._model import CarriedModel, Table
 APPLICATION_ID = 0x48565359
 """Marks a SQLite file as a device's: "HVSY"."""
 
-FORMAT_VERSION = 8
+FORMAT_VERSION = 7
 """Version of the device's own tables, in `PRAGMA user_version`. A file of an earlier one is brought up to it."""
 
 BOOKKEEPING_OF_WRITES = (
@@ -85,18 +85,17 @@ BOOKKEEPING_OF_DEPENDENCIES = (
 )
 """An index of `_haversack_outbox.depends_on`, which SQLite itself keeps in step."""
 
-UPGRADES: Mapping[int, tuple[str, ...]] = {
+UPGRADES = {
     1: BOOKKEEPING_OF_WRITES,
     2: BOOKKEEPING_OF_CONFLICTS,
     3: BOOKKEEPING_OF_KEPT_WRITES,
     4: BOOKKEEPING_OF_FORGOTTEN_VALUES,
     5: BOOKKEEPING_OF_WITHDRAWN_WRITES,
-    6: (),
-    7: BOOKKEEPING_OF_DEPENDENCIES,
+    6: BOOKKEEPING_OF_DEPENDENCIES,
 }
 """What a file of a version lacks for the next one: in 1 devices did not write, in 2 nobody decided on conflicts, in 3
 what the server took was forgotten, in 4 it was kept with what rows had been before, in 5 the server was not told what
-was given up, in 7 nobody could tell what depends on a write without reading all of them."""
+was given up, in 6 nobody could tell what depends on a write without reading all of them."""
 
 
 def quoted(name: str) -> str:

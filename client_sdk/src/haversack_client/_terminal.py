@@ -113,6 +113,7 @@ def print_status(status: Status) -> None:
         )
     _console_print(table)
     print(f"install id   {status.install_id.hex()}")
+    print(f"user         {status.user_id or 'unknown yet'}")
     print(f"stage        {int(status.stage)} of {len(Stage)}, {STAGE_TEXTS[status.stage]}")
     print(f"model        {'none' if status.model_version is None else f'{status.model_version:016x}'}")
     print(f"database     {status.database_bytes:,} bytes, {status.rows:,} rows")

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from haversack.sync.v1 import position_pb2, upload_pb2
 
+from haversack_client._installs import Installs
 from haversack_client._model import CarriedModel, Column, Table
 from haversack_client._outbox import Entry, Outbox, State
 from haversack_client._rows import SqlValue
@@ -20,9 +21,18 @@ from haversack_client._values import RowEncoder, id_bytes, stored
 
 
 def mutation(
-    table: Table, encoder: RowEncoder, entry: Entry, model_version: int, seen: position_pb2.Position | None
+    table: Table,
+    encoder: RowEncoder,
+    entry: Entry,
+    model_version: int,
+    seen: position_pb2.Position | None,
+    *,
+    installs: Installs,
 ) -> bytes:
-    """An entry as it travels; `seen` is where the device had come when it was written."""
+    """An entry as it travels; `seen` is where the device had come when it was written.
+
+    Of what it depends on, what a former install has sent is left out: the server has taken it, or this is held here.
+    """
     by_name = {column.name: column.number for column in table.columns}
     return upload_pb2.Mutation(
         number=entry.number,
@@ -34,7 +44,7 @@ def mutation(
         old_values=encoder.encode(table, entry.old),
         base_lsn=entry.base_lsn,
         written_at_us=entry.written_at_us,
-        depends_on=entry.depends_on,
+        depends_on=installs.own(entry.depends_on),
         model_version=model_version,
         seen=seen,
     ).SerializeToString(deterministic=True)
@@ -100,7 +110,7 @@ def _translate(outbox: Outbox, entry: Entry, table: Table, encoder: RowEncoder, 
         outbox.replace(_refused(entry, "VALUE_INVALID", text, [error.column]))
         return
     seen = upload_pb2.Mutation.FromString(outbox.mutation(entry.number)).seen
-    outbox.replace(changed, mutation(table, encoder, changed, version, seen))
+    outbox.replace(changed, mutation(table, encoder, changed, version, seen, installs=outbox.installs()))
 
 
 class _NotConvertibleError(ValueError):

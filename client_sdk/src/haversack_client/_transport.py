@@ -31,6 +31,7 @@ from haversack_client._errors import (
     SupersededError,
     TokenError,
     UnavailableError,
+    UserChangedError,
 )
 
 METHOD = "/haversack.sync.v1.SyncService/Sync"
@@ -379,6 +380,8 @@ def remote_error(code: grpc.StatusCode, message: str, metadata: Iterable[tuple[s
         kind = _DENIALS.get(reason, PermissionDeniedError)
     elif reason == "STREAM_SUPERSEDED":
         kind = SupersededError
+    elif reason == "USER_CHANGED":
+        kind = UserChangedError
     elif reason == "ORGANIZATION_NOT_PROVISIONED":
         kind = NotProvisionedError
     elif reason == "WRITE_QUEUE_FULL":

@@ -4,7 +4,8 @@ A call whose outcome is not known is simply made again: the server has a ledger 
 """
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -20,8 +21,9 @@ from haversack_client._errors import (
     RemoteError,
     UnavailableError,
 )
-from haversack_client._outbox import Outgoing
+from haversack_client._outbox import Outbox, Outgoing, Sendable
 from haversack_client._pending import Answered
+from haversack_client._renumbering import begin_anew, renumber
 from haversack_client._session import CLIENT
 from haversack_client._transport import Transport
 from haversack_client._writer import Writer
@@ -36,6 +38,9 @@ ANSWER_SECONDS_MAX = 2.0
 HANG_UP_SECONDS = 0.1
 """Then it gives calls up, one after the other: one may begin just when it is stopped."""
 
+INSTALLS_MAX = 3
+"""How often one call of `drain` may begin a new install. Once is enough: ids are random."""
+
 RETRIES_MAX = 5
 """Calls in a row that may fail before `sync` gives up. Beside a live stream they go on for ever."""
 
@@ -45,6 +50,11 @@ class Uploaded:
     """The server has answered a part of the outbox."""
 
     answered: Answered
+
+
+@dataclass(frozen=True, slots=True)
+class InstallBegun(Uploaded):
+    """The database was put back from a copy, and is a new install from here on."""
 
 
 UploadHappening: TypeAlias = Uploaded | Waiting
@@ -57,7 +67,6 @@ class Uploader:
         self,
         writer: Writer,
         transport: Transport,
-        install_id: bytes,
         backoff: Backoff,
         *,
         app: str = "",
@@ -69,7 +78,6 @@ class Uploader:
         Args:
             writer: Has the outbox.
             transport: Makes the calls.
-            install_id: Identity of the database.
             backoff: How to wait after failures.
             app: The application's name, as in a sync.
             retries_max: Failures in a row until `drain` raises; None: it never does for those that pass.
@@ -77,12 +85,12 @@ class Uploader:
         """
         self._writer = writer
         self._transport = transport
-        self._install_id = install_id
         self._backoff = backoff
         self._app = app
         self._retries_max = retries_max
         self._report = report
         self._failures = 0
+        self._begun = 0
         self._may_renew_token = transport.renews_token
         self._stopped = threading.Event()
         self._hurried = threading.Event()
@@ -105,13 +113,13 @@ class Uploader:
 
         Raises RemoteError for what does not pass by itself.
         """
-        after = 0
+        after, self._begun = 0, 0
         while not self._stopped.is_set():
             part = self._writer.sendable(after, MUTATIONS_MAX, BYTES_MAX)
             if not part:
                 return
             try:
-                answered = self._send(part)
+                happening, after = self._take_up(part, after)
             except RemoteError as error:
                 if self._stopped.is_set():
                     return
@@ -122,41 +130,69 @@ class Uploader:
                 continue
             self._failures = 0
             self._may_renew_token = self._transport.renews_token
+            yield happening
+
+    def _take_up(self, part: Outgoing, after: int) -> tuple[Uploaded, int]:
+        """Sends a part. Returns what that has brought about, and the number behind which to go on."""
+        try:
+            return Uploaded(self._send(part)), part.end(after)
+        except RemoteError as error:
+            blamed = blamed_for(part.writes, error)
+            if error.reason == "NUMBER_REUSED" and blamed and self._begun < INSTALLS_MAX:
+                return self._number_anew(blamed), after
+            if error.reason == "REQUEST_INVALID" and blamed:
+                return Uploaded(self._refuse(blamed.number, error)), after
+            raise
+
+    def _number_anew(self, reused: Sendable) -> Uploaded:
+        """The server has another write of this number: this database was put back from a copy.
+
+        It goes on as a new install. What the server has with the bytes that are here is answered first, and stays the
+        old one's; what it does not have is numbered anew.
+        """
+        if reused.install_id != self._writer.within(lambda connection, _: Outbox(connection).installs().current):
+            self._writer.within(lambda connection, overlay: renumber(connection, overlay, [reused.number]))
+            return Uploaded(Answered())
+        answered, known, after = list[Answered](), set[int](), 0
+        while part := self._in_doubt(after):
+            request = upload_request(part, self._user(), self._app)
+            request.known_only = True
+            response = self._transport.upload(request)
+            known |= {answer.number for answer in response.answers}
+            answered.append(self._writer.answer(response.answers, response.epoch))
             after = part.end(after)
-            yield Uploaded(answered)
+        self._writer.within(lambda connection, overlay: begin_anew(connection, overlay, known))
+        self._begun += 1
+        return InstallBegun(_sum(answered))
+
+    def _user(self) -> bytes:
+        return self._writer.within(lambda connection, _: Outbox(connection).user())
+
+    def _in_doubt(self, after: int) -> Outgoing:
+        return self._writer.within(lambda connection, _: Outbox(connection).in_doubt(after, MUTATIONS_MAX, BYTES_MAX))
+
+    def _refuse(self, number: int, error: RemoteError) -> Answered:
+        """A write that the server cannot even read does not block the others. No ledger has it."""
+        answer = upload_pb2.MutationAnswer(
+            number=number,
+            outcome=upload_pb2.MUTATION_OUTCOME_INVALID,
+            reason=error_pb2.ERROR_REASON_REQUEST_INVALID,
+            message=str(error),
+        )
+        with self._writer.writing():
+            self._writer.within(lambda connection, _: Outbox(connection).mark_unsent(number))
+            return self._writer.answer([answer], b"")
 
     def _send(self, part: Outgoing) -> Answered:
-        request = upload_request(part, self._install_id, self._app)
+        request = upload_request(part, self._user(), self._app)
         request.report.CopyFrom(self._report())
-        try:
-            response = self._transport.upload(request)
-        except RemoteError as error:
-            if error.reason != "REQUEST_INVALID":
-                raise
-            return self._send_one_by_one(part, error)
+        response = self._transport.upload(request)
         if [answer.number for answer in response.answers] != [it.number for it in part.writes]:
             raise ProtocolError(
                 f"the server answered {len(response.answers)} writes, not the {len(part.writes)} that were sent"
             )
         self._writer.told(part.withdrawn)
         return self._writer.answer(response.answers, response.epoch)
-
-    def _send_one_by_one(self, part: Outgoing, error: RemoteError) -> Answered:
-        """Finds the write that the server cannot even read, so that it does not block the others."""
-        if part.withdrawn and part.writes:
-            return _sum([self._send(each) for each in (Outgoing([], part.withdrawn), Outgoing(part.writes))])
-        if not part.writes:
-            self._writer.told(part.withdrawn)  # Nothing else can be done about it; writes come first.
-            return Answered()
-        if len(part.writes) > 1:
-            return _sum([self._send(Outgoing([each])) for each in part.writes])
-        answer = upload_pb2.MutationAnswer(
-            number=part.writes[0].number,
-            outcome=upload_pb2.MUTATION_OUTCOME_INVALID,
-            reason=error_pb2.ERROR_REASON_REQUEST_INVALID,
-            message=str(error),
-        )
-        return self._writer.answer([answer], b"")
 
     def _waiting(self, error: RemoteError) -> Waiting:
         """Decides whether a failure passes by itself; raises it if not."""
@@ -179,11 +215,12 @@ class Uploader:
         return isinstance(error, UnavailableError) and not is_full and self._failures <= self._retries_max
 
 
-def upload_request(part: Outgoing, install_id: bytes, app: str) -> upload_pb2.UploadRequest:
-    """The call that takes a part of the outbox to the server."""
+def upload_request(part: Outgoing, user: bytes, app: str) -> upload_pb2.UploadRequest:
+    """The call that takes a part of a user's outbox to the server."""
     writes = part.writes
     return upload_pb2.UploadRequest(
-        install_id=install_id,
+        install_id=part.install_id,
+        user=user,
         mutations=[it.mutation for it in writes],
         app=app,
         client=CLIENT,
@@ -218,6 +255,11 @@ class UploadThread:
         self._thread = threading.Thread(target=self._run, name="haversack-upload", daemon=True)
         self._thread.start()
 
+    @property
+    def is_current(self) -> bool:
+        """Whether it is this thread that asks."""
+        return threading.current_thread() is self._thread
+
     def wake(self) -> None:
         """Something was written."""
         self._wake.set()
@@ -232,7 +274,7 @@ class UploadThread:
         self._stopped = True
         self._uploader.stop()
         self._wake.set()
-        if threading.current_thread() is self._thread:
+        if self.is_current:
             return
         self._thread.join(ANSWER_SECONDS_MAX)
         while self._thread.is_alive():
@@ -258,6 +300,15 @@ class UploadThread:
             work()
         except Exception as error:  # Nobody looks into this thread; the next write, or the next call, tries again.
             self._on_error(error)
+
+
+def blamed_for(writes: Sequence[Sendable], error: RemoteError) -> Sendable | None:
+    """The write that a call was refused for, if it was for one."""
+    with suppress(ValueError):
+        if number := int(error.details.get("mutation", "0")):
+            return next((it for it in writes if it.number == number), None)
+        return next(iter(writes[int(error.details.get("index", len(writes))) :]), None)
+    return None
 
 
 def _sum(parts: list[Answered]) -> Answered:

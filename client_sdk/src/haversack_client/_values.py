@@ -33,6 +33,8 @@ DAY_FIRST = date(1753, 1, 1)
 
 _UUID = re.compile(r"\{?[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}\}?")
 
+_CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 
 def stored(kind: int, value: object) -> SqlValue:
     """What a column of an attribute type holds for a value. Raises ValueError, which says what the value must be."""
@@ -41,18 +43,25 @@ def stored(kind: int, value: object) -> SqlValue:
 
 def stored_id(value: object) -> str:
     """An id as tables have it: a UUID in lower case with hyphens, or the source's own text."""
+    text = stored_text_id(value)
+    return str(UUID(text)) if _UUID.fullmatch(text) else text
+
+
+def stored_text_id(value: object) -> str:
+    """An id of an entity whose source keeps ids as texts: as it is, since it is known there by no other spelling."""
     if isinstance(value, UUID):
         return str(value)
     if not isinstance(value, str) or not value:
         raise ValueError("must be an id: a UUID, or the text of one")
-    if _UUID.fullmatch(value):
-        return str(UUID(value))
     return _text(value)
 
 
 def id_bytes(text: str) -> bytes:
-    """An id as fields and mutations have it; text of 16 bytes gets a zero byte, so that it is not taken for a UUID."""
-    if _UUID.fullmatch(text):
+    """An id as fields and mutations have it: 16 bytes of a UUID in its usual form, or text.
+
+    Text of 16 bytes gets a zero byte, so that it is not taken for a UUID.
+    """
+    if _CANONICAL_UUID.fullmatch(text):
         return UUID(text).bytes
     raw = text.encode()
     return raw + b"\0" if len(raw) == 16 else raw  # noqa: PLR2004 (the length of a UUID)

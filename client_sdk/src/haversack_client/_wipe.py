@@ -26,7 +26,7 @@ from haversack_client._outbox import Outgoing
 from haversack_client._session import CLIENT
 from haversack_client._store import Store
 from haversack_client._transport import Transport
-from haversack_client._uploader import BYTES_MAX, MUTATIONS_MAX, upload_request
+from haversack_client._uploader import BYTES_MAX, MUTATIONS_MAX, blamed_for, upload_request
 
 OFFERS_MAX = 3
 """How often in a row an outbox is offered that nobody answers for; then the next sync goes on."""
@@ -102,7 +102,11 @@ class Wiper:
                 continue
             except (RemoteError, TokenError) as error:
                 reason = getattr(error, "reason", "")
-                if reason != "REQUEST_INVALID":
+                blamed = blamed_for(part.writes, error) if isinstance(error, RemoteError) else None
+                if reason == "NUMBER_REUSED" and blamed:
+                    self._store.number_anew(blamed.number)
+                    continue
+                if reason != "REQUEST_INVALID" or not blamed:
                     # Nobody wants them any more, if the server itself says so; a token that has expired says nothing.
                     return isinstance(error, PermissionDeniedError) and bool(reason)
                 if len(part.writes) > 1:
@@ -113,7 +117,7 @@ class Wiper:
         return True
 
     def _send(self, part: Outgoing) -> None:
-        request = upload_request(part, self._store.facts().install_id, self._app)
+        request = upload_request(part, self._store.facts().user, self._app)
         self._transport.upload(request)
 
     def _confirmed(self) -> bool:

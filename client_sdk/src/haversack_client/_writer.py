@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
 from haversack.sync.v1 import position_pb2, sync_pb2, upload_pb2
@@ -30,7 +31,9 @@ from haversack_client._reader import read_facts
 from haversack_client._rows import SqlValue
 from haversack_client._translation import mutation
 from haversack_client._turn import Turn
-from haversack_client._values import RowEncoder, stored_id
+from haversack_client._values import RowEncoder, stored_id, stored_text_id
+
+_Found = TypeVar("_Found")
 
 DEPENDENCIES_MAX = 64
 """Writes that one may depend on; the contract's limit."""
@@ -176,11 +179,17 @@ class Writer:
         with self._statement():
             self._outbox.told(withdrawn, now_us=int(self._clock() * 1_000_000))
 
-    def take(self, answers: sync_pb2.Answers) -> Answered:
-        """Takes what a stream tells of writes that were sent before; those that the server has lost are sent again."""
+    def within(self, work: Callable[[Connection, Overlay], _Found]) -> _Found:
+        """Does what others have to do with the outbox, in one transaction."""
         with self._statement():
-            again = self._send_again(answers.unknown)
-            return replace(self.answer(answers.answers), again=again)
+            return work(self._connection, self._overlay)
+
+    def take(self, answers: sync_pb2.Answers, install_id: bytes) -> Answered:
+        """Takes what an install's stream tells of earlier writes; what the server has lost is sent again."""
+        with self._statement():
+            known = self._outbox.known_as(install_id, [*answers.unknown, *(it.number for it in answers.answers)])
+            again = self._send_again(number for number in answers.unknown if number in known)
+            return replace(self.answer(it for it in answers.answers if it.number in known), again=again)
 
     def answer(self, answers: Iterable[upload_pb2.MutationAnswer], epoch: bytes | None = None) -> Answered:
         """Takes what the server made of writes.
@@ -314,7 +323,7 @@ class Writer:
 
     def _id(self, table: Table, row_id: object) -> str:
         try:
-            return stored_id(row_id)
+            return stored_id(row_id) if table.has_uuids else stored_text_id(row_id)
         except ValueError as error:
             raise WriteRefusedError("VALUE_INVALID", f"{table.primary_id} {error}", [table.primary_id]) from error
 
@@ -409,7 +418,7 @@ class Writer:
         )
         lsn, history = json.loads(read_facts(self._connection).position)
         seen = position_pb2.Position(lsn=lsn, history=history)
-        encoded = mutation(table, self._encoder, entry, self._model.version, seen)
+        encoded = mutation(table, self._encoder, entry, self._model.version, seen, installs=self._outbox.installs())
         if len(encoded) > MUTATION_BYTES_MAX:
             text = f"the write has {len(encoded)} bytes; at most {MUTATION_BYTES_MAX} can be sent"
             raise WriteRefusedError("ROW_TOO_LARGE", text)

@@ -8,12 +8,14 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from sqlite3 import Cursor
 from types import FrameType
 from typing import Annotated
 
 import typer
 
 from haversack_client import Device, _outbox_commands, _terminal
+from haversack_client._connections import STATEMENT_ERRORS, Connection
 from haversack_client._live import Live
 from haversack_client._options import (
     App,
@@ -110,13 +112,20 @@ def query(
     with failures(json):
         connection = open_read_only(db, read_key(key_file))
         try:
-            cursor = connection.execute(sql)
+            cursor = _ask(connection, sql)
             if json:
                 _terminal.print_json_rows(cursor)
             else:
                 _terminal.print_rows(cursor)
         finally:
             connection.close()
+
+
+def _ask(connection: Connection, sql: str) -> Cursor:
+    try:
+        return connection.execute(sql)
+    except STATEMENT_ERRORS as error:
+        raise typer.BadParameter(f"{error}; give one statement that reads") from error
 
 
 @app.command()

@@ -130,6 +130,12 @@ pub enum SchemaError {
 }
 
 impl Schema {
+    /// Whether an entity that a lookup may point at has ids that are no UUIDs.
+    pub fn points_at_other_ids(&self, attribute: &Attribute) -> bool {
+        let mut targets = attribute.targets.iter().filter_map(|target| self.entity(target));
+        targets.any(|target| !target.has_uuids())
+    }
+
     /// Reads the metadata of a model. Relationships to unknown entities are left out.
     ///
     /// # Errors
@@ -238,6 +244,12 @@ pub const STATE: &str = "statecode";
 pub const STATUS: &str = "statuscode";
 
 impl Entity {
+    /// Whether ids are UUIDs, as they are in Dataverse; else they are texts of the source's own.
+    pub fn has_uuids(&self) -> bool {
+        let primary = self.attribute_by_number(self.primary_id);
+        primary.is_some_and(|primary| primary.kind == AttributeType::Uniqueidentifier)
+    }
+
     /// The state of rows, if the entity has one.
     pub fn state(&self) -> Option<&Attribute> {
         self.attribute(STATE).filter(|attribute| attribute.kind == AttributeType::State)

@@ -89,6 +89,26 @@ pub enum SyncError {
     /// The request breaks the contract.
     #[error("{0}")]
     RequestInvalid(String),
+    /// A mutation breaks the contract, and no other need be refused for it.
+    #[error("{message}")]
+    MutationInvalid {
+        /// Which.
+        blamed: Blamed,
+        /// How.
+        message: String,
+    },
+    /// The outbox is another user's than the token's.
+    #[error(
+        "the writes in this device's outbox are another user's than the token's; sign in as that user to upload them, give \
+         them up, or keep a database for each user"
+    )]
+    UserChanged,
+    /// A mutation's number was sent before with other bytes.
+    #[error(
+        "mutation {0} was sent before with other bytes, so this device's database was put back from a copy; write it anew \
+         as a new install"
+    )]
+    NumberReused(u64),
     /// A certificate, key or issuer cannot be used.
     #[error("{0}")]
     ConfigurationInvalid(String),
@@ -145,6 +165,15 @@ pub enum SyncError {
     /// A bug. The text is for the log, not for the device.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+/// Which mutation of a call is to blame.
+#[derive(Clone, Copy, Debug)]
+pub enum Blamed {
+    /// By its number.
+    Number(u64),
+    /// By its place in the call: it cannot be read, or its number means nothing.
+    Index(usize),
 }
 
 /// The administrator's words, behind what they explain.
@@ -252,7 +281,9 @@ impl SyncError {
             Self::NotProvisioned(_) => ErrorReason::OrganizationNotProvisioned,
             Self::OrganizationExists(_) => ErrorReason::OrganizationExists,
             Self::NothingPublished(_) => ErrorReason::NothingPublished,
-            Self::RequestInvalid(_) => ErrorReason::RequestInvalid,
+            Self::RequestInvalid(_) | Self::MutationInvalid { .. } => ErrorReason::RequestInvalid,
+            Self::UserChanged => ErrorReason::UserChanged,
+            Self::NumberReused(_) => ErrorReason::NumberReused,
             Self::ConfigurationInvalid(_) => ErrorReason::ConfigurationInvalid,
             Self::EntityUnknown(_) => ErrorReason::EntityUnknown,
             Self::ProfileUnknown(_) => ErrorReason::ProfileUnknown,
@@ -289,16 +320,19 @@ impl SyncError {
             Self::NothingPublished(_)
             | Self::NotProvisioned(_)
             | Self::WriteWithdrawn(_)
-            | Self::Refused(Refusal::AppNotEnabled, _) => Code::FailedPrecondition,
-            Self::RequestInvalid(_) | Self::ConfigurationInvalid(_) | Self::CookieInvalid | Self::ModelInvalid(_) => {
-                Code::InvalidArgument
-            }
+            | Self::Refused(Refusal::AppNotEnabled, _)
+            | Self::UserChanged => Code::FailedPrecondition,
+            Self::RequestInvalid(_)
+            | Self::MutationInvalid { .. }
+            | Self::ConfigurationInvalid(_)
+            | Self::CookieInvalid
+            | Self::ModelInvalid(_) => Code::InvalidArgument,
             Self::ServerBehind { .. }
             | Self::Loading(_)
             | Self::StagingReplaced
             | Self::UserReplaced
             | Self::ServerStopping => Code::Unavailable,
-            Self::StreamSuperseded => Code::Aborted,
+            Self::StreamSuperseded | Self::NumberReused(_) => Code::Aborted,
             Self::DigestMismatch(_) => Code::DataLoss,
             Self::LimitReached(_) | Self::QueueFull(_) => Code::ResourceExhausted,
             Self::StagingFailed(_) | Self::Internal(_) => Code::Internal,
@@ -322,6 +356,12 @@ impl SyncError {
             Self::DeviceWiped { offers_outbox, .. } => {
                 let outbox = if *offers_outbox { "offer" } else { "discard" };
                 HashMap::from([("outbox".into(), outbox.into())])
+            }
+            Self::MutationInvalid { blamed: Blamed::Number(number), .. } | Self::NumberReused(number) => {
+                HashMap::from([("mutation".into(), number.to_string())])
+            }
+            Self::MutationInvalid { blamed: Blamed::Index(index), .. } => {
+                HashMap::from([("index".into(), index.to_string())])
             }
             _ => HashMap::new(),
         }

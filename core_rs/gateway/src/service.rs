@@ -199,7 +199,7 @@ impl SyncEndpoint {
         // The stream is among the open ones already, so an order that comes after this look reaches it there.
         if let Some(check) = organization.admit(device)? {
             if u64::try_from(check) != Ok(request.full_check) {
-                return Ok(full_check_required(check));
+                return Ok(full_check_required(device.user, check));
             }
             organization.checked(device, check)?;
         }
@@ -222,7 +222,7 @@ impl SyncEndpoint {
             organization.with_view(&subscription, |moment| Session::open(&opening, moment.view, moment.facts))??;
         let session = match opened {
             Opened::Session(session) => session,
-            Opened::InventoryRequired(required) => return Ok(inventory_required(required)),
+            Opened::InventoryRequired(required) => return Ok(inventory_required(device.user, required)),
         };
         let answering = Answering::begin(&organization, device, &request.unanswered)?;
         let stream = DeviceStream {

@@ -8,9 +8,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::{once, try_unfold};
-use haversack_engine::ids::Position;
+use haversack_engine::ids::{Position, RowKey};
 use haversack_engine::reconcile::{Cookie, Fetch, Session, Step};
 use haversack_proto::sync::sync_event::Event;
 use haversack_proto::sync::{self, Answers, FullCheckRequired, Heartbeat, InventoryRequired, SyncEvent};
@@ -66,6 +67,8 @@ struct Running {
     sent: Instant,
     /// When the registry was last told that it is open.
     noted: Instant,
+    /// Whether it has said anything.
+    begun: bool,
     /// Whether it has said all that it has to say.
     ended: bool,
     /// Where the device is once it has applied what was decided last.
@@ -76,10 +79,12 @@ impl DeviceStream {
     /// Begins, with a device that has come to `position`. Nothing happens until the first event is asked for.
     pub(crate) fn into_events(self, position: Position) -> Events {
         let now = Instant::now();
-        let running = Running { stream: self, sent: now, noted: now, ended: false, position };
+        let running = Running { stream: self, sent: now, noted: now, begun: false, ended: false, position };
         Box::pin(try_unfold(running, |mut running| async move {
+            let user = running.stream.presence.device.user;
+            let is_first = !std::mem::replace(&mut running.begun, true);
             let event = running.next().await?;
-            Ok(event.map(|event| (event, running)))
+            Ok(event.map(|event| (if is_first { first(user, event) } else { event }, running)))
         }))
     }
 }
@@ -97,8 +102,8 @@ impl Drop for DeviceStream {
 }
 
 /// The only event of a stream whose device must make a check of this number first.
-pub(crate) fn full_check_required(number: i64) -> Events {
-    Box::pin(once(async move { Ok(full_check(number)) }))
+pub(crate) fn full_check_required(user: RowKey, number: i64) -> Events {
+    Box::pin(once(async move { Ok(first(user, full_check(number))) }))
 }
 
 fn full_check(number: i64) -> SyncEvent {
@@ -107,9 +112,14 @@ fn full_check(number: i64) -> SyncEvent {
 }
 
 /// The only event of a stream that cannot begin before the device has told more.
-pub(crate) fn inventory_required(required: InventoryRequired) -> Events {
+pub(crate) fn inventory_required(user: RowKey, required: InventoryRequired) -> Events {
     let event = SyncEvent { event: Some(Event::InventoryRequired(required)), ..SyncEvent::default() };
-    Box::pin(once(async { Ok(event) }))
+    Box::pin(once(async move { Ok(first(user, event)) }))
+}
+
+/// The first event of a stream says whose rows these are.
+fn first(user: RowKey, event: SyncEvent) -> SyncEvent {
+    SyncEvent { user: Bytes::copy_from_slice(&user.0), ..event }
 }
 
 impl Running {
@@ -150,7 +160,7 @@ impl Running {
         let cookie = Cookie { history, ..self.stream.session.cookie() };
         let cookie = self.stream.seal.close(&cookie.encode());
         let position = Some(sync::Position { lsn: lsn.0, history: history.0 });
-        Ok(Some(SyncEvent { event: Some(event), position, cookie }))
+        Ok(Some(SyncEvent { event: Some(event), position, cookie, user: Bytes::new() }))
     }
 
     /// Fails if the stream must end: it was told so, or its token has expired.

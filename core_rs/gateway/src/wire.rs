@@ -178,6 +178,8 @@ fn put_field(number: u32, length: usize, out: &mut BytesMut) {
 mod tests {
     use haversack_proto::sync::{Compression, Heartbeat, Position};
 
+    const USER: Bytes = Bytes::from_static(&[9; 16]);
+
     use super::*;
 
     fn decoded(event: &SyncEvent) -> SyncEvent {
@@ -203,7 +205,7 @@ mod tests {
             for cookie in [Bytes::new(), Bytes::from_static(b"cookie")] {
                 let batch = RowBatch { rows: rows.clone(), ..batch.clone() };
                 let position = Some(Position { lsn: 9, history: u64::MAX }).filter(|_| !cookie.is_empty());
-                let event = SyncEvent { event: Some(Event::Rows(batch)), position, cookie };
+                let event = SyncEvent { event: Some(Event::Rows(batch)), position, cookie, user: USER };
                 assert_eq!(decoded(&event), event);
             }
         }
@@ -212,7 +214,8 @@ mod tests {
     #[test]
     fn other_events_are_one_part() {
         let event = Some(Event::Heartbeat(Heartbeat { instant_us: -5, lsn: 9 }));
-        let event = SyncEvent { event, position: Some(Position::default()), cookie: Bytes::from_static(b"cookie") };
+        let cookie = Bytes::from_static(b"cookie");
+        let event = SyncEvent { event, position: Some(Position::default()), cookie, user: USER };
         assert_eq!(decoded(&event), event);
     }
 

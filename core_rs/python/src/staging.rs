@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use haversack_engine::ids::{EntityNumber, Lsn, Revision};
-use haversack_engine::row::parse_uuid;
+use haversack_engine::row::{self, parse_id, parse_uuid};
 use haversack_engine::schema::Schema;
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::Model;
@@ -282,9 +282,14 @@ impl Staging {
     fn has_row(&self, py: Python<'_>, model: &[u8], entity: &str, id: &str) -> Result<bool, Failure> {
         let staging = self.opened()?;
         let schema = self.schema(model)?;
-        let number = models::entity(&schema, entity)?.number;
-        let id = parse_uuid(id).map_or_else(|| RowId::Text(id.into()), RowId::Uuid);
-        py.detach(|| Ok(staging.begin()?.payload(number, &id)?.is_some()))
+        let entity = models::entity(&schema, entity)?;
+        let uuid = match parse_id(id) {
+            _ if entity.has_uuids() => parse_uuid(id),
+            Some(row::Value::Id(uuid)) => Some(uuid),
+            _ => None,
+        };
+        let id = uuid.map_or_else(|| RowId::Text(id.into()), RowId::Uuid);
+        py.detach(|| Ok(staging.begin()?.payload(entity.number, &id)?.is_some()))
     }
 
     #[pyo3(signature = (model, parts, *, seen, basis))]

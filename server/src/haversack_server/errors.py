@@ -408,7 +408,7 @@ class SourceOwnsRows(NotReady):
 
 
 class SourceNotReady(NotReady):
-    """The source cannot carry out a write as it is set up; an administrator mends that, and the write waits."""
+    """The source cannot carry out a write as it is set up or used; an administrator mends that, and the write waits."""
 
     reason = "SOURCE_NOT_READY"
 

@@ -7,7 +7,8 @@ of docs/filters.md, and the same cases hold it (tests/conformance).
 """
 
 from haversack_client._fetch._caller import Caller, Collation
+from haversack_client._fetch._document import DOCUMENT_BYTES_MAX
 from haversack_client._fetch._fiscal import FiscalCalendar
 from haversack_client._fetch._query import Fetch
 
-__all__ = ["Caller", "Collation", "Fetch", "FiscalCalendar"]
+__all__ = ["DOCUMENT_BYTES_MAX", "Caller", "Collation", "Fetch", "FiscalCalendar"]

@@ -231,13 +231,12 @@ def _truth(text: str) -> int:
 
 
 def _id(text: str, attribute: Attribute, model: CarriedModel) -> str:
+    target = model.table(attribute.target) if attribute.target else None
+    if target is not None and not target.has_uuids and text:
+        return text
     found = _UUID.fullmatch(text)
     if found and bool(found[1]) == bool(found[2]):
         return text.strip("{}").lower()
-    target = model.table(attribute.target) if attribute.target else None
-    key = target.attributes.get(target.primary_id) if target else None
-    if key is not None and key.type != model_pb2.ATTRIBUTE_TYPE_UNIQUEIDENTIFIER and text:
-        return text
     raise ValueError("must be a UUID, as in 01234567-89ab-cdef-0123-456789abcdef")
 
 

@@ -117,6 +117,8 @@ def _database_errors() -> Iterator[None]:
         if getattr(error, "sqlite_errorcode", None) in REFUSED_BY_SQLITE:
             raise too_large(f"SQLite cannot answer the query ({error}); ask for less at once") from error
         raise StoreError(f"the device's database cannot be read: {error}; is its file still there?") from error
+    except UnicodeEncodeError as error:
+        raise invalid("an id of the caller has half a character in it; give ids as they are in rows") from error
 
 
 @dataclass(slots=True)

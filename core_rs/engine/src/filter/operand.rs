@@ -13,7 +13,7 @@ use crate::schema::{Attribute, Schema};
 
 /// Reads one operand of an attribute's type. The error is what a message says.
 pub(super) fn of_attribute(text: &str, attribute: &Attribute, schema: &Schema) -> Result<FilterOperand, String> {
-    if points_at_other_ids(attribute, schema)
+    if schema.points_at_other_ids(attribute)
         && let Some(Value::IdText(id)) = parse_id(text)
     {
         return Ok(operand(Typed::Text(id.to_owned())));
@@ -103,13 +103,6 @@ fn typed(text: &str, kind: AttributeType) -> Result<Typed, ValueError> {
 }
 
 /// Whether a lookup may hold ids that are not UUIDs: those of an entity with keys of its source's own.
-fn points_at_other_ids(attribute: &Attribute, schema: &Schema) -> bool {
-    attribute.targets.iter().filter_map(|target| schema.entity(target)).any(|target| {
-        let primary_id = target.attribute_by_number(target.primary_id);
-        primary_id.is_some_and(|primary_id| primary_id.kind != AttributeType::Uniqueidentifier)
-    })
-}
-
 fn is_whole(kind: AttributeType) -> bool {
     use AttributeType as Kind;
     matches!(kind, Kind::Integer | Kind::Bigint | Kind::Picklist | Kind::State | Kind::Status)

@@ -55,6 +55,12 @@ pub fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     (seen < 16).then_some(id)
 }
 
+/// Reads a UUID that is written as [`uuid_text`] writes it. None if the text is none, or is written otherwise.
+pub(super) fn parse_canonical_uuid(text: &str) -> Option<[u8; 16]> {
+    let is_canonical = !text.starts_with('{') && !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    is_canonical.then(|| parse_uuid(text)).flatten()
+}
+
 /// Whether an id that is not a UUID can be stored.
 pub(super) fn is_id_text(text: &str) -> bool {
     !text.is_empty() && text.len() <= ID_TEXT_BYTES_MAX && !text.contains('\0')

@@ -343,7 +343,8 @@ proptest! {
 
 #[test]
 fn ids_that_are_no_uuids() {
-    for text in ["7", "CUSTOMER-0000001", "CUSTOMER-00000012", "é"] {
+    let spelled = ["01234567-89AB-cdef-0123-456789abcdef", "{01234567-89ab-cdef-0123-456789abcdef}"];
+    for text in ["7", "CUSTOMER-0000001", "CUSTOMER-00000012", "é"].into_iter().chain(spelled) {
         let value = parse_id(text).expect("an id");
         assert_eq!(value, Value::IdText(text));
         let payload = write(&[(AttributeNumber(1), Sample::IdText(text.to_owned()))]);

@@ -100,10 +100,11 @@ pub fn parse_text(kind: AttributeType, text: &str) -> Result<ParsedValue<'_>, Va
     value.map(ParsedValue::Ready).ok_or(ValueError(kind))
 }
 
-/// Reads an id for a lookup whose target has keys of its own: a UUID if the text is one, else the text as it is. None
-/// if it is empty, has a zero byte or more than [`id::ID_TEXT_BYTES_MAX`] bytes.
+/// Reads an id of an entity that has keys of its own: a UUID if the text is one in its usual form, else the text as it is,
+/// since a source that keeps ids as texts knows a row by no other spelling. None if it is empty, has a zero byte or more
+/// than [`id::ID_TEXT_BYTES_MAX`] bytes.
 pub fn parse_id(text: &str) -> Option<Value<'_>> {
-    id::parse_uuid(text).map(Value::Id).or_else(|| id::is_id_text(text).then_some(Value::IdText(text)))
+    id::parse_canonical_uuid(text).map(Value::Id).or_else(|| id::is_id_text(text).then_some(Value::IdText(text)))
 }
 
 fn parse_i32(text: &str) -> Option<i64> {

@@ -65,7 +65,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// [`SyncError::StagingReplaced`] if answers were given before in another epoch;
     /// [`SyncError::QueueFull`] if it would be too much for the queue;
-    /// [`SyncError::RequestInvalid`] if a number comes again with other bytes,
+    /// [`SyncError::NumberReused`] if a number comes again with other bytes,
     /// [`SyncError::UserUnknown`], [`SyncError::UserReplaced`], [`SyncError::Denied`] or [`SyncError::Refused`] if there is
     /// no view for the user: then only what it withdraws is done of it here. All others cost the transaction.
     pub(super) fn take(&mut self, call: &Call, answered: &mut UploadResponse) -> Result<bool, SyncError> {
@@ -80,6 +80,14 @@ impl<'a> Batch<'a> {
         }
         let rest = &call.mutations[answers.len()..];
         let known = self.known(call, rest)?;
+        if call.known_only {
+            for (sent, recorded) in rest.iter().zip(&known) {
+                if let Some(recorded) = recorded.as_ref().filter(|recorded| recorded.hash == sent.hash) {
+                    answers.push(self.repeat(recorded, sent)?);
+                }
+            }
+            return Ok(true);
+        }
         if call.wiped.is_none() && known.iter().any(Option::is_none) {
             self.meet(&call.asker)?;
         }
@@ -198,16 +206,15 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// What became of each mutation before. Fails if one comes again with other bytes.
+    /// What became of each mutation before. Fails if one comes again with other bytes, unless only those are asked for that
+    /// do not.
     fn known(&mut self, call: &Call, rest: &[Sent]) -> Result<Vec<Option<Recorded>>, SyncError> {
         let mut known = Vec::with_capacity(rest.len());
         for sent in rest {
             let number = sent.mutation.number;
             let recorded = self.commit.ledger().find(&call.origin(number))?;
-            if recorded.as_ref().is_some_and(|recorded| recorded.hash != sent.hash) {
-                return Err(SyncError::RequestInvalid(format!(
-                    "mutation {number} was sent before with other bytes; write it anew, under the next number"
-                )));
+            if !call.known_only && recorded.as_ref().is_some_and(|recorded| recorded.hash != sent.hash) {
+                return Err(SyncError::NumberReused(number));
             }
             known.push(recorded);
         }

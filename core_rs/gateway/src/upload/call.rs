@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use haversack_engine::engine::Asker;
 use haversack_engine::engine::mutation::row_id;
+use haversack_engine::ids::RowKey;
 use haversack_engine::row::Value;
 use haversack_proto::sync::{Mutation, MutationKind, UploadRequest};
 use haversack_staging::queue::Repeat;
@@ -12,7 +13,7 @@ use haversack_staging::{INSTALL_ID_BYTES, MutationHash, Origin, RowId};
 use prost::Message;
 use sha2::{Digest, Sha256};
 
-use crate::errors::SyncError;
+use crate::errors::{Blamed, SyncError};
 use crate::limits::{CHANGED_FIELDS_MAX, DEPENDENCIES_MAX, UPLOAD_BYTES_MAX, UPLOAD_MUTATIONS_MAX, WITHDRAWN_MAX};
 use crate::organization::NOBODY;
 use crate::service::{check_lengths, install_id};
@@ -27,6 +28,10 @@ pub(super) struct Call {
     pub(super) asker: Asker,
     /// Why none of the mutations is taken, but all are recorded as refused: the device is to be wiped.
     pub(super) wiped: Option<Box<str>>,
+    /// Whose outbox it is, if the device knows.
+    pub(super) owner: Option<RowKey>,
+    /// Whether nothing is taken, and only what the ledger has is answered.
+    pub(super) known_only: bool,
     pub(super) mutations: Vec<Sent>,
     /// Numbers of earlier ones that the user has given up or written anew.
     pub(super) withdrawn: Vec<u64>,
@@ -55,6 +60,7 @@ impl Call {
         check_lengths(&request.client, &request.app)?;
         let asker = Asker { user: NOBODY, app: request.app.as_str().into() };
         let install = install_id(&request.install_id)?;
+        let owner = owner(&request.user)?;
         let count = request.mutations.len();
         if count > UPLOAD_MUTATIONS_MAX {
             return Err(invalid(format!("a call takes {UPLOAD_MUTATIONS_MAX} mutations, and this has {count}")));
@@ -66,7 +72,12 @@ impl Call {
         if bytes > UPLOAD_BYTES_MAX {
             return Err(invalid(format!("the mutations have {bytes} bytes; a call takes {UPLOAD_BYTES_MAX}")));
         }
-        let mut mutations: Vec<Sent> = request.mutations.into_iter().map(Sent::read).collect::<Result<_, _>>()?;
+        let mut mutations: Vec<Sent> = request
+            .mutations
+            .into_iter()
+            .enumerate()
+            .map(|(at, bytes)| Sent::read_at(at, bytes))
+            .collect::<Result<_, _>>()?;
         if !mutations.is_sorted_by(|one, next| one.mutation.number < next.mutation.number) {
             return Err(invalid("mutations must ascend by number".into()));
         }
@@ -82,7 +93,8 @@ impl Call {
             let sent = sent_of(&mut mutations, shortened.number).filter(|sent| sent.repeat != Repeat::No);
             sent.ok_or_else(|| foreign("shortened", shortened.number))?.hash = hash;
         }
-        Ok(Self { install, name, asker, wiped: None, mutations, withdrawn: request.withdrawn, bytes })
+        let (withdrawn, known_only) = (request.withdrawn, request.known_only);
+        Ok(Self { install, name, asker, wiped: None, owner, known_only, mutations, withdrawn, bytes })
     }
 
     /// Whose mutation it is.
@@ -97,12 +109,19 @@ impl Sent {
     /// # Errors
     /// If it is none.
     pub(super) fn read(bytes: Bytes) -> Result<Self, SyncError> {
-        let damaged = |error| invalid(format!("a mutation cannot be read: {error}"));
+        Self::read_at(0, bytes)
+    }
+
+    /// Reads the mutation at a place of its call.
+    fn read_at(index: usize, bytes: Bytes) -> Result<Self, SyncError> {
+        let nameless = |message| SyncError::MutationInvalid { blamed: Blamed::Index(index), message };
+        let damaged = |error| nameless(format!("mutation at {index} of the call cannot be read: {error}"));
         let mutation = Mutation::decode(bytes.clone()).map_err(damaged)?;
         let number = mutation.number;
         if number == 0 || i64::try_from(number).is_err() {
-            return Err(invalid("a mutation needs a number from 1 to 2^63 - 1".into()));
+            return Err(nameless("a mutation needs a number from 1 to 2^63 - 1".into()));
         }
+        let invalid = |message| SyncError::MutationInvalid { blamed: Blamed::Number(number), message };
         if mutation.kind() == MutationKind::Unspecified {
             return Err(invalid(format!("mutation {number} does not say what it does")));
         }
@@ -122,6 +141,15 @@ impl Sent {
         let (hash, _) = digest.split_first_chunk().expect("a SHA-256 digest has 32 bytes");
         Ok(Self { hash: *hash, mutation, id, bytes, repeat: Repeat::No })
     }
+}
+
+/// Whose outbox a request says it is; none if it does not say.
+fn owner(user: &[u8]) -> Result<Option<RowKey>, SyncError> {
+    if user.is_empty() {
+        return Ok(None);
+    }
+    let key = user.try_into().map_err(|_| invalid("user must be the 16 bytes that a stream has told".into()))?;
+    Ok(Some(RowKey(key)))
 }
 
 /// Makes sure that what a call withdraws are other mutations, within bounds.

@@ -31,6 +31,9 @@ impl UploadEndpoint {
         let mut call = Call::read(request, caller.user)?;
         organization.ready().await?;
         call.asker.user = organization.user_named(&call.name)?;
+        if call.owner.is_some_and(|owner| owner != call.asker.user) {
+            return Err(SyncError::UserChanged);
+        }
         let device = Device { user: call.asker.user, install: call.install };
         let visitor = Visitor { device, name: Arc::clone(&call.name), app: Arc::clone(&call.asker.app), client };
         organization.note(Contact { said, ..visitor.contact(self.0.instant()) });

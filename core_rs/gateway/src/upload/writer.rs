@@ -167,6 +167,7 @@ fn is_the_callers(error: &SyncError) -> bool {
     matches!(
         error,
         SyncError::RequestInvalid(_)
+            | SyncError::NumberReused(_)
             | SyncError::UserUnknown { .. }
             | SyncError::UserReplaced
             | SyncError::StagingReplaced

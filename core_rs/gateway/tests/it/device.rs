@@ -195,6 +195,11 @@ pub(crate) async fn next(events: &mut Events) -> Result<Option<SyncEvent>, Statu
     tokio::time::timeout(EVENT_WAIT_MAX, events.message()).await.expect("an event should have come")
 }
 
+/// What a status says beside its reason.
+pub(crate) fn metadata(status: &Status) -> Vec<(String, String)> {
+    status.get_error_details().error_info().map(|info| info.metadata.clone()).into_iter().flatten().collect()
+}
+
 /// The reason that a status gives.
 pub(crate) fn reason(status: &Status) -> String {
     status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default()

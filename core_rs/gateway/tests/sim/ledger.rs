@@ -154,7 +154,7 @@ impl Ledger {
                 });
                 return self.note_unclear(call);
             }
-            "REQUEST_INVALID" => {
+            "NUMBER_REUSED" => {
                 let other = |(name, bytes): (Name, Bytes)| {
                     let known = self.known.get(&name).map(|it| &it.bytes);
                     known.or(self.unclear.get(&name).map(|it| &it.bytes)).is_some_and(|known| *known != bytes)

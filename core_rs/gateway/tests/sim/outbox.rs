@@ -327,8 +327,8 @@ impl Outbox {
     }
 }
 
-/// The answer that a device gives itself where the server cannot even read a write.
-pub(crate) fn unreadable(number: u64) -> MutationAnswer {
+/// The answer that a device gives itself where the server has another write of the number.
+pub(crate) fn reused(number: u64) -> MutationAnswer {
     MutationAnswer {
         number,
         outcome: MutationOutcome::Invalid.into(),

@@ -167,8 +167,7 @@ fn field_of_column(
 
 impl Field {
     fn new(attribute: &Attribute, from: From, target: Option<&str>, schema: &Schema) -> Result<Self, SourceError> {
-        let targets = attribute.targets.iter().filter_map(|target| schema.entity(target));
-        let any_id = targets.clone().any(|target| !has_uuids(target));
+        let any_id = schema.points_at_other_ids(attribute);
         let companion = match attribute.entity_field {
             None => None,
             Some(field) => {
@@ -182,12 +181,6 @@ impl Field {
         let (name, number, kind) = (attribute.name.clone(), attribute.number, attribute.kind);
         Ok(Self { name, number, kind, any_id, companion, from, choices: HashMap::new() })
     }
-}
-
-/// Whether the entity's ids are UUIDs.
-fn has_uuids(entity: &Entity) -> bool {
-    let primary = entity.attribute_by_number(entity.primary_id);
-    primary.is_some_and(|primary| primary.kind == AttributeType::Uniqueidentifier)
 }
 
 /// Columns in the order of their first use.

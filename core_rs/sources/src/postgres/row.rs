@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use haversack_engine::row::{FieldType, RowWriter, Value, fields, parse_id, parse_uuid, uuid_text};
+use haversack_engine::row::{FieldType, RowWriter, Value, fields, parse_id, uuid_text};
 use haversack_staging::{ROW_BYTES_MAX, RowId};
 
 use super::layout::{EntityLayout, Field, From};
@@ -55,9 +55,12 @@ pub(super) fn version(layout: &EntityLayout, cells: &[Cell<'_>]) -> Option<Box<s
     key_text(cells[layout.version?]).map(Into::into)
 }
 
+/// Texts are compared as they are at the source: a UUID in capitals or braces is another one than in its usual form.
 fn text_id(text: &str) -> Option<RowId> {
-    parse_id(text)?;
-    Some(parse_uuid(text).map_or_else(|| RowId::Text(text.into()), RowId::Uuid))
+    match parse_id(text)? {
+        Value::Id(uuid) => Some(RowId::Uuid(uuid)),
+        _ => Some(RowId::Text(text.into())),
+    }
 }
 
 fn key_text(cell: Cell<'_>) -> Option<String> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use haversack_engine::ids::{AttributeNumber, EntityNumber};
-use haversack_engine::row::{RowWriter, Value, parse_id, parse_text, parse_uuid};
+use haversack_engine::row::{RowWriter, Value, parse_id, parse_text};
 use haversack_engine::schema::{Attribute, AttributeType, Entity, Schema};
 use haversack_proto::error::ErrorReason;
 
@@ -294,12 +294,11 @@ impl Encoder {
 
 impl Column {
     fn new(schema: &Schema, attribute: &Attribute) -> Self {
-        let mut targets = attribute.targets.iter().filter_map(|target| schema.entity(target));
         Self {
             name: attribute.name.clone(),
             number: attribute.number,
             kind: attribute.kind,
-            any_id: targets.any(|target| !has_uuids(target)),
+            any_id: schema.points_at_other_ids(attribute),
             entity_field: attribute.entity_field,
             targets: attribute.targets.clone(),
         }
@@ -338,21 +337,15 @@ impl Column {
     }
 }
 
-/// Whether the entity's ids are UUIDs, as they are in Dataverse.
-fn has_uuids(entity: &Entity) -> bool {
-    let primary = entity.attribute_by_number(entity.primary_id);
-    primary.is_some_and(|primary| primary.kind == AttributeType::Uniqueidentifier)
-}
-
-/// The id in a value; text that spells a UUID is that UUID, as it is in every lookup.
+/// The id in a value; text is that text, as it is in every lookup.
 fn row_id_of(value: &Value<'_>) -> Option<RowId> {
     match value {
         Value::Id(uuid) => Some(RowId::Uuid(*uuid)),
         Value::Integer(number) => Some(RowId::Text(number.to_string().into())),
-        Value::Text(text) | Value::IdText(text) => {
-            parse_id(text)?;
-            Some(parse_uuid(text).map_or_else(|| RowId::Text((*text).into()), RowId::Uuid))
-        }
+        Value::Text(text) | Value::IdText(text) => match parse_id(text)? {
+            Value::Id(uuid) => Some(RowId::Uuid(uuid)),
+            _ => Some(RowId::Text((*text).into())),
+        },
         Value::Real(_) | Value::Truth(_) | Value::Integers(_) | Value::Entity(_) => None,
     }
 }

@@ -66,7 +66,9 @@ pub enum ErrorReason {
     RowsInvalid = 30,
     /// INVALID_ARGUMENT: a row's encoding is larger than 8 MiB.
     RowTooLarge = 31,
-    /// INVALID_ARGUMENT: a message breaks its contract (a missing header, an empty name, an unknown enum value).
+    /// INVALID_ARGUMENT: a message breaks its contract (a missing header, an empty name, an unknown enum value). If one mutation
+    /// of an Upload does, the ErrorInfo's metadata has its number as `mutation`, or, if it cannot be read at all, its place in the
+    /// call as `index`, from 0; without these no mutation is to blame.
     RequestInvalid = 32,
     /// INVALID_ARGUMENT: the cookie is damaged or was made for another device. Sync without one.
     CookieInvalid = 40,
@@ -192,12 +194,19 @@ pub enum ErrorReason {
     /// one of now, discard gives it up.
     SourceReplaced = 134,
     /// FAILED_PRECONDITION: the source cannot carry out a write as it is set up (a table, a column or a privilege of
-    /// Haversack's own is missing, a quota is used up); the message has its own words. The write waits until an administrator
-    /// has mended that, and is tried again by itself.
+    /// Haversack's own is missing, a quota is used up), or others keep the row locked; the message has its own words. The
+    /// write waits until an administrator has mended that, and is tried again by itself.
     SourceNotReady = 135,
     /// FAILED_PRECONDITION: on the device, its user has given a refused write up, or written it anew under another number. It is
     /// not judged again; who wants it after all writes it once more.
     WriteWithdrawn = 140,
+    /// FAILED_PRECONDITION: the outbox, or the device's database, is another user's than the token's. Sign in as that user
+    /// until the outbox is empty, give its writes up, or keep a database for each user. Nothing was recorded or applied.
+    UserChanged = 142,
+    /// ABORTED: a mutation's number was sent before with other bytes: the device's database was put back from a copy, or there
+    /// are two of it. The ErrorInfo's metadata has `mutation`: the lowest such number. The device goes on as a new install,
+    /// under which it numbers what the ledger does not have (docs/sync-protocol.md).
+    NumberReused = 143,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -297,6 +306,8 @@ impl ErrorReason {
             Self::SourceReplaced => "ERROR_REASON_SOURCE_REPLACED",
             Self::SourceNotReady => "ERROR_REASON_SOURCE_NOT_READY",
             Self::WriteWithdrawn => "ERROR_REASON_WRITE_WITHDRAWN",
+            Self::UserChanged => "ERROR_REASON_USER_CHANGED",
+            Self::NumberReused => "ERROR_REASON_NUMBER_REUSED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -395,6 +406,8 @@ impl ErrorReason {
             "ERROR_REASON_SOURCE_REPLACED" => Some(Self::SourceReplaced),
             "ERROR_REASON_SOURCE_NOT_READY" => Some(Self::SourceNotReady),
             "ERROR_REASON_WRITE_WITHDRAWN" => Some(Self::WriteWithdrawn),
+            "ERROR_REASON_USER_CHANGED" => Some(Self::UserChanged),
+            "ERROR_REASON_NUMBER_REUSED" => Some(Self::NumberReused),
             _ => None,
         }
     }

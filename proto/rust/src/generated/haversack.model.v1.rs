@@ -628,7 +628,8 @@ pub struct Entity {
     /// Persisted number of the entity in its organization, from 1, never reused.
     #[prost(uint32, tag = "1")]
     pub number: u32,
-    /// Unique name in lower case, as in "opportunityproduct".
+    /// Unique name in lower case, as in "opportunityproduct". Devices keep names that begin with "sqlite\_" or "\_haversack"
+    /// for themselves: metadata that has one is refused.
     #[prost(string, tag = "2")]
     pub logical_name: ::prost::alloc::string::String,
     /// Name as its maker wrote it, as in "OpportunityProduct".
@@ -669,7 +670,8 @@ pub struct Attribute {
     /// Protobuf field number; persisted, never reused. Range 1 to 18,999.
     #[prost(uint32, tag = "1")]
     pub number: u32,
-    /// Unique name within the entity, in lower case.
+    /// Unique name within the entity, in lower case. Devices keep "\_ordinal", "*lsn" and names that begin with "sqlite*" or
+    /// "\_haversack" for themselves: metadata that has one is refused.
     #[prost(string, tag = "2")]
     pub logical_name: ::prost::alloc::string::String,
     /// Name for people.

@@ -425,9 +425,17 @@ pub struct UploadRequest {
     /// back from a backup may not know of it.
     #[prost(uint64, repeated, tag = "8")]
     pub withdrawn: ::prost::alloc::vec::Vec<u64>,
+    /// Whose outbox this is: the 16 bytes that `SyncEvent.user` told when the device's database became this user's. Empty only
+    /// from a device that no stream has told yet. If the token is another user's, the call is refused (USER_CHANGED).
+    #[prost(bytes = "bytes", tag = "9")]
+    pub user: ::prost::bytes::Bytes,
     /// How the device is, for administrators to look at.
     #[prost(message, optional, tag = "10")]
     pub report: ::core::option::Option<DeviceReport>,
+    /// Asks for what the ledger has, and has nothing taken: mutations that it has with these bytes are answered, all others are
+    /// left out of the answers. For a device that was told NUMBER_REUSED, and must know which of its mutations are known.
+    #[prost(bool, tag = "11")]
+    pub known_only: bool,
 }
 /// A mutation without old values that it was sent with before: a device does not keep what its user may not see any more.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -482,10 +490,10 @@ pub struct Mutation {
     #[prost(message, optional, tag = "12")]
     pub seen: ::core::option::Option<Position>,
 }
-/// The answers, one for each mutation, in their order.
+/// The answers to mutations, in their order.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct UploadResponse {
-    /// As many as there were mutations; what was withdrawn has no answers.
+    /// As many as there were mutations; with `known_only`, as many of them as the ledger has. What was withdrawn has no answers.
     #[prost(message, repeated, tag = "1")]
     pub answers: ::prost::alloc::vec::Vec<MutationAnswer>,
     /// Identity of the staging database, whose LSNs the answers name; never empty. Where it is not the one that the device
@@ -707,7 +715,8 @@ pub mod upload_service_client {
         /// Needs `authorization: Bearer <JWT>`. Each mutation is judged against the rights, rows and rules of the moment, and
         /// stands for itself: one that is refused keeps no other from being taken, but for those that say they depend on it. The
         /// call as a whole fails only if none of its mutations was taken: with the reasons of Sync (token, user, organization), with
-        /// REQUEST_INVALID if it breaks its contract or a number comes again with other bytes, with LIMIT_REACHED if the
+        /// USER_CHANGED if the outbox is another user's than the token's, with NUMBER_REUSED if a number comes again with other
+        /// bytes, with REQUEST_INVALID if it breaks its contract (if one mutation does, it is named), with LIMIT_REACHED if the
         /// server has too much to do, with WRITE_QUEUE_FULL if as many writes wait for the organization's source as are kept.
         /// Send the same again after a call whose outcome is not known.
         ///
@@ -755,7 +764,8 @@ pub mod upload_service_server {
         /// Needs `authorization: Bearer <JWT>`. Each mutation is judged against the rights, rows and rules of the moment, and
         /// stands for itself: one that is refused keeps no other from being taken, but for those that say they depend on it. The
         /// call as a whole fails only if none of its mutations was taken: with the reasons of Sync (token, user, organization), with
-        /// REQUEST_INVALID if it breaks its contract or a number comes again with other bytes, with LIMIT_REACHED if the
+        /// USER_CHANGED if the outbox is another user's than the token's, with NUMBER_REUSED if a number comes again with other
+        /// bytes, with REQUEST_INVALID if it breaks its contract (if one mutation does, it is named), with LIMIT_REACHED if the
         /// server has too much to do, with WRITE_QUEUE_FULL if as many writes wait for the organization's source as are kept.
         /// Send the same again after a call whose outcome is not known.
         ///
@@ -1029,6 +1039,12 @@ pub struct SyncEvent {
     /// one you have.
     #[prost(bytes = "bytes", tag = "15")]
     pub cookie: ::prost::bytes::Bytes,
+    /// Whose rows these are: the `systemuserid` of the token's user, 16 bytes (its key, if it is of another form). Set in the
+    /// first event of every stream, whichever that is. A device that is another user's applies nothing of the stream as long as it
+    /// has writes of that user that may not be in the data (USER_CHANGED); if it has none, it forgets what it keeps of that
+    /// user's writes and is this user's from then on.
+    #[prost(bytes = "bytes", tag = "16")]
+    pub user: ::prost::bytes::Bytes,
     /// What happened.
     #[prost(oneof = "sync_event::Event", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 12")]
     pub event: ::core::option::Option<sync_event::Event>,

@@ -8,7 +8,13 @@ field numbers these are, so a number must mean the same for as long as any row e
 from haversack_server.metadata._attributes import LOOKUP_TYPES
 from haversack_server.metadata._availability import DEFAULT_ORGANIZATION_FILTER, Availability
 from haversack_server.metadata._directory import DIRECTORY_ENTITIES, KEEPABLE_ENTITIES, OFFLINE_PROFILE
-from haversack_server.metadata._document import COMPANION_SUFFIX, LOGICAL_NAME, Document, document_of, read_document
+from haversack_server.metadata._document import (
+    COMPANION_SUFFIX,
+    Document,
+    document_of,
+    name_fault,
+    read_document,
+)
 from haversack_server.metadata._numbering import Merged, merge_entity
 from haversack_server.metadata._standard import standard_documents, standard_key, standard_names
 
@@ -17,7 +23,6 @@ __all__ = [
     "DEFAULT_ORGANIZATION_FILTER",
     "DIRECTORY_ENTITIES",
     "KEEPABLE_ENTITIES",
-    "LOGICAL_NAME",
     "LOOKUP_TYPES",
     "OFFLINE_PROFILE",
     "Availability",
@@ -25,6 +30,7 @@ __all__ = [
     "Merged",
     "document_of",
     "merge_entity",
+    "name_fault",
     "read_document",
     "standard_documents",
     "standard_key",

@@ -15,8 +15,11 @@ from haversack_server.metadata._attributes import LOOKUP_TYPES, label, read_attr
 from haversack_server.metadata._availability import Availability, read_availability
 from haversack_server.metadata._relationships import hierarchy_attribute, read_relationships, targets_by_attribute
 
-LOGICAL_NAME = re.compile(r"[a-z_][a-z0-9_]{0,127}")
-"""Logical names become protobuf field names and SQL column names."""
+_SPELLING = re.compile(r"[a-z_][a-z0-9_]{0,127}")
+"""Logical names become protobuf field names, and names of tables and columns on devices."""
+
+_KEPT = re.compile(r"(?:_ordinal|_lsn)\Z|_haversack|sqlite_")
+"""What devices and SQLite keep for themselves."""
 
 COMPANION_SUFFIX = "_entity"
 """`<lookup>_entity` is the field that tells which entity a lookup with several targets points at."""
@@ -132,11 +135,22 @@ def _attributes(source: Mapping[str, Any]) -> tuple[dict[str, model_pb2.Attribut
 
 def _logical_name(source: Mapping[str, Any], what: str) -> str:
     name = source.get("LogicalName")
-    if not isinstance(name, str) or not LOGICAL_NAME.fullmatch(name):
-        raise MetadataInvalid(
-            f"{what} has LogicalName {name!r}; it must be 1 to 128 lower-case letters, digits and underscores"
+    fault = name_fault(name) if isinstance(name, str) else "it must be text"
+    if fault:
+        raise MetadataInvalid(f"{what} has LogicalName {name!r}; {fault}")
+    return str(name)
+
+
+def name_fault(name: str) -> str:
+    """Says why a text is no logical name, and what to do; empty if it is one."""
+    if not _SPELLING.fullmatch(name):
+        return "it must be 1 to 128 lower-case letters, digits and underscores"
+    if _KEPT.match(name):
+        return (
+            "devices keep _ordinal, _lsn and what begins with sqlite_ or _haversack for themselves, so give it another"
+            " name, or leave it out"
         )
-    return name
+    return ""
 
 
 def _optional_text(source: Mapping[str, Any], key: str) -> str:

@@ -13,7 +13,7 @@ use crate::directory::{Holding, Privilege};
 use crate::engine::Engine;
 use crate::engine::profile::Carried;
 use crate::ids::{AttributeNumber, History, Instant, Lsn, Position, RowKey};
-use crate::row::{FieldType, RowError, Value, read, row_key, splice};
+use crate::row::{FieldType, RowError, Value, parse_uuid, read, row_key, splice};
 use crate::schema::{Entity, Relationship, Schema};
 
 /// Rows that belong to rows that belong to rows: so many steps are taken.
@@ -59,6 +59,13 @@ impl<'a, R: Rows> Judge<'a, R> {
         let id = row_id(&mutation.id).ok_or_else(|| {
             Refusal::new(MutationOutcome::Invalid, ErrorReason::RequestInvalid, "the id is none; choose a UUID")
         })?;
+        if let Value::IdText(text) = id
+            && entity.has_uuids()
+            && parse_uuid(text).is_some()
+        {
+            let message = "the id is the text of a UUID; send its 16 bytes";
+            return Err(Refusal::new(MutationOutcome::Invalid, ErrorReason::RequestInvalid, message).into());
+        }
         Ok(Self { engine, schema, entity, carried, author, mutation, id, policy, now, rows })
     }
 

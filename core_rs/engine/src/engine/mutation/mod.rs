@@ -89,7 +89,7 @@ pub struct Written {
     pub overruled: Vec<AttributeNumber>,
 }
 
-/// The id of a mutation's row: UUIDs as such, however they are written. None if the bytes are no id.
+/// The id of a mutation's row: text that is a UUID in its usual form is that UUID. None if the bytes are no id.
 pub fn row_id(bytes: &[u8]) -> Option<Value<'_>> {
     match RawField::Bytes(bytes).value(FieldType::Id)? {
         Value::IdText(text) => parse_id(text),

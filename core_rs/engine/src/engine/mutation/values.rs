@@ -10,7 +10,7 @@ use crate::engine::profile::Carried;
 use crate::ids::{AttributeNumber, EntityNumber};
 use crate::row::{
     DATETIME_MICROS_MAX, DATETIME_MICROS_MIN, DAY_MAX, DAY_MIN, FieldType, Integers, RawField, RowWriter, Value,
-    decimal, fields, parse_id,
+    decimal, fields, parse_id, parse_uuid,
 };
 use crate::schema::{Attribute, AttributeType, Entity, Schema};
 
@@ -79,12 +79,13 @@ impl<'a> Reader<'a> {
         let kind_of = |number: AttributeNumber| {
             let attribute = self.entity.attributes.iter().find(|it| it.fields().any(|field| field == number))?;
             let is_companion = attribute.number != number;
-            Some((attribute.kind, if is_companion { FieldType::Entity } else { attribute.kind.into() }))
+            let field_type = if is_companion { FieldType::Entity } else { attribute.kind.into() };
+            Some((attribute.kind, !self.schema.points_at_other_ids(attribute), field_type))
         };
         let read = |(number, field): (AttributeNumber, RawField<'_>)| {
-            let (kind, field_type) = kind_of(number)?;
+            let (kind, has_uuids, field_type) = kind_of(number)?;
             let value = field.value(field_type)?;
-            let written = canonical(kind, &value);
+            let written = canonical(kind, has_uuids, &value);
             Some((number, encode(number, &written.as_value(value))))
         };
         fields(payload).map_while(Result::ok).filter_map(read).collect()
@@ -152,7 +153,7 @@ impl<'a> Reader<'a> {
             self.breach(attribute.number, format!("{} {breach}", attribute.name));
             return;
         }
-        let written = canonical(attribute.kind, &value);
+        let written = canonical(attribute.kind, !self.schema.points_at_other_ids(attribute), &value);
         values.changes.insert(attribute.number, encode(attribute.number, &written.as_value(value)));
         if is_lookup(attribute.kind) {
             self.take_target(attribute, &written.as_value(value), named, values);
@@ -241,10 +242,14 @@ impl Canonical<'_> {
     }
 }
 
-fn canonical<'v>(kind: AttributeType, value: &Value<'v>) -> Canonical<'v> {
+fn canonical<'v>(kind: AttributeType, has_uuids: bool, value: &Value<'v>) -> Canonical<'v> {
     match *value {
         Value::Text(text) if is_decimal(kind) => decimal::canonical(text).map_or(Canonical::AsItIs, Canonical::Decimal),
-        Value::IdText(text) => parse_id(text).map_or(Canonical::AsItIs, Canonical::Id),
+        Value::IdText(text) => {
+            // Where all ids are UUIDs each spelling is the same id; else texts that differ are different ids.
+            let uuid = if has_uuids { parse_uuid(text).map(Value::Id) } else { None };
+            uuid.or_else(|| parse_id(text)).map_or(Canonical::AsItIs, Canonical::Id)
+        }
         _ => Canonical::AsItIs,
     }
 }

@@ -8,7 +8,7 @@ use haversack_engine::row::Value;
 use haversack_proto::error::ErrorReason;
 use haversack_proto::model::ConflictPolicy::{ClientWins, ServerWins};
 use haversack_proto::sync::MutationOutcome::{Applied, Blocked, Forbidden, Invalid};
-use haversack_proto::sync::{Mutation, MutationAnswer, UploadRequest};
+use haversack_proto::sync::{Mutation, MutationAnswer, SyncMode, UploadRequest};
 use haversack_staging::{LedgerPlace, Staging, close_ledger};
 use prost::Message;
 use tonic::Code;
@@ -18,9 +18,9 @@ use super::failing::Failing;
 use super::outcomes::row;
 use super::policies::integer;
 use super::world::*;
-use crate::device::{Stage, reason};
+use crate::device::{Stage, metadata, next, reason};
 use crate::tokens::token_for;
-use crate::world::{ACCOUNT, ADA, BOB, World, account_id, profile_privilege};
+use crate::world::{ACCOUNT, ADA, BOB, World, account_id, profile_privilege, user_id};
 
 const LIFETIME: Duration = Duration::from_secs(3_600);
 
@@ -68,13 +68,26 @@ fn a_number_that_comes_again_with_other_bytes_costs_the_call_and_nothing_else() 
         let ada = Outbox::of(door, ADA).await;
         let first = ada.create(1, &named("x"));
         ada.apply(&first).await;
-        let other = Mutation { written_at_us: 1, ..first };
+        let other = Mutation { written_at_us: 1, ..first.clone() };
         let fresh = ada.create(2, &named("y"));
         let head = world.staging_head();
-        let status = ada.send(&[other, fresh.clone()]).await.unwrap_err();
-        assert_eq!((status.code(), reason(&status).as_str()), (Code::InvalidArgument, "REQUEST_INVALID"));
+        let status = ada.send(&[other.clone(), fresh.clone()]).await.unwrap_err();
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::Aborted, "NUMBER_REUSED"));
+        assert_eq!(metadata(&status), [("mutation".to_owned(), "1".to_owned())]);
         assert!(status.message().contains("mutation 1 was sent before"), "{}", status.message());
         assert_eq!(world.staging_head(), head);
+        let install = Bytes::copy_from_slice(&ada.install);
+        let encode = |mutations: &[&Mutation]| mutations.iter().map(|it| it.encode_to_vec().into()).collect();
+        let known = |mutations| UploadRequest {
+            known_only: true,
+            mutations,
+            install_id: install.clone(),
+            ..UploadRequest::default()
+        };
+        assert_eq!(ada.call(known(encode(&[&other, &fresh]))).await.unwrap(), []);
+        let told = ada.call(known(encode(&[&first, &fresh]))).await.unwrap();
+        assert_eq!(told.iter().map(|it| (it.number, it.outcome())).collect::<Vec<_>>(), [(1, Applied)]);
+        assert_eq!(world.staging_head(), head, "who asks what is known has nothing taken");
         ada.apply(&fresh).await;
     });
 }
@@ -176,6 +189,44 @@ fn a_transaction_that_fails_anywhere_is_whole_or_not_there_and_a_repeat_complete
 }
 
 #[test]
+fn an_outbox_is_its_users_alone() {
+    Stage::new(organization(ClientWins)).run(async |world, door| {
+        let (ada, bob) = (Outbox::of(door, ADA).await, Outbox::of(door, BOB).await);
+        let mutation = ada.create(1, &named("x"));
+        let of = |user: u32, outbox: &Outbox| UploadRequest {
+            install_id: Bytes::copy_from_slice(&outbox.install),
+            mutations: vec![mutation.encode_to_vec().into()],
+            user: Bytes::copy_from_slice(&user_id(user)),
+            ..UploadRequest::default()
+        };
+        let head = world.staging_head();
+        let status = bob.call(of(ADA, &ada)).await.unwrap_err();
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, "USER_CHANGED"));
+        assert_eq!(world.staging_head(), head);
+        assert!(world.staging.snapshot().unwrap().ledger().page(LedgerPlace(0), 9).unwrap().is_empty());
+        assert_eq!(outcomes(&ada.call(of(ADA, &ada)).await.unwrap()), [Applied]);
+        let short = UploadRequest { user: Bytes::from_static(b"short"), ..of(ADA, &ada) };
+        assert_eq!(reason(&ada.call(short).await.unwrap_err()), "REQUEST_INVALID");
+    });
+}
+
+#[test]
+fn the_first_event_of_a_stream_says_whose_rows_these_are() {
+    Stage::new(organization(ClientWins)).run(async |world, door| {
+        world.commit(|commit| put_scored(commit, 1, ADA, "x", 1));
+        let device = door.device(BOB).await;
+        let request = device.replica.request(SyncMode::Once, &[]);
+        let mut events = device.call_with(request).await.unwrap();
+        let mut users = Vec::new();
+        while let Some(event) = next(&mut events).await.unwrap() {
+            users.push(event.user.to_vec());
+        }
+        assert_eq!(users.remove(0), user_id(BOB));
+        assert!(users.iter().all(Vec::is_empty) && !users.is_empty());
+    });
+}
+
+#[test]
 fn calls_that_break_the_contract_are_refused_whole() {
     Stage::new(organization(ClientWins)).run(async |world, door| {
         let ada = Outbox::of(door, ADA).await;
@@ -187,20 +238,22 @@ fn calls_that_break_the_contract_are_refused_whole() {
         let ahead = encoded(&sound.clone().after(sound.number));
         let nobodys = encoded(&Mutation { id: Bytes::new(), ..sound.clone() });
         let many = vec![encoded(&sound); 501];
-        let cases: [(Vec<Bytes>, &str); 9] = [
-            (vec![], "has to have mutations"),
-            (many, "takes 500"),
-            (vec![encoded(&sound), encoded(&sound)], "ascend by number"),
-            (vec![Bytes::from_static(b"\xff")], "cannot be read"),
-            (vec![zero], "needs a number"),
-            (vec![aimless], "does not say what it does"),
-            (vec![unordered], "must ascend"),
-            (vec![ahead], "of lower numbers"),
-            (vec![nobodys], "neither 16 bytes"),
+        let cases: [(Vec<Bytes>, &str, Option<&str>); 9] = [
+            (vec![], "has to have mutations", None),
+            (many, "takes 500", None),
+            (vec![encoded(&sound), encoded(&sound)], "ascend by number", None),
+            (vec![encoded(&sound), Bytes::from_static(b"\xff")], "cannot be read", Some("index 1")),
+            (vec![zero], "needs a number", Some("index 0")),
+            (vec![aimless], "does not say what it does", Some("mutation 1")),
+            (vec![unordered], "must ascend", Some("mutation 1")),
+            (vec![ahead], "of lower numbers", Some("mutation 1")),
+            (vec![nobodys], "neither 16 bytes", Some("mutation 1")),
         ];
-        for (mutations, text) in cases {
+        for (mutations, text, blamed) in cases {
             let status = ada.send_bytes(mutations).await.unwrap_err();
             assert_eq!(reason(&status), "REQUEST_INVALID", "{text}");
+            let named = metadata(&status).pop().map(|(key, value)| format!("{key} {value}"));
+            assert_eq!(named.as_deref(), blamed, "{text}");
             assert!(status.message().contains(text), "{}", status.message());
         }
         for (withdrawn, text) in [

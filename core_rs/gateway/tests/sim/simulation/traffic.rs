@@ -8,7 +8,7 @@ use tonic::Status;
 use super::{Delayed, Simulation};
 use crate::device::Device;
 use crate::ledger::Call;
-use crate::outbox::unreadable;
+use crate::outbox::reused;
 use crate::server::{Server, reason};
 use crate::stream::{IN_FLIGHT_MAX, Polled, Stream, check_ending};
 
@@ -188,7 +188,7 @@ impl Simulation {
         says_something.then(|| UploadRequest { install_id, app, ..request })
     }
 
-    /// Makes a call and takes in the answers; what the server cannot read is sent alone. Returns why it failed.
+    /// Makes a call and takes in the answers; where a number was used before, each mutation is sent alone. Returns why it failed.
     pub(super) async fn upload_at(&mut self, device: usize, slot: usize, request: UploadRequest) -> Option<Status> {
         let (user, token) = (self.devices[device].user, self.devices[device].token.clone());
         let result = self.call(slot, user, &token, &request).await;
@@ -201,11 +201,11 @@ impl Simulation {
                 Box::pin(self.wipe(device, slot)).await;
                 return Some(status);
             }
-            Err(status) if reason(&status) != "REQUEST_INVALID" => return Some(status),
+            Err(status) if reason(&status) != "NUMBER_REUSED" => return Some(status),
             Err(_) if request.mutations.len() == 1 => {
                 let file = &mut self.devices[device].file;
                 let number = Mutation::decode(request.mutations[0].clone()).unwrap().number;
-                file.outbox.answer(&[unreadable(number)], file.position, true);
+                file.outbox.answer(&[reused(number)], file.position, true);
                 self.counters.count("written under a number that was used before");
             }
             Err(_) => {

@@ -13,12 +13,13 @@ from haversack_server.connectors.odata._position import Mode
 from haversack_server.connectors.odata._pushdown import instant, pushed_down
 from haversack_server.connectors.odata._settings import OdataSettings
 from haversack_server.connectors.odata._shapes import Shape
+from haversack_server.connectors.odata._spelling import spellings
 
 SELECT_CHARACTERS_MAX = 6_000
 """Longer lists of columns are not sent: common servers take addresses of 8 KiB. Then all columns come."""
 
-ROWS_BY_KEY_MAX = 20
-"""Rows that are asked for by their keys at once."""
+ROWS_BY_KEY_MAX = 12
+"""Rows that are asked for by their keys at once: each may be spelt in two ways."""
 
 TARGETS = 'odata.include-annotations="Microsoft.Dynamics.CRM.lookuplogicalname"'
 """Has Dataverse say which entity a lookup points at, and no more than that."""
@@ -81,7 +82,8 @@ class Plan:
 
     def rows(self, ids: list[str]) -> str:
         """Where some rows are read by their keys."""
-        wanted = " or ".join(f"{self.shape.key.wire} eq {self.shape.literal(it)}" for it in ids)
+        spelled = [text for it in ids for text in spellings(self.shape, it)]
+        wanted = " or ".join(f"{self.shape.key.wire} eq {self.shape.literal(it)}" for it in spelled)
         return self._address(select=self.columns, filter_=wanted)
 
     def changes(self, since_us: int, until_us: int | None = None) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from haversack_server.connectors.odata._csdl import Csdl, EntitySet, EntityType, Navigation, Property
-from haversack_server.metadata import DIRECTORY_ENTITIES, LOGICAL_NAME, standard_key
+from haversack_server.metadata import DIRECTORY_ENTITIES, name_fault, standard_key
 
 DATAVERSE_NAMESPACE = "Microsoft.Dynamics.CRM"
 
@@ -167,8 +167,10 @@ def _chosen_sets(csdl: Csdl, shapes: Shapes) -> dict[str, EntitySet]:
         name = it.type.short_name.lower()
         if name in chosen:
             name = it.name.lower()
-        if name in chosen or not LOGICAL_NAME.fullmatch(name):
+        if name in chosen:
             shapes.leave_out(it.name, f"{name!r} cannot be the logical name of one more entity")
+        elif fault := name_fault(name):
+            shapes.leave_out(it.name, f"{name!r} cannot be a logical name: {fault}")
         else:
             chosen[name] = it
     return chosen
@@ -214,7 +216,9 @@ def _key(csdl: Csdl, type_: EntityType) -> Property | str:
     if key is None:
         return f"its key {type_.key[0]} lies in a complex property"
     underlying = csdl.definitions.get(key.type, key.type)
-    if underlying not in PLAIN_KEYS or not LOGICAL_NAME.fullmatch(_logical(key.name)):
+    if fault := name_fault(_logical(key.name)):
+        return f"its key {key.name!r} cannot have a logical name: {fault}"
+    if underlying not in PLAIN_KEYS:
         return f"its key {key.name} is of type {key.type}; ids are GUIDs, texts or whole numbers"
     return key
 
@@ -230,8 +234,8 @@ def _column(csdl: Csdl, it: Property, targets: tuple[Target, ...], is_key: bool)
             f"it is of type {type_}, which no attribute has" if type_.startswith("Edm.") else "it is a complex value"
         )
     name = _logical(it.name)
-    if not LOGICAL_NAME.fullmatch(name):
-        return f"{it.name!r} cannot be a logical name: letters, digits and underscores can"
+    if fault := name_fault(name):
+        return f"{it.name!r} cannot be a logical name: {fault}"
     if is_key:
         # Whole numbers are ids too: as text, like every id that is no GUID.
         kind = "Uniqueidentifier" if type_ == "Edm.Guid" else "String"

@@ -20,6 +20,7 @@ from haversack_server.connectors.odata._http import Answer, Client, LostAnswer, 
 from haversack_server.connectors.odata._plan import TARGETS
 from haversack_server.connectors.odata._service import Service
 from haversack_server.connectors.odata._shapes import Column, Shape, Shapes
+from haversack_server.connectors.odata._spelling import is_same_id, respelled
 from haversack_server.errors import HaversackError, Refusal, SourceNotReady, SourceRefused, SourceUnavailable
 from haversack_server.replication import Change, Written
 
@@ -64,6 +65,7 @@ class Writer:
                 f"the service has no entity {change.entity} that could be written; see `haversack source check`: the"
                 " write waits"
             )
+        change = await respelled(self._client, change, shape, shapes.by_entity)
         if change.looks_for:
             return await self._found(change, shape)
         headers = await self._caller(change.user)
@@ -359,7 +361,7 @@ def _equal(column: Column, there: Any, here: Any) -> bool:
             return False
     if column.type == "Edm.Boolean":
         return str(there).lower() == str(here).lower()
-    return str(there) == str(here)
+    return is_same_id(str(there), str(here)) if column.targets else str(there) == str(here)
 
 
 def _instant(text: Any) -> datetime:

@@ -73,6 +73,7 @@ _PLAIN_CHECK = re.compile(
 )
 """A column that is one of some texts, as `pg_get_constraintdef` writes it: a text, or a varchar that is read as one."""
 
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _CHECKED_TYPES = ("text", "varchar", "bpchar")
 
 
@@ -163,6 +164,12 @@ class Table:
     def full_name(self) -> str:
         """Schema and name."""
         return f"{self.schema}.{self.name}"
+
+    @property
+    def quoted(self) -> str:
+        """The same as SQL has it; a word of SQL needs no quotes behind a schema."""
+        parts = (self.schema, self.name)
+        return ".".join(it if _PLAIN.fullmatch(it) else '"' + it.replace('"', '""') + '"' for it in parts)
 
 
 async def read_tables(connection: AsyncConnection[Any]) -> dict[str, Table]:

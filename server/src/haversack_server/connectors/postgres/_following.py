@@ -126,7 +126,7 @@ def on_publication(
     """Yields what there is to say of a publication; `name` is its name."""
     tables = {entity.table.full_name: entity.table for entity in plan.entities.values() if entity.table}
     if publication is None:
-        command = f"CREATE PUBLICATION {name} FOR TABLE {_list(tables)} WITH (publish_via_partition_root = true)"
+        command = f"CREATE PUBLICATION {name} FOR TABLE {_list(it.quoted for it in tables.values())} WITH (publish_via_partition_root = true)"
         if may_create and all(table.owned for table in tables.values()):
             yield Finding("publication", Verdict.OK, f"{name} will be made with the first snapshot")
         else:
@@ -139,7 +139,7 @@ def on_publication(
         return
     missing = tables.keys() - publication.columns.keys()
     if missing:
-        command = f"ALTER PUBLICATION {name} ADD TABLE {_list(missing)}"
+        command = f"ALTER PUBLICATION {name} ADD TABLE {_list(tables[it].quoted for it in missing)}"
         verdict = Verdict.OK if publication.owned else Verdict.FAILURE
         yield Finding("publication", verdict, f"{name} lacks {_list(missing)}", f"run: {command}")
     else:
@@ -160,7 +160,8 @@ def _columns(publication: Publication, plan: Plan, name: str) -> Iterator[Findin
         lacking = _mapped_columns(entity) - publication.columns[table] if table in publication.columns else ()
         if lacking:
             what = f"{name} leaves out columns of {table} that are mapped: {_list(lacking)}"
-            again = f"ALTER PUBLICATION {name} DROP TABLE {table}; ALTER PUBLICATION {name} ADD TABLE {table}"
+            quoted = entity.table.quoted if entity.table else ""
+            again = f"ALTER PUBLICATION {name} DROP TABLE {quoted}; ALTER PUBLICATION {name} ADD TABLE {quoted}"
             yield _failed(what, again)
 
 
@@ -181,7 +182,7 @@ def on_identity(entity: Entity, followed: Mapping[str, Followed]) -> Iterator[Fi
             " apart, and without any identity PostgreSQL would refuse updates and deletions of the published table"
         )
         partitions = ", and the same for each partition" if found.partitioned else ""
-        remedy = f"run: ALTER TABLE {name} REPLICA IDENTITY FULL{partitions}; or give it a PRIMARY KEY of these columns"
+        remedy = f"run: ALTER TABLE {entity.table.quoted} REPLICA IDENTITY FULL{partitions}; or give it a PRIMARY KEY of these columns"
         yield Finding(entity.name, Verdict.FAILURE, what, f"{remedy} that is not DEFERRABLE")
 
 

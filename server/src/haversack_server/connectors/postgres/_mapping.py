@@ -13,6 +13,7 @@ from haversack_server.breaches import sentences
 from haversack_server.connectors._mapping_files import composed
 from haversack_server.connectors.postgres._types import ATTRIBUTE_TYPES, LOOKUPS
 from haversack_server.errors import MappingInvalid
+from haversack_server.metadata import name_fault
 
 OWNERSHIPS = {
     "user": "UserOwned",
@@ -45,7 +46,6 @@ RIGHTS = {"create": 1, "read": 2, "write": 3, "delete": 4, "assign": 5, "share":
 DEPTHS = {"user": 1, "organization": 8}
 """How far a right reaches, and its number in roleprivileges."""
 
-_LOGICAL_NAME = re.compile(r"[a-z_][a-z0-9_]{0,127}")
 _ENTITY_KEYS = {"table", "id", "name", "display_name", "ownership", "deleted", "version", "offline", "link"}
 _ENTITY_KEYS |= {"attributes", "rows", *SPECIAL_COLUMNS}
 _ATTRIBUTE_KEYS = {"column", "type", "value", "target", "choices", "display_name"}
@@ -314,10 +314,10 @@ class _Reader:
         return text == "true" if text else usual
 
     def _is_name(self, node: yaml.Node) -> bool:
-        if isinstance(node, yaml.ScalarNode) and _LOGICAL_NAME.fullmatch(str(node.value)):
-            return True
-        self._breach(node, f"{node.value!r} is no logical name: 1 to 128 lower-case letters, digits and underscores")
-        return False
+        fault = name_fault(str(node.value)) if isinstance(node, yaml.ScalarNode) else "it must be text"
+        if fault:
+            self._breach(node, f"{node.value!r} is no logical name: {fault}")
+        return not fault
 
     def _breach(self, node: yaml.Node | None, what: str) -> None:
         line = node.start_mark.line + 1 if node is not None else 1

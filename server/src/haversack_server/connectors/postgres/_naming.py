@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 
 from anyascii import anyascii
 
+from haversack_server.metadata import name_fault
+
 NAME_CHARACTERS_MAX = 63
 """Of a name that is made: as long as PostgreSQL's own may be, and far below what a logical name may."""
 
@@ -14,7 +16,10 @@ def sanitized(name: str) -> str:
     """Returns a logical name like this name of a table or column; other scripts are written in Latin letters."""
     latin = anyascii(name).lower()
     kept = "".join(it if it.isascii() and (it.isalnum() or it == "_") else "_" for it in latin)
-    return (kept if kept[:1].isalpha() or kept[:1] == "_" else f"_{kept}")[:NAME_CHARACTERS_MAX]
+    spelled = kept if kept[:1].isalpha() or kept[:1] == "_" else f"_{kept}"
+    # Nobody has named it: what devices keep for themselves says where it comes from.
+    made = f"source_{spelled.lstrip('_')}" if name_fault(spelled[:NAME_CHARACTERS_MAX]) else spelled
+    return made[:NAME_CHARACTERS_MAX]
 
 
 def distinct(spelled: Mapping[str, str], taken: Collection[str] = ()) -> dict[str, str]:

@@ -225,7 +225,7 @@ class _Settler:
         if table is None:
             self._breach(mapping.line, f"there is no table {mapping.table}{_nearest(mapping.table, self._tables)}")
         elif not table.readable:
-            self._breach(mapping.line, f"{mapping.table} may not be read; run: GRANT SELECT ON {mapping.table} TO ...")
+            self._breach(mapping.line, f"{mapping.table} may not be read; run: GRANT SELECT ON {table.quoted} TO ...")
         return table
 
     def _column(self, line: int, table: Table | None, name: str) -> Column | None:

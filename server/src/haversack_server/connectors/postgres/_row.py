@@ -19,6 +19,9 @@ from haversack_server.replication import Change, Written
 _NOT_MARKED = (None, "f", "false")
 """What the column that marks deleted rows has in one that is there; the core's feed reads it so too."""
 
+_TIMES = ("timestamptz", "timestamp", "date", "timetz", "time")
+"""Types of columns that mark deleted rows with when they were."""
+
 _Texts: TypeAlias = Mapping[str, str | None]
 """A row's mapped columns, as replication writes them."""
 
@@ -214,7 +217,8 @@ class Row:
 
     def _mark(self, column: str) -> str:
         assert self._entity.table is not None
-        return "true" if self._entity.table.columns[column].type == "bool" else "now"
+        kind = self._entity.table.columns[column].type
+        return "now" if kind in _TIMES else "true" if kind == "bool" else "1"
 
     def _check_outcome(self, row: _Texts | None) -> None:
         """Raises SourceRefused if a row that a statement did not reach is not as wanted all the same.

@@ -42,19 +42,26 @@ def _unfit_for_ids(key: Column, table: Table) -> str:
 
 def _privileges(entity: Entity, table: Table, role: str) -> Iterator[Finding]:
     mapping = entity.mapping
-    mapped = [it.column for it in entity.attributes.values() if it.column and not it.column.generated]
-    changed = [it for it in mapped if it.name not in mapping.key]
-    changed += [table.columns[mapping.deleted]] if mapping.deleted else []
-    has = {
-        "INSERT": all(it.insertable for it in [*mapped, *(table.columns[name] for name in mapping.key)]),
-        "UPDATE": all(it.updatable for it in changed),
-        "DELETE": table.deletable or bool(mapping.deleted),
-    }
-    lacking = ", ".join(right for right, is_there in has.items() if not is_there)
-    if lacking:
-        what = f"{role} may not {lacking} rows of {table.full_name}: writes of devices that need it wait"
-        yield Finding(entity.name, Verdict.WARNING, what, f"run: GRANT {lacking} ON {table.full_name} TO {role}")
+    named = [it.column.name for it in entity.attributes.values() if it.column and not it.column.generated]
+    made = [table.columns[name] for name in dict.fromkeys([*mapping.key, *named])]
+    marks = [mapping.deleted] if mapping.deleted else []
+    changed = [table.columns[name] for name in dict.fromkeys([*named, *marks]) if name not in mapping.key]
+    lacking = [
+        _lacking("INSERT", [it.name for it in made if not it.insertable], among=len(made)),
+        _lacking("UPDATE", [it.name for it in changed if not it.updatable], among=len(changed)),
+        "" if table.deletable or marks else "DELETE",
+    ]
+    if rights := ", ".join(filter(None, lacking)):
+        what = f"{role} may not {rights} rows of {table.full_name}: writes of devices that need it wait"
+        yield Finding(entity.name, Verdict.WARNING, what, f"run: GRANT {rights} ON {table.quoted} TO {role}")
     if table.sequences:
         listed = ", ".join(table.sequences)
         what = f"{role} may not use {listed}, which numbers rows of {table.full_name}: those that devices make wait"
         yield Finding(entity.name, Verdict.WARNING, what, f"run: GRANT USAGE ON SEQUENCE {listed} TO {role}")
+
+
+def _lacking(right: str, columns: list[str], *, among: int) -> str:
+    """Returns what to grant so that these columns can be set; empty if there are none."""
+    if not columns:
+        return ""
+    return right if len(columns) == among else f"{right} ({', '.join(columns)})"

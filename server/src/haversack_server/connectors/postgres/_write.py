@@ -7,7 +7,6 @@ measured to save nothing: libpq's calls cost more than their answers where the d
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -47,6 +46,9 @@ CONNECTIONS_MAX = 8
 ATTEMPTS_MAX = 5
 """Times that a transaction is begun that others make give way."""
 
+LOOK_SECONDS_MIN = 1.0
+"""Between two looks at the tables, however many writes are not ready."""
+
 GAPS_SECONDS_MAX = 10.0
 """How long tables that lack something the mapping names are believed to be so."""
 
@@ -63,13 +65,17 @@ class _Prepared:
 
     Attributes:
         plan: The plan.
-        is_stale_at: When the tables are to be looked at again, by the monotonic clock.
     """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.is_stale_at = time.monotonic() + GAPS_SECONDS_MAX if plan.has_gaps else math.inf
+        self._looked_at = time.monotonic()
         self._selects: dict[str, bytes] = {}
+
+    def is_worth_a_look(self, *, is_doubted: bool) -> bool:
+        """Whether the tables are to be looked at again; `is_doubted` says that a write was not ready to be done."""
+        age = time.monotonic() - self._looked_at
+        return (is_doubted and age >= LOOK_SECONDS_MIN) or (self.plan.has_gaps and age >= GAPS_SECONDS_MAX)
 
     def entity(self, name: str) -> Entity:
         """Returns an entity whose rows can be written; raises SourceNotReady if there is none."""
@@ -116,10 +122,10 @@ class Writer:
             return await self._attempts(newer, change)
 
     async def _newer_than(self, known: _Prepared | None) -> _Prepared:
-        """Returns what is prepared for the tables; reads them if that is not newer than what the caller knows."""
+        """Returns what is prepared for the tables; looks at them if that is not newer than what the caller doubts."""
         async with self._reading:
             prepared = self._prepared
-            if prepared is None or prepared is known or prepared.is_stale_at <= time.monotonic():
+            if prepared is None or prepared.is_worth_a_look(is_doubted=prepared is known):
                 self._prepared = prepared = _Prepared(await self._read_plan())
             return prepared
 

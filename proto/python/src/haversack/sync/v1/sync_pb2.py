@@ -28,19 +28,19 @@ from haversack.sync.v1 import report_pb2 as haversack_dot_sync_dot_v1_dot_report
 from haversack.sync.v1 import upload_pb2 as haversack_dot_sync_dot_v1_dot_upload__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1chaversack/sync/v1/sync.proto\x12\x11haversack.sync.v1\x1a\x1ehaversack/model/v1/model.proto\x1a haversack/sync/v1/position.proto\x1a\x1ehaversack/sync/v1/report.proto\x1a\x1ehaversack/sync/v1/upload.proto\"\x9f\x03\n\x0bSyncRequest\x12\x12\n\ninstall_id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63ookie\x18\x02 \x01(\x0c\x12)\n\x04mode\x18\x03 \x01(\x0e\x32\x1b.haversack.sync.v1.SyncMode\x12.\n\x06\x61\x63\x63\x65pt\x18\x04 \x03(\x0e\x32\x1e.haversack.sync.v1.Compression\x12\x31\n\x08holdings\x18\x05 \x03(\x0b\x32\x1f.haversack.sync.v1.EntityBlocks\x12\x31\n\x0binventories\x18\x06 \x03(\x0b\x32\x1c.haversack.sync.v1.Inventory\x12\x35\n\nmismatches\x18\x07 \x03(\x0b\x32!.haversack.sync.v1.DigestMismatch\x12\x0e\n\x06\x63lient\x18\x08 \x01(\t\x12\x0b\n\x03\x61pp\x18\t \x01(\t\x12/\n\x06report\x18\n \x01(\x0b\x32\x1f.haversack.sync.v1.DeviceReport\x12\x12\n\nunanswered\x18\x0b \x03(\x04\x12\x12\n\nfull_check\x18\x0c \x01(\x04\"N\n\x0c\x45ntityBlocks\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12.\n\x06\x62locks\x18\x02 \x03(\x0b\x32\x1e.haversack.sync.v1.BlockDigest\"?\n\x0b\x42lockDigest\x12\r\n\x05\x62lock\x18\x01 \x01(\r\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x12\n\nmembership\x18\x03 \x01(\x06\"<\n\tInventory\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\r\n\x05\x62lock\x18\x02 \x01(\r\x12\x10\n\x08ordinals\x18\x03 \x01(\x0c\"1\n\x0e\x44igestMismatch\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\"\xdf\x04\n\tSyncEvent\x12)\n\x05model\x18\x01 \x01(\x0b\x32\x18.haversack.sync.v1.ModelH\x00\x12\'\n\x04plan\x18\x02 \x01(\x0b\x32\x17.haversack.sync.v1.PlanH\x00\x12/\n\x08removals\x18\x03 \x01(\x0b\x32\x1b.haversack.sync.v1.RemovalsH\x00\x12+\n\x04rows\x18\x04 \x01(\x0b\x32\x1b.haversack.sync.v1.RowBatchH\x00\x12\x33\n\ncheckpoint\x18\x05 \x01(\x0b\x32\x1d.haversack.sync.v1.CheckpointH\x00\x12\x38\n\rpass_complete\x18\x06 \x01(\x0b\x32\x1f.haversack.sync.v1.PassCompleteH\x00\x12\x42\n\x12inventory_required\x18\x07 \x01(\x0b\x32$.haversack.sync.v1.InventoryRequiredH\x00\x12\x31\n\theartbeat\x18\x08 \x01(\x0b\x32\x1c.haversack.sync.v1.HeartbeatH\x00\x12-\n\x07\x61nswers\x18\t \x01(\x0b\x32\x1a.haversack.sync.v1.AnswersH\x00\x12\x43\n\x13\x66ull_check_required\x18\x0c \x01(\x0b\x32$.haversack.sync.v1.FullCheckRequiredH\x00\x12-\n\x08position\x18\x0e \x01(\x0b\x32\x1b.haversack.sync.v1.Position\x12\x0e\n\x06\x63ookie\x18\x0f \x01(\x0c\x42\x07\n\x05\x65vent\"\x9a\x01\n\x05Model\x12\x0f\n\x07version\x18\x01 \x01(\x06\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x13\n\x0b\x64\x65scriptors\x18\x03 \x01(\x0c\x12\x32\n\x08\x65ntities\x18\x04 \x03(\x0b\x32 .haversack.sync.v1.CarriedEntity\x12%\n\x04user\x18\x05 \x01(\x0b\x32\x17.haversack.sync.v1.User\"\x99\x02\n\x04User\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0ename_attribute\x18\x03 \x01(\t\x12\x15\n\rbusiness_unit\x18\x04 \x01(\x0c\x12\r\n\x05teams\x18\x05 \x03(\x0c\x12\x10\n\x08language\x18\x06 \x01(\x03\x12\x11\n\ttime_zone\x18\x07 \x01(\t\x12\x30\n\tcollation\x18\x08 \x01(\x0e\x32\x1d.haversack.model.v1.Collation\x12\x1a\n\x12null_never_matches\x18\t \x01(\x08\x12\x12\n\nweek_start\x18\n \x01(\r\x12\x32\n\x06\x66iscal\x18\x0b \x01(\x0b\x32\".haversack.model.v1.FiscalCalendar\"\x96\x02\n\rCarriedEntity\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\x14\n\x0clogical_name\x18\x02 \x01(\t\x12\x14\n\x0cmessage_name\x18\x03 \x01(\t\x12\x1c\n\x14primary_id_attribute\x18\x04 \x01(\t\x12\x37\n\nattributes\x18\x05 \x03(\x0b\x32#.haversack.sync.v1.CarriedAttribute\x12\x13\n\x0b\x66ingerprint\x18\x06 \x01(\x06\x12\x11\n\tmandatory\x18\x07 \x01(\x08\x12+\n\x06rights\x18\x08 \x03(\x0e\x32\x1b.haversack.sync.v1.RowRight\x12\x1d\n\x15sync_interval_minutes\x18\t \x01(\r\"\xaf\x02\n\x10\x43\x61rriedAttribute\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x14\n\x0clogical_name\x18\x02 \x01(\t\x12/\n\x04type\x18\x03 \x01(\x0e\x32!.haversack.model.v1.AttributeType\x12\x1b\n\x13\x65ntity_field_number\x18\x04 \x01(\r\x12\x0e\n\x06target\x18\x05 \x01(\t\x12\x10\n\x08required\x18\x06 \x01(\x08\x12\x12\n\nmax_length\x18\x07 \x01(\r\x12\x0f\n\x07options\x18\x08 \x03(\x12\x12\x11\n\tcreatable\x18\t \x01(\x08\x12\x11\n\tupdatable\x18\n \x01(\x08\x12:\n\x10\x64\x65\x66\x61ult_statuses\x18\x0b \x03(\x0b\x32 .haversack.sync.v1.DefaultStatus\".\n\rDefaultStatus\x12\r\n\x05state\x18\x01 \x01(\x12\x12\x0e\n\x06status\x18\x02 \x01(\x12\"F\n\x04Plan\x12\r\n\x05\x65poch\x18\x01 \x01(\x0c\x12/\n\x08\x65ntities\x18\x02 \x03(\x0b\x32\x1d.haversack.sync.v1.EntityPlan\"K\n\nEntityPlan\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\x0c\n\x04rows\x18\x02 \x01(\x04\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\x12\x10\n\x08removals\x18\x04 \x01(\x04\"9\n\x08Removals\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\x10\n\x08ordinals\x18\x02 \x01(\x0c\x12\x0b\n\x03\x61ll\x18\x03 \x01(\x08\"\xb3\x01\n\x08RowBatch\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\x16\n\x0eordinal_deltas\x18\x02 \x03(\r\x12\x12\n\nlsn_deltas\x18\x03 \x03(\x12\x12\x33\n\x0b\x63ompression\x18\x04 \x01(\x0e\x32\x1e.haversack.sync.v1.Compression\x12\x0c\n\x04rows\x18\x05 \x01(\x0c\x12\x11\n\trows_size\x18\x06 \x01(\r\x12\x15\n\rplanned_bytes\x18\x07 \x01(\x04\"q\n\nCheckpoint\x12\x0b\n\x03lsn\x18\x01 \x01(\x04\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x12\n\ninstant_us\x18\x03 \x01(\x12\x12\x30\n\x07\x64igests\x18\x04 \x03(\x0b\x32\x1f.haversack.sync.v1.EntityDigest\"=\n\x0c\x45ntityDigest\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x06\"\x1d\n\x0cPassComplete\x12\r\n\x05\x66loor\x18\x01 \x01(\x04\"@\n\x11InventoryRequired\x12+\n\x06\x62locks\x18\x01 \x03(\x0b\x32\x1b.haversack.sync.v1.BlockRef\"#\n\x11\x46ullCheckRequired\x12\x0e\n\x06number\x18\x01 \x01(\x04\")\n\x08\x42lockRef\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\r\n\x05\x62lock\x18\x02 \x01(\r\",\n\tHeartbeat\x12\x12\n\ninstant_us\x18\x01 \x01(\x12\x12\x0b\n\x03lsn\x18\x02 \x01(\x04\"N\n\x07\x41nswers\x12\x32\n\x07\x61nswers\x18\x01 \x03(\x0b\x32!.haversack.sync.v1.MutationAnswer\x12\x0f\n\x07unknown\x18\x02 \x03(\x04*M\n\x08SyncMode\x12\x19\n\x15SYNC_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSYNC_MODE_ONCE\x10\x01\x12\x12\n\x0eSYNC_MODE_LIVE\x10\x02*V\n\x0b\x43ompression\x12\x1b\n\x17\x43OMPRESSION_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43OMPRESSION_NONE\x10\x01\x12\x14\n\x10\x43OMPRESSION_ZSTD\x10\x02*\xab\x01\n\x08RowRight\x12\x19\n\x15ROW_RIGHT_UNSPECIFIED\x10\x00\x12\x14\n\x10ROW_RIGHT_CREATE\x10\x01\x12\x13\n\x0fROW_RIGHT_WRITE\x10\x02\x12\x14\n\x10ROW_RIGHT_DELETE\x10\x03\x12\x14\n\x10ROW_RIGHT_ASSIGN\x10\x04\x12\x14\n\x10ROW_RIGHT_APPEND\x10\x05\x12\x17\n\x13ROW_RIGHT_APPEND_TO\x10\x06\x32U\n\x0bSyncService\x12\x46\n\x04Sync\x12\x1e.haversack.sync.v1.SyncRequest\x1a\x1c.haversack.sync.v1.SyncEvent0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1chaversack/sync/v1/sync.proto\x12\x11haversack.sync.v1\x1a\x1ehaversack/model/v1/model.proto\x1a haversack/sync/v1/position.proto\x1a\x1ehaversack/sync/v1/report.proto\x1a\x1ehaversack/sync/v1/upload.proto\"\x9f\x03\n\x0bSyncRequest\x12\x12\n\ninstall_id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63ookie\x18\x02 \x01(\x0c\x12)\n\x04mode\x18\x03 \x01(\x0e\x32\x1b.haversack.sync.v1.SyncMode\x12.\n\x06\x61\x63\x63\x65pt\x18\x04 \x03(\x0e\x32\x1e.haversack.sync.v1.Compression\x12\x31\n\x08holdings\x18\x05 \x03(\x0b\x32\x1f.haversack.sync.v1.EntityBlocks\x12\x31\n\x0binventories\x18\x06 \x03(\x0b\x32\x1c.haversack.sync.v1.Inventory\x12\x35\n\nmismatches\x18\x07 \x03(\x0b\x32!.haversack.sync.v1.DigestMismatch\x12\x0e\n\x06\x63lient\x18\x08 \x01(\t\x12\x0b\n\x03\x61pp\x18\t \x01(\t\x12/\n\x06report\x18\n \x01(\x0b\x32\x1f.haversack.sync.v1.DeviceReport\x12\x12\n\nunanswered\x18\x0b \x03(\x04\x12\x12\n\nfull_check\x18\x0c \x01(\x04\"N\n\x0c\x45ntityBlocks\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12.\n\x06\x62locks\x18\x02 \x03(\x0b\x32\x1e.haversack.sync.v1.BlockDigest\"?\n\x0b\x42lockDigest\x12\r\n\x05\x62lock\x18\x01 \x01(\r\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x12\n\nmembership\x18\x03 \x01(\x06\"<\n\tInventory\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\r\n\x05\x62lock\x18\x02 \x01(\r\x12\x10\n\x08ordinals\x18\x03 \x01(\x0c\"1\n\x0e\x44igestMismatch\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\r\"\xed\x04\n\tSyncEvent\x12)\n\x05model\x18\x01 \x01(\x0b\x32\x18.haversack.sync.v1.ModelH\x00\x12\'\n\x04plan\x18\x02 \x01(\x0b\x32\x17.haversack.sync.v1.PlanH\x00\x12/\n\x08removals\x18\x03 \x01(\x0b\x32\x1b.haversack.sync.v1.RemovalsH\x00\x12+\n\x04rows\x18\x04 \x01(\x0b\x32\x1b.haversack.sync.v1.RowBatchH\x00\x12\x33\n\ncheckpoint\x18\x05 \x01(\x0b\x32\x1d.haversack.sync.v1.CheckpointH\x00\x12\x38\n\rpass_complete\x18\x06 \x01(\x0b\x32\x1f.haversack.sync.v1.PassCompleteH\x00\x12\x42\n\x12inventory_required\x18\x07 \x01(\x0b\x32$.haversack.sync.v1.InventoryRequiredH\x00\x12\x31\n\theartbeat\x18\x08 \x01(\x0b\x32\x1c.haversack.sync.v1.HeartbeatH\x00\x12-\n\x07\x61nswers\x18\t \x01(\x0b\x32\x1a.haversack.sync.v1.AnswersH\x00\x12\x43\n\x13\x66ull_check_required\x18\x0c \x01(\x0b\x32$.haversack.sync.v1.FullCheckRequiredH\x00\x12-\n\x08position\x18\x0e \x01(\x0b\x32\x1b.haversack.sync.v1.Position\x12\x0e\n\x06\x63ookie\x18\x0f \x01(\x0c\x12\x0c\n\x04user\x18\x10 \x01(\x0c\x42\x07\n\x05\x65vent\"\x9a\x01\n\x05Model\x12\x0f\n\x07version\x18\x01 \x01(\x06\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x13\n\x0b\x64\x65scriptors\x18\x03 \x01(\x0c\x12\x32\n\x08\x65ntities\x18\x04 \x03(\x0b\x32 .haversack.sync.v1.CarriedEntity\x12%\n\x04user\x18\x05 \x01(\x0b\x32\x17.haversack.sync.v1.User\"\x99\x02\n\x04User\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0ename_attribute\x18\x03 \x01(\t\x12\x15\n\rbusiness_unit\x18\x04 \x01(\x0c\x12\r\n\x05teams\x18\x05 \x03(\x0c\x12\x10\n\x08language\x18\x06 \x01(\x03\x12\x11\n\ttime_zone\x18\x07 \x01(\t\x12\x30\n\tcollation\x18\x08 \x01(\x0e\x32\x1d.haversack.model.v1.Collation\x12\x1a\n\x12null_never_matches\x18\t \x01(\x08\x12\x12\n\nweek_start\x18\n \x01(\r\x12\x32\n\x06\x66iscal\x18\x0b \x01(\x0b\x32\".haversack.model.v1.FiscalCalendar\"\x96\x02\n\rCarriedEntity\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\x14\n\x0clogical_name\x18\x02 \x01(\t\x12\x14\n\x0cmessage_name\x18\x03 \x01(\t\x12\x1c\n\x14primary_id_attribute\x18\x04 \x01(\t\x12\x37\n\nattributes\x18\x05 \x03(\x0b\x32#.haversack.sync.v1.CarriedAttribute\x12\x13\n\x0b\x66ingerprint\x18\x06 \x01(\x06\x12\x11\n\tmandatory\x18\x07 \x01(\x08\x12+\n\x06rights\x18\x08 \x03(\x0e\x32\x1b.haversack.sync.v1.RowRight\x12\x1d\n\x15sync_interval_minutes\x18\t \x01(\r\"\xaf\x02\n\x10\x43\x61rriedAttribute\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x14\n\x0clogical_name\x18\x02 \x01(\t\x12/\n\x04type\x18\x03 \x01(\x0e\x32!.haversack.model.v1.AttributeType\x12\x1b\n\x13\x65ntity_field_number\x18\x04 \x01(\r\x12\x0e\n\x06target\x18\x05 \x01(\t\x12\x10\n\x08required\x18\x06 \x01(\x08\x12\x12\n\nmax_length\x18\x07 \x01(\r\x12\x0f\n\x07options\x18\x08 \x03(\x12\x12\x11\n\tcreatable\x18\t \x01(\x08\x12\x11\n\tupdatable\x18\n \x01(\x08\x12:\n\x10\x64\x65\x66\x61ult_statuses\x18\x0b \x03(\x0b\x32 .haversack.sync.v1.DefaultStatus\".\n\rDefaultStatus\x12\r\n\x05state\x18\x01 \x01(\x12\x12\x0e\n\x06status\x18\x02 \x01(\x12\"F\n\x04Plan\x12\r\n\x05\x65poch\x18\x01 \x01(\x0c\x12/\n\x08\x65ntities\x18\x02 \x03(\x0b\x32\x1d.haversack.sync.v1.EntityPlan\"K\n\nEntityPlan\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\x0c\n\x04rows\x18\x02 \x01(\x04\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\x12\x10\n\x08removals\x18\x04 \x01(\x04\"9\n\x08Removals\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\x10\n\x08ordinals\x18\x02 \x01(\x0c\x12\x0b\n\x03\x61ll\x18\x03 \x01(\x08\"\xb3\x01\n\x08RowBatch\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\x16\n\x0eordinal_deltas\x18\x02 \x03(\r\x12\x12\n\nlsn_deltas\x18\x03 \x03(\x12\x12\x33\n\x0b\x63ompression\x18\x04 \x01(\x0e\x32\x1e.haversack.sync.v1.Compression\x12\x0c\n\x04rows\x18\x05 \x01(\x0c\x12\x11\n\trows_size\x18\x06 \x01(\r\x12\x15\n\rplanned_bytes\x18\x07 \x01(\x04\"q\n\nCheckpoint\x12\x0b\n\x03lsn\x18\x01 \x01(\x04\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x12\n\ninstant_us\x18\x03 \x01(\x12\x12\x30\n\x07\x64igests\x18\x04 \x03(\x0b\x32\x1f.haversack.sync.v1.EntityDigest\"=\n\x0c\x45ntityDigest\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x06\"\x1d\n\x0cPassComplete\x12\r\n\x05\x66loor\x18\x01 \x01(\x04\"@\n\x11InventoryRequired\x12+\n\x06\x62locks\x18\x01 \x03(\x0b\x32\x1b.haversack.sync.v1.BlockRef\"#\n\x11\x46ullCheckRequired\x12\x0e\n\x06number\x18\x01 \x01(\x04\")\n\x08\x42lockRef\x12\x0e\n\x06\x65ntity\x18\x01 \x01(\r\x12\r\n\x05\x62lock\x18\x02 \x01(\r\",\n\tHeartbeat\x12\x12\n\ninstant_us\x18\x01 \x01(\x12\x12\x0b\n\x03lsn\x18\x02 \x01(\x04\"N\n\x07\x41nswers\x12\x32\n\x07\x61nswers\x18\x01 \x03(\x0b\x32!.haversack.sync.v1.MutationAnswer\x12\x0f\n\x07unknown\x18\x02 \x03(\x04*M\n\x08SyncMode\x12\x19\n\x15SYNC_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSYNC_MODE_ONCE\x10\x01\x12\x12\n\x0eSYNC_MODE_LIVE\x10\x02*V\n\x0b\x43ompression\x12\x1b\n\x17\x43OMPRESSION_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43OMPRESSION_NONE\x10\x01\x12\x14\n\x10\x43OMPRESSION_ZSTD\x10\x02*\xab\x01\n\x08RowRight\x12\x19\n\x15ROW_RIGHT_UNSPECIFIED\x10\x00\x12\x14\n\x10ROW_RIGHT_CREATE\x10\x01\x12\x13\n\x0fROW_RIGHT_WRITE\x10\x02\x12\x14\n\x10ROW_RIGHT_DELETE\x10\x03\x12\x14\n\x10ROW_RIGHT_ASSIGN\x10\x04\x12\x14\n\x10ROW_RIGHT_APPEND\x10\x05\x12\x17\n\x13ROW_RIGHT_APPEND_TO\x10\x06\x32U\n\x0bSyncService\x12\x46\n\x04Sync\x12\x1e.haversack.sync.v1.SyncRequest\x1a\x1c.haversack.sync.v1.SyncEvent0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'haversack.sync.v1.sync_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SYNCMODE']._serialized_start=3414
-  _globals['_SYNCMODE']._serialized_end=3491
-  _globals['_COMPRESSION']._serialized_start=3493
-  _globals['_COMPRESSION']._serialized_end=3579
-  _globals['_ROWRIGHT']._serialized_start=3582
-  _globals['_ROWRIGHT']._serialized_end=3753
+  _globals['_SYNCMODE']._serialized_start=3428
+  _globals['_SYNCMODE']._serialized_end=3505
+  _globals['_COMPRESSION']._serialized_start=3507
+  _globals['_COMPRESSION']._serialized_end=3593
+  _globals['_ROWRIGHT']._serialized_start=3596
+  _globals['_ROWRIGHT']._serialized_end=3767
   _globals['_SYNCREQUEST']._serialized_start=182
   _globals['_SYNCREQUEST']._serialized_end=597
   _globals['_ENTITYBLOCKS']._serialized_start=599
@@ -52,41 +52,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DIGESTMISMATCH']._serialized_start=806
   _globals['_DIGESTMISMATCH']._serialized_end=855
   _globals['_SYNCEVENT']._serialized_start=858
-  _globals['_SYNCEVENT']._serialized_end=1465
-  _globals['_MODEL']._serialized_start=1468
-  _globals['_MODEL']._serialized_end=1622
-  _globals['_USER']._serialized_start=1625
-  _globals['_USER']._serialized_end=1906
-  _globals['_CARRIEDENTITY']._serialized_start=1909
-  _globals['_CARRIEDENTITY']._serialized_end=2187
-  _globals['_CARRIEDATTRIBUTE']._serialized_start=2190
-  _globals['_CARRIEDATTRIBUTE']._serialized_end=2493
-  _globals['_DEFAULTSTATUS']._serialized_start=2495
-  _globals['_DEFAULTSTATUS']._serialized_end=2541
-  _globals['_PLAN']._serialized_start=2543
-  _globals['_PLAN']._serialized_end=2613
-  _globals['_ENTITYPLAN']._serialized_start=2615
-  _globals['_ENTITYPLAN']._serialized_end=2690
-  _globals['_REMOVALS']._serialized_start=2692
-  _globals['_REMOVALS']._serialized_end=2749
-  _globals['_ROWBATCH']._serialized_start=2752
-  _globals['_ROWBATCH']._serialized_end=2931
-  _globals['_CHECKPOINT']._serialized_start=2933
-  _globals['_CHECKPOINT']._serialized_end=3046
-  _globals['_ENTITYDIGEST']._serialized_start=3048
-  _globals['_ENTITYDIGEST']._serialized_end=3109
-  _globals['_PASSCOMPLETE']._serialized_start=3111
-  _globals['_PASSCOMPLETE']._serialized_end=3140
-  _globals['_INVENTORYREQUIRED']._serialized_start=3142
-  _globals['_INVENTORYREQUIRED']._serialized_end=3206
-  _globals['_FULLCHECKREQUIRED']._serialized_start=3208
-  _globals['_FULLCHECKREQUIRED']._serialized_end=3243
-  _globals['_BLOCKREF']._serialized_start=3245
-  _globals['_BLOCKREF']._serialized_end=3286
-  _globals['_HEARTBEAT']._serialized_start=3288
-  _globals['_HEARTBEAT']._serialized_end=3332
-  _globals['_ANSWERS']._serialized_start=3334
-  _globals['_ANSWERS']._serialized_end=3412
-  _globals['_SYNCSERVICE']._serialized_start=3755
-  _globals['_SYNCSERVICE']._serialized_end=3840
+  _globals['_SYNCEVENT']._serialized_end=1479
+  _globals['_MODEL']._serialized_start=1482
+  _globals['_MODEL']._serialized_end=1636
+  _globals['_USER']._serialized_start=1639
+  _globals['_USER']._serialized_end=1920
+  _globals['_CARRIEDENTITY']._serialized_start=1923
+  _globals['_CARRIEDENTITY']._serialized_end=2201
+  _globals['_CARRIEDATTRIBUTE']._serialized_start=2204
+  _globals['_CARRIEDATTRIBUTE']._serialized_end=2507
+  _globals['_DEFAULTSTATUS']._serialized_start=2509
+  _globals['_DEFAULTSTATUS']._serialized_end=2555
+  _globals['_PLAN']._serialized_start=2557
+  _globals['_PLAN']._serialized_end=2627
+  _globals['_ENTITYPLAN']._serialized_start=2629
+  _globals['_ENTITYPLAN']._serialized_end=2704
+  _globals['_REMOVALS']._serialized_start=2706
+  _globals['_REMOVALS']._serialized_end=2763
+  _globals['_ROWBATCH']._serialized_start=2766
+  _globals['_ROWBATCH']._serialized_end=2945
+  _globals['_CHECKPOINT']._serialized_start=2947
+  _globals['_CHECKPOINT']._serialized_end=3060
+  _globals['_ENTITYDIGEST']._serialized_start=3062
+  _globals['_ENTITYDIGEST']._serialized_end=3123
+  _globals['_PASSCOMPLETE']._serialized_start=3125
+  _globals['_PASSCOMPLETE']._serialized_end=3154
+  _globals['_INVENTORYREQUIRED']._serialized_start=3156
+  _globals['_INVENTORYREQUIRED']._serialized_end=3220
+  _globals['_FULLCHECKREQUIRED']._serialized_start=3222
+  _globals['_FULLCHECKREQUIRED']._serialized_end=3257
+  _globals['_BLOCKREF']._serialized_start=3259
+  _globals['_BLOCKREF']._serialized_end=3300
+  _globals['_HEARTBEAT']._serialized_start=3302
+  _globals['_HEARTBEAT']._serialized_end=3346
+  _globals['_ANSWERS']._serialized_start=3348
+  _globals['_ANSWERS']._serialized_end=3426
+  _globals['_SYNCSERVICE']._serialized_start=3769
+  _globals['_SYNCSERVICE']._serialized_end=3854
 # @@protoc_insertion_point(module_scope)

@@ -111,7 +111,7 @@ class DigestMismatch(_message.Message):
     def __init__(self, entity: _Optional[int] = ..., attempt: _Optional[int] = ...) -> None: ...
 
 class SyncEvent(_message.Message):
-    __slots__ = ("model", "plan", "removals", "rows", "checkpoint", "pass_complete", "inventory_required", "heartbeat", "answers", "full_check_required", "position", "cookie")
+    __slots__ = ("model", "plan", "removals", "rows", "checkpoint", "pass_complete", "inventory_required", "heartbeat", "answers", "full_check_required", "position", "cookie", "user")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
     REMOVALS_FIELD_NUMBER: _ClassVar[int]
@@ -124,6 +124,7 @@ class SyncEvent(_message.Message):
     FULL_CHECK_REQUIRED_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     COOKIE_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
     model: Model
     plan: Plan
     removals: Removals
@@ -136,7 +137,8 @@ class SyncEvent(_message.Message):
     full_check_required: FullCheckRequired
     position: _position_pb2.Position
     cookie: bytes
-    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., plan: _Optional[_Union[Plan, _Mapping]] = ..., removals: _Optional[_Union[Removals, _Mapping]] = ..., rows: _Optional[_Union[RowBatch, _Mapping]] = ..., checkpoint: _Optional[_Union[Checkpoint, _Mapping]] = ..., pass_complete: _Optional[_Union[PassComplete, _Mapping]] = ..., inventory_required: _Optional[_Union[InventoryRequired, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., answers: _Optional[_Union[Answers, _Mapping]] = ..., full_check_required: _Optional[_Union[FullCheckRequired, _Mapping]] = ..., position: _Optional[_Union[_position_pb2.Position, _Mapping]] = ..., cookie: _Optional[bytes] = ...) -> None: ...
+    user: bytes
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., plan: _Optional[_Union[Plan, _Mapping]] = ..., removals: _Optional[_Union[Removals, _Mapping]] = ..., rows: _Optional[_Union[RowBatch, _Mapping]] = ..., checkpoint: _Optional[_Union[Checkpoint, _Mapping]] = ..., pass_complete: _Optional[_Union[PassComplete, _Mapping]] = ..., inventory_required: _Optional[_Union[InventoryRequired, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., answers: _Optional[_Union[Answers, _Mapping]] = ..., full_check_required: _Optional[_Union[FullCheckRequired, _Mapping]] = ..., position: _Optional[_Union[_position_pb2.Position, _Mapping]] = ..., cookie: _Optional[bytes] = ..., user: _Optional[bytes] = ...) -> None: ...
 
 class Model(_message.Message):
     __slots__ = ("version", "revision", "descriptors", "entities", "user")

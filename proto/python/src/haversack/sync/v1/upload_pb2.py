@@ -27,27 +27,27 @@ from haversack.sync.v1 import position_pb2 as haversack_dot_sync_dot_v1_dot_posi
 from haversack.sync.v1 import report_pb2 as haversack_dot_sync_dot_v1_dot_report__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehaversack/sync/v1/upload.proto\x12\x11haversack.sync.v1\x1a\x1ehaversack/error/v1/error.proto\x1a haversack/sync/v1/position.proto\x1a\x1ehaversack/sync/v1/report.proto\"\xf3\x01\n\rUploadRequest\x12\x12\n\ninstall_id\x18\x01 \x01(\x0c\x12\x11\n\tmutations\x18\x02 \x03(\x0c\x12\x0b\n\x03\x61pp\x18\x03 \x01(\t\x12\x0e\n\x06\x63lient\x18\x04 \x01(\t\x12\x13\n\x0bsent_before\x18\x05 \x03(\x04\x12\x14\n\x0ctaken_before\x18\x06 \x03(\x04\x12/\n\tshortened\x18\x07 \x03(\x0b\x32\x1c.haversack.sync.v1.Shortened\x12\x11\n\twithdrawn\x18\x08 \x03(\x04\x12/\n\x06report\x18\n \x01(\x0b\x32\x1f.haversack.sync.v1.DeviceReport\")\n\tShortened\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\"\x99\x02\n\x08Mutation\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0e\n\x06\x65ntity\x18\x02 \x01(\r\x12\n\n\x02id\x18\x03 \x01(\x0c\x12-\n\x04kind\x18\x04 \x01(\x0e\x32\x1f.haversack.sync.v1.MutationKind\x12\x0e\n\x06values\x18\x05 \x01(\x0c\x12\x0f\n\x07\x63hanged\x18\x06 \x03(\r\x12\x12\n\nold_values\x18\x07 \x01(\x0c\x12\x10\n\x08\x62\x61se_lsn\x18\x08 \x01(\x04\x12\x15\n\rwritten_at_us\x18\t \x01(\x03\x12\x12\n\ndepends_on\x18\n \x03(\x04\x12\x15\n\rmodel_version\x18\x0b \x01(\x06\x12)\n\x04seen\x18\x0c \x01(\x0b\x32\x1b.haversack.sync.v1.Position\"S\n\x0eUploadResponse\x12\x32\n\x07\x61nswers\x18\x01 \x03(\x0b\x32!.haversack.sync.v1.MutationAnswer\x12\r\n\x05\x65poch\x18\x02 \x01(\x0c\"\xc7\x01\n\x0eMutationAnswer\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x33\n\x07outcome\x18\x02 \x01(\x0e\x32\".haversack.sync.v1.MutationOutcome\x12\x0b\n\x03lsn\x18\x03 \x01(\x04\x12/\n\x06reason\x18\x04 \x01(\x0e\x32\x1f.haversack.error.v1.ErrorReason\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x0e\n\x06\x66ields\x18\x06 \x03(\r\x12\x11\n\toverruled\x18\x07 \x03(\r*{\n\x0cMutationKind\x12\x1d\n\x19MUTATION_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14MUTATION_KIND_CREATE\x10\x01\x12\x18\n\x14MUTATION_KIND_UPDATE\x10\x02\x12\x18\n\x14MUTATION_KIND_DELETE\x10\x03*\x89\x02\n\x0fMutationOutcome\x12 \n\x1cMUTATION_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n\x18MUTATION_OUTCOME_APPLIED\x10\x01\x12\x1d\n\x19MUTATION_OUTCOME_CONFLICT\x10\x02\x12\x1e\n\x1aMUTATION_OUTCOME_FORBIDDEN\x10\x03\x12\x1c\n\x18MUTATION_OUTCOME_INVALID\x10\x04\x12\x1e\n\x1aMUTATION_OUTCOME_NOT_FOUND\x10\x05\x12\x1c\n\x18MUTATION_OUTCOME_BLOCKED\x10\x06\x12\x1b\n\x17MUTATION_OUTCOME_QUEUED\x10\x07\x32^\n\rUploadService\x12M\n\x06Upload\x12 .haversack.sync.v1.UploadRequest\x1a!.haversack.sync.v1.UploadResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehaversack/sync/v1/upload.proto\x12\x11haversack.sync.v1\x1a\x1ehaversack/error/v1/error.proto\x1a haversack/sync/v1/position.proto\x1a\x1ehaversack/sync/v1/report.proto\"\x95\x02\n\rUploadRequest\x12\x12\n\ninstall_id\x18\x01 \x01(\x0c\x12\x11\n\tmutations\x18\x02 \x03(\x0c\x12\x0b\n\x03\x61pp\x18\x03 \x01(\t\x12\x0e\n\x06\x63lient\x18\x04 \x01(\t\x12\x13\n\x0bsent_before\x18\x05 \x03(\x04\x12\x14\n\x0ctaken_before\x18\x06 \x03(\x04\x12/\n\tshortened\x18\x07 \x03(\x0b\x32\x1c.haversack.sync.v1.Shortened\x12\x11\n\twithdrawn\x18\x08 \x03(\x04\x12\x0c\n\x04user\x18\t \x01(\x0c\x12/\n\x06report\x18\n \x01(\x0b\x32\x1f.haversack.sync.v1.DeviceReport\x12\x12\n\nknown_only\x18\x0b \x01(\x08\")\n\tShortened\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\"\x99\x02\n\x08Mutation\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0e\n\x06\x65ntity\x18\x02 \x01(\r\x12\n\n\x02id\x18\x03 \x01(\x0c\x12-\n\x04kind\x18\x04 \x01(\x0e\x32\x1f.haversack.sync.v1.MutationKind\x12\x0e\n\x06values\x18\x05 \x01(\x0c\x12\x0f\n\x07\x63hanged\x18\x06 \x03(\r\x12\x12\n\nold_values\x18\x07 \x01(\x0c\x12\x10\n\x08\x62\x61se_lsn\x18\x08 \x01(\x04\x12\x15\n\rwritten_at_us\x18\t \x01(\x03\x12\x12\n\ndepends_on\x18\n \x03(\x04\x12\x15\n\rmodel_version\x18\x0b \x01(\x06\x12)\n\x04seen\x18\x0c \x01(\x0b\x32\x1b.haversack.sync.v1.Position\"S\n\x0eUploadResponse\x12\x32\n\x07\x61nswers\x18\x01 \x03(\x0b\x32!.haversack.sync.v1.MutationAnswer\x12\r\n\x05\x65poch\x18\x02 \x01(\x0c\"\xc7\x01\n\x0eMutationAnswer\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x33\n\x07outcome\x18\x02 \x01(\x0e\x32\".haversack.sync.v1.MutationOutcome\x12\x0b\n\x03lsn\x18\x03 \x01(\x04\x12/\n\x06reason\x18\x04 \x01(\x0e\x32\x1f.haversack.error.v1.ErrorReason\x12\x0f\n\x07message\x18\x05 \x01(\t\x12\x0e\n\x06\x66ields\x18\x06 \x03(\r\x12\x11\n\toverruled\x18\x07 \x03(\r*{\n\x0cMutationKind\x12\x1d\n\x19MUTATION_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14MUTATION_KIND_CREATE\x10\x01\x12\x18\n\x14MUTATION_KIND_UPDATE\x10\x02\x12\x18\n\x14MUTATION_KIND_DELETE\x10\x03*\x89\x02\n\x0fMutationOutcome\x12 \n\x1cMUTATION_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n\x18MUTATION_OUTCOME_APPLIED\x10\x01\x12\x1d\n\x19MUTATION_OUTCOME_CONFLICT\x10\x02\x12\x1e\n\x1aMUTATION_OUTCOME_FORBIDDEN\x10\x03\x12\x1c\n\x18MUTATION_OUTCOME_INVALID\x10\x04\x12\x1e\n\x1aMUTATION_OUTCOME_NOT_FOUND\x10\x05\x12\x1c\n\x18MUTATION_OUTCOME_BLOCKED\x10\x06\x12\x1b\n\x17MUTATION_OUTCOME_QUEUED\x10\x07\x32^\n\rUploadService\x12M\n\x06Upload\x12 .haversack.sync.v1.UploadRequest\x1a!.haversack.sync.v1.UploadResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'haversack.sync.v1.upload_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MUTATIONKIND']._serialized_start=1011
-  _globals['_MUTATIONKIND']._serialized_end=1134
-  _globals['_MUTATIONOUTCOME']._serialized_start=1137
-  _globals['_MUTATIONOUTCOME']._serialized_end=1402
+  _globals['_MUTATIONKIND']._serialized_start=1045
+  _globals['_MUTATIONKIND']._serialized_end=1168
+  _globals['_MUTATIONOUTCOME']._serialized_start=1171
+  _globals['_MUTATIONOUTCOME']._serialized_end=1436
   _globals['_UPLOADREQUEST']._serialized_start=152
-  _globals['_UPLOADREQUEST']._serialized_end=395
-  _globals['_SHORTENED']._serialized_start=397
-  _globals['_SHORTENED']._serialized_end=438
-  _globals['_MUTATION']._serialized_start=441
-  _globals['_MUTATION']._serialized_end=722
-  _globals['_UPLOADRESPONSE']._serialized_start=724
-  _globals['_UPLOADRESPONSE']._serialized_end=807
-  _globals['_MUTATIONANSWER']._serialized_start=810
-  _globals['_MUTATIONANSWER']._serialized_end=1009
-  _globals['_UPLOADSERVICE']._serialized_start=1404
-  _globals['_UPLOADSERVICE']._serialized_end=1498
+  _globals['_UPLOADREQUEST']._serialized_end=429
+  _globals['_SHORTENED']._serialized_start=431
+  _globals['_SHORTENED']._serialized_end=472
+  _globals['_MUTATION']._serialized_start=475
+  _globals['_MUTATION']._serialized_end=756
+  _globals['_UPLOADRESPONSE']._serialized_start=758
+  _globals['_UPLOADRESPONSE']._serialized_end=841
+  _globals['_MUTATIONANSWER']._serialized_start=844
+  _globals['_MUTATIONANSWER']._serialized_end=1043
+  _globals['_UPLOADSERVICE']._serialized_start=1438
+  _globals['_UPLOADSERVICE']._serialized_end=1532
 # @@protoc_insertion_point(module_scope)

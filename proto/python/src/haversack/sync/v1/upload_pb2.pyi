@@ -41,7 +41,7 @@ MUTATION_OUTCOME_BLOCKED: MutationOutcome
 MUTATION_OUTCOME_QUEUED: MutationOutcome
 
 class UploadRequest(_message.Message):
-    __slots__ = ("install_id", "mutations", "app", "client", "sent_before", "taken_before", "shortened", "withdrawn", "report")
+    __slots__ = ("install_id", "mutations", "app", "client", "sent_before", "taken_before", "shortened", "withdrawn", "user", "report", "known_only")
     INSTALL_ID_FIELD_NUMBER: _ClassVar[int]
     MUTATIONS_FIELD_NUMBER: _ClassVar[int]
     APP_FIELD_NUMBER: _ClassVar[int]
@@ -50,7 +50,9 @@ class UploadRequest(_message.Message):
     TAKEN_BEFORE_FIELD_NUMBER: _ClassVar[int]
     SHORTENED_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWN_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_ONLY_FIELD_NUMBER: _ClassVar[int]
     install_id: bytes
     mutations: _containers.RepeatedScalarFieldContainer[bytes]
     app: str
@@ -59,8 +61,10 @@ class UploadRequest(_message.Message):
     taken_before: _containers.RepeatedScalarFieldContainer[int]
     shortened: _containers.RepeatedCompositeFieldContainer[Shortened]
     withdrawn: _containers.RepeatedScalarFieldContainer[int]
+    user: bytes
     report: _report_pb2.DeviceReport
-    def __init__(self, install_id: _Optional[bytes] = ..., mutations: _Optional[_Iterable[bytes]] = ..., app: _Optional[str] = ..., client: _Optional[str] = ..., sent_before: _Optional[_Iterable[int]] = ..., taken_before: _Optional[_Iterable[int]] = ..., shortened: _Optional[_Iterable[_Union[Shortened, _Mapping]]] = ..., withdrawn: _Optional[_Iterable[int]] = ..., report: _Optional[_Union[_report_pb2.DeviceReport, _Mapping]] = ...) -> None: ...
+    known_only: bool
+    def __init__(self, install_id: _Optional[bytes] = ..., mutations: _Optional[_Iterable[bytes]] = ..., app: _Optional[str] = ..., client: _Optional[str] = ..., sent_before: _Optional[_Iterable[int]] = ..., taken_before: _Optional[_Iterable[int]] = ..., shortened: _Optional[_Iterable[_Union[Shortened, _Mapping]]] = ..., withdrawn: _Optional[_Iterable[int]] = ..., user: _Optional[bytes] = ..., report: _Optional[_Union[_report_pb2.DeviceReport, _Mapping]] = ..., known_only: _Optional[bool] = ...) -> None: ...
 
 class Shortened(_message.Message):
     __slots__ = ("number", "hash")

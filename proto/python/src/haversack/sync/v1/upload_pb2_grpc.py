@@ -52,7 +52,8 @@ class UploadServiceServicer:
         Needs `authorization: Bearer <JWT>`. Each mutation is judged against the rights, rows and rules of the moment, and
         stands for itself: one that is refused keeps no other from being taken, but for those that say they depend on it. The
         call as a whole fails only if none of its mutations was taken: with the reasons of Sync (token, user, organization), with
-        REQUEST_INVALID if it breaks its contract or a number comes again with other bytes, with LIMIT_REACHED if the
+        USER_CHANGED if the outbox is another user's than the token's, with NUMBER_REUSED if a number comes again with other
+        bytes, with REQUEST_INVALID if it breaks its contract (if one mutation does, it is named), with LIMIT_REACHED if the
         server has too much to do, with WRITE_QUEUE_FULL if as many writes wait for the organization's source as are kept.
         Send the same again after a call whose outcome is not known.
 
