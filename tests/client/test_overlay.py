@@ -395,4 +395,4 @@ class EndsQuiet(OverlayAgainstModel):
 
 
 TestOverlay = EndsQuiet.TestCase
-TestOverlay.settings = settings(deadline=None, max_examples=40, stateful_step_count=25)
+TestOverlay.settings = settings(deadline=None, max_examples=30, stateful_step_count=25)

@@ -85,7 +85,9 @@ def outbox(
 
 def retry(
     db: Database,
-    number: Annotated[int | None, typer.Argument(help="Number of the write, as `outbox` says.")] = None,
+    number: Annotated[
+        int | None, typer.Argument(min=1, max=BIGINT_MAX, help="Number of the write, as `outbox` says.")
+    ] = None,
     values: Annotated[
         list[str] | None,
         typer.Argument(
@@ -113,7 +115,9 @@ def retry(
 
 def discard(
     db: Database,
-    numbers: Annotated[list[int] | None, typer.Argument(metavar="NUMBER...", help="As `outbox` says.")] = None,
+    numbers: Annotated[
+        list[int] | None, typer.Argument(metavar="NUMBER...", min=1, max=BIGINT_MAX, help="As `outbox` says.")
+    ] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="Every refused write.")] = False,
     key_file: KeyFile = None,

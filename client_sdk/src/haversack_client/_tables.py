@@ -85,7 +85,7 @@ BOOKKEEPING_OF_DEPENDENCIES = (
 )
 """An index of `_haversack_outbox.depends_on`, which SQLite itself keeps in step."""
 
-UPGRADES: Mapping[int, tuple[str, ...]] = {
+UPGRADES = {
     1: BOOKKEEPING_OF_WRITES,
     2: BOOKKEEPING_OF_CONFLICTS,
     3: BOOKKEEPING_OF_KEPT_WRITES,
