@@ -13,6 +13,7 @@ from haversack_client._fetch import DOCUMENT_BYTES_MAX
 from haversack_client._model import CarriedModel
 from haversack_client._options import Database, Exit, Json, KeyFile, failures, offline, read_key, read_text
 from haversack_client._reader import read_facts
+from haversack_client._values import BIGINT_MAX
 
 Entity = Annotated[str, typer.Argument(help="Logical name of the entity, as in account.")]
 RowId = Annotated[str, typer.Argument(metavar="ID", help="The row's id.")]
