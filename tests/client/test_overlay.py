@@ -114,6 +114,8 @@ class OverlayAgainstModel(RuleBasedStateMachine):
     def hear(self, mutation: upload_pb2.Mutation) -> None:
         """What a device says that it saw was at the server, or was sent there before."""
         title = COLUMNS_BY_NAME["title"]
+        if mutation.kind == upload_pb2.MUTATION_KIND_CREATE:
+            self.known[mutation.id].add(None)  # Unless it says something else, a new row has no title.
         if title not in mutation.changed:
             return
         new, old = (named(raw_fields(raw)).get("title") for raw in (mutation.values, mutation.old_values))
@@ -185,7 +187,8 @@ class OverlayAgainstModel(RuleBasedStateMachine):
         except WriteRefusedError:
             assert self.device.outbox() == before
             return
-        title = {**write.values, **values}.get("title", False)
+        # What waited for a creation is written again behind it, but not over what was said just now.
+        title = (values if write.kind == "create" else {**write.values, **values}).get("title", False)
         if title is not False:
             self.chosen[write.id] = title
 
@@ -195,9 +198,13 @@ class OverlayAgainstModel(RuleBasedStateMachine):
         self.discard(data.draw(st.sampled_from([it.number for it in self.device.refused()])))
 
     def discard(self, number: int) -> None:
-        before = {write.number for write in self.device.outbox()}
+        before = {write.number: write for write in self.device.outbox()}
         self.device.discard(number)
-        self.given_up |= before - {write.number for write in self.device.outbox()}
+        gone = before.keys() - {write.number for write in self.device.outbox()}
+        self.given_up |= gone
+        for write in map(before.__getitem__, gone):
+            if "title" in write.values and self.chosen.get(write.id) == write.values["title"]:
+                del self.chosen[write.id]
 
     @rule()
     def crashes(self) -> None:

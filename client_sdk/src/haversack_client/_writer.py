@@ -131,10 +131,12 @@ class Writer:
     def retry(self, number: int, values: Mapping[str, object] | None = None) -> int | None:
         """Writes a refused write again, over the row as it is now, with other `values` where some are given.
 
-        What depends on it is written again behind it. Returns the new number, or None if nothing is left to change.
+        What depends on it is written again behind it, but for what `values` say of the same row: that is the user's
+        last word. Returns the new number, or None if nothing is left to change.
         """
         with self._statement():
             entry = self._stopped(number)
+            said = (entry.row, frozenset(values or ()))
             followers = self._followers(number)
             mutations = {it.number: self._outbox.mutation(it.number) for it in followers}
             with self._overlay.lifted({entry.row, *(it.row for it in followers)}):
@@ -142,7 +144,7 @@ class Writer:
             first = self._outbox.next_number()
             written = self._write_again(entry, values or {})
             for follower in followers:
-                self._follow_again(follower, mutations[follower.number], first)
+                self._follow_again(follower, mutations[follower.number], first, said)
             self._batches.mark_written()
             return written
 
@@ -495,15 +497,18 @@ class Writer:
             case Kind.DELETE:
                 return self._delete(table, entry.id)
 
-    def _follow_again(self, entry: Entry, encoded: bytes, first: int) -> None:
+    def _follow_again(
+        self, entry: Entry, encoded: bytes, first: int, said: tuple[tuple[int, str], frozenset[str]]
+    ) -> None:
         """Writes again what has waited for another write, but not over what the user has done since.
 
         What cannot be written again is refused from here on, for the reason that there is. `first` is the first number
-        that was given since.
+        that was given since; `said` are a row and the columns of it that the user has named just now.
         """
+        row, names = said
         try:
             with self._statement():
-                self._write_again(self._not_overtaken(entry, first), {})
+                self._write_again(self._not_overtaken(entry, first, names if row == entry.row else frozenset()), {})
         except WriteRefusedError as error:
             refused = replace(
                 entry,
@@ -521,15 +526,21 @@ class Writer:
             with self._overlay.lifted([entry.row]):
                 self._outbox.add(refused, again.SerializeToString(deterministic=True))
 
-    def _not_overtaken(self, entry: Entry, first: int) -> Entry:
-        """An entry without what later ones of its row set. Raises WriteRefusedError if one deletes the row."""
+    def _not_overtaken(self, entry: Entry, first: int, said: frozenset[str]) -> Entry:
+        """An entry without what later ones of its row set. Raises WriteRefusedError if one deletes the row.
+
+        So it is with what was `said`, and with the entity of a lookup: both columns are one value.
+        """
         later = [it for it in self._outbox.of_row(*entry.row) if entry.number < it.number < first]
         going = [it for it in later if it.state is not State.REFUSED]
         if any(it.kind is Kind.DELETE for it in going):
             raise WriteRefusedError("ROW_UNKNOWN", "the row was deleted after this was written; discard the write")
         if entry.kind is not Kind.UPDATE:
             return entry
-        names = {name for it in going for name in it.new}
+        names = said.union(*(it.new for it in going))
+        table = self._model.tables.get(entry.entity) if self._model else None
+        companions = {it.companion for it in table.attributes.values() if it.name in said} if table else set()
+        names |= companions
         return replace(entry, new={name: value for name, value in entry.new.items() if name not in names})
 
     def _position(self) -> int | None:
