@@ -93,9 +93,9 @@ class Followed:
         self.staging = Staging.open(str(path)) if path.exists() else Staging.create(str(path))
         self._feed: PostgresqlFeed | None = None
 
-    def follow(self) -> Taken:
-        """Takes all that the source has now; keeps the feed open."""
-        return asyncio.run(self._follow())
+    def follow(self, *, rows_max: int = ROWS_MAX) -> Taken:
+        """Takes all that the source has now, in commits of at most `rows_max` rows; keeps the feed open."""
+        return asyncio.run(self._follow(rows_max))
 
     def reopen(self) -> None:
         """Ends the feed; the next call makes another."""
@@ -126,7 +126,7 @@ class Followed:
         asyncio.run(self.source.close())
         self.staging.close()
 
-    async def _follow(self) -> Taken:
+    async def _follow(self, rows_max: int) -> Taken:
         """Takes until the feed has passed a mark that is left in the log now, and then has nothing more."""
         if self._feed is None:
             self._feed = await self.source.open(self.staging, self.model, "")
@@ -134,7 +134,7 @@ class Followed:
         [(mark,)] = self._database.run("SELECT pg_logical_emit_message(false, 'test', '') - '0/0'::pg_lsn")
         total = Counts()
         for _ in range(TAKES_MAX):
-            taken = await self._feed.take(ROWS_MAX)
+            taken = await self._feed.take(rows_max)
             total += taken.counts
             if taken.left == 0 and _place(self._feed.standing.position) >= mark:
                 return replace(taken, counts=total)

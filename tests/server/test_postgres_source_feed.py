@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import pytest
-from server.postgres_world import SourceDatabase, following
+from server.postgres_world import ROWS_MAX, Followed, SourceDatabase, following
 
 NOTES = """
 entities:
@@ -28,7 +29,7 @@ CREATE TABLE note (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), title text, bo
     deleted_at timestamptz, version int NOT NULL DEFAULT 1);
 ALTER TABLE note ALTER body SET STORAGE EXTERNAL
 """
-ONE, TWO = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
+ONE, TWO, THREE = (f"00000000-0000-0000-0000-{number:012}" for number in (1, 2, 3))
 LARGE = "x" * 20_000
 
 EVERYTHING = """
@@ -192,6 +193,63 @@ def test_an_entity_that_is_mapped_otherwise_is_copied_alone(source_database: Sou
         assert len(followed.rows("other")) == 2
 
 
+@pytest.mark.parametrize("rows_max", [1, ROWS_MAX])
+@pytest.mark.parametrize("is_one", [False, True], ids=["transactions", "transaction"])
+def test_rows_that_move_on_before_they_are_fetched_keep_their_values(
+    source_database: SourceDatabase, tmp_path: Path, rows_max: int, is_one: bool
+) -> None:
+    """When the first change of a row is told, its key is nobody's at the source any more, or another row's."""
+    run = source_database.run
+    run(MAKE_NOTES)
+    run(
+        "INSERT INTO note (id, title, body, deleted_at) SELECT %s::uuid, 'one', repeat('1', 20000), now()"
+        " UNION ALL SELECT %s::uuid, 'two', repeat('2', 20000), now()"
+        " UNION ALL SELECT %s::uuid, 'three', repeat('3', 20000), NULL",
+        ONE,
+        TWO,
+        THREE,
+    )
+    with following(source_database, NOTES, tmp_path / "staging.db") as followed:
+        followed.follow()
+        with source_database.connection.transaction() if is_one else nullcontext():
+            run("UPDATE note SET deleted_at = NULL WHERE id = %s", ONE)
+            run("UPDATE note SET deleted_at = NULL WHERE id = %s", TWO)
+            run("UPDATE note SET id = gen_random_uuid() WHERE id = %s", ONE)
+            run("UPDATE note SET id = gen_random_uuid() WHERE id = %s", TWO)
+            run("UPDATE note SET id = %s WHERE id = %s", TWO, THREE)
+            run("UPDATE note SET title = title || '!'")
+        followed.follow(rows_max=rows_max)
+        assert _staged(followed) == _alive(source_database)
+
+
+def test_a_row_that_is_too_large_stays_out_when_another_column_changes(
+    source_database: SourceDatabase, tmp_path: Path
+) -> None:
+    run = source_database.run
+    run(MAKE_NOTES)
+    with following(source_database, NOTES, tmp_path / "staging.db") as followed:
+        followed.follow()
+        run("INSERT INTO note (id, title, body) VALUES (%s, 'one', repeat('x', 9000000))", ONE)
+        followed.follow()
+        run("UPDATE note SET title = 'changed'")
+        followed.follow()
+        assert followed.rows("note") == {}
+        [note] = followed.standing().left_out
+        assert (note.count, note.why.endswith("are left out; map fewer columns")) == (2, True)
+
+
+def test_a_mark_that_is_too_large_to_be_sent_again_still_marks(source_database: SourceDatabase, tmp_path: Path) -> None:
+    run = source_database.run
+    run(MAKE_NOTES.replace("timestamptz", "text"))
+    run("ALTER TABLE note ALTER deleted_at SET STORAGE EXTERNAL")
+    run("INSERT INTO note (id, title, deleted_at) VALUES (%s, 'one', %s)", ONE, LARGE)
+    with following(source_database, NOTES, tmp_path / "staging.db") as followed:
+        followed.follow()
+        run("UPDATE note SET title = 'changed'")
+        followed.follow()
+        assert followed.rows("note") == {}
+
+
 def test_random_histories_end_as_the_source_is(source_database: SourceDatabase, tmp_path: Path) -> None:
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
@@ -203,21 +261,23 @@ def test_random_histories_end_as_the_source_is(source_database: SourceDatabase, 
         for _ in range(40):
             _transact(source_database, chance)
             if chance.random() < 0.3:
-                followed.follow()
+                followed.follow(rows_max=chance.choice([3, 30, ROWS_MAX]))
             if chance.random() < 0.2:
                 followed.reopen()
             if chance.random() < 0.1:
                 followed.reopen()
                 source_database.drop_slots()
         followed.follow()
-        found = {
-            row["id"]: (row.get("title"), row.get("body"), row.get("size")) for row in followed.rows("note").values()
-        }
-        assert found == _alive(source_database)
+        assert _staged(followed) == _alive(source_database)
         head = followed.staging.head()
         followed.reopen()
         followed.follow()
         assert followed.staging.head() == head
+
+
+def _staged(followed: Followed) -> dict[str, Any]:
+    rows = followed.rows("note").values()
+    return {row["id"]: (row.get("title"), row.get("body"), row.get("size")) for row in rows}
 
 
 def _alive(database: SourceDatabase) -> dict[str, Any]:
@@ -226,20 +286,25 @@ def _alive(database: SourceDatabase) -> dict[str, Any]:
 
 
 def _transact(database: SourceDatabase, chance: random.Random) -> None:
-    """Makes a random transaction of random statements, and perhaps takes it back."""
-    statements = [
-        "INSERT INTO note (title, body, size) SELECT 't' || i, repeat('b', 1 + (i % 5) * 900), i"
-        " FROM generate_series(1, 20) i",
-        "UPDATE note SET title = title || '!' WHERE ctid IN (SELECT ctid FROM note ORDER BY random() LIMIT 5)",
-        "UPDATE note SET body = repeat('c', 4000) WHERE ctid IN (SELECT ctid FROM note ORDER BY random() LIMIT 2)",
-        "UPDATE note SET id = gen_random_uuid() WHERE ctid IN (SELECT ctid FROM note ORDER BY random() LIMIT 2)",
+    """Makes a random transaction of random statements, and perhaps takes it back.
+
+    `chance` alone says which rows it changes and which ids they get, so that a seed replays a history.
+    """
+    statements: list[LiteralString] = [
+        "INSERT INTO note (id, title, body, size) SELECT md5(i || %(salt)s)::uuid, 't' || i,"
+        " repeat('b', 1 + (i %% 5) * 900), i FROM generate_series(1, 20) i",
+        "UPDATE note SET title = title || '!' WHERE id IN (SELECT id FROM note ORDER BY md5(id || %(salt)s) LIMIT 5)",
+        "UPDATE note SET body = repeat('c', 4000)"
+        " WHERE id IN (SELECT id FROM note ORDER BY md5(id || %(salt)s) LIMIT 2)",
+        "UPDATE note SET id = md5(id || %(salt)s)::uuid"
+        " WHERE id IN (SELECT id FROM note ORDER BY md5(id || %(salt)s) LIMIT 2)",
         "UPDATE note SET deleted_at = CASE WHEN deleted_at IS NULL THEN now() END"
-        " WHERE ctid IN (SELECT ctid FROM note ORDER BY random() LIMIT 4)",
-        "DELETE FROM note WHERE ctid IN (SELECT ctid FROM note ORDER BY random() LIMIT 3)",
+        " WHERE id IN (SELECT id FROM note ORDER BY md5(id || %(salt)s) LIMIT 4)",
+        "DELETE FROM note WHERE id IN (SELECT id FROM note ORDER BY md5(id || %(salt)s) LIMIT 3)",
     ]
     with database.connection.transaction(force_rollback=chance.random() < 0.1):
         for _ in range(chance.randrange(1, 5)):
-            database.connection.execute(chance.choice(statements))
+            database.connection.execute(chance.choice(statements), {"salt": str(chance.random())})
         if chance.random() < 0.03:
             database.connection.execute("TRUNCATE note")
 

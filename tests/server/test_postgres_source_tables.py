@@ -238,6 +238,27 @@ def test_partitions_that_come_and_go_take_their_rows_along(source_database: Sour
         assert titles(followed) == {"x~2": "changed"}
 
 
+def test_partitions_that_tell_less_than_their_table_keep_what_is_not_sent(
+    source_database: SourceDatabase, tmp_path: Path
+) -> None:
+    run = source_database.run
+    run(MAKE_PARTS)
+    run("ALTER TABLE job_1 ALTER title SET STORAGE EXTERNAL; ALTER TABLE job ADD note text")
+    run("UPDATE job SET title = repeat('x', 9000); ALTER TABLE job REPLICA IDENTITY FULL")
+    mapping = PARTS.replace("title: title", "title: title, note: note")
+    with following(source_database, mapping, tmp_path / "staging.db") as followed:
+        followed.follow()
+        for change in ("ALTER TABLE job_1 REPLICA IDENTITY FULL", "ALTER TABLE job_1 REPLICA IDENTITY DEFAULT"):
+            run("UPDATE job SET note = 'changed', id = 'b'")
+            run("UPDATE job SET note = note || '!', id = 'a'")
+            followed.follow()
+            assert titles(followed) == {"a~1": "x" * 9000}
+            run(change)
+            run("UPDATE job SET note = 'again'")
+            followed.follow()
+            assert titles(followed) == {"a~1": "x" * 9000}
+
+
 def test_a_publication_of_partitions_under_their_own_names_is_refused(
     source_database: SourceDatabase, tmp_path: Path
 ) -> None:

@@ -24,9 +24,14 @@ pub(super) struct Applier {
     /// The tables as they are expected to be told of.
     look: Arc<Look>,
     tables: HashMap<u32, Arc<[Told]>>,
-    /// Rows read from the source, since values of theirs were neither sent nor in staging; `None` if they are gone.
+    /// Rows read from the source, since values of theirs were neither sent nor in staging; `None` if there are none that
+    /// a device can have.
     pub(super) fetched: HashMap<(EntityNumber, RowId), Option<Vec<u8>>>,
+    /// Whether rows that were fetched, now or before, may be newer than the changes.
+    pub(super) is_ahead: bool,
     pub(super) notes: Notes,
+    /// What has to be fetched: places among the entities and ids, with the texts of their keys.
+    missing: HashMap<(usize, RowId), Vec<String>>,
     doubtful: BTreeSet<u32>,
     crowd: Crowd,
 }
@@ -68,7 +73,9 @@ impl Applier {
             look,
             tables,
             fetched,
+            is_ahead: false,
             notes: Notes::default(),
+            missing: HashMap::new(),
             doubtful: BTreeSet::new(),
             crowd: Crowd::default(),
         }
@@ -83,7 +90,7 @@ impl Applier {
         position: &mut Position,
     ) -> Result<Applied, SourceError> {
         let mut batch = Batch::of_changes();
-        let mut missing = Vec::new();
+        self.missing.clear();
         self.doubtful.clear();
         self.crowd.end();
         for message in messages {
@@ -91,10 +98,10 @@ impl Applier {
             match read(message).map_err(broken)? {
                 Message::Relation(relation) => self.learn(&relation),
                 Message::Insert { relation, new } => {
-                    missing.extend(self.change(intake, &mut batch, position, relation, (None, &new))?);
+                    self.change(intake, &mut batch, position, relation, (None, &new))?;
                 }
                 Message::Update { relation, old, new } => {
-                    missing.extend(self.change(intake, &mut batch, position, relation, (old.as_ref(), &new))?);
+                    self.change(intake, &mut batch, position, relation, (old.as_ref(), &new))?;
                 }
                 Message::Delete { relation, old } => self.delete(&mut batch, position, relation, &old),
                 Message::Truncate { relations } => {
@@ -112,8 +119,9 @@ impl Applier {
         if !self.doubtful.is_empty() {
             return Ok(Applied::Doubtful(mem::take(&mut self.doubtful)));
         }
-        if !missing.is_empty() {
-            return Ok(Applied::Missing(missing));
+        if !self.missing.is_empty() {
+            let missing = self.missing.drain().map(|((place, id), key)| Missing { place, id, key });
+            return Ok(Applied::Missing(missing.collect()));
         }
         batch.flush(intake)?;
         Ok(Applied::Whole)
@@ -125,8 +133,9 @@ impl Applier {
             let columns: Vec<_> = self.layout.entities[entity].columns.iter().map(place).collect();
             let types = columns.iter().map(|place| Some(relation.columns[(*place)?].1));
             let is_it = |table: &Table| table.oid == relation.id && types.eq(table.types.iter().copied());
-            let is_expected = self.look.tables[entity].as_ref().is_some_and(is_it);
-            Told { entity, columns, is_expected, is_full: relation.is_full }
+            let table = self.look.tables[entity].as_ref().filter(|table| is_it(table));
+            let is_full = relation.is_full && table.is_some_and(|table| table.is_full);
+            Told { entity, columns, is_expected: table.is_some(), is_full }
         });
         self.tables.insert(relation.id, told.collect());
     }
@@ -146,7 +155,7 @@ impl Applier {
         !told.is_expected || position.is_copying(entity)
     }
 
-    /// Puts a new version of a row into the batch; returns what has to be fetched for that.
+    /// Puts a new version of a row into the batch, or notes that it has to be fetched.
     fn change(
         &mut self,
         intake: &mut Intake<'_>,
@@ -154,8 +163,7 @@ impl Applier {
         position: &Position,
         relation: u32,
         (old, new): (Option<&Tuple<'_>>, &Tuple<'_>),
-    ) -> Result<Vec<Missing>, SourceError> {
-        let mut missing = Vec::new();
+    ) -> Result<(), SourceError> {
         for told in self.told(relation).iter() {
             if self.is_copied(told, position) {
                 continue;
@@ -171,6 +179,11 @@ impl Applier {
             };
             let was = before.as_ref().and_then(|before| row_id(layout, before)).filter(|was| *was != id);
             if told.is_full && (was.is_some() || before.is_none() || self.crowd.is_in(layout.entity, &id)) {
+                if cells.contains(&Cell::Unchanged) {
+                    // A partition has just ceased to tell all.
+                    self.doubtful.insert(layout.entity.0);
+                    continue;
+                }
                 if let Some(before) = &before {
                     self.leave(batch, layout, before);
                 }
@@ -178,15 +191,21 @@ impl Applier {
                 continue;
             }
             let mut stored = None;
-            if cells.contains(&Cell::Unchanged) && !is_deleted(layout, &cells) {
-                stored = self.stored(intake, batch, layout.entity, (was.as_ref().unwrap_or(&id), &id))?;
+            let needs_stored = cells.contains(&Cell::Unchanged) && !is_deleted(layout, &cells);
+            if needs_stored {
+                stored = self.known(intake, batch, layout.entity, was.as_ref(), &id)?;
                 if stored.is_none() && !self.fetched.contains_key(&(layout.entity, id.clone())) {
                     let key = key_texts(layout, &cells);
-                    missing.push(Missing { place: told.entity, id: id.clone(), key });
+                    self.missing.insert((told.entity, id.clone()), key);
                 }
             }
             if let Some(was) = was {
                 batch.remove(layout.entity, was);
+            }
+            if needs_stored && stored.is_none() {
+                // What is not known whole must not be there. Unless it is too large, a later change deletes or moves it.
+                batch.remove(layout.entity, id);
+                continue;
             }
             let start = batch.payloads.len();
             match encode(layout, &id, &cells, stored.as_deref(), &mut batch.payloads, &mut self.notes) {
@@ -194,7 +213,7 @@ impl Applier {
                 Encoded::Gone => batch.remove(layout.entity, id),
             }
         }
-        Ok(missing)
+        Ok(())
     }
 
     /// Puts a row of a table that tells all old values into the batch, under an id that another row may have yet.
@@ -206,7 +225,7 @@ impl Applier {
         id: RowId,
         cells: &[Cell<'_>],
     ) -> Result<(), SourceError> {
-        let before = self.stored(intake, batch, layout.entity, (&id, &id))?;
+        let before = stored(intake, batch, layout.entity, &id)?;
         let start = batch.payloads.len();
         // What is marked as deleted has no row, so another one of this id stays.
         if encode(layout, &id, cells, None, &mut batch.payloads, &mut self.notes) == Encoded::Row {
@@ -232,20 +251,22 @@ impl Applier {
         }
     }
 
-    /// A row as it stands before a change, under the id that it had, or as it was fetched, under the one that it has.
-    fn stored(
+    /// A row as it stands before a change, under the id that it had if that is another one, or as it was fetched, under
+    /// the one that it has.
+    ///
+    /// What was fetched under an id is the row that had the id by then. While changes from before that come, the row that
+    /// moves away from the id may be another one, so it has to be fetched too.
+    fn known(
         &self,
         intake: &mut Intake<'_>,
         batch: &Batch,
         entity: EntityNumber,
-        (was, is): (&RowId, &RowId),
+        was: Option<&RowId>,
+        id: &RowId,
     ) -> Result<Option<Vec<u8>>, SourceError> {
-        let stored = match batch.get(entity, was) {
-            Known::Row(newest) => Some(newest.to_vec()),
-            Known::Gone => None,
-            Known::Nothing => intake.commit().payload(entity, was)?,
-        };
-        Ok(stored.or_else(|| self.fetched.get(&(entity, is.clone())).cloned().flatten()))
+        let is_doubtful = self.is_ahead && was.is_some();
+        let known = if is_doubtful { None } else { stored(intake, batch, entity, was.unwrap_or(id))? };
+        Ok(known.or_else(|| self.fetched.get(&(entity, id.clone())).cloned().flatten()))
     }
 
     fn delete(&mut self, batch: &mut Batch, position: &Position, relation: u32, old: &Tuple<'_>) {
@@ -298,6 +319,20 @@ impl Told {
             .iter()
             .map(|place| place.and_then(|place| tuple.get(place).copied()).unwrap_or(Cell::Null))
             .collect()
+    }
+}
+
+/// A row as the batch or else staging has it.
+fn stored(
+    intake: &mut Intake<'_>,
+    batch: &Batch,
+    entity: EntityNumber,
+    id: &RowId,
+) -> Result<Option<Vec<u8>>, SourceError> {
+    match batch.get(entity, id) {
+        Known::Row(newest) => Ok(Some(newest.to_vec())),
+        Known::Gone => Ok(None),
+        Known::Nothing => Ok(intake.commit().payload(entity, id)?),
     }
 }
 

@@ -14,6 +14,7 @@ use super::apply::Missing;
 use super::batch::{Batch, Known};
 use super::dial::{connect, query_failed};
 use super::layout::{EntityLayout, From, Layout, Origin};
+use super::position::Wal;
 use super::row::{Encoded, Notes, encode, row_id, version};
 use super::settings::{Connection, quoted};
 use super::value::{Cell, Form};
@@ -66,13 +67,29 @@ pub(super) async fn estimate(client: &Client, layout: &EntityLayout) -> Result<u
     Ok(row.get::<_, i64>(0) as u64)
 }
 
-/// Reads rows as they are now, by the texts of their keys.
+/// A place in the log behind everything that earlier queries of the connection have shown.
+const PLACE: &str = "
+    SELECT (CASE WHEN pg_is_in_recovery() THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())
+        ELSE pg_current_wal_insert_lsn() END)::text
+";
+
+/// Rows as they were read, in the order of what was missing.
+pub(super) struct Fetched {
+    /// `None` if there is no row that a device can have.
+    pub(super) rows: Vec<Option<Vec<u8>>>,
+    /// Transactions that they show are before this place in the log.
+    pub(super) until: Wal,
+}
+
+/// Reads rows as they are now, by the texts of their keys. Notes why some cannot be carried.
 pub(super) async fn fetch(
     connection: &Connection,
     layout: &Layout,
     missing: &[Missing],
-) -> Result<Vec<Option<Vec<u8>>>, SourceError> {
+    notes: &mut Notes,
+) -> Result<Fetched, SourceError> {
     let client = connect(connection).await?;
+    client.batch_execute("SET row_security = off").await.map_err(|error| query_failed(&error))?;
     let mut rows = Vec::new();
     for it in missing {
         let entity = &layout.entities[it.place];
@@ -82,18 +99,26 @@ pub(super) async fn fetch(
             format!("{} = '{}'", quoted(&entity.columns[part]), text.replace('\'', "''"))
         };
         let condition: Vec<_> = entity.key.iter().zip(&it.key).map(equal).collect();
-        let mut notes = Notes::default();
+        let mut told = Notes::default();
         let sql = format!("{} WHERE {}", table.select(), condition.join(" AND "));
         let mut tuples = Tuples::query(&client, &sql).await?;
         while let Some(tuple) = tuples.next().await? {
-            table.put(&tuple, &mut batch, &mut notes)?;
+            table.put(&tuple, &mut batch, &mut told)?;
         }
         rows.push(match batch.get(entity.entity, &it.id) {
             Known::Row(row) => Some(row.to_vec()),
-            Known::Gone | Known::Nothing => None,
+            Known::Gone | Known::Nothing => {
+                notes.append(told);
+                None
+            }
         });
     }
-    Ok(rows)
+    let place = client.query_one(PLACE, &[]).await.map_err(|error| query_failed(&error))?;
+    let until = place
+        .get::<_, Option<&str>>(0)
+        .and_then(Wal::parse)
+        .ok_or_else(|| SourceError::Unavailable("the source did not say how far its log is".into()))?;
+    Ok(Fetched { rows, until })
 }
 
 struct Copying {

@@ -281,9 +281,7 @@ impl Feed {
                 counts
             }
             Some(Copied::End(place, notes)) => {
-                for (note, count) in notes.0 {
-                    *self.notes.0.entry(note).or_default() += count;
-                }
+                self.notes.append(notes);
                 self.end_copy(place, copying.begun == Some(place))?
             }
             None => return self.follow_on(copying.following),
@@ -368,23 +366,25 @@ impl Feed {
         if gathered.is_empty() && gathered.wal.0 < before.wal.0 + QUIET_WAL_BYTES_MAX {
             return Ok(Ok(Counts::default()));
         }
-        let position = Position { wal: gathered.wal, part: gathered.part, ..before.clone() };
-        let mut tried = self.try_apply(following, gathered, position.clone())?;
-        if let Tried::Missing(missing) = tried {
-            let rows = self.runtime.block_on(fetch(&self.settings.connection, &self.layout, &missing))?;
+        let from = before.wal;
+        let mut position = Position { wal: gathered.wal, part: gathered.part, ..before.clone() };
+        let counts = loop {
+            following.applier.is_ahead = from < position.ahead;
+            following.applier.notes = Notes::default();
+            // This ends: what was fetched is not missing again.
+            let missing = match self.try_apply(following, gathered, position.clone())? {
+                Tried::Done(counts) => break counts,
+                Tried::Doubtful(others) => return Ok(Err(others)),
+                Tried::Missing(missing) => missing,
+            };
+            let fetching = fetch(&self.settings.connection, &self.layout, &missing, &mut self.notes);
+            let fetched = self.runtime.block_on(fetching)?;
+            position.ahead = position.ahead.max(fetched.until);
             let keys = missing.into_iter().map(|it| (self.layout.entities[it.place].entity, it.id));
-            following.applier.fetched = keys.zip(rows).collect();
-            tried = self.try_apply(following, gathered, position)?;
-            following.applier.fetched.clear();
-        }
-        let counts = match tried {
-            Tried::Done(counts) => counts,
-            Tried::Doubtful(others) => return Ok(Err(others)),
-            Tried::Missing(_) => {
-                return Err(SourceError::Unavailable("rows of the source could not be read whole".into()));
-            }
+            following.applier.fetched.extend(keys.zip(fetched.rows));
         };
-        self.notes.0.append(&mut following.applier.notes.0);
+        following.applier.fetched.clear();
+        self.notes.append(mem::take(&mut following.applier.notes));
         following.stream.confirm(self.position().wal);
         Ok(Ok(counts))
     }

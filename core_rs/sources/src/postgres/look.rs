@@ -47,7 +47,8 @@ const TABLE: &str = "
                 AND CASE parts.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END
                 AND $3::text[] <@ ARRAY(SELECT a.attname::text FROM pg_attribute AS a
                     WHERE a.attrelid = parts.oid AND a.attnum = ANY ((i.indkey::int2[])[:i.indnkeyatts - 1])))),
-        EXISTS (SELECT FROM pg_inherits JOIN pg_class AS c ON c.oid = inhparent WHERE c.oid = $1::oid AND c.relkind = 'r')
+        EXISTS (SELECT FROM pg_inherits JOIN pg_class AS c ON c.oid = inhparent WHERE c.oid = $1::oid AND c.relkind = 'r'),
+        EXISTS (SELECT FROM parts WHERE relkind = 'r' AND relreplident <> 'f')
 ";
 
 /// The mapped tables at one time.
@@ -68,6 +69,9 @@ pub(super) struct Table {
     pub(super) types: Vec<Option<u32>>,
     /// Whether PostgreSQL tells which row was changed or deleted, by the columns of the mapped key.
     pub(super) is_identified: bool,
+    /// Whether PostgreSQL tells all that a changed or deleted row was. The stream says so of a partitioned table by the
+    /// table's own identity, which its partitions need not have.
+    pub(super) is_full: bool,
     /// The files that its rows are in: others when all rows were rewritten, and when partitions came or went.
     files: Option<String>,
     /// What of the publication includes it: something else when it was taken out and put back, or published otherwise.
@@ -118,8 +122,9 @@ impl Look {
             let hint = "map them as entities of their own, or make them partitions";
             self.notes.add(format!("{name}: tables that inherit from {relation} are left out; {hint}"));
         }
-        let (files, entries, is_identified) = (row.get(0), row.get(1), !row.get::<_, bool>(2));
-        Ok(Some(Table { oid, is_partitioned, types, is_identified, files, entries }))
+        let (files, entries) = (row.get(0), row.get(1));
+        let (is_identified, is_full) = (!row.get::<_, bool>(2), !row.get::<_, bool>(4));
+        Ok(Some(Table { oid, is_partitioned, types, is_identified, is_full, files, entries }))
     }
 }
 

@@ -9,7 +9,7 @@ use super::copying::estimate;
 use super::dial::connect;
 use super::layout::Layout;
 use super::look::Look;
-use super::position::{Before, Position};
+use super::position::{Before, Position, Wal};
 use super::publication::publish;
 use super::session::Stream;
 use super::settings::Settings;
@@ -65,7 +65,8 @@ async fn begin(
     let snapshot = commander.create(&settings.slot, false).await?;
     let followed: Vec<_> = layout.entities.iter().map(|layout| layout.entity.0).collect();
     let (slot, wal, copying) = (settings.slot.clone(), snapshot.wal, followed.clone());
-    let position = Position { system, slot, wal, part: None, copying, sweeping: Vec::new(), followed };
+    let (sweeping, ahead) = (Vec::new(), Wal::default());
+    let position = Position { system, slot, wal, part: None, copying, sweeping, ahead, followed };
     Ok(Opened { position, reason, snapshot: Some(snapshot), stream: None, look, expected: BTreeMap::new() })
 }
 

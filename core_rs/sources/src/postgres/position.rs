@@ -29,6 +29,10 @@ pub(super) struct Position {
     pub(super) copying: Vec<u32>,
     /// Entities with rows to delete that a copy has not met, or that were there before a truncation.
     pub(super) sweeping: Vec<u32>,
+    /// Up to here, rows in staging may be newer than the changes that come: some had to be read as the source had them by
+    /// then, and until then their keys may be those of other rows.
+    #[serde(default)]
+    pub(super) ahead: Wal,
     /// Entities whose changes are applied. What comes back after it was taken out of the mapping has missed some.
     pub(super) followed: Vec<u32>,
 }

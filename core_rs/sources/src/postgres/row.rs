@@ -19,8 +19,19 @@ pub(super) struct Notes(pub(super) BTreeMap<String, u64>);
 impl Notes {
     /// Counts one more.
     pub(super) fn add(&mut self, note: String) {
+        self.count(note, 1);
+    }
+
+    /// Counts others too.
+    pub(super) fn append(&mut self, others: Self) {
+        for (note, count) in others.0 {
+            self.count(note, count);
+        }
+    }
+
+    fn count(&mut self, note: String, count: u64) {
         let is_room = self.0.len() < NOTES_MAX || self.0.contains_key(&note);
-        *self.0.entry(if is_room { note } else { "and others".to_owned() }).or_default() += 1;
+        *self.0.entry(if is_room { note } else { "and others".to_owned() }).or_default() += count;
     }
 }
 
@@ -143,10 +154,9 @@ fn push_id(field: &Field, id: &RowId, row: &mut RowWriter<'_>) -> Result<(), Unf
     Ok(())
 }
 
-/// Takes over what staging has. Without it the row is about to be read whole, or gone by now.
+/// Takes over what staging has. Whoever has nothing there cannot encode the row.
 fn push_stored(field: &Field, stored: Option<&[u8]>, row: &mut RowWriter<'_>) -> Result<(), Unfit> {
-    let Some(stored) = stored else { return Ok(()) };
-    for found in fields(stored) {
+    for found in fields(stored.ok_or(Unfit)?) {
         let (number, raw) = found.map_err(|_| Unfit)?;
         if number == field.number {
             row.push(number, &raw.value(field.kind.into()).ok_or(Unfit)?);

@@ -70,9 +70,10 @@ pub(super) fn with_value<T>(field: &Field, cell: Cell<'_>, take: impl FnOnce(&Va
     }
 }
 
-/// Whether a column says that its row is deleted: true, or anything at all where it is no boolean.
+/// Whether a column says that its row is deleted: true, or anything at all where it is no boolean. What is too large to be
+/// sent again is neither a boolean nor NULL.
 pub(super) fn is_mark(cell: Cell<'_>) -> bool {
-    !matches!(cell, Cell::Null | Cell::Unchanged | Cell::Text(b"f" | b"false") | Cell::Binary(Form::Truth, [0]))
+    !matches!(cell, Cell::Null | Cell::Text(b"f" | b"false") | Cell::Binary(Form::Truth, [0]))
 }
 
 fn binary(kind: Kind, form: Form, bytes: &[u8]) -> Result<Value<'static>, Unfit> {
