@@ -182,10 +182,11 @@ def on_identity(entity: Entity, followed: Mapping[str, Followed]) -> Iterator[Fi
             f"REPLICA IDENTITY of {name} does not tell {_list(entity.mapping.key)}: rows that change could not be told"
             " apart, and without any identity PostgreSQL would refuse updates and deletions of the published table"
         )
-        partitions = ", and the same for each partition" if found.partitioned else ""
-        remedy = f"run: ALTER TABLE {entity.table.quoted} REPLICA IDENTITY FULL{partitions}"
+        # What is said besides is a comment of SQL, so that all of it can be run.
+        partitions = "the same for each partition; " if found.partitioned else ""
+        remedy = f"run: ALTER TABLE {entity.table.quoted} REPLICA IDENTITY FULL; -- {partitions}"
         key = "or give it a PRIMARY KEY of these columns that is not DEFERRABLE"
-        yield Finding(entity.name, Verdict.FAILURE, what, f"{remedy}; {key}")
+        yield Finding(entity.name, Verdict.FAILURE, what, remedy + key)
 
 
 def _failed(what: str, command: str) -> Finding:
