@@ -261,7 +261,7 @@ def test_random_histories_end_as_the_source_is(source_database: SourceDatabase, 
         for _ in range(40):
             _transact(source_database, chance)
             if chance.random() < 0.3:
-                followed.follow(rows_max=chance.choice([3, 30, ROWS_MAX]))
+                followed.follow(rows_max=chance.choice([50, ROWS_MAX]))
             if chance.random() < 0.2:
                 followed.reopen()
             if chance.random() < 0.1:
