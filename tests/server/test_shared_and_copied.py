@@ -50,7 +50,7 @@ def test_the_next_user_does_not_upload_what_the_first_has_written(field: Field) 
     assert field.errors() == []
 
 
-def test_a_device_that_is_kept_in_sync_shows_that_it_is_anothers(field: Field) -> None:
+def test_a_device_that_is_kept_in_sync_says_that_it_is_not_this_users(field: Field) -> None:
     with field.device(ADA, "tablet.db") as ada:
         ada.sync()
         ada.update("account", ACCOUNTS[0], {"name": "Ada's"})
